@@ -1,0 +1,49 @@
+"""The port through which a mail leaves: two steps, and a way to look at what became of it."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from outreach.models import Finding, OpenAttempt, Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or its bytes (`raw`)."""
+
+    account_id: UUID
+    search_token: str
+    draft_id: str | None = None
+    thread_id: str | None = None
+    raw: bytes | None = field(default=None, repr=False)
+
+
+class Mailer(Protocol):
+    """Sends for many accounts and from many threads at once.
+
+    Every method may raise TemporarilyUnavailable, QuotaReached, AccountUnusable or
+    ConfigurationError; in each of these cases nothing has left.
+    """
+
+    def prepare(self, account_id: UUID, mail: bytes, search_token: str) -> Prepared:
+        """Do all that can be done before the mail leaves; invisible to the recipient.
+
+        Raises RecipientRefused where Gmail already refuses the message.
+        """
+        ...
+
+    def commit(self, prepared: Prepared) -> Sent:
+        """Post it, exactly once: no layer below may post again.
+
+        Raises SendUnclear when the answer was lost after the request may have reached Gmail, and
+        when a draft is no longer there; RecipientRefused when Gmail refuses it.
+        """
+        ...
+
+    def find(self, attempt: OpenAttempt) -> Finding:
+        """Look for the mail of an attempt whose outcome is unknown."""
+        ...
+
+    def discard(self, prepared: Prepared) -> bool:
+        """Delete the draft; False when it was no longer there. A direct mail: True."""
+        ...

@@ -1,0 +1,224 @@
+"""The nouns: what the database hands out and what became of a mail. Frozen; no I/O.
+
+Durations are seconds as floats and come from the database's clock: a machine's own clock is
+never compared with it.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Model(BaseModel):
+    """Immutable, and tolerant of fields that a newer schema may add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+# --- one lead to mail -----------------------------------------------------------------------
+
+
+class Sender(Model):
+    """The account as its recipients see it."""
+
+    id: UUID
+    email: str
+    name: str | None = None
+    reply_to: str | None = None
+
+
+class Lead(Model):
+    email: str
+    name: str | None = None
+    role: str | None = None
+    custom_fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Company(Model):
+    """Any field may be missing: old rows have gaps, and a lead may have no company."""
+
+    name: str | None = None
+    domain: str | None = None
+    email_subject: str | None = None
+    email_template: str | None = None
+
+
+class Draft(Model):
+    """A draft that an earlier attempt left behind unsent: the mail to send, as it is."""
+
+    id: str
+    thread_id: str | None = None
+    search_token: str
+
+
+class Claim(Model):
+    """One lead, handed to one run to be mailed in `wait_seconds`. Holds no secret."""
+
+    id: UUID
+    """campaign_leads.id: what the tracking pixel carries and every record is keyed by."""
+    token: UUID
+    """The fence: only its holder may begin an attempt for this lead."""
+    wait_seconds: float
+    sender: Sender
+    lead: Lead
+    company: Company
+    draft: Draft | None = None
+
+
+# --- what became of it ----------------------------------------------------------------------
+
+
+class Sent(Model):
+    """Gmail has it. The ids are missing only where the account's scopes cannot read them back."""
+
+    kind: Literal["sent"] = "sent"
+    message_id: str | None = None
+    thread_id: str | None = None
+
+
+class Failed(Model):
+    """It certainly did not leave and never will."""
+
+    kind: Literal["failed"] = "failed"
+    reason: str
+
+
+class Deferred(Model):
+    """It certainly did not leave and may go later."""
+
+    kind: Literal["deferred"] = "deferred"
+    reason: str
+    retry_after: float | None = None
+    """Seconds; None leaves it to the database, which waits longer each time."""
+
+
+class Unclear(Model):
+    """It may have left; a person has to look."""
+
+    kind: Literal["unclear"] = "unclear"
+    reason: str
+
+
+class Open(Model):
+    """It may have left, and it is too early to tell: the attempt stays open for settling."""
+
+    kind: Literal["open"] = "open"
+    reason: str
+
+
+class NotOurs(Model):
+    """Somebody else decides about this lead now: nothing was sent, nothing was recorded."""
+
+    kind: Literal["not_ours"] = "not_ours"
+    reason: str
+
+
+Outcome = Sent | Failed | Deferred | Unclear | Open | NotOurs
+
+
+class OpenAttempt(Model):
+    """A mail that may be on its way: written before it could leave, its outcome unknown."""
+
+    id: UUID
+    campaign_id: UUID
+    campaign_lead_id: UUID
+    account_id: UUID
+    draft_id: str | None = None
+    thread_id: str | None = None
+    search_token: str
+    age_seconds: float
+    """Since `started_at`, on the database's clock."""
+    campaign_cancelled: bool = False
+    campaign_paused: bool = False
+
+
+# --- what the Mailer finds when it looks for a mail --------------------------------------------
+
+
+class StillDraft(Model):
+    """The draft lies in the account, unsent."""
+
+
+class WasSent(Model):
+    message_id: str
+    thread_id: str | None = None
+
+
+class Gone(Model):
+    """No draft and no mail was found; `readable` says whether the account could have shown one."""
+
+    readable: bool
+
+
+Finding = StillDraft | WasSent | Gone
+
+
+# --- accounts -------------------------------------------------------------------------------
+
+
+class Credentials(Model):
+    """What it takes to act for an account. Read when needed, kept in memory only."""
+
+    email: str
+    refresh_token: SecretStr | None = None
+
+
+class Account(Model):
+    """An account as an operator sees it; no secret."""
+
+    id: UUID
+    email: str
+    sender_name: str | None = None
+    reply_to: str | None = None
+    status: str
+    status_reason: str | None = None
+    paused_seconds: float | None = None
+    """How long the account still rests after a quota answer; None when it does not."""
+    pace_seconds: float | None = None
+    """None: SEND_PACE_SECONDS."""
+    daily_limit: int | None = None
+    """None: ACCOUNT_DAILY_LIMIT."""
+    sent_today: int = 0
+    """Mails of the last 24 hours that left or may have."""
+    connected: bool = False
+    """Whether a refresh token is stored."""
+
+
+# --- campaigns ------------------------------------------------------------------------------
+
+
+class LeadCounts(Model):
+    pending: int = 0
+    sent: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.pending + self.sent + self.failed + self.cancelled
+
+
+class CampaignStatus(Model):
+    """The shape of `outreach campaigns status --json`: a contract with scripts."""
+
+    id: UUID
+    name: str
+    status: str
+    error: str | None = None
+    resume_at: datetime | None = None
+    leads: LeadCounts
+    flow_run_ids: list[str] = Field(default_factory=list)
+
+
+class CampaignLead(Model):
+    """The shape of one row of `outreach campaigns leads --json`: a contract with scripts."""
+
+    email: str | None
+    status: str
+    account: str | None
+    sent_at: datetime | None
+    thread_id: str | None
+    message_id: str | None
+    error: str | None
