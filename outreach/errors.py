@@ -39,6 +39,11 @@ class QuotaReached(LeadError):
 class SendUnclear(LeadError):
     """The mail may or may not have left: find out, never post it again blindly."""
 
+    def __init__(self, reason: str, *, draft_missing: bool = False) -> None:
+        super().__init__(reason)
+        self.draft_missing = draft_missing
+        """True when Gmail said that the draft was not there: sent before, or deleted by hand."""
+
 
 # --- one account ----------------------------------------------------------------------------
 

@@ -61,6 +61,8 @@ class Claim(Model):
     token: UUID
     """The fence: only its holder may begin an attempt for this lead."""
     wait_seconds: float
+    due: float = 0
+    """When to send it, on the monotonic clock of the process that claimed it."""
     sender: Sender
     lead: Lead
     company: Company

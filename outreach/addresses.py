@@ -1,0 +1,83 @@
+"""Mail addresses: which ones Gmail takes, how a header spells them, how a log may show them."""
+
+import re
+import unicodedata
+
+import idna
+
+LONGEST = 254  # RFC 5321 4.5.3.1.3, less the angle brackets; in octets, as are the two below
+LONGEST_LOCAL = 64
+LONGEST_DOMAIN = 253
+
+# RFC 5322's dot-atom and, for RFC 6531, anything beyond ASCII that is not space or control.
+# Quoted local parts ("a b"@…) are legal and nobody's: Gmail itself gives out none.
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_UNWRITABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+_INVISIBLE = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff"
+"""What a spreadsheet or a web page leaves around an address that was copied from it."""
+
+
+def normalise(address: str) -> str:
+    """The address as headers carry it: trimmed, NFC, its domain in lower-case ASCII (IDNA 2008).
+
+    What cannot be an address comes back trimmed only, for `is_valid` to refuse. The local part
+    keeps its case: only its own server may say that case does not matter.
+    """
+    trimmed = unicodedata.normalize("NFC", address.strip(_INVISIBLE))
+    local, at, domain = trimmed.rpartition("@")
+    ascii_domain = _ascii(domain)
+    return f"{local}{at}{ascii_domain}" if local and ascii_domain else trimmed
+
+
+def is_valid(address: str) -> bool:
+    """Whether Gmail would take it: `local@domain.tld`, one address, no display name, no quotes.
+
+    Letters beyond ASCII may stand on both sides. Says nothing about whether a mailbox is there.
+    """
+    local, at, domain = address.rpartition("@")
+    ascii_domain = _ascii(domain)
+    return bool(
+        at
+        and ascii_domain
+        and _is_local(local)
+        and len(f"{local}@{ascii_domain}".encode(errors="replace")) <= LONGEST
+    )
+
+
+def mask(address: str) -> str:
+    """`john@acme.com` as logs and errors show it, `j…@acme.com`; never more, whatever it is fed."""
+    local, _, domain = address.strip(_INVISIBLE).rpartition("@")
+    if not local:
+        local, domain = domain, ""
+    first = next((character for character in local if character.isalnum()), "")
+    shown = re.match(r"[\w.-]{0,80}", domain)
+    host = shown.group() if shown else ""
+    return f"{first}…@{host}" if host else f"{first}…"
+
+
+def _is_local(local: str) -> bool:
+    return (
+        len(local.encode(errors="replace")) <= LONGEST_LOCAL
+        and _LOCAL.fullmatch(local) is not None
+        and all(local.split("."))
+        and not any(unicodedata.category(character) in _UNWRITABLE for character in local)
+    )
+
+
+def _ascii(domain: str) -> str:
+    """The domain in ASCII; empty when it is none: one label, a number at the end, an IP address."""
+    try:
+        # Python's own codec is IDNA 2003: it sends straße.de's mail to strasse.de.
+        encoded = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return ""
+    encoded = encoded.lower()
+    labels = encoded.split(".")
+    usable = (
+        len(labels) > 1
+        and len(encoded) <= LONGEST_DOMAIN
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
+    return encoded if usable else ""

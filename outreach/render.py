@@ -1,0 +1,202 @@
+"""Pure: a company's template and a lead -> the subject, the HTML and the text of one mail."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from outreach.errors import TemplateNotReady
+from outreach.models import Company, Lead, Model
+from outreach.plain_text import plain_text, without_comments
+from outreach.sandbox import Fault
+from outreach.templates import Compiled, compiled, key_of
+
+KNOWN = ("name", "email", "role", "company", "company_name", "domain")
+"""The names that every lead has, empty or not; its custom fields come on top."""
+
+_FIX = "correct the template, then run `outreach campaigns retry-failed`"
+_KNOWN_KEYS = frozenset(map(key_of, KNOWN))
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_BREAKING = frozenset({"Cc", "Zl", "Zp", "Cs"})
+_DOCUMENT = """\
+<!DOCTYPE html>
+<html>
+<head><meta charset="utf-8"></head>
+<body>
+{}
+</body>
+</html>
+"""
+
+
+class Rendered(Model):
+    subject: str
+    html: str
+    text: str
+
+
+class Placeholders(Model):
+    """What a template asks for, each name as it is spelled there."""
+
+    used: tuple[str, ...]
+    """Names that have a value."""
+    unknown: tuple[str, ...]
+    """Names in `{{ … }}` without one: such a lead fails."""
+    stray: tuple[str, ...]
+    """`{words}` that no value stands for: sent as they are; CSS, or a slip."""
+
+
+def render(
+    company: Company, lead: Lead, *, pixel_url: str | None, search_token: str | None = None
+) -> Rendered:
+    """The mail for one lead; `search_token`, unseen, is the word by which Gmail finds it again.
+
+    Raises TemplateNotReady.
+    """
+    subject, template = _subject(company), _template(company)
+    try:
+        body = _clean(template.fill(_values(company, lead)))
+        if not body.strip():
+            raise Fault("leaves this lead's mail empty")
+    except Fault as fault:
+        raise _not_ready(company, fault) from fault
+    document, text = (_whole(body), plain_text(body)) if template.has_markup else _paragraphs(body)
+    return Rendered(subject=subject, html=_with_marks(document, pixel_url, search_token), text=text)
+
+
+def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
+    """The address that tells the web app of an opening; None without an app to tell."""
+    if not app_url or not app_url.strip():
+        return None
+    base = app_url.strip().rstrip("/")
+    return f"{base}/api/track/open?id={campaign_lead_id}&type=campaign_lead"
+
+
+def placeholders(template: str, custom_fields: Iterable[str] = ()) -> Placeholders:
+    """What the template asks for, given these custom fields' names.
+
+    Raises TemplateNotReady when it cannot be read at all.
+    """
+    try:
+        asked = compiled(template)
+    except Fault as fault:
+        raise TemplateNotReady(f"The email template {fault}; {_FIX}.") from fault
+    known = _KNOWN_KEYS | {key_of(name) for name in custom_fields} - {""}
+    braced = {key: word for key, word in asked.braced.items() if key not in asked.names}
+    return Placeholders(
+        used=_sorted(asked.names | braced, lambda key: key in known),
+        unknown=_sorted(asked.names, lambda key: key not in known),
+        stray=_sorted(braced, lambda key: key not in known),
+    )
+
+
+def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(sorted(word for key, word in words.items() if chosen(key)))
+
+
+def _subject(company: Company) -> str:
+    subject = company.email_subject
+    if not subject or not subject.strip():
+        raise TemplateNotReady(
+            f"{_named(company)} has no email subject; write one, "
+            "then run `outreach campaigns retry-failed`."
+        )
+    if any(unicodedata.category(character) in _BREAKING for character in subject):
+        raise TemplateNotReady(
+            f"The email subject of {_of(company)} holds a line break or a control character; "
+            "remove it, then run `outreach campaigns retry-failed`."
+        )
+    return subject
+
+
+def _template(company: Company) -> Compiled:
+    source = company.email_template
+    if not source or not source.strip():
+        raise TemplateNotReady(
+            f"{_named(company)} has no email template; write one, "
+            "then run `outreach campaigns retry-failed`."
+        )
+    try:
+        return compiled(source)
+    except Fault as fault:
+        raise _not_ready(company, fault) from fault
+
+
+def _not_ready(company: Company, fault: Fault) -> TemplateNotReady:
+    return TemplateNotReady(f"The email template of {_of(company)} {fault}; {_FIX}.")
+
+
+def _of(company: Company) -> str:
+    name = " ".join((company.name or company.domain or "").split())
+    return name or "the lead's company"
+
+
+def _named(company: Company) -> str:
+    name = _of(company)
+    return "The lead's company" if name == "the lead's company" else f"The company {name}"
+
+
+def _values(company: Company, lead: Lead) -> dict[str, Any]:
+    """By key; the names that every lead has win over custom fields of the same name."""
+    known = (
+        *(("name", lead.name), ("email", lead.email), ("role", lead.role)),
+        *(("company", company.name), ("company_name", company.name), ("domain", company.domain)),
+    )
+    values: dict[str, Any] = {key_of(name): value or "" for name, value in known}
+    for name, value in lead.custom_fields.items():
+        if key := key_of(name):
+            values.setdefault(key, "" if value is None else value)
+    return values
+
+
+# --- the document -------------------------------------------------------------------------------
+
+
+def _clean(body: str) -> str:
+    """One kind of line break, and nothing that neither HTML nor UTF-8 can hold."""
+    return _UNPRINTABLE.sub("", body.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _paragraphs(body: str) -> tuple[str, str]:
+    """Escaped plain text -> its HTML document and the text itself."""
+    lines = "\n".join(line.strip() for line in body.strip().split("\n"))
+    paragraphs = re.split(r"\n{2,}", lines)
+    markup = "\n".join(f"<p>{text}</p>" for text in paragraphs).replace("\n", "<br>\n")
+    return (
+        _DOCUMENT.format(markup.replace("</p><br>\n", "</p>\n")),
+        html.unescape("\n\n".join(paragraphs)),
+    )
+
+
+def _whole(markup: str) -> str:
+    """The markup as a document of its own, unless it is one."""
+    seen = without_comments(markup)
+    is_document = re.search(r"<(?:html|body)[\s>]", seen, re.IGNORECASE)
+    return markup if is_document else _DOCUMENT.format(markup)
+
+
+def _with_marks(document: str, pixel_url: str | None, search_token: str | None) -> str:
+    """The document with the unseen word and the pixel as the last things of its body."""
+    marks = ""
+    if search_token:
+        marks += (
+            '<span style="display:none;font-size:0;line-height:0;mso-hide:all" aria-hidden="true">'
+            f"{html.escape(search_token)}</span>"
+        )
+    if pixel_url:
+        marks += (
+            f'<img src="{html.escape(pixel_url)}" width="1" height="1" alt="" '
+            'style="display:block;width:1px;height:1px;border:0">'
+        )
+    end = _end_of_body(document)
+    return f"{document[:end]}{marks}{document[end:]}"
+
+
+def _end_of_body(document: str) -> int:
+    seen = without_comments(document, blank=True)
+    for end in ("body", "html"):
+        if found := list(re.finditer(rf"</{end}\s*>", seen, re.IGNORECASE)):
+            return found[-1].start()
+    return len(document)

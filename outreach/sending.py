@@ -1,0 +1,308 @@
+"""The one place where a mail meets its record: claimed, prepared, written ahead, posted, recorded.
+
+Nothing else posts a mail. What happens when it dies between any two steps: docs/states.md.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import assert_never
+from uuid import UUID, uuid4
+
+from outreach.errors import (
+    AccountUnusable,
+    ConfigurationError,
+    LeadError,
+    QuotaReached,
+    SendUnclear,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+)
+from outreach.mailer import Mailer, Prepared
+from outreach.models import (
+    Claim,
+    Deferred,
+    Failed,
+    Gone,
+    NotOurs,
+    Open,
+    OpenAttempt,
+    Outcome,
+    Sent,
+    StillDraft,
+    Unclear,
+    WasSent,
+)
+from outreach.settings import Settings
+from outreach.store import Attempted, Store
+
+BuildMail = Callable[[Claim, str], bytes]
+"""(claim, search token) -> the mail as it will leave. Raises LeadError."""
+
+DAY = 24 * 60 * 60
+STOPPED = NotOurs(reason="the run was stopped")
+
+
+class Sending:
+    """Sends claims and settles attempts for one run. One object serves all its threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        mailer: Mailer,
+        settings: Settings,
+        run: UUID,
+        build: BuildMail,
+        wait: Callable[[float], bool],
+        in_flight: AbstractContextManager[object],
+    ) -> None:
+        """`wait(seconds)` sleeps and is True when the run is to stop; `in_flight` caps the sends."""
+        self._store = store
+        self._mailer = mailer
+        self._settings = settings
+        self._run = run
+        self._build = build
+        self._wait = wait
+        self._in_flight = in_flight
+
+    # --- send ---------------------------------------------------------------------------
+
+    def send(self, claim: Claim) -> Outcome:
+        """Mail one lead, at its time, and record what became of it.
+
+        Raises TemporarilyUnavailable only before anything was written ahead: then the same claim
+        may be sent again. Raises ConfigurationError, with the lead still pending.
+        """
+        if self._stopped_before(claim.due):
+            return STOPPED
+        with self._in_flight:
+            try:
+                prepared = self._prepare(claim)
+            except (LeadError, AccountUnusable) as error:
+                return self._record_before(claim, self._judge(claim.sender.id, error))
+            outcome = self._begin_and_post(uuid4(), claim, prepared)
+            if isinstance(outcome, Failed | NotOurs) and claim.draft is None:
+                self._discard(prepared)
+            return outcome
+
+    def give_up(self, claim: Claim, error: TemporarilyUnavailable) -> Outcome:
+        """The retries of a passing failure are used up: the lead goes later."""
+        return self._record_before(claim, Deferred(reason=str(error)))
+
+    def _prepare(self, claim: Claim) -> Prepared:
+        if claim.draft is not None:
+            return Prepared(
+                account_id=claim.sender.id,
+                search_token=claim.draft.search_token,
+                draft_id=claim.draft.id,
+                thread_id=claim.draft.thread_id,
+            )
+        search_token = f"o{uuid4().hex}"
+        mail = self._build(claim, search_token)
+        return self._mailer.prepare(claim.sender.id, mail, search_token)
+
+    def _begin_and_post(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Outcome:
+        """Write the attempt ahead, then post; what to do when it may not go (yet)."""
+        lapses_at = time.monotonic() + self._settings.claim_lease_seconds
+        while True:
+            asked_at = time.monotonic()
+            try:
+                begun = self._begin(attempt, claim, prepared)
+            except StoreUnavailable as error:
+                if asked_at > lapses_at or self._wait(1):
+                    # It may be written or not: whoever comes next finds out which.
+                    return Open(reason=str(error))
+                continue
+            match begun.answer:
+                case "go":
+                    until = asked_at + begun.budget_seconds
+                    return self._record(attempt, self._post(attempt, claim, prepared, until))
+                case "wait":
+                    if self._stopped_before(asked_at + begun.wait_seconds):
+                        return STOPPED
+                case "deferred":
+                    if claim.draft is None:
+                        self._discard(prepared)
+                    return Deferred(reason=begun.reason, retry_after=begun.wait_seconds)
+                case "failed":
+                    return Failed(reason=begun.reason)
+                case "not_ours":
+                    return NotOurs(reason=begun.reason)
+                case "settled":
+                    # Its draft belongs to whoever settled it: not ours to discard.
+                    return Open(reason=begun.reason)
+                case _:
+                    assert_never(begun.answer)
+
+    def _begin(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Attempted:
+        return self._store.begin_attempt(
+            attempt,
+            claim,
+            self._run,
+            prepared.search_token,
+            prepared.draft_id,
+            prepared.thread_id,
+        )
+
+    def _post(self, attempt: UUID, claim: Claim, prepared: Prepared, until: float) -> Outcome:
+        if time.monotonic() >= until:
+            return Deferred(reason="the time to post it had passed", retry_after=0)
+        try:
+            return self._mailer.commit(prepared)
+        except SendUnclear as error:
+            return self._look_at_once(attempt, claim, prepared, error)
+        except (LeadError, AccountUnusable, TemporarilyUnavailable) as error:
+            return self._judge(claim.sender.id, error)
+        except ConfigurationError as error:
+            self._record(attempt, Deferred(reason=str(error), retry_after=0))
+            raise
+
+    def _look_at_once(
+        self, attempt: UUID, claim: Claim, prepared: Prepared, lost: SendUnclear
+    ) -> Outcome:
+        """This run knows that it posted just now: a mail that is found was sent."""
+        looked_for = OpenAttempt(
+            id=attempt,
+            campaign_id=attempt,
+            campaign_lead_id=claim.id,
+            account_id=claim.sender.id,
+            draft_id=prepared.draft_id,
+            thread_id=prepared.thread_id,
+            search_token=prepared.search_token,
+            age_seconds=0,
+        )
+        try:
+            finding = self._mailer.find(looked_for)
+        except (TemporarilyUnavailable, QuotaReached, AccountUnusable, ConfigurationError):
+            return Open(reason=str(lost))
+        match finding:
+            case WasSent():
+                return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
+            case Gone(readable=False) if prepared.draft_id and not lost.draft_missing:
+                # Our post took the draft away; these scopes cannot read the ids.
+                return Sent(thread_id=prepared.thread_id)
+            case Gone() | StillDraft():
+                return Open(reason=str(lost))
+
+    # --- settle -------------------------------------------------------------------------
+
+    def settle(self, attempt: OpenAttempt) -> Outcome:
+        """Find out what became of a mail that a dead or cut-off run left behind, and record it."""
+        settle_after = (
+            2 * self._settings.gmail_timeout_seconds + self._settings.gmail_settle_seconds
+        )
+        if attempt.age_seconds < settle_after or attempt.campaign_paused:
+            return Open(reason="it may still be on its way")
+        return self._record(attempt.id, self._find_out(attempt, settle_after))
+
+    def _find_out(self, attempt: OpenAttempt, settle_after: float) -> Outcome:
+        not_found_after = settle_after + 15 * self._settings.gmail_settle_seconds
+        try:
+            finding = self._mailer.find(attempt)
+        except (TemporarilyUnavailable, QuotaReached, AccountUnusable) as error:
+            if attempt.age_seconds < DAY:
+                return Open(reason=str(error))
+            return Unclear(reason=f"the account could not be read for a day: {error}")
+        match finding:
+            case WasSent():
+                return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
+            case StillDraft() if attempt.campaign_cancelled:
+                return self._take_back(attempt)
+            case StillDraft():
+                # Not sent, and the draft goes out with the lead's next claim.
+                return Deferred(reason="the run died before the mail left", retry_after=0)
+            case Gone(readable=True) if attempt.age_seconds < not_found_after:
+                return Open(reason="Gmail may not show it yet")
+            case Gone(readable=True):
+                return Unclear(reason="neither its draft nor the mail was found")
+            case Gone():
+                return Unclear(reason="the account's scopes cannot show whether it left")
+            case _:
+                assert_never(finding)
+
+    def _take_back(self, attempt: OpenAttempt) -> Outcome:
+        try:
+            taken = self._mailer.discard(
+                Prepared(attempt.account_id, attempt.search_token, attempt.draft_id)
+            )
+        except (TemporarilyUnavailable, QuotaReached, AccountUnusable) as error:
+            return Open(reason=str(error))
+        if taken:
+            return Deferred(reason="the campaign was cancelled before it left", retry_after=0)
+        return Open(reason="the draft has just left")
+
+    # --- record -------------------------------------------------------------------------
+
+    def _judge(self, account: UUID, error: Exception) -> Outcome:
+        """What a certain refusal means for the lead; an account that it concerns is marked."""
+        match error:
+            case QuotaReached():
+                seconds = self._store.pause_account(
+                    account, error.retry_after, whole_project=error.whole_project
+                )
+                return Deferred(reason=str(error), retry_after=seconds)
+            case AccountUnusable():
+                self._store.mark_account_unusable(account, str(error))
+                return Failed(reason=str(error))
+            case TemporarilyUnavailable():
+                return Deferred(reason=str(error))
+            case _:
+                return Failed(reason=str(error))
+
+    def _record_before(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Record what was decided before an attempt was written."""
+        match outcome:
+            case Failed():
+                self._store.fail_lead(claim, outcome.reason)
+            case Deferred():
+                self._store.defer_lead(
+                    uuid4(), claim, self._run, outcome.reason, outcome.retry_after
+                )
+        return outcome
+
+    def _record(self, attempt: UUID, outcome: Outcome) -> Outcome:
+        """Record it, however long the database is away: what was sent must not be forgotten."""
+        pause = 0.1
+        while True:
+            try:
+                self._record_once(attempt, outcome)
+            except StoreUnavailable:
+                if self._wait(pause):
+                    return outcome  # the attempt stays open: the next run settles it
+                pause = min(pause * 2, 10)
+            else:
+                return outcome
+
+    def _record_once(self, attempt: UUID, outcome: Outcome) -> None:
+        match outcome:
+            case Sent():
+                self._store.record_outcome(
+                    attempt, "sent", message_id=outcome.message_id, thread_id=outcome.thread_id
+                )
+            case Failed():
+                self._store.record_outcome(attempt, "refused", why=outcome.reason)
+            case Deferred():
+                self._store.record_outcome(
+                    attempt, "not_sent", why=outcome.reason, again_after=outcome.retry_after
+                )
+            case Unclear():
+                self._store.record_outcome(attempt, "unclear", why=outcome.reason)
+            case Open() | NotOurs():
+                pass
+            case _:
+                assert_never(outcome)
+
+    def _discard(self, prepared: Prepared) -> None:
+        """Best effort: an orphan draft that stays is swept later."""
+        try:
+            self._mailer.discard(prepared)
+        except (TemporarilyUnavailable, QuotaReached, AccountUnusable):
+            return
+
+    def _stopped_before(self, moment: float) -> bool:
+        """Sleep until `moment` on the monotonic clock; True when told to stop on the way."""
+        while (left := moment - time.monotonic()) > 0:
+            if self._wait(left):
+                return True
+        return False

@@ -1,0 +1,399 @@
+"""The campaign's record: one method per SQL function, on either transport.
+
+Every method may raise StoreUnavailable and may then be called again with the same arguments: the
+functions are repeatable, and the caller makes the ids. Those that people call may raise Rejected.
+"""
+
+import time as clock
+from collections.abc import Iterator
+from datetime import datetime, time
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
+from outreach.models import (
+    Account,
+    CampaignLead,
+    CampaignStatus,
+    Claim,
+    Credentials,
+    LeadCounts,
+    Model,
+    OpenAttempt,
+)
+from outreach.rpc import Row, Transport
+from outreach.settings import Settings
+
+PAGE = 500
+"""Rows a request; PostgREST gives 1,000 at most."""
+
+
+class Begun(Model):
+    """The answer of begin_run."""
+
+    answer: Literal["begun", "wait", "paused", "already_running", "already_ended"]
+    name: str = ""
+    status: str = ""
+    wait_seconds: float = 0
+
+
+class Checked(Model):
+    """All that can stop a campaign before its first mail."""
+
+    name: str
+    attachment: str | None
+    accounts: int
+    pace_seconds: list[float | None] | None
+    leads: LeadCounts
+    misassigned: int
+
+
+class Batch(Model):
+    """The answer of claim_leads."""
+
+    answer: Literal["claimed", "later", "done", "stopped"]
+    claims: list[Claim] = Field(default_factory=list)
+    wait_seconds: float = 0
+    waiting_for: str = ""
+    reason: str = ""
+
+
+class Attempted(Model):
+    """The answer of begin_attempt."""
+
+    answer: Literal["go", "wait", "deferred", "failed", "not_ours", "settled"]
+    budget_seconds: float = 0
+    wait_seconds: float = 0
+    reason: str = ""
+
+
+class Finished(Model):
+    """The answer of finish_run."""
+
+    answer: Literal["ended", "deferred", "superseded"]
+    status: str
+    error: str | None = None
+    leads: LeadCounts
+    resume_seconds: float | None = None
+    waiting_for: str | None = None
+
+
+class Created(Model):
+    id: UUID
+    leads: int
+    skipped: list[str]
+    """Addresses that were left out because another lead has the same."""
+
+
+class Imported(Model):
+    added: int = 0
+    updated: int = 0
+    companies_added: int = 0
+
+
+class Reason(Model):
+    reason: str
+    leads: int
+
+
+class Store:
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # --- who runs a campaign ------------------------------------------------------------
+
+    def begin_run(self, campaign: UUID, run: UUID, lease_seconds: float) -> Begun:
+        """Raises CampaignNotFound."""
+        answer = self._one("begin_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
+        return Begun.model_validate(_found(campaign, answer))
+
+    def renew_run(
+        self, campaign: UUID, run: UUID, lease_seconds: float
+    ) -> Literal["renewed", "paused", "stopped"]:
+        answer = self._one("renew_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
+        return answer["answer"]  # type: ignore[no-any-return]
+
+    def release_run(self, campaign: UUID, run: UUID) -> None:
+        self._call("release_run", campaign=campaign, run=run)
+
+    def check_campaign(self, campaign: UUID) -> Checked:
+        """Raises CampaignNotFound."""
+        return Checked.model_validate(self._row(campaign, "check_campaign"))
+
+    def finish_run(
+        self, campaign: UUID, run: UUID, resume_after: float | None, reason: str | None
+    ) -> Finished:
+        answer = self._one(
+            "finish_run", campaign=campaign, run=run, resume_after=resume_after, reason=reason
+        )
+        return Finished.model_validate(answer)
+
+    def fail_run(self, campaign: UUID, run: UUID, reason: str) -> None:
+        self._call("fail_run", campaign=campaign, run=run, reason=reason)
+
+    def crash_run(self, campaign: UUID, run: UUID, cause: str) -> None:
+        self._call("crash_run", campaign=campaign, run=run, cause=cause)
+
+    def cancel_run(self, campaign: UUID, run: UUID) -> None:
+        self._call("cancel_run", campaign=campaign, run=run)
+
+    # --- one mail -----------------------------------------------------------------------
+
+    def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, most: int) -> Batch:
+        """Claims for this batch, each due on this process's monotonic clock."""
+        asked_at = clock.monotonic()
+        answer = self._one(
+            "claim_leads",
+            batch=batch,
+            campaign=campaign,
+            run=run,
+            most=most,
+            claim_seconds=self._settings.claim_lease_seconds,
+            **self._defaults(),
+        )
+        claimed = Batch.model_validate(answer)
+        due = [
+            claim.model_copy(update={"due": asked_at + claim.wait_seconds})
+            for claim in claimed.claims
+        ]
+        return claimed.model_copy(update={"claims": due})
+
+    def begin_attempt(
+        self,
+        attempt: UUID,
+        claim: Claim,
+        run: UUID,
+        search_token: str,
+        draft_id: str | None,
+        thread_id: str | None,
+    ) -> Attempted:
+        answer = self._one(
+            "begin_attempt",
+            attempt=attempt,
+            lead=claim.id,
+            claim=claim.token,
+            run=run,
+            mail_address=claim.lead.email,
+            token=search_token,
+            budget_seconds=self._settings.gmail_timeout_seconds,
+            draft=draft_id,
+            thread=thread_id,
+            **self._defaults(),
+        )
+        return Attempted.model_validate(answer)
+
+    def record_outcome(
+        self,
+        attempt: UUID,
+        became: Literal["sent", "refused", "not_sent", "unclear"],
+        *,
+        message_id: str | None = None,
+        thread_id: str | None = None,
+        why: str | None = None,
+        again_after: float | None = None,
+    ) -> str:
+        """What is recorded now: the first word stands, but `sent` wins over everything."""
+        answer = self._one(
+            "record_outcome",
+            attempt=attempt,
+            became=became,
+            message=message_id,
+            thread=thread_id,
+            why=why,
+            again_after=again_after,
+        )
+        return str(answer["answer"])
+
+    def fail_lead(self, claim: Claim, why: str) -> None:
+        self._call("fail_lead", lead=claim.id, claim=claim.token, why=why)
+
+    def defer_lead(
+        self, attempt: UUID, claim: Claim, run: UUID, why: str, again_after: float | None
+    ) -> None:
+        self._call(
+            "defer_lead",
+            attempt=attempt,
+            lead=claim.id,
+            claim=claim.token,
+            run=run,
+            mail_address=claim.lead.email,
+            why=why,
+            again_after=again_after,
+        )
+
+    def release_leads(self, batch: UUID) -> None:
+        self._call("release_leads", batch=batch)
+
+    def list_open_attempts(self, campaign: UUID | None = None) -> Iterator[OpenAttempt]:
+        for row in self._pages("list_open_attempts", campaign=campaign):
+            yield OpenAttempt.model_validate(row)
+
+    # --- accounts -----------------------------------------------------------------------
+
+    def save_account(
+        self,
+        account: UUID,
+        email: str,
+        *,
+        refresh_token: str | None = None,
+        sender_name: str | None = None,
+        reply_to: str | None = None,
+        pace_seconds: float | None = None,
+        daily_limit: int | None = None,
+        owner: UUID | None = None,
+    ) -> UUID:
+        """Add or change; what is None stays as it is. The id of the account."""
+        answer = self._one(
+            "save_account",
+            account=account,
+            address=email,
+            token=refresh_token,
+            display_name=sender_name,
+            answer_to=reply_to,
+            pace=pace_seconds,
+            per_day=daily_limit,
+            owner=owner,
+        )
+        return UUID(answer["id"])
+
+    def list_accounts(self) -> Iterator[Account]:
+        for row in self._pages("list_accounts"):
+            yield Account.model_validate(row)
+
+    def remove_account(self, email: str) -> None:
+        """Raises Rejected while a pending lead is assigned to it."""
+        self._one("remove_account", address=email)
+
+    def read_credentials(self, account: UUID) -> Credentials:
+        """Raises AccountUnusable when the account was removed."""
+        rows = self._call("read_credentials", account=account)
+        if not rows:
+            raise AccountUnusable("the account was removed; add it again")
+        return Credentials.model_validate(rows[0])
+
+    def mark_account_unusable(self, account: UUID, reason: str) -> None:
+        self._call("mark_account_unusable", account=account, reason=reason)
+
+    def pause_account(self, account: UUID, seconds: float, *, whole_project: bool = False) -> float:
+        """Rest it, longer each time in a row; how long from now on."""
+        answer = self._one(
+            "pause_account", account=account, seconds=seconds, whole_project=whole_project
+        )
+        return float(answer["seconds"])
+
+    # --- leads and campaigns ------------------------------------------------------------
+
+    def import_leads(
+        self, rows: list[dict[str, Any]], tag: str | None, owner: UUID | None = None
+    ) -> Imported:
+        """At most a few thousand rows a call; keys as in the CSV file plus custom_fields."""
+        return Imported.model_validate(
+            self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
+        )
+
+    def create_campaign(
+        self,
+        campaign: UUID,
+        name: str,
+        accounts: list[str],
+        *,
+        tag: str | None = None,
+        companies: list[str] | None = None,
+        starts_at: datetime | None = None,
+        attachment: str | None = None,
+        time_zone: str | None = None,
+        days: list[int] | None = None,
+        day_from: time | None = None,
+        day_until: time | None = None,
+        owner: UUID | None = None,
+    ) -> Created:
+        """Raises Rejected, and leaves nothing behind, without a lead or an account."""
+        answer = self._one(
+            "create_campaign",
+            campaign=campaign,
+            campaign_name=name,
+            account_addresses=accounts,
+            lead_tag=tag,
+            company_names=companies,
+            starts_at=starts_at,
+            attachment_name=attachment,
+            zone=time_zone,
+            days=days,
+            day_from=day_from,
+            day_until=day_until,
+            owner=owner,
+        )
+        return Created.model_validate(answer)
+
+    def start_campaign(self, campaign: UUID) -> Row:
+        """`answer` is running, scheduled (with wait_seconds) or already (with status, owned, pending).
+
+        Raises CampaignNotFound.
+        """
+        return _found(campaign, self._one("start_campaign", campaign=campaign))
+
+    def cancel_campaign(self, campaign: UUID) -> Row:
+        """`answer` is cancelled (with leads) or already_ended (with status). CampaignNotFound."""
+        return _found(campaign, self._one("cancel_campaign", campaign=campaign))
+
+    def list_campaigns(self) -> Iterator[CampaignStatus]:
+        for row in self._pages("list_campaigns"):
+            yield CampaignStatus.model_validate(row)
+
+    def campaign_status(self, campaign: UUID) -> CampaignStatus:
+        """Raises CampaignNotFound."""
+        return CampaignStatus.model_validate(self._row(campaign, "campaign_status"))
+
+    def list_campaign_leads(
+        self, campaign: UUID, status: str | None = None
+    ) -> Iterator[CampaignLead]:
+        for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
+            yield CampaignLead.model_validate(row)
+
+    def failure_reasons(self, campaign: UUID) -> list[Reason]:
+        rows = self._call("failure_reasons", campaign=campaign)
+        return [Reason.model_validate(row) for row in rows]
+
+    def schema_version(self) -> str:
+        return str(self._one("schema_version")["version"])
+
+    # --- how -----------------------------------------------------------------------------
+
+    def _call(self, function: str, **arguments: Any) -> list[Row]:
+        return self._transport.call(function, **arguments)
+
+    def _one(self, function: str, **arguments: Any) -> Row:
+        row = self._call(function, **arguments)[0]
+        if row.get("answer") == "rejected":
+            raise Rejected(row["reason"])
+        return row
+
+    def _row(self, campaign: UUID, function: str) -> Row:
+        rows = self._call(function, campaign=campaign)
+        if not rows:
+            raise CampaignNotFound(campaign)
+        return rows[0]
+
+    def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
+        after = None
+        while rows := self._call(function, after=after, most=PAGE, **arguments):
+            yield from rows
+            after = UUID(rows[-1]["id"])
+
+    def _defaults(self) -> dict[str, Any]:
+        return {
+            "default_pace": self._settings.send_pace_seconds,
+            "default_per_day": self._settings.account_daily_limit,
+        }
+
+
+def _found(campaign: UUID, answer: Row) -> Row:
+    if answer["answer"] == "not_found":
+        raise CampaignNotFound(campaign)
+    return answer

@@ -1,0 +1,166 @@
+"""A company's template, compiled once: its names resolved, its text made HTML where it is not yet.
+
+A value of a lead is data only: it is put in when the template is parsed already.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from jinja2 import Template, TemplateSyntaxError, meta, nodes
+
+from outreach.sandbox import LONGEST, SANDBOX, Fault, check_size, check_syntax
+
+_RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
+_WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
+
+# `{{ First Name }}` and `{{ first-name }}`: an error and a subtraction for Jinja, names for people.
+_SEVERAL_WORDS = re.compile(r"\{\{\s*([^\W\d]\w*(?:[ \t-]+\w+)+)\s*\}\}")
+_SINGLE_BRACES = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
+_BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
+_MARKUP = re.compile(
+    r"</?(?:a|b|big|blockquote|body|br|center|code|div|em|font|h[1-6]|head|hr|html|i|img|li|meta|ol"
+    r"|p|pre|s|section|small|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul)"
+    r"(?:\s[^<>]*)?/?>|<!doctype\b",
+    re.IGNORECASE,
+)
+
+
+class Compiled(NamedTuple):
+    jinja: Template
+    names: Mapping[str, str]
+    """Of `{{ … }}`: the key of each name that has to be known -> how the template spells it."""
+    braced: Mapping[str, str]
+    """Of `{…}`: the same, but these may be CSS."""
+    has_markup: bool
+
+    def fill(self, values: Mapping[str, Any]) -> str:
+        """The body, by values under their keys. Raises Fault."""
+        for key, written in self.names.items():
+            if key not in values:
+                raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
+        try:
+            return "".join(_within_bounds(self.jinja.generate(values)))
+        except Fault:
+            raise
+        except Exception as error:
+            raise Fault(f"cannot be filled for this lead: {_first_sentence(error)}") from error
+
+
+@lru_cache(maxsize=4096)
+def key_of(name: str) -> str:
+    """What makes two spellings one name: `First Name`, `first-name`, `FIRST_NAME`, `firstName`.
+
+    Empty when no placeholder can spell it.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
+    key = re.sub(r"[\W_]+", "", folded)
+    return key if f"_{key}".isidentifier() and key not in _RESERVED else ""
+
+
+@lru_cache(maxsize=512)
+def compiled(source: str) -> Compiled:
+    """Raises Fault: an error in the syntax, with its line, or syntax that mails do not have."""
+    if len(source) > LONGEST:
+        raise Fault(f"is longer than {LONGEST:,} characters")
+    try:
+        return _compiled(SANDBOX.parse(_readable_for_jinja(source)))
+    except Fault:
+        raise
+    except TemplateSyntaxError as error:
+        raise Fault(f"has an error in line {error.lineno}: {_first_sentence(error)}") from error
+    except Exception as error:  # what Python's own compiler says of absurd nesting varies
+        raise Fault(f"cannot be understood: {_first_sentence(error)}") from error
+
+
+def _readable_for_jinja(source: str) -> str:
+    source = _SEVERAL_WORDS.sub(_in_one_word, source)
+    # `{#main{color:red}}` opens a comment for Jinja; in CSS nothing ever closes it.
+    closed = source.rfind("#}") + 1
+    return source[:closed] + source[closed:].replace("{#", "{{ '{#' }}")
+
+
+def _in_one_word(placeholder: re.Match[str]) -> str:
+    words = re.split(r"[ \t-]+", placeholder[1])
+    if _WORDS_OF_JINJA.intersection(word.lower() for word in words):
+        return placeholder[0]
+    return f"{{{{ {'_'.join(words)} }}}}"
+
+
+def _compiled(tree: nodes.Template) -> Compiled:
+    check_syntax(tree)
+    names = _name_by_key(tree)
+    text = "".join(data.data for data in tree.find_all(nodes.TemplateData))
+    has_markup = _MARKUP.search(text) is not None
+    _rewrite(tree, has_markup=has_markup)
+    needed = meta.find_undeclared_variables(tree)
+    return Compiled(
+        jinja=SANDBOX.from_string(tree),
+        names={key: written for key, written in names.items() if key in needed},
+        braced={key_of(word): word.strip() for word in _SINGLE_BRACES.findall(text)},
+        has_markup=has_markup,
+    )
+
+
+def _name_by_key(tree: nodes.Template) -> dict[str, str]:
+    """Rename every name to its key; key -> its first spelling."""
+    spellings: dict[str, str] = {}
+    for name in tree.find_all(nodes.Name):
+        written = name.name
+        name.name = written if written in _RESERVED else key_of(written)
+        if not name.name:
+            raise Fault(f"has {{{{ {written} }}}}, which cannot be the name of a value")
+        spellings.setdefault(name.name, written)
+    return spellings
+
+
+def _rewrite(tree: nodes.Template, *, has_markup: bool) -> None:
+    for output in list(tree.find_all(nodes.Output)):
+        output.nodes = [
+            part for node in output.nodes for part in _parts(node, has_markup=has_markup)
+        ]
+    for conditional in tree.find_all(nodes.CondExpr):
+        conditional.expr2 = conditional.expr2 or nodes.Const("", lineno=conditional.lineno)
+    for loop in tree.find_all(nodes.For):
+        loop.iter = _filtered(loop.iter, "_items")
+    tree.set_environment(SANDBOX)
+
+
+def _parts(node: nodes.Expr, *, has_markup: bool) -> Iterator[nodes.Expr]:
+    """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
+    if not isinstance(node, nodes.TemplateData):
+        yield node
+        return
+    position = 0
+    for braces in _SINGLE_BRACES.finditer(node.data):
+        if key := key_of(braces[1]):
+            yield _literal(node, node.data[position : braces.start()], has_markup=has_markup)
+            written = nodes.Const(braces[0], lineno=node.lineno)
+            yield _filtered(written, "_braced", nodes.Const(key, lineno=node.lineno))
+            position = braces.end()
+    yield _literal(node, node.data[position:], has_markup=has_markup)
+
+
+def _literal(node: nodes.TemplateData, text: str, *, has_markup: bool) -> nodes.TemplateData:
+    if not has_markup:
+        # Entities stay: whoever typed one knew that this becomes HTML.
+        text = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
+    return nodes.TemplateData(text, lineno=node.lineno)
+
+
+def _filtered(node: nodes.Expr, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
+
+
+def _within_bounds(chunks: Iterator[str]) -> Iterator[str]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        check_size(size)
+        yield chunk
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).split("\n")[0].split(". ")[0].rstrip(".") or type(error).__name__

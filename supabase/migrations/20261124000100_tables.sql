@@ -1,0 +1,194 @@
+-- The tables that the web app already has, made where they are missing, and what we add to them.
+-- Additive and repeatable: nothing is dropped, renamed or retyped; status columns may be text or an enum.
+
+create table if not exists public.companies (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  name text,
+  domain text,
+  email_subject text,
+  email_template text
+);
+
+create table if not exists public.leads (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  company_id uuid references public.companies (id) on delete set null,
+  email text not null,
+  name text,
+  role text,
+  tag text,
+  custom_fields jsonb
+);
+
+create table if not exists public.accounts (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  email text not null,
+  provider text,
+  refresh_token text,
+  access_token text
+);
+
+create table if not exists public.campaigns (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  name text not null,
+  status text not null default 'draft'
+    check (status in ('draft', 'scheduled', 'running', 'completed', 'error', 'cancelled')),
+  scheduled_at timestamptz,
+  error text,
+  created_at timestamptz not null default now()
+);
+
+create table if not exists public.campaign_accounts (
+  campaign_id uuid not null references public.campaigns (id) on delete cascade,
+  account_id uuid not null references public.accounts (id) on delete cascade,
+  primary key (campaign_id, account_id)
+);
+
+create table if not exists public.campaign_leads (
+  id uuid primary key default gen_random_uuid(),
+  campaign_id uuid not null references public.campaigns (id) on delete cascade,
+  lead_id uuid references public.leads (id) on delete set null,
+  status text not null default 'pending'
+    check (status in ('pending', 'sent', 'failed', 'cancelled')),
+  assigned_account_id uuid references public.accounts (id) on delete set null,
+  sent_at timestamptz,
+  thread_id text,
+  message_id text,
+  error text,
+  opened_at timestamptz,
+  constraint campaign_leads_sent_has_time check (status <> 'sent' or sent_at is not null)
+);
+
+-- Accounts: who the recipient sees, how fast it may send, and whether it may.
+alter table public.accounts
+  add column if not exists sender_name text,
+  add column if not exists reply_to text,
+  add column if not exists status text not null default 'active'
+    constraint accounts_status_known check (status in ('active', 'unusable', 'removed')),
+  add column if not exists status_reason text,
+  add column if not exists paused_until timestamptz,
+  -- Quota pauses in a row: each one doubles the next.
+  add column if not exists quota_pauses integer not null default 0
+    constraint accounts_quota_pauses_counted check (quota_pauses >= 0),
+  add column if not exists pace_seconds double precision
+    constraint accounts_pace_not_negative check (pace_seconds >= 0),
+  add column if not exists daily_limit integer
+    constraint accounts_daily_limit_positive check (daily_limit > 0),
+  -- The pace is this row: the first moment that nobody has reserved yet.
+  add column if not exists next_send_at timestamptz;
+
+alter table public.campaigns
+  add column if not exists flow_run_ids text[] not null default '{}',
+  add column if not exists started_at timestamptz,
+  add column if not exists finished_at timestamptz,
+  -- null: ATTACHMENT_PDF; empty: none.
+  add column if not exists attachment text,
+  add column if not exists time_zone text,
+  -- ISO weekdays, Monday is 1.
+  add column if not exists send_days integer[]
+    constraint campaigns_send_days_known check (send_days <@ array[1, 2, 3, 4, 5, 6, 7]),
+  add column if not exists send_from time,
+  add column if not exists send_until time,
+  add column if not exists resume_at timestamptz,
+  add column if not exists waiting_for text,
+  add column if not exists run_id uuid,
+  add column if not exists lease_until timestamptz,
+  add column if not exists crash_count integer not null default 0
+    constraint campaigns_crashes_counted check (crash_count >= 0),
+  add column if not exists dispatch_no integer not null default 0
+    constraint campaigns_dispatches_counted check (dispatch_no >= 0),
+  add column if not exists dispatched_at timestamptz;
+
+-- Cut-over. The old sender may still be at what is running, and what it left pending may have been
+-- mailed: a person has to look, once, when this column first appears.
+do $$
+begin
+  if not exists (
+    select from information_schema.columns
+    where table_schema = 'public' and table_name = 'campaigns' and column_name = 'paused_at'
+  ) then
+    alter table public.campaigns add column paused_at timestamptz;
+    update public.campaigns
+    set
+      paused_at = now(),
+      waiting_for = 'The previous sender may have mailed some of the pending leads: check them, then resume.'
+    where status in ('running', 'scheduled');
+  end if;
+end
+$$;
+
+alter table public.campaign_leads
+  add column if not exists claim_token uuid,
+  add column if not exists claimed_until timestamptz,
+  add column if not exists open_attempt_id uuid,
+  -- Not before: the send time of a claim, or when a deferred lead may be tried again.
+  add column if not exists next_attempt_at timestamptz;
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_constraint where conname = 'campaign_leads_claim_expires') then
+    alter table public.campaign_leads
+      add constraint campaign_leads_claim_expires
+        check ((claim_token is null) = (claimed_until is null)),
+      add constraint campaign_leads_claimed_or_attempted
+        check (claim_token is null or open_attempt_id is null);
+  end if;
+end
+$$;
+
+-- The write-ahead log of mails: a row is here before its mail can leave. Append-only but for the
+-- outcome. No foreign keys: it outlives the rows that it speaks of and never blocks their deletion.
+create table if not exists public.send_attempts (
+  id uuid primary key,
+  campaign_id uuid not null,
+  campaign_lead_id uuid not null,
+  account_id uuid not null,
+  run_id uuid not null,
+  address text not null,
+  started_at timestamptz not null,
+  draft_id text,
+  thread_id text,
+  search_token text not null,
+  finished_at timestamptz,
+  -- null: it may be on its way.
+  outcome text constraint send_attempts_outcome_known
+    check (outcome in ('sent', 'refused', 'not_sent', 'unclear')),
+  detail text,
+  -- Seconds, where Gmail or settling said when to try again; null for a failure that merely passes.
+  retry_after double precision,
+  constraint send_attempts_finished_has_outcome check ((outcome is null) = (finished_at is null))
+);
+
+-- A lead has one open attempt at most.
+create unique index if not exists send_attempts_one_open
+  on public.send_attempts (campaign_lead_id) where outcome is null;
+
+-- The database itself refuses a second mail to an address in a campaign.
+create unique index if not exists send_attempts_one_mail
+  on public.send_attempts (campaign_id, lower(address))
+  where outcome is null or outcome = 'sent' or outcome = 'unclear';
+
+-- What an account has sent, or may have: its pace and its daily limit.
+create index if not exists send_attempts_of_account
+  on public.send_attempts (account_id, started_at desc)
+  where outcome is null or outcome = 'sent' or outcome = 'unclear';
+
+create index if not exists send_attempts_of_lead on public.send_attempts (campaign_lead_id, started_at);
+create index if not exists send_attempts_open on public.send_attempts (campaign_id, id) where outcome is null;
+
+create index if not exists campaign_leads_claimable
+  on public.campaign_leads (campaign_id, assigned_account_id, id)
+  where status = 'pending' and open_attempt_id is null;
+create index if not exists campaign_leads_by_status on public.campaign_leads (campaign_id, status, id);
+create index if not exists campaign_leads_claimed
+  on public.campaign_leads (claim_token) where claim_token is not null;
+create index if not exists campaign_leads_pending_of_account
+  on public.campaign_leads (assigned_account_id) where status = 'pending';
+create index if not exists leads_by_address on public.leads (lower(email));
+create index if not exists leads_by_tag on public.leads (tag);
+create index if not exists leads_by_company on public.leads (company_id);
+create index if not exists companies_by_domain on public.companies (lower(domain));
+create index if not exists companies_by_name on public.companies (lower(name));

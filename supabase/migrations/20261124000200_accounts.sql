@@ -1,0 +1,193 @@
+-- Gmail accounts. Every function returns a set of JSON objects: one shape for both transports.
+
+create or replace function public.save_account(
+  account uuid,
+  address text,
+  token text default null,
+  display_name text default null,
+  answer_to text default null,
+  pace double precision default null,
+  per_day integer default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Adds the account of this address, or changes what is given of it. A token makes it usable again.
+declare
+  saved public.accounts;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
+  select a.* into saved from public.accounts a
+  where a.id = account
+    or (lower(a.email) = lower(address) and a.user_id is not distinct from coalesce(owner, a.user_id))
+  order by (a.id = account) desc
+  limit 1
+  for no key update;
+
+  if not found then
+    insert into public.accounts (id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit)
+    values (account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day)
+    returning * into saved;
+  else
+    update public.accounts a
+    set
+      refresh_token = coalesce(token, a.refresh_token),
+      access_token = case when token is null then a.access_token end,
+      sender_name = coalesce(display_name, a.sender_name),
+      reply_to = coalesce(answer_to, a.reply_to),
+      pace_seconds = coalesce(pace, a.pace_seconds),
+      daily_limit = coalesce(per_day, a.daily_limit),
+      status = case when token is null then a.status else 'active' end,
+      status_reason = case when token is null then a.status_reason end
+    where a.id = saved.id
+    returning * into saved;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'saved', 'id', saved.id, 'email', saved.email);
+end
+$$;
+
+create or replace function public.list_accounts(
+  after uuid default null,
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'id', a.id,
+    'email', a.email,
+    'sender_name', a.sender_name,
+    'reply_to', a.reply_to,
+    'status', a.status,
+    'status_reason', a.status_reason,
+    'paused_seconds', case
+      when a.paused_until > coalesce(now, clock_timestamp())
+      then extract(epoch from a.paused_until - coalesce(now, clock_timestamp()))::double precision
+    end,
+    'pace_seconds', a.pace_seconds,
+    'daily_limit', a.daily_limit,
+    'sent_today', (
+      select count(*)
+      from public.send_attempts s
+      where s.account_id = a.id
+        and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+        and s.started_at > coalesce(now, clock_timestamp()) - interval '24 hours'
+    ),
+    'connected', coalesce(a.refresh_token, '') <> ''
+  )
+  from public.accounts a
+  where a.status <> 'removed' and (after is null or a.id > after)
+  order by a.id
+  limit most;
+$$;
+
+create or replace function public.read_credentials(account uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('email', a.email, 'refresh_token', nullif(a.refresh_token, ''))
+  from public.accounts a
+  where a.id = account and a.status <> 'removed';
+$$;
+
+create or replace function public.remove_account(address text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Forgets the account's tokens; the row stays as long as a lead names it as its sender.
+declare
+  removed public.accounts;
+  waiting bigint;
+begin
+  select a.* into removed from public.accounts a
+  where lower(a.email) = lower(address) and a.status <> 'removed'
+  order by a.id
+  limit 1
+  for update;
+  if not found then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format('There is no account %s; `outreach accounts list` shows those that exist.', address));
+    return;
+  end if;
+
+  select count(*) into waiting from public.campaign_leads cl
+  where cl.assigned_account_id = removed.id and cl.status = 'pending';
+  if waiting > 0 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format(
+        '%s pending lead(s) are to be mailed by %s; let their campaigns end or cancel them, then remove it.',
+        waiting, address));
+    return;
+  end if;
+
+  delete from public.campaign_accounts ca where ca.account_id = removed.id;
+  if exists (select from public.campaign_leads cl where cl.assigned_account_id = removed.id) then
+    update public.accounts a
+    set refresh_token = '', access_token = null, status = 'removed', status_reason = null
+    where a.id = removed.id;
+  else
+    delete from public.accounts a where a.id = removed.id;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'removed', 'id', removed.id);
+end
+$$;
+
+create or replace function public.mark_account_unusable(account uuid, reason text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  update public.accounts a
+  set status = 'unusable', status_reason = reason
+  where a.id = account and a.status <> 'removed'
+  returning pg_catalog.jsonb_build_object('answer', 'marked');
+$$;
+
+create or replace function public.pause_account(
+  account uuid,
+  seconds double precision,
+  whole_project boolean default false,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Rests the account (or every account) for at least `seconds`, doubling with each pause in a row up to
+-- a day. Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
+declare
+  a public.accounts;
+  t timestamptz;
+begin
+  for a in
+    select x.* from public.accounts x
+    where (x.id = account or whole_project) and x.status <> 'removed'
+    order by x.id
+    for no key update
+  loop
+    t := coalesce(now, clock_timestamp());
+    if a.paused_until is null or a.paused_until <= t then
+      update public.accounts x
+      set
+        paused_until = t + least(seconds * 2 ^ least(a.quota_pauses, 20), 86400) * interval '1 second',
+        quota_pauses = a.quota_pauses + 1
+      where x.id = a.id;
+    end if;
+  end loop;
+  return query
+    select pg_catalog.jsonb_build_object(
+      'answer', 'paused',
+      'seconds', extract(epoch from x.paused_until - t)::double precision)
+    from public.accounts x where x.id = account;
+end
+$$;

@@ -1,0 +1,107 @@
+-- Leads and their companies.
+
+create or replace function public.import_leads(
+  rows jsonb,
+  list_tag text default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+-- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
+-- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields}]; what a row
+-- leaves out stays as it is. A company is known by its domain, else by its name.
+declare
+  added bigint;
+  updated bigint;
+  companies_added bigint;
+begin
+  -- Two imports at once would both find a company missing.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
+
+  create temporary table if not exists outreach_rows (
+    no bigint, email text, name text, role text, company text, domain text,
+    email_subject text, email_template text, custom_fields jsonb, company_id uuid, lead_id uuid
+  ) on commit drop;
+  truncate pg_temp.outreach_rows;
+  insert into pg_temp.outreach_rows
+  select
+    r.no, btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    nullif(btrim(r.j ->> 'company'), ''), nullif(lower(btrim(r.j ->> 'domain')), ''),
+    nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
+    nullif(r.j -> 'custom_fields', 'null'::jsonb)
+  from pg_catalog.jsonb_array_elements(rows) with ordinality r (j, no);
+
+  insert into public.companies (user_id, name, domain)
+  select distinct on (coalesce(r.domain, lower(r.company))) owner, coalesce(r.company, r.domain), r.domain
+  from pg_temp.outreach_rows r
+  where coalesce(r.domain, r.company) is not null
+    and not exists (
+      select from public.companies c
+      where ((r.domain is not null and lower(c.domain) = r.domain)
+        or (r.domain is null and lower(c.name) = lower(r.company)))
+        and c.user_id is not distinct from coalesce(owner, c.user_id)
+    )
+  order by coalesce(r.domain, lower(r.company)), r.no;
+  get diagnostics companies_added = row_count;
+
+  update pg_temp.outreach_rows r
+  set company_id = (
+    select c.id from public.companies c
+    where ((r.domain is not null and lower(c.domain) = r.domain)
+    or (r.domain is null and lower(c.name) = lower(r.company)))
+      and c.user_id is not distinct from coalesce(owner, c.user_id)
+    order by c.id
+    limit 1
+  )
+  where coalesce(r.domain, r.company) is not null;
+
+  update public.companies c
+  set
+    email_subject = coalesce(given.email_subject, c.email_subject),
+    email_template = coalesce(given.email_template, c.email_template)
+  from (
+    select
+      r.company_id,
+      (array_agg(r.email_subject order by r.no desc) filter (where r.email_subject is not null))[1] as email_subject,
+      (array_agg(r.email_template order by r.no desc) filter (where r.email_template is not null))[1] as email_template
+    from pg_temp.outreach_rows r
+    where r.company_id is not null
+    group by r.company_id
+  ) given
+  where c.id = given.company_id
+    and (given.email_subject is not null or given.email_template is not null);
+
+  update pg_temp.outreach_rows r
+  set lead_id = (
+    select l.id from public.leads l
+    where lower(l.email) = lower(r.email) and l.user_id is not distinct from coalesce(owner, l.user_id)
+    order by l.id
+    limit 1
+  );
+
+  update public.leads l
+  set
+    name = coalesce(r.name, l.name),
+    role = coalesce(r.role, l.role),
+    tag = coalesce(list_tag, l.tag),
+    company_id = coalesce(r.company_id, l.company_id),
+    custom_fields = coalesce(l.custom_fields, '{}'::jsonb) || coalesce(r.custom_fields, '{}'::jsonb)
+  from pg_temp.outreach_rows r
+  where l.id = r.lead_id;
+  get diagnostics updated = row_count;
+
+  insert into public.leads (user_id, company_id, email, name, role, tag, custom_fields)
+  select distinct on (lower(r.email))
+    owner, r.company_id, r.email, r.name, r.role, list_tag, coalesce(r.custom_fields, '{}'::jsonb)
+  from pg_temp.outreach_rows r
+  where r.lead_id is null
+  order by lower(r.email), r.no;
+  get diagnostics added = row_count;
+
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added);
+end
+$$;

@@ -1,0 +1,276 @@
+-- What people do with a campaign: create, start, cancel, pause, resume, look.
+
+create or replace function public.leads_to_mail(lead_tag text, company_names text[], owner uuid)
+returns setof public.leads
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The leads that a tag, companies (by name, domain or id), or both select.
+  select l.*
+  from public.leads l
+  where (lead_tag is not null or company_names is not null)
+    and (lead_tag is null or l.tag = lead_tag)
+    and (company_names is null or l.company_id in (
+      select c.id from public.companies c join unnest(company_names) given (company)
+        on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
+    and l.user_id is not distinct from coalesce(owner, l.user_id);
+$$;
+
+create or replace function public.create_campaign(
+  campaign uuid,
+  campaign_name text,
+  account_addresses text[],
+  lead_tag text default null,
+  company_names text[] default null,
+  starts_at timestamptz default null,
+  attachment_name text default null,
+  zone text default null,
+  days integer[] default null,
+  day_from time default null,
+  day_until time default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+-- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
+-- An address is taken once, whatever its case; who came second is listed in `skipped`.
+declare
+  account_ids uuid[];
+  unknown text;
+begin
+  if not exists (select from public.campaigns c where c.id = campaign) then
+    select string_agg(given.address, ', ') into unknown
+    from unnest(account_addresses) given (address)
+    where not exists (
+      select from public.accounts a
+      where lower(a.email) = lower(given.address) and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+        'There is no account %s; add it with `outreach accounts add`.', unknown));
+      return;
+    end if;
+    select array_agg(distinct a.id order by a.id) into account_ids
+    from public.accounts a
+    where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
+      and a.status <> 'removed'
+      and a.user_id is not distinct from coalesce(owner, a.user_id);
+    if account_ids is null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
+        'A campaign needs at least one account; name one with --account.');
+      return;
+    end if;
+
+    select string_agg(given.company, ', ') into unknown
+    from unnest(company_names) given (company)
+    where not exists (
+      select from public.companies c
+      where lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)
+        and c.user_id is not distinct from coalesce(owner, c.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+        'There is no company %s; its name, domain or id is needed.', unknown));
+      return;
+    end if;
+
+    insert into public.campaigns (
+      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until)
+    values (
+      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until)
+    on conflict (id) do nothing;
+
+    insert into public.campaign_leads (campaign_id, lead_id, status, assigned_account_id)
+    select
+      campaign, chosen.id, 'pending',
+      account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
+    from (
+      select distinct on (lower(btrim(l.email))) l.id
+      from public.leads_to_mail(lead_tag, company_names, owner) l
+      order by lower(btrim(l.email)), l.id
+    ) chosen;
+    if not found then
+      delete from public.campaigns c where c.id = campaign;
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', case
+        when lead_tag is not null then pg_catalog.format(
+          'No lead matches tag %L; import some with `outreach leads import FILE.csv --tag %s`.', lead_tag, lead_tag)
+        else 'No lead belongs to these companies; import some with `outreach leads import FILE.csv`.'
+      end);
+      return;
+    end if;
+
+    insert into public.campaign_accounts (campaign_id, account_id)
+    select campaign, x.id from unnest(account_ids) x (id);
+  end if;
+
+  return query
+  select pg_catalog.jsonb_build_object(
+    'answer', 'created',
+    'id', campaign,
+    'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
+    'skipped', coalesce((
+      select pg_catalog.jsonb_agg(s.email)
+      from (
+        select l.email
+        from public.leads_to_mail(lead_tag, company_names, owner) l
+        where not exists (
+          select from public.campaign_leads cl where cl.campaign_id = campaign and cl.lead_id = l.id)
+        order by l.email
+        limit 1000
+      ) s
+    ), '[]'::jsonb));
+end
+$$;
+
+create or replace function public.start_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- draft -> scheduled (its time is still to come) or running. Nothing is sent yet: a run has to begin it.
+declare
+  c public.campaigns;
+  t timestamptz;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status = 'draft' and c.scheduled_at > t then
+    update public.campaigns x set status = 'scheduled' where x.id = campaign;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
+  elsif c.status = 'draft' then
+    update public.campaigns x set status = 'running' where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'running');
+  else
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'already', 'status', c.status,
+      'owned', c.run_id is not null and c.lease_until > t,
+      'pending', exists (
+        select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'));
+  end if;
+end
+$$;
+
+create or replace function public.cancel_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+-- Cancels the campaign and what is pending. A lead with an open attempt may be on its way: settling
+-- decides about it.
+declare
+  c public.campaigns;
+  cancelled bigint;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return;
+  end if;
+  update public.campaigns x
+  set
+    status = 'cancelled', finished_at = coalesce(x.finished_at, now, clock_timestamp()), run_id = null,
+    lease_until = null, resume_at = null, waiting_for = null
+  where x.id = campaign;
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null;
+  get diagnostics cancelled = row_count;
+  return next pg_catalog.jsonb_build_object('answer', 'cancelled', 'leads', cancelled);
+end
+$$;
+
+create or replace function public.campaign_counts(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'pending', count(*) filter (where cl.status = 'pending'),
+    'sent', count(*) filter (where cl.status = 'sent'),
+    'failed', count(*) filter (where cl.status = 'failed'),
+    'cancelled', count(*) filter (where cl.status = 'cancelled'))
+  from public.campaign_leads cl
+  where cl.campaign_id = campaign;
+$$;
+
+create or replace function public.list_campaigns(after uuid default null, most integer default 500) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  from public.campaigns c
+  where after is null or c.id > after
+  order by c.id
+  limit most;
+$$;
+
+create or replace function public.campaign_status(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  from public.campaigns c
+  where c.id = campaign;
+$$;
+
+create or replace function public.list_campaign_leads(
+  campaign uuid,
+  with_status text default null,
+  after uuid default null,
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'id', cl.id,
+    'email', l.email,
+    'status', cl.status,
+    'account', a.email,
+    'sent_at', cl.sent_at,
+    'thread_id', cl.thread_id,
+    'message_id', cl.message_id,
+    'error', cl.error)
+  from public.campaign_leads cl
+  left join public.leads l on l.id = cl.lead_id
+  left join public.accounts a on a.id = cl.assigned_account_id
+  where cl.campaign_id = campaign
+    and (with_status is null or cl.status::text = with_status)
+    and (after is null or cl.id > after)
+  order by cl.id
+  limit most;
+$$;
+
+create or replace function public.failure_reasons(campaign uuid, most integer default 100) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('reason', coalesce(cl.error, 'no reason recorded'), 'leads', count(*))
+  from public.campaign_leads cl
+  where cl.campaign_id = campaign and cl.status = 'failed'
+  group by coalesce(cl.error, 'no reason recorded')
+  order by count(*) desc, coalesce(cl.error, 'no reason recorded')
+  limit most;
+$$;

@@ -1,0 +1,280 @@
+-- Who runs a campaign: a lease that a run takes first, keeps alive, and gives back with the outcome.
+
+create or replace function public.begin_run(
+  campaign uuid,
+  run uuid,
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Makes `run` the owner of the campaign, or says why not. A run that waits for the campaign's time owns
+-- it too. Repeated by the owner it renews the lease.
+declare
+  c public.campaigns;
+  t timestamptz;
+  due timestamptz;
+  owner_died boolean;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('completed', 'cancelled') or (c.status = 'error' and not exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+  )) then
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return;
+  elsif c.run_id <> run and c.lease_until > t then
+    return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
+    return;
+  elsif c.paused_at is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
+    return;
+  end if;
+
+  -- An owner whose lease lapsed without a word has died.
+  owner_died := coalesce(c.run_id <> run, false);
+  if owner_died then
+    perform public.crash_run(campaign, c.run_id, 'the last one vanished without a word', t);
+    if c.crash_count >= 2 then
+      return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', 'error');
+      return;
+    end if;
+  end if;
+
+  due := case
+    when c.status = 'scheduled' then greatest(c.scheduled_at, c.resume_at)
+    when c.status = 'running' then c.resume_at
+  end;
+  update public.campaigns x
+  set
+    run_id = run,
+    lease_until = t + lease_seconds * interval '1 second',
+    -- A person who starts a campaign again after an error has seen to its cause.
+    crash_count = case when c.status = 'error' then 0 else x.crash_count end,
+    flow_run_ids = case
+      when run::text = any (x.flow_run_ids) then x.flow_run_ids
+      else x.flow_run_ids || run::text
+    end
+  where x.id = campaign;
+  if due > t then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'wait', 'name', c.name, 'wait_seconds', extract(epoch from due - t)::double precision);
+    return;
+  end if;
+
+  update public.campaigns x
+  set
+    status = 'running', started_at = coalesce(x.started_at, t), finished_at = null, error = null,
+    resume_at = null, waiting_for = null
+  where x.id = campaign;
+  return next pg_catalog.jsonb_build_object('answer', 'begun', 'name', c.name);
+end
+$$;
+
+create or replace function public.renew_run(
+  campaign uuid,
+  run uuid,
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send.
+begin
+  return query
+  update public.campaigns x
+  set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
+  where x.id = campaign and x.run_id = run
+  returning pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end);
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'stopped');
+  end if;
+end
+$$;
+
+create or replace function public.release_run(campaign uuid, run uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Hands the campaign back unchanged: the next run goes on.
+  update public.campaigns x
+  set run_id = null, lease_until = null
+  where x.id = campaign and x.run_id = run
+  returning pg_catalog.jsonb_build_object('answer', 'released');
+$$;
+
+create or replace function public.check_campaign(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- All that can stop the campaign before its first mail.
+  select pg_catalog.jsonb_build_object(
+    'name', c.name,
+    'attachment', c.attachment,
+    'accounts', (select count(*) from public.campaign_accounts ca
+      join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+      where ca.campaign_id = c.id),
+    'pace_seconds', (select pg_catalog.jsonb_agg(a.pace_seconds) from public.campaign_accounts ca
+      join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+      where ca.campaign_id = c.id),
+    'leads', public.campaign_counts(c.id),
+    'misassigned', (
+      select count(*) from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.status = 'pending' and not exists (
+        select from public.campaign_accounts ca
+        join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+        where ca.campaign_id = c.id and ca.account_id = cl.assigned_account_id)))
+  from public.campaigns c
+  where c.id = campaign;
+$$;
+
+create or replace function public.finish_run(
+  campaign uuid,
+  run uuid,
+  resume_after double precision default null,
+  reason text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Ends the run, and the campaign when nothing of it is left; otherwise it stays running until
+-- `resume_after` seconds from now. Decided from all its rows, under its lock.
+declare
+  c public.campaigns;
+  t timestamptz;
+  counts jsonb;
+  unclear bigint;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for update;
+  t := coalesce(now, clock_timestamp());
+  counts := public.campaign_counts(campaign);
+  if c.run_id is distinct from run then
+    return next pg_catalog.jsonb_build_object('answer', 'superseded', 'status', c.status, 'leads', counts);
+    return;
+  end if;
+
+  if (counts ->> 'pending')::bigint > 0 then
+    update public.campaigns x
+    set
+      run_id = null, lease_until = null,
+      resume_at = t + greatest(coalesce(resume_after, 60), 60) * interval '1 second',
+      waiting_for = coalesce(reason, 'the leads that can only go later')
+    where x.id = campaign;
+  else
+    perform public.end_campaign(campaign, t);
+  end if;
+  return query
+    select pg_catalog.jsonb_build_object(
+      'answer', case when x.status = 'running' then 'deferred' else 'ended' end,
+      'status', x.status, 'error', x.error, 'leads', counts,
+      'resume_seconds', extract(epoch from x.resume_at - t)::double precision,
+      'waiting_for', x.waiting_for)
+    from public.campaigns x where x.id = campaign;
+end
+$$;
+
+create or replace function public.end_campaign(campaign uuid, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The end, from the rows; the caller holds the campaign's lock and has seen that nothing is pending.
+-- Each status is a literal of its own, since the column may be an enum.
+declare
+  counts jsonb := public.campaign_counts(campaign);
+begin
+  update public.campaigns x
+  set run_id = null, lease_until = null, resume_at = null, waiting_for = null, finished_at = t, error = null
+  where x.id = campaign;
+  if (counts ->> 'sent')::bigint > 0 or (counts ->> 'failed')::bigint = 0 then
+    update public.campaigns x set status = 'completed' where x.id = campaign;
+  elsif exists (
+    select from public.send_attempts s
+    join public.campaign_leads cl on cl.id = s.campaign_lead_id and cl.status = 'failed'
+    where s.campaign_id = campaign and s.outcome = 'unclear'
+  ) then
+    update public.campaigns x
+    set status = 'error', error = 'No delivery could be confirmed' where x.id = campaign;
+  else
+    update public.campaigns x set status = 'error', error = 'All email sends failed' where x.id = campaign;
+  end if;
+end
+$$;
+
+create or replace function public.fail_run(
+  campaign uuid,
+  run uuid,
+  reason text,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The run failed for a reason that a person has to mend. Pending leads stay for the next start.
+  update public.campaigns x
+  set
+    status = 'error', error = reason, finished_at = coalesce(now, clock_timestamp()),
+    run_id = null, lease_until = null, resume_at = null, waiting_for = null
+  where x.id = campaign and x.run_id = run and x.status in ('draft', 'scheduled', 'running', 'error')
+  returning pg_catalog.jsonb_build_object('answer', 'failed');
+$$;
+
+create or replace function public.crash_run(
+  campaign uuid,
+  run uuid,
+  cause text,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The run died or met what may pass: the next one goes on, unless it is the third without progress.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if c.run_id is distinct from run then
+    return;
+  elsif c.crash_count >= 2 then
+    update public.campaigns x
+    set
+      status = 'error', finished_at = coalesce(now, clock_timestamp()), run_id = null, lease_until = null,
+      crash_count = c.crash_count + 1, error = 'Three runs in a row died without progress: ' || cause
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  else
+    update public.campaigns x
+    set run_id = null, lease_until = null, crash_count = c.crash_count + 1
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'released');
+  end if;
+end
+$$;
+
+create or replace function public.cancel_run(campaign uuid, run uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The run was cancelled in Prefect: that cancels the campaign, if this run owns it.
+begin
+  perform from public.campaigns x where x.id = campaign and x.run_id = run for no key update;
+  if found then
+    return query select public.cancel_campaign(campaign);
+  end if;
+end
+$$;

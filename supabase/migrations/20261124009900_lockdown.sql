@@ -1,0 +1,50 @@
+-- Only the service role may read what is ours or call what is ours; PostgREST reads the schema anew.
+
+create or replace function public.schema_version() returns setof jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('version', '20261124009900');
+$$;
+
+alter table public.send_attempts enable row level security;
+
+do $$
+declare
+  ours constant text[] := array[
+    'begin_attempt', 'begin_run', 'below_daily_limit_at', 'campaign_counts', 'campaign_status', 'cancel_campaign',
+    'cancel_run', 'check_campaign', 'claim_leads', 'claim_of', 'crash_run', 'create_campaign', 'defer_lead',
+    'end_campaign', 'fail_lead', 'fail_run', 'failure_reasons', 'finish_run', 'import_leads', 'leads_to_mail',
+    'list_accounts', 'list_campaign_leads', 'list_campaigns', 'list_open_attempts', 'mails_of_account',
+    'mark_account_unusable', 'pause_account', 'put_off', 'read_credentials', 'record_outcome', 'release_leads',
+    'release_run', 'remove_account', 'renew_run', 'save_account', 'schema_version', 'start_campaign'
+  ];
+  f regprocedure;
+  r name;
+begin
+  for f in
+    select p.oid::regprocedure from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname = any (ours)
+  loop
+    execute format('revoke execute on function %s from public', f);
+    for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+      execute format('revoke execute on function %s from %I', f, r);
+    end loop;
+    if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
+
+  revoke all on public.send_attempts from public;
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format('revoke all on public.send_attempts from %I', r);
+  end loop;
+  if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+    grant select, insert, update, delete on public.send_attempts to service_role;
+  end if;
+end
+$$;
+
+notify pgrst, 'reload schema';
