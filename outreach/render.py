@@ -2,12 +2,12 @@
 
 import html
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from outreach.errors import TemplateNotReady
+from outreach.headers import breaks_a_header
 from outreach.models import Company, Lead, Model
 from outreach.plain_text import plain_text, without_comments
 from outreach.sandbox import Fault
@@ -19,7 +19,6 @@ KNOWN = ("name", "email", "role", "company", "company_name", "domain")
 _FIX = "correct the template, then run `outreach campaigns retry-failed`"
 _KNOWN_KEYS = frozenset(map(key_of, KNOWN))
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_BREAKING = frozenset({"Cc", "Zl", "Zp", "Cs"})
 _DOCUMENT = """\
 <!DOCTYPE html>
 <html>
@@ -58,8 +57,6 @@ def render(
     subject, template = _subject(company), _template(company)
     try:
         body = _clean(template.fill(_values(company, lead)))
-        if not body.strip():
-            raise Fault("leaves this lead's mail empty")
     except Fault as fault:
         raise _not_ready(company, fault) from fault
     document, text = (_whole(body), plain_text(body)) if template.has_markup else _paragraphs(body)
@@ -86,7 +83,7 @@ def placeholders(template: str, custom_fields: Iterable[str] = ()) -> Placeholde
     known = _KNOWN_KEYS | {key_of(name) for name in custom_fields} - {""}
     braced = {key: word for key, word in asked.braced.items() if key not in asked.names}
     return Placeholders(
-        used=_sorted(asked.names | braced, lambda key: key in known),
+        used=_sorted({**braced, **asked.names}, lambda key: key in known),
         unknown=_sorted(asked.names, lambda key: key not in known),
         stray=_sorted(braced, lambda key: key not in known),
     )
@@ -103,7 +100,7 @@ def _subject(company: Company) -> str:
             f"{_named(company)} has no email subject; write one, "
             "then run `outreach campaigns retry-failed`."
         )
-    if any(unicodedata.category(character) in _BREAKING for character in subject):
+    if breaks_a_header(subject):
         raise TemplateNotReady(
             f"The email subject of {_of(company)} holds a line break or a control character; "
             "remove it, then run `outreach campaigns retry-failed`."
@@ -155,8 +152,11 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
 
 
 def _clean(body: str) -> str:
-    """One kind of line break, and nothing that neither HTML nor UTF-8 can hold."""
-    return _UNPRINTABLE.sub("", body.replace("\r\n", "\n").replace("\r", "\n"))
+    """One kind of line break, and nothing that HTML or UTF-8 cannot hold."""
+    cleaned = _UNPRINTABLE.sub("", body.replace("\r\n", "\n").replace("\r", "\n"))
+    if not cleaned.strip():
+        raise Fault("leaves this lead's mail empty")
+    return cleaned
 
 
 def _paragraphs(body: str) -> tuple[str, str]:

@@ -1,15 +1,17 @@
 """Jinja2 cut down to what a mail needs: which syntax, attributes and filters a template may use.
 
 A list of what is allowed, not of known attacks: no assignment, macro, nested loop, call but of a
-few methods of text, arithmetic but `+`. So the work grows with the template's length and nothing
-else. No global names, no loader.
+few methods of text, arithmetic but `+`; no global names, no loader. What is left can still be
+piled up, so each rendering has a budget.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-from jinja2 import StrictUndefined, filters, nodes, pass_context
+from jinja2 import StrictUndefined, Undefined, filters, nodes, pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
@@ -18,24 +20,29 @@ LONGEST = 1_000_000
 """Characters of a template, of a mail's body and of any value on the way. Gmail clips at 102 KB."""
 MOST_ITEMS = 1_000
 """What one loop goes through."""
+BUDGET = 20_000_000
+"""Characters that one rendering may produce in all, on the way too: under a second of work."""
 
-_SYNTAX = frozenset(
-    (
-        "Template Output TemplateData Name Const List Tuple If For CondExpr And Or Not Compare "
-        "Operand Test Filter Keyword Concat Add Neg Getattr Getitem Slice Call"
-    ).split()
+_left: ContextVar[int] = ContextVar("left", default=BUDGET)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SYNTAX = _words(
+    "Template Output TemplateData Name Const List Tuple If For CondExpr And Or Not Compare Operand "
+    "Test Filter Keyword Concat Add Neg Getattr Getitem Slice Call"
 )
-_METHODS = frozenset(
-    (
-        "capitalize endswith lower lstrip partition removeprefix removesuffix rsplit rstrip split "
-        "startswith strip title upper"
-    ).split()
+_METHODS = _words(
+    "capitalize endswith lower lstrip partition removeprefix removesuffix rsplit rstrip split "
+    "startswith strip title upper"
 )
-_LOOP = frozenset({"index", "index0", "first", "last", "length"})
-_FILTERS = (
-    "capitalize count d default e escape first join last length lower replace string striptags "
-    "title trim truncate upper urlencode wordcount"
-).split()
+_LOOP = _words("index index0 first last length")
+_FILTERS = _words(
+    "capitalize count first last length lower string striptags title trim truncate upper "
+    "urlencode wordcount"
+)
 
 
 class Fault(Exception):
@@ -46,11 +53,19 @@ def check_syntax(tree: nodes.Template) -> None:
     """Raises Fault for the first construct that mails do not have."""
     for node in tree.find_all(nodes.Node):
         if not _allowed(node):
-            raise Fault(f"uses {_told(node)} in line {node.lineno}, which a mail cannot have")
+            where = f" in line {node.lineno}" if node.lineno else ""
+            raise Fault(f"uses {_told(node)}{where}, which a mail cannot have")
 
 
-def check_size(size: int) -> None:
-    if size > LONGEST:
+def open_budget() -> None:
+    """Begin a rendering (or a compilation, which folds constants) in this thread."""
+    _left.set(BUDGET)
+
+
+def spend(size: int) -> None:
+    """Account for a text of this size before or after it is made. Raises Fault."""
+    _left.set(_left.get() - size)
+    if size > LONGEST or _left.get() < 0:
         raise Fault(f"becomes longer than {LONGEST:,} characters")
 
 
@@ -69,7 +84,7 @@ def _told(node: nodes.Node) -> str:
         called = node.node
         name = getattr(called, "name", None) or getattr(called, "attr", None)
         return f"`{name}()`" if name else "a call"
-    named = {"For": "a loop in a loop", "Assign": "`set`", "FromImport": "`import`"}
+    named = {"For": "a loop in a loop", "Assign": "`set`", "Scope": "`autoescape`"}
     name = type(node).__name__
     return named.get(name, f"`{name.lower()}`")
 
@@ -82,15 +97,21 @@ def _default(value: Any, fallback: Any = "", _: bool = True) -> Any:
     return value or fallback
 
 
+def _escape(value: Any) -> str:
+    """Every value is escaped where it is printed; twice would show `&amp;`."""
+    return str(_shown(value))
+
+
 def _join(value: Any, separator: Any = "") -> str:
-    parts = [_text(part) for part in value] if isinstance(value, list | tuple) else [_text(value)]
-    check_size(sum(map(len, parts)) + len(parts) * len(_text(separator)))
-    return _text(separator).join(parts)
+    """Also what `~` is made of."""
+    parts = [str(_shown(part)) for part in (value if isinstance(value, list | tuple) else [value])]
+    spend(sum(map(len, parts)) + len(parts) * len(str(separator)))
+    return str(separator).join(parts)
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    text, old, new = _text(value), _text(old), _text(new)
-    check_size(len(text) + (text.count(old) * len(new)))
+    text, old, new = str(_shown(value)), str(old), str(new)
+    spend(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
 
 
@@ -100,6 +121,7 @@ def _items(value: Any) -> list[Any]:
         raise Fault("loops over something that is not a list")
     if len(value) > MOST_ITEMS:
         raise Fault(f"loops over more than {MOST_ITEMS:,} items")
+    spend(len(value))
     return list(value)
 
 
@@ -110,61 +132,70 @@ def _braced(context: Context, written: str, key: str) -> Any:
 
 
 def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, refusing what grew too long: each one grows a text a few times at most."""
+    """The filter, paid for by its result: none makes a text more than a few times longer."""
 
     @wraps(function)
     def bounded(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if isinstance(result, str):
-            check_size(len(result))
+        spend(len(result) if isinstance(result, str) else 1)
         return result
 
     return bounded
 
 
-def _text(value: Any) -> str:
-    """Plain text, even of Markup: what is put together here is escaped again."""
-    return "".join(shown) if isinstance(shown := _shown(value), str) else str(shown)
-
-
 def _shown(value: Any) -> Any:
     """What a placeholder prints: nothing for null, a list with commas; a table is no text."""
+    if isinstance(value, str | int | float):
+        return value
     if value is None:
         return ""
+    if isinstance(value, Undefined):
+        return str(value)  # which raises: it is a strict one
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
-    if isinstance(value, Mapping):
-        raise Fault("prints a field that holds several values; name one of them")
-    return value
+        return _join(value, ", ")
+    raise Fault("prints something that is not a text but holds several; name one of them")
+
+
+CALLED = "()"
+"""Stands before the attribute in `name.upper()`, so that `name.upper` alone is not a method."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Attributes are the entries of a table, the counters of a loop, a few methods of text."""
 
+    intercepted_binops = frozenset({"+"})
+
+    def call_binop(self, _: Context, __: str, left: Any, right: Any) -> Any:
+        total = left + right
+        spend(len(total) if isinstance(total, str | list | tuple) else 1)
+        return total
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
-        methods = _METHODS if isinstance(obj, str) else _LOOP
-        if isinstance(obj, str | LoopContext) and attribute in methods:
+        if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
-        return self.undefined(obj=obj, name=attribute)
+        name = attribute.removeprefix(CALLED)
+        if isinstance(obj, str) and attribute.startswith(CALLED) and name in _METHODS:
+            spend(len(obj))
+            return getattr(obj, name)
+        return self.undefined(obj=obj, name=name)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, str | list | tuple | Mapping):
-            try:
+            with suppress(TypeError, LookupError):
                 return obj[argument]
-            except (TypeError, LookupError):
-                pass
         return self.undefined(obj=obj, name=argument)
 
 
 def _made() -> _Sandbox:
     sandbox = _Sandbox(autoescape=True, undefined=StrictUndefined, finalize=_shown)
     sandbox.globals.clear()
-    own = {"default": _default, "d": _default, "join": _join, "replace": _replace}
-    sandbox.filters = {
-        **{name: _bounded(filters.FILTERS[name]) for name in _FILTERS},
-        **own,
+    sandbox.filters = {name: _bounded(filters.FILTERS[name]) for name in _FILTERS} | {
+        **dict.fromkeys(("default", "d"), _default),
+        **dict.fromkeys(("escape", "e"), _escape),
+        "join": _join,
+        "replace": _replace,
         "_items": _items,
         "_braced": _braced,
     }

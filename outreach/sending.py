@@ -57,7 +57,7 @@ class Sending:
         wait: Callable[[float], bool],
         in_flight: AbstractContextManager[object],
     ) -> None:
-        """`wait(seconds)` sleeps and is True when the run is to stop; `in_flight` caps the sends."""
+        """`wait(seconds)` sleeps, True when the run is to stop; `in_flight` caps the sends."""
         self._store = store
         self._mailer = mailer
         self._settings = settings

@@ -72,7 +72,7 @@ class Attempted(Model):
 class Finished(Model):
     """The answer of finish_run."""
 
-    answer: Literal["ended", "deferred", "superseded"]
+    answer: Literal["ended", "deferred", "paused", "superseded"]
     status: str
     error: str | None = None
     leads: LeadCounts
@@ -332,7 +332,7 @@ class Store:
         return Created.model_validate(answer)
 
     def start_campaign(self, campaign: UUID) -> Row:
-        """`answer` is running, scheduled (with wait_seconds) or already (with status, owned, pending).
+        """`answer` is running, scheduled (wait_seconds) or already (status, owned, pending).
 
         Raises CampaignNotFound.
         """

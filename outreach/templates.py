@@ -10,14 +10,24 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2.visitor import NodeTransformer
 
-from outreach.sandbox import LONGEST, SANDBOX, Fault, check_size, check_syntax
+from outreach.sandbox import (
+    CALLED,
+    LONGEST,
+    SANDBOX,
+    Fault,
+    check_syntax,
+    open_budget,
+)
 
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
 
 # `{{ First Name }}` and `{{ first-name }}`: an error and a subtraction for Jinja, names for people.
 _SEVERAL_WORDS = re.compile(r"\{\{\s*([^\W\d]\w*(?:[ \t-]+\w+)+)\s*\}\}")
+# `@media print{#main{…}}`: there, `{#` opens no comment of Jinja's.
+_STYLE = re.compile(r"<style\b[^<>]*>\s*(?:<!--)?[^<]*", re.IGNORECASE)
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
 _MARKUP = re.compile(
@@ -41,6 +51,7 @@ class Compiled(NamedTuple):
         for key, written in self.names.items():
             if key not in values:
                 raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
+        open_budget()
         try:
             return "".join(_within_bounds(self.jinja.generate(values)))
         except Fault:
@@ -55,7 +66,7 @@ def key_of(name: str) -> str:
 
     Empty when no placeholder can spell it.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     key = re.sub(r"[\W_]+", "", folded)
     return key if f"_{key}".isidentifier() and key not in _RESERVED else ""
 
@@ -65,6 +76,7 @@ def compiled(source: str) -> Compiled:
     """Raises Fault: an error in the syntax, with its line, or syntax that mails do not have."""
     if len(source) > LONGEST:
         raise Fault(f"is longer than {LONGEST:,} characters")
+    open_budget()
     try:
         return _compiled(SANDBOX.parse(_readable_for_jinja(source)))
     except Fault:
@@ -77,9 +89,7 @@ def compiled(source: str) -> Compiled:
 
 def _readable_for_jinja(source: str) -> str:
     source = _SEVERAL_WORDS.sub(_in_one_word, source)
-    # `{#main{color:red}}` opens a comment for Jinja; in CSS nothing ever closes it.
-    closed = source.rfind("#}") + 1
-    return source[:closed] + source[closed:].replace("{#", "{{ '{#' }}")
+    return _STYLE.sub(lambda style: style[0].replace("{#", "{{ '{#' }}"), source)
 
 
 def _in_one_word(placeholder: re.Match[str]) -> str:
@@ -94,7 +104,8 @@ def _compiled(tree: nodes.Template) -> Compiled:
     names = _name_by_key(tree)
     text = "".join(data.data for data in tree.find_all(nodes.TemplateData))
     has_markup = _MARKUP.search(text) is not None
-    _rewrite(tree, has_markup=has_markup)
+    _Rewriter(has_markup=has_markup).visit(tree)
+    tree.set_environment(SANDBOX)
     needed = meta.find_undeclared_variables(tree)
     return Compiled(
         jinja=SANDBOX.from_string(tree),
@@ -109,48 +120,57 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
     spellings: dict[str, str] = {}
     for name in tree.find_all(nodes.Name):
         written = name.name
-        name.name = written if written in _RESERVED else key_of(written)
+        name.name = "loop" if written == "loop" else key_of(written)
         if not name.name:
             raise Fault(f"has {{{{ {written} }}}}, which cannot be the name of a value")
         spellings.setdefault(name.name, written)
     return spellings
 
 
-def _rewrite(tree: nodes.Template, *, has_markup: bool) -> None:
-    for output in list(tree.find_all(nodes.Output)):
-        output.nodes = [
-            part for node in output.nodes for part in _parts(node, has_markup=has_markup)
-        ]
-    for conditional in tree.find_all(nodes.CondExpr):
-        conditional.expr2 = conditional.expr2 or nodes.Const("", lineno=conditional.lineno)
-    for loop in tree.find_all(nodes.For):
-        loop.iter = _filtered(loop.iter, "_items")
-    tree.set_environment(SANDBOX)
+class _Rewriter(NodeTransformer):
+    """Turns what Jinja parsed into what a mail means; what can grow goes through a filter."""
+
+    def __init__(self, *, has_markup: bool) -> None:
+        self.has_markup = has_markup
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> list[nodes.Node]:  # noqa: N802
+        """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
+        parts: list[nodes.Node] = []
+        position = 0
+        for braces in _SINGLE_BRACES.finditer(node.data):
+            if key := key_of(braces[1]):
+                written = nodes.Const(braces[0], lineno=node.lineno)
+                parts += [
+                    self._literal(node, node.data[position : braces.start()]),
+                    _filtered(written, "_braced", nodes.Const(key, lineno=node.lineno)),
+                ]
+                position = braces.end()
+        return [*parts, self._literal(node, node.data[position:])]
+
+    def _literal(self, node: nodes.TemplateData, text: str) -> nodes.TemplateData:
+        if not self.has_markup:
+            # Entities stay: whoever typed one knew that this becomes HTML.
+            text = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
+        return nodes.TemplateData(text, lineno=node.lineno)
+
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
+        node.expr2 = node.expr2 or nodes.Const("", lineno=node.lineno)
+        return self.generic_visit(node)
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        node.iter = _filtered(node.iter, "_items")
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        node.node.attr = f"{CALLED}{node.node.attr}"  # type: ignore[attr-defined]
+        return self.generic_visit(node)
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        parts = nodes.List(node.nodes, lineno=node.lineno)
+        return self.generic_visit(_filtered(parts, "join"))
 
 
-def _parts(node: nodes.Expr, *, has_markup: bool) -> Iterator[nodes.Expr]:
-    """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
-    if not isinstance(node, nodes.TemplateData):
-        yield node
-        return
-    position = 0
-    for braces in _SINGLE_BRACES.finditer(node.data):
-        if key := key_of(braces[1]):
-            yield _literal(node, node.data[position : braces.start()], has_markup=has_markup)
-            written = nodes.Const(braces[0], lineno=node.lineno)
-            yield _filtered(written, "_braced", nodes.Const(key, lineno=node.lineno))
-            position = braces.end()
-    yield _literal(node, node.data[position:], has_markup=has_markup)
-
-
-def _literal(node: nodes.TemplateData, text: str, *, has_markup: bool) -> nodes.TemplateData:
-    if not has_markup:
-        # Entities stay: whoever typed one knew that this becomes HTML.
-        text = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
-    return nodes.TemplateData(text, lineno=node.lineno)
-
-
-def _filtered(node: nodes.Expr, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
 
 
@@ -158,9 +178,10 @@ def _within_bounds(chunks: Iterator[str]) -> Iterator[str]:
     size = 0
     for chunk in chunks:
         size += len(chunk)
-        check_size(size)
+        if size > LONGEST:
+            raise Fault(f"becomes longer than {LONGEST:,} characters")
         yield chunk
 
 
 def _first_sentence(error: Exception) -> str:
-    return str(error).split("\n")[0].split(". ")[0].rstrip(".") or type(error).__name__
+    return re.split(r"\n|; |\. |\.$", str(error))[0] or type(error).__name__

@@ -165,7 +165,9 @@ begin
     return;
   end if;
 
-  if (counts ->> 'pending')::bigint > 0 then
+  if (counts ->> 'pending')::bigint > 0 and c.paused_at is not null then
+    perform public.release_run(campaign, run);
+  elsif (counts ->> 'pending')::bigint > 0 then
     update public.campaigns x
     set
       run_id = null, lease_until = null,
@@ -177,7 +179,11 @@ begin
   end if;
   return query
     select pg_catalog.jsonb_build_object(
-      'answer', case when x.status = 'running' then 'deferred' else 'ended' end,
+      'answer', case
+        when x.status <> 'running' then 'ended'
+        when x.paused_at is not null then 'paused'
+        else 'deferred'
+      end,
       'status', x.status, 'error', x.error, 'leads', counts,
       'resume_seconds', extract(epoch from x.resume_at - t)::double precision,
       'waiting_for', x.waiting_for)

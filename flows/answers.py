@@ -1,0 +1,65 @@
+"""How a run of send_campaign is called and what it answers, in Prefect's words."""
+
+from typing import Any
+from uuid import UUID
+
+from prefect import runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+from pydantic import BaseModel
+
+from outreach.store import Begun, Finished
+from outreach.wiring import current
+
+
+class Answer(BaseModel):
+    """The result of a run; the counts are the campaign's, over all its runs."""
+
+    success: bool
+    emails_sent: int
+    total_leads: int
+
+
+def named_after_campaign() -> str:
+    """`send Spring launch`; a name must never be what stops a run."""
+    campaign_id = runtime.flow_run.parameters["campaign_id"]
+    try:
+        return f"send {current().store.campaign_status(UUID(str(campaign_id))).name}"
+    except Exception:  # noqa: BLE001 - the run's first task says what is wrong
+        return f"send {campaign_id}"
+
+
+def handed_back(begun: Begun) -> State[Any]:
+    """The campaign is not this run's to send."""
+    match begun.answer:
+        case "already_running":
+            return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
+        case "already_ended":
+            return Completed(name="AlreadyEnded", message=f"The campaign is {begun.status}.")
+        case _:
+            return Completed(name="Paused", message="The campaign is paused; resume it first.")
+
+
+def ended(finished: Finished) -> State[Any]:
+    """What became of the campaign, with the counts of all its leads."""
+    leads = finished.leads
+    answer = Answer(
+        success=finished.error is None, emails_sent=leads.sent, total_leads=leads.total
+    ).model_dump()
+    told = f"{leads.sent}/{leads.total} sent"
+    if finished.answer == "superseded" and finished.status == "cancelled":
+        return Cancelled(message=f"The campaign was cancelled: {told}.")
+    if finished.answer == "superseded":
+        return Completed(name="Superseded", message=f"Another run has taken over: {told}.")
+    if finished.answer == "paused":
+        return Completed(name="Paused", message=f"The campaign is paused: {told}.", data=answer)
+    if finished.answer == "deferred":
+        return Completed(
+            name="Deferred",
+            message=f"{told}; goes on in {finished.resume_seconds or 0:.0f} s, "
+            f"after {finished.waiting_for}",
+            data=answer,
+        )
+    if finished.error is not None:
+        return Failed(message=f"{finished.error}: {told}")
+    return Completed(message=told, data=answer)

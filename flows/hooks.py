@@ -1,0 +1,57 @@
+"""What a run that fails, crashes or is cancelled does to its campaign, if it owns it."""
+
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun, State
+
+from outreach.errors import ConfigurationError, OutreachError, TemporarilyUnavailable
+from outreach.wiring import current
+
+
+def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+    """The campaign ends in error, unless what stopped the run may pass: then it is released."""
+    campaign = _campaign(flow_run)
+    if campaign is None:
+        return
+    error = state.data if isinstance(state.data, BaseException) else _raised(state)
+    if isinstance(error, TemporarilyUnavailable):
+        current().store.crash_run(campaign, flow_run.id, str(error))
+    else:
+        current().store.fail_run(campaign, flow_run.id, _reason(error, state))
+
+
+def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+    """The run died: the next one goes on, three times at most without progress."""
+    campaign = _campaign(flow_run)
+    if campaign is not None:
+        current().store.crash_run(campaign, flow_run.id, state.message or "it crashed")
+
+
+def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+    """A run cancelled in Prefect cancels its campaign and the leads that are still pending."""
+    campaign = _campaign(flow_run)
+    if campaign is not None:
+        current().store.cancel_run(campaign, flow_run.id)
+
+
+def _campaign(flow_run: FlowRun) -> UUID | None:
+    """None where the parameter is not an id: then there is no campaign to mark."""
+    try:
+        return UUID(str(flow_run.parameters.get("campaign_id")))
+    except ValueError:
+        return None
+
+
+def _raised(state: State[Any]) -> BaseException | None:
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else None
+
+
+def _reason(error: BaseException | None, state: State[Any]) -> str:
+    """One sentence for a person; the unforeseen by its kind alone: its text may hold secrets."""
+    if isinstance(error, OutreachError | ConfigurationError):
+        return str(error)
+    if error is not None:
+        return f"Unexpected {type(error).__name__}; the run's log in Prefect has the details."
+    return state.message or "The run failed; its log in Prefect has the details."

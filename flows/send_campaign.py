@@ -1,0 +1,65 @@
+"""Send one campaign: every pending lead gets one personal mail, or a reason why not."""
+
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, unmapped
+from prefect.client.schemas.objects import State
+
+from flows.answers import ended, handed_back, named_after_campaign
+from flows.hooks import cancel_campaign, fail_campaign, release_campaign
+from tasks.campaign import begin, check, finish
+from tasks.delivery import Delivery, SenderThreads
+from tasks.leads import claim, settle
+from tasks.report import report
+from tasks.run import CampaignRun, owned
+from tasks.send import NoSlotsError, grouped, send, sender_slots
+
+
+@flow(
+    name="send-campaign",
+    flow_run_name=named_after_campaign,
+    task_runner=SenderThreads(),  # type: ignore[arg-type]  # Prefect types futures invariantly
+    persist_result=True,
+    on_failure=[fail_campaign],
+    on_crashed=[release_campaign],
+    on_cancellation=[cancel_campaign],
+)
+def send_campaign(campaign_id: UUID) -> State[Any]:
+    """Mail every pending lead of one campaign, once, and set the campaign's status.
+
+    Args:
+        campaign_id: The id of the campaign (campaigns.id); all else is in the database.
+
+    Returns `success`, `emails_sent` and `total_leads`, with "45/50 sent" as the state's message.
+    """
+    begun = begin(campaign_id)
+    if begun.answer != "begun":
+        return handed_back(begun)
+    with owned(campaign_id) as run:
+        check(run)
+        settle(run)
+        try:
+            with sender_slots(run):
+                deliver(run)
+        except NoSlotsError as error:
+            run.put_off(60, str(error))
+        finished = finish(run)
+        report(run, finished)
+    return ended(finished)
+
+
+def deliver(run: CampaignRun) -> None:
+    """Claim and send until nothing is left, the next leads before the last ones are all away."""
+    delivery = Delivery(run)
+    while not run.stopped:
+        batch = claim(run)
+        if batch.answer == "claimed":
+            delivery.add(send.map(grouped(run, batch.claims), unmapped(run)))
+            delivery.until_next_claim()
+        elif batch.answer == "later" and delivery.wait_for(batch):
+            settle(run)
+        else:
+            run.put_off(batch.wait_seconds, batch.waiting_for)
+            break
+    delivery.finish()

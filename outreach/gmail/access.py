@@ -1,0 +1,172 @@
+"""An account's permission to act for it: the access token, and the scopes that came with it."""
+
+import threading
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import google.auth.credentials
+import requests
+from pydantic import SecretStr
+
+from outreach.errors import AccountUnusable, ConfigurationError, TemporarilyUnavailable
+from outreach.gmail import errors
+from outreach.gmail.transport import is_loopback, single_shot
+from outreach.models import Credentials
+from outreach.settings import Settings
+
+_GOOGLE = "https://www.googleapis.com/auth/gmail."
+FULL = "https://mail.google.com/"
+COMPOSE, MODIFY, READONLY = _GOOGLE + "compose", _GOOGLE + "modify", _GOOGLE + "readonly"
+SEND, METADATA = _GOOGLE + "send", _GOOGLE + "metadata"
+
+DRAFTS = frozenset({FULL, MODIFY, COMPOSE})
+"""Any of these may create, send, read and delete drafts."""
+DIRECT = DRAFTS | {SEND}
+READ = frozenset({FULL, MODIFY, READONLY})
+
+Delivery = Literal["drafts", "direct"]
+
+
+def choose_delivery(
+    forced: Literal["auto", "drafts", "direct"], scopes: frozenset[str]
+) -> Delivery:
+    """Drafts wherever they are allowed, unless GMAIL_DELIVERY says otherwise.
+
+    Raises AccountUnusable when the scopes do not suffice.
+    """
+    if not scopes & DIRECT:
+        raise AccountUnusable(
+            "The account has not granted the permission to send mail; "
+            "reconnect the account and grant it."
+        )
+    if forced != "auto":
+        if forced == "drafts" and not scopes & DRAFTS:
+            raise AccountUnusable(
+                "The account has granted sending but not drafts, which GMAIL_DELIVERY=drafts "
+                "needs; reconnect the account and grant them, or set GMAIL_DELIVERY=auto."
+            )
+        return forced
+    return "drafts" if scopes & DRAFTS else "direct"
+
+
+class TokenService:
+    """Google's token endpoint: a refresh token in, an access token out; one request, no retries."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session = single_shot(requests.Session(), settings.google_token_url)
+
+    def exchange(self, refresh_token: SecretStr) -> dict[str, Any]:
+        """Its answer, with an `access_token`.
+
+        Raises AccountUnusable, ConfigurationError or TemporarilyUnavailable.
+        """
+        form = {"grant_type": "refresh_token", **self._client()}
+        try:
+            answer = self._session.post(
+                self._settings.google_token_url,
+                data=form | {"refresh_token": refresh_token.get_secret_value()},
+                timeout=self._settings.gmail_timeout_seconds,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, OSError) as error:
+            raise TemporarilyUnavailable(
+                f"Google's token service cannot be reached ({type(error).__name__})."
+            ) from error
+        return _token_in(answer)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _client(self) -> dict[str, str]:
+        client_id, secret = self._settings.google_client_id, self._settings.google_client_secret
+        if client_id and secret:
+            return {"client_id": client_id, "client_secret": secret.get_secret_value()}
+        if is_loopback(self._settings.google_token_url):
+            return {"client_id": "sandbox", "client_secret": "sandbox"}
+        raise ConfigurationError(
+            "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set; "
+            "set both to those of your app in the Google Cloud console."
+        )
+
+
+class Access(google.auth.credentials.Credentials):
+    """One account's access token, shared by all threads; only one of them renews it at a time.
+
+    google-auth's own refresh for user credentials is not used: it hides the granted scopes unless
+    scopes are asked for, and it sleeps and retries, which is for the caller to decide.
+    """
+
+    def __init__(self, account: Callable[[], Credentials], tokens: TokenService) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._account = account
+        self._tokens = tokens
+        self._granted: frozenset[str] = frozenset()
+        self._renewing = threading.Lock()
+        self._here = threading.local()
+
+    def lasting(self, seconds: float) -> "Access":
+        """Itself, with a token that is good for as long as that."""
+        with self._renewing:
+            if not self._lasts(seconds):
+                self._renew()
+        return self
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """The scopes that the account has granted, as the last token's answer had them."""
+        self.lasting(0)
+        return self._granted
+
+    def expire(self) -> None:
+        """Make the next use ask Google anew: an account that was denied may be reconnected."""
+        with self._renewing:
+            self.expiry = _now()
+
+    def refresh(self, request: object) -> None:
+        """Called by google-auth when the token has expired, or was refused with a 401.
+
+        Does nothing when another thread has renewed it since this thread used it.
+        """
+        del request  # the token service has its own session
+        with self._renewing:
+            if not self.valid or self.token == getattr(self._here, "used", None):
+                self._renew()
+
+    def apply(self, headers: MutableMapping[str, str], token: str | None = None) -> None:
+        """Called by google-auth right before a request leaves."""
+        self._here.used = token or self.token
+        super().apply(headers, self._here.used)  # type: ignore[no-untyped-call]
+
+    def _lasts(self, seconds: float) -> bool:
+        if self.token is None:
+            return False
+        return self.expiry is None or self.expiry > _now() + timedelta(seconds=seconds)
+
+    def _renew(self) -> None:
+        account = self._account()
+        if account.refresh_token is None:
+            raise AccountUnusable(
+                f"{account.email} is not connected; "
+                f"connect it with `outreach accounts connect {account.email}`."
+            )
+        answer = self._tokens.exchange(account.refresh_token)
+        self.token = answer["access_token"]
+        self.expiry = _now() + timedelta(seconds=float(answer.get("expires_in", 3600)))
+        self._granted = frozenset(str(answer.get("scope", "")).split())
+
+
+def _token_in(answer: requests.Response) -> dict[str, Any]:
+    try:
+        content = answer.json()
+        if answer.ok and isinstance(content["access_token"], str):
+            return dict(content)
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise errors.of_token(answer.status_code, answer.content)
+
+
+def _now() -> datetime:
+    """As google-auth compares it: UTC, without saying so."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,243 @@
+"""The Mailer for Gmail: what to ask of it, in which order, and how to read what comes back."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import googleapiclient.errors
+from googleapiclient.http import MediaIoBaseUpload
+
+from outreach.errors import (
+    AccountUnusable,
+    ConfigurationError,
+    OutreachError,
+    RecipientRefused,
+    TemporarilyUnavailable,
+)
+from outreach.gmail import access, errors
+from outreach.gmail.access import Access, Delivery, TokenService
+from outreach.gmail.transport import Connections, address, api, never_connected
+from outreach.mailer import Prepared
+from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
+from outreach.settings import Settings
+
+TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
+TOKEN_MARGIN = 300.0
+"""Seconds that a token has left after `prepare`: it is not renewed between record and post."""
+
+
+class OurDraft(NamedTuple):
+    id: str
+    age_seconds: float
+    search_token: str
+
+
+class Gmail:
+    """Sends through the Gmail API for many accounts, from many threads.
+
+    `credentials` is asked each time that an account's access token has to be renewed, so that an
+    account that was reconnected works without a restart.
+    """
+
+    def __init__(self, settings: Settings, credentials: Callable[[UUID], Credentials]) -> None:
+        url = address(settings.gmail_api_url, "GMAIL_API_URL")
+        address(settings.google_token_url, "GOOGLE_TOKEN_URL")
+        self._forced = settings.gmail_delivery
+        self._credentials = credentials
+        self._api = api(url)
+        self._connections = Connections(url, settings.gmail_timeout_seconds)
+        self._tokens = TokenService(settings)
+        self._accesses: dict[UUID, Access] = {}
+        self._lock = threading.Lock()
+
+    # --- the Mailer ---------------------------------------------------------------------------
+
+    def prepare(self, account_id: UUID, mail: bytes, search_token: str) -> Prepared:
+        """Renew the access token if it ends soon; with drafts, put the mail into one."""
+        self._access(account_id).lasting(TOKEN_MARGIN)
+        if self.delivery(account_id) == "direct":
+            return Prepared(account_id, search_token, raw=mail)
+        request = _uploading(self._api.drafts.create, mail)
+        draft = self._execute(account_id, request, "create")
+        thread_id = _thread_id(draft.get("message"))
+        return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
+
+    def commit(self, prepared: Prepared) -> Sent:
+        """One post: `drafts.send`, or `messages.send` with the mail's bytes."""
+        if prepared.draft_id is not None:
+            request = self._api.drafts.send(userId="me", body={"id": prepared.draft_id})
+        else:
+            request = _uploading(self._api.messages.send, prepared.raw or b"")
+        message = self._execute(prepared.account_id, request, "send")
+        return Sent(message_id=message["id"], thread_id=_thread_id(message))
+
+    def find(self, attempt: OpenAttempt) -> Finding:
+        """Look for the draft, then in its thread, then in Sent, as far as the account may read.
+
+        Raises AccountUnusable when the attempt has a draft and the account may no longer see any.
+        """
+        scopes = self.scopes(attempt.account_id)
+        if attempt.draft_id is not None and self._is_draft(attempt.account_id, attempt.draft_id):
+            return StillDraft()
+        if not scopes & (access.READ | {access.METADATA}):
+            return Gone(readable=False)
+        searchable = bool(scopes & access.READ) and access.METADATA not in scopes
+        found = self._sent_in_thread(attempt)
+        if found is None and searchable:
+            found = self._sent_by_search(attempt)
+        return found or Gone(readable=searchable or attempt.thread_id is not None)
+
+    def discard(self, prepared: Prepared) -> bool:
+        """`drafts.delete`, which does not go through the bin."""
+        if prepared.draft_id is None:
+            return True
+        request = self._api.drafts.delete(userId="me", id=prepared.draft_id)
+        try:
+            self._execute(prepared.account_id, request, "look")
+        except errors.NotThere:
+            return False
+        return True
+
+    # --- beyond it ----------------------------------------------------------------------------
+
+    def scopes(self, account_id: UUID) -> frozenset[str]:
+        """What the account has granted, from Google's answer to its last token."""
+        return self._access(account_id).granted
+
+    def delivery(self, account_id: UUID) -> Delivery:
+        """How this account's mails leave.
+
+        Raises AccountUnusable when it has not granted what that takes.
+        """
+        try:
+            return access.choose_delivery(self._forced, self.scopes(account_id))
+        except AccountUnusable:
+            self._access(account_id).expire()
+            raise
+
+    def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
+        """The drafts that we made and nobody has sent or deleted; nobody else's."""
+        if not self.scopes(account_id) & access.DRAFTS:
+            return
+        request = self._api.drafts.list(userId="me", maxResults=500)
+        while request is not None:
+            page = self._execute(account_id, request, "look")
+            for entry in page.get("drafts", []):
+                yield from self._if_ours(account_id, entry["id"])
+            request = self._api.drafts.list_next(request, page)
+
+    def close(self) -> None:
+        """Close every connection; call it when no thread is sending any more."""
+        self._connections.close()
+        self._tokens.close()
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def _access(self, account_id: UUID) -> Access:
+        with self._lock:
+            if account_id not in self._accesses:
+                read = lambda: self._credentials(account_id)  # noqa: E731 - read anew each time
+                self._accesses[account_id] = Access(read, self._tokens)
+            return self._accesses[account_id]
+
+    def _execute(self, account_id: UUID, request: Any, call: errors.Call) -> dict[str, Any]:
+        """Post it once. A send's errors are SendUnclear unless it is certain that nothing left."""
+        http = self._connections.of(account_id, self._access(account_id))
+        try:
+            answer = request.execute(http=http, num_retries=0)
+        except (OutreachError, ConfigurationError):
+            raise
+        except googleapiclient.errors.HttpError as error:
+            refused = errors.of_api(error.status_code, error.content, call)
+            if isinstance(refused, AccountUnusable):
+                self._access(account_id).expire()
+            raise refused from None
+        except Exception as error:
+            raise _lost(error, call) from error
+        if call != "look" and not (isinstance(answer, dict) and isinstance(answer.get("id"), str)):
+            raise errors.of_lost_answer(call, "it was cut off")
+        return answer if isinstance(answer, dict) else {}
+
+    def _is_draft(self, account_id: UUID, draft_id: str) -> bool:
+        if not self.scopes(account_id) & (access.DRAFTS | access.READ):
+            self._access(account_id).expire()
+            raise AccountUnusable(
+                "The account no longer lets us see its drafts, and one of them may have been "
+                "sent; reconnect the account and grant all permissions."
+            )
+        request = self._api.drafts.get(userId="me", id=draft_id, format="minimal")
+        try:
+            self._execute(account_id, request, "look")
+        except errors.NotThere:
+            return False
+        return True
+
+    def _sent_in_thread(self, attempt: OpenAttempt) -> WasSent | None:
+        """Our draft opened its thread: without our header, the first mail sent there is ours."""
+        if attempt.thread_id is None:
+            return None
+        request = self._api.threads.get(
+            userId="me", id=attempt.thread_id, format="metadata", metadataHeaders=[TOKEN_HEADER]
+        )
+        try:
+            thread = self._execute(attempt.account_id, request, "look")
+        except errors.NotThere:
+            return None
+        sent = [m for m in thread.get("messages", []) if "SENT" in m.get("labelIds", [])]
+        ours = [m for m in sent if _search_token(m) == attempt.search_token]
+        return _was_sent(ours or sent)
+
+    def _sent_by_search(self, attempt: OpenAttempt) -> WasSent | None:
+        """The newest come first; a later one can only be an answer that quotes ours."""
+        request = self._api.messages.list(
+            userId="me", q=f"in:sent {attempt.search_token}", includeSpamTrash=True
+        )
+        found = self._execute(attempt.account_id, request, "look").get("messages", [])
+        return _was_sent(found[::-1])
+
+    def _if_ours(self, account_id: UUID, draft_id: str) -> Iterator[OurDraft]:
+        request = self._api.drafts.get(userId="me", id=draft_id, format="metadata")
+        dates: list[str] = []
+        request.add_response_callback(lambda response: dates.append(response["date"]))
+        try:
+            message = self._execute(account_id, request, "look").get("message", {})
+        except errors.NotThere:
+            return
+        if token := _search_token(message):
+            now = parsedate_to_datetime(dates[0]).timestamp()  # Google's clock, as the draft's is
+            age = now - int(message["internalDate"]) / 1000
+            yield OurDraft(draft_id, max(age, 0.0), token)  # `Date` has whole seconds
+
+
+def _uploading(method: Callable[..., Any], mail: bytes) -> Any:
+    """The request with the mail as it is: JSON's `raw` is larger, slower, and ends at 6.5 MiB."""
+    media = MediaIoBaseUpload(io.BytesIO(mail), mimetype="message/rfc822", resumable=False)
+    try:
+        return method(userId="me", media_body=media)
+    except googleapiclient.errors.MediaUploadSizeError:
+        raise RecipientRefused("The mail is too large for Gmail: over 35 MB.") from None
+
+
+def _lost(error: Exception, call: errors.Call) -> Exception:
+    if never_connected(error):
+        return TemporarilyUnavailable(f"Gmail cannot be reached ({type(error).__name__}).")
+    return errors.of_lost_answer(call, type(error).__name__)
+
+
+def _was_sent(messages: list[dict[str, Any]]) -> WasSent | None:
+    if not messages:
+        return None
+    return WasSent(message_id=messages[0]["id"], thread_id=_thread_id(messages[0]))
+
+
+def _thread_id(message: dict[str, Any] | None) -> str | None:
+    return (message or {}).get("threadId")
+
+
+def _search_token(message: dict[str, Any]) -> str | None:
+    headers = message.get("payload", {}).get("headers", [])
+    values = (h["value"] for h in headers if h["name"].lower() == TOKEN_HEADER.lower())
+    return next(values, None)

@@ -1,0 +1,205 @@
+"""How a request reaches Gmail: built by Google's client, posted once by `requests`.
+
+httplib2, which Google's client comes with, posts again by itself when the server closes the
+connection without an answer, and a mail goes out twice. Here nothing below us repeats a request,
+but for a 401, which is a refusal.
+"""
+
+import json
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httplib2
+import requests
+import urllib3.exceptions
+from google.auth.credentials import Credentials
+from google.auth.transport.requests import AuthorizedSession
+from googleapiclient import discovery, discovery_cache
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from outreach.errors import ConfigurationError, TemporarilyUnavailable
+
+S = TypeVar("S", bound=requests.Session)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Google's builders of requests, by resource."""
+
+    drafts: Any
+    messages: Any
+    threads: Any
+
+
+@cache
+def api(url: str) -> Api:
+    """The Gmail API at `url`, from the discovery document that comes with Google's client.
+
+    The document is patched, as the client option for the endpoint does not move media uploads.
+    """
+    root = url.rstrip("/") + "/"
+    document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
+    document |= {"rootUrl": root, "baseUrl": root, "mtlsRootUrl": root}
+    nothing = object()  # any http: each request is given its own
+    users = discovery.build_from_document(document, http=nothing).users()
+    return Api(drafts=users.drafts(), messages=users.messages(), threads=users.threads())
+
+
+class _Https(HTTPSConnection):
+    """Tells a fault while connecting, TLS included, from one after it.
+
+    urllib3 reports a handshake that takes too long as a read time-out, and any fault of TLS alike.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except urllib3.exceptions.ConnectTimeoutError:
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise urllib3.exceptions.NewConnectionError(self, cause) from error
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Once(HTTPAdapter):
+    """Sends each request once; its own default, no retries, made plain."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=urllib3.Retry(0, read=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": HTTPConnectionPool, "https": _HttpsPool}
+
+
+def single_shot(session: S, url: str) -> S:
+    """`session`, sending each request once, and past any proxy to this machine itself."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Once())
+    session.auth = _as_it_is
+    session.trust_env = not is_loopback(url)
+    return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps `requests` from replacing the access token by a password from ~/.netrc."""
+    return request
+
+
+def address(url: str, setting: str) -> str:
+    """`url`, if it is one.
+
+    Raises ConfigurationError that names the setting.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _POOLS or not parts.hostname:
+        raise ConfigurationError(f"{setting} is no web address; it begins with https://.")
+    return url
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether it is certain that not one byte of the request has left."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None)
+    return isinstance(
+        reason, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ProxyError
+    )
+
+
+class _Session(AuthorizedSession):
+    """Sends again on a 401 alone, once; and nothing later than `latest`, on the monotonic clock.
+
+    A post that waited for a new token longer than that could meet somebody who settles it already.
+    """
+
+    latest = float("inf")
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        if time.monotonic() > self.latest:
+            raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
+        return super().send(request, **kwargs)
+
+
+class Http:
+    """What Google's client takes for its `http`: one account's connection, for one thread."""
+
+    def __init__(self, credentials: Credentials, url: str, timeout: float) -> None:
+        session = _Session(credentials, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
+        self._session = single_shot(session, url)
+        self._timeout = timeout
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[httplib2.Response, bytes]:
+        self._session.latest = time.monotonic() + self._timeout
+        answer = self._session.request(  # type: ignore[no-untyped-call]
+            method,
+            uri,
+            data=body,
+            headers=dict(headers or {}),
+            timeout=(self._timeout, self._timeout),
+            allow_redirects=False,
+        )
+        status = {"status": str(answer.status_code)}
+        return httplib2.Response({**answer.headers, **status}), answer.content
+
+    def close(self) -> None:
+        self._session.close()  # type: ignore[no-untyped-call]
+
+
+class Connections:
+    """One `Http` per account and thread, kept alive between requests."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._here = threading.local()
+        self._all: weakref.WeakSet[Http] = weakref.WeakSet()  # a thread's end lets go of its own
+        self._lock = threading.Lock()
+
+    def of(self, account_id: UUID, credentials: Credentials) -> Http:
+        mine: dict[UUID, Http] = self._here.__dict__.setdefault("mine", {})
+        if account_id not in mine:
+            mine[account_id] = Http(credentials, self._url, self._timeout)
+            with self._lock:
+                self._all.add(mine[account_id])
+        return mine[account_id]
+
+    def close(self) -> None:
+        with self._lock:
+            for http in self._all:
+                http.close()

@@ -1,0 +1,131 @@
+"""The composition root: from settings to a Store and a Mailer."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from outreach import settings as settings_module
+from outreach.errors import ConfigurationError
+from outreach.gmail import Gmail
+from outreach.migrate import migrate, migrations
+from outreach.rpc import Postgres, PostgREST, Transport
+from outreach.settings import GMAIL_API, GOOGLE_TOKEN, Settings
+from outreach.store import Store
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process needs to send; made once, shared by its threads."""
+
+    settings: Settings
+    store: Store
+    mailer: Gmail
+
+    def close(self) -> None:
+        self.mailer.close()
+        self.store.close()
+
+
+_current: Parts | None = None
+_lock = threading.Lock()
+
+
+def current() -> Parts:
+    """The parts of this process, from its environment and `.env` unless `using` says otherwise."""
+    global _current  # noqa: PLW0603 - one process, one set of parts
+    with _lock:
+        if _current is None:
+            _current = open_parts(settings_module.load())
+        return _current
+
+
+def current_settings() -> Settings:
+    """The settings of this process, without opening anything."""
+    return _current.settings if _current else settings_module.load()
+
+
+@contextmanager
+def using(settings: Settings) -> Iterator[Parts]:
+    """Make `current()` answer with parts from these settings alone, for the demo and the tests."""
+    global _current  # noqa: PLW0603
+    parts = open_parts(settings)
+    with _lock:
+        before, _current = _current, parts
+    try:
+        yield parts
+    finally:
+        with _lock:
+            _current = before
+        parts.close()
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Raises ConfigurationError; nothing is open then."""
+    refuse_mixed_worlds(settings)
+    store = open_store(settings)
+    return Parts(settings, store, Gmail(settings, store.read_credentials))
+
+
+def open_store(settings: Settings) -> Store:
+    return Store(_transport(settings), settings)
+
+
+def database_url(settings: Settings) -> SecretStr:
+    """The address of the Postgres to use or migrate; the embedded one is started on demand."""
+    if settings.database_url is not None:
+        return settings.database_url
+    from outreach.local import postgres  # noqa: PLC0415 - only where there is no other database
+
+    return postgres.start(settings.outreach_home).url
+
+
+def refuse_mixed_worlds(settings: Settings) -> None:
+    """A pretended Gmail would mark real leads as mailed: it goes with a local database."""
+    pretended = _is_local(settings.gmail_api_url) or _is_local(settings.google_token_url)
+    databases = [settings.supabase_url, _revealed(settings.database_url)]
+    if pretended and any(address and not _is_local(address) for address in databases):
+        raise ConfigurationError(
+            "GMAIL_API_URL or GOOGLE_TOKEN_URL is on this machine, but the database is not: "
+            f"unset them to mail for real ({GMAIL_API}, {GOOGLE_TOKEN}), or use a local database."
+        )
+
+
+def _transport(settings: Settings) -> Transport:
+    if settings.supabase_url and settings.supabase_service_role_key:
+        return PostgREST(settings.supabase_url, settings.supabase_service_role_key)
+    if settings.supabase_url and settings.database_url is None:
+        raise ConfigurationError(
+            "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not; set both, "
+            "or DATABASE_URL alone."
+        )
+    url = database_url(settings)
+    if settings.database_url is None:
+        _bring_up_to_date(url, settings)
+    return Postgres(url, most=settings.send_concurrency + 4)
+
+
+def _bring_up_to_date(url: SecretStr, settings: Settings) -> None:
+    """The embedded database is nobody else's: migrate it whenever this version is newer."""
+    transport = Postgres(url, most=1)
+    try:
+        if Store(transport, settings).schema_version() == migrations()[-1][0]:
+            return
+    except ConfigurationError:
+        pass  # a new database has no functions yet
+    finally:
+        transport.close()
+    migrate(url)
+
+
+def _is_local(address: str) -> bool:
+    return urlsplit(address).hostname in LOOPBACK
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,59 @@
+"""The beginning and the end of a campaign's run."""
+
+import time
+from uuid import UUID
+
+from prefect import get_run_logger, task
+
+from outreach import attachments
+from outreach.errors import AccountMissing, NoAccounts
+from outreach.store import Begun, Finished
+from outreach.wiring import current
+from tasks.retries import PHASE
+from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id
+
+
+@task(**PHASE)
+def begin(campaign_id: UUID) -> Begun:
+    """Take the campaign, and wait for its time if that is still to come.
+
+    Asking again renews the lease and notices a campaign that was moved or cancelled meanwhile.
+    Raises CampaignNotFound.
+    """
+    store, told = current().store, False
+    while (begun := store.begin_run(campaign_id, flow_run_id(), LEASE_SECONDS)).answer == "wait":
+        if not told:
+            get_run_logger().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
+            told = True
+        time.sleep(min(begun.wait_seconds, LEASE_SECONDS / 4))
+    return begun
+
+
+@task(**PHASE)
+def check(run: CampaignRun) -> None:
+    """Find out all that would stop the campaign, before anything is sent.
+
+    Raises NoAccounts, AccountMissing or AttachmentMissing.
+    """
+    found = run.store.check_campaign(run.campaign)
+    if found.accounts == 0:
+        raise NoAccounts
+    if found.misassigned:
+        raise AccountMissing(found.misassigned)
+    default = run.settings.send_pace_seconds
+    run.name, run.leads = found.name, found.leads
+    run.paces = [default if pace is None else pace for pace in found.pace_seconds or []]
+    run.attachment = attachments.load(run.settings.attachment_pdf, found.attachment)
+    get_run_logger().info(
+        "%s: %d of %d leads pending, %d account(s)",
+        run.name,
+        run.leads.pending,
+        run.leads.total,
+        found.accounts,
+    )
+
+
+@task(**PHASE)
+def finish(run: CampaignRun) -> Finished:
+    """Count the campaign's end from its rows, or leave it running until its leads can go on."""
+    return run.store.finish_run(run.campaign, run.id, run.resume_after, run.waiting_for)

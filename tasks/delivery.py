@@ -1,0 +1,92 @@
+"""The plumbing of the send loop: which sends are in flight, and when to claim the next ones."""
+
+import time
+from collections.abc import Iterable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from outreach.errors import ConfigurationError
+from outreach.store import Batch
+from outreach.wiring import current_settings
+from tasks.report import Progress
+from tasks.run import CampaignRun
+
+TICK_SECONDS = 1.0
+SHORTEST_WAIT_SECONDS = 0.25
+PATIENCE_SECONDS = 120.0
+"""How long a run waits for leads that can only go later before it hands its worker back."""
+
+
+class SenderThreads(ThreadPoolTaskRunner[Any]):
+    """As many threads as SEND_CONCURRENCY says when the run begins."""
+
+    def duplicate(self) -> "SenderThreads":
+        try:
+            return type(self)(max_workers=current_settings().send_concurrency)
+        except ConfigurationError:
+            return type(self)(max_workers=1)  # the run's first task says what is wrong
+
+
+class Delivery:
+    """The sends of one run that are in flight."""
+
+    def __init__(self, run: CampaignRun) -> None:
+        self._run = run
+        self._in_flight = 0
+        self._ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
+        self._idle = 0.0
+        self._progress = Progress(run)
+
+    def add(self, sends: Iterable[PrefectFuture[Any]]) -> None:
+        self._idle = 0.0
+        for future in sends:
+            self._in_flight += 1
+            future.add_done_callback(self._ended.put)
+
+    def until_next_claim(self) -> None:
+        """Wait until the senders will soon have nothing left: then no account idles."""
+        spare = max(self._run.settings.send_concurrency, 2 * len(self._run.paces))
+        while self._in_flight > spare:
+            self._collect(TICK_SECONDS)
+
+    def wait_for(self, later: Batch) -> bool:
+        """Wait for leads that go later, or for sends in flight; False when that takes too long."""
+        if self._in_flight:
+            self._until(later.wait_seconds, or_all_ended=True)
+            return True
+        self._idle += max(later.wait_seconds, SHORTEST_WAIT_SECONDS)
+        if self._idle > PATIENCE_SECONDS:
+            return False
+        self._until(max(later.wait_seconds, SHORTEST_WAIT_SECONDS))
+        return True
+
+    def finish(self) -> None:
+        """Wait for every send that is in flight."""
+        while self._in_flight:
+            self._collect(TICK_SECONDS)
+        self._progress.close()
+
+    def _until(self, seconds: float, *, or_all_ended: bool = False) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self._run.stopped:
+            self._collect(min(left, TICK_SECONDS))
+            if or_all_ended and not self._in_flight:
+                return
+
+    def _collect(self, seconds: float) -> None:
+        """Let go of a send that ends within `seconds`; raises what nobody foresaw in it."""
+        self._progress.show()
+        try:
+            future = self._ended.get(timeout=seconds)
+        except Empty:
+            return
+        self._in_flight -= 1
+        future.wait()
+        # A send answers with a state of its own: an exception means that something else went wrong.
+        error = future.state.data
+        if isinstance(error, BaseException):
+            self._run.stop()
+            raise error

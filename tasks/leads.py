@@ -1,0 +1,28 @@
+"""Which leads are to be mailed next, and what became of those that an earlier run left in doubt."""
+
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+
+from outreach.store import Batch
+from tasks.retries import PHASE
+from tasks.run import CampaignRun
+
+BATCH = 200
+"""Leads a claim at most: few enough to hold in memory, enough to keep every account busy."""
+
+
+@task(**PHASE)
+def claim(run: CampaignRun) -> Batch:
+    """Take the next leads. A retry of this task is the same batch and gets the same leads."""
+    return run.store.claim_leads(UUID(str(runtime.task_run.id)), run.campaign, run.id, BATCH)
+
+
+@task(**PHASE)
+def settle(run: CampaignRun) -> None:
+    """Find out what became of mails whose sender died or lost the answer."""
+    for attempt in run.store.list_open_attempts(run.campaign):
+        outcome = run.sending.settle(attempt)
+        if outcome.kind != "open":
+            get_run_logger().info("A mail in doubt was settled: %s", outcome.kind)
+            run.count(outcome)

@@ -1,0 +1,128 @@
+"""One run of one campaign, as its tasks share it: its lease, its sending, and how far it is."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from prefect import get_run_logger, runtime
+
+from outreach.errors import StoreUnavailable
+from outreach.mime import Attachment, build
+from outreach.models import Claim, LeadCounts, Outcome
+from outreach.render import pixel_url, render
+from outreach.sending import Sending
+from outreach.wiring import Parts, current
+
+LEASE_SECONDS = 60.0
+"""A run that says nothing for so long is taken for dead."""
+
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class CampaignRun:
+    """Not a model: Prefect looks into models and copies them for every task.
+
+    `wait` and `stop` are how all its threads sleep and are woken up early.
+    """
+
+    def __init__(self, campaign: UUID, run: UUID, parts: Parts) -> None:
+        self.campaign = campaign
+        self.id = run
+        self.store = parts.store
+        self.settings = parts.settings
+        self.name = ""
+        self.leads = LeadCounts()
+        """How the campaign stood when this run began."""
+        self.paces: list[float] = []
+        """Seconds between two mails, an account each."""
+        self.attachment: Attachment | None = None
+        self.outcomes: Counter[str] = Counter()
+        """What this run made of its leads, by kind."""
+        self.resume_after: float | None = None
+        self.waiting_for: str | None = None
+        self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.sending = Sending(
+            store=parts.store,
+            mailer=parts.mailer,
+            settings=parts.settings,
+            run=run,
+            build=self._build,
+            wait=self._stop.wait,
+            in_flight=self.in_flight,
+        )
+
+    def stop(self) -> None:
+        """Nothing more is sent; who waits is woken up."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def put_off(self, seconds: float, reason: str) -> None:
+        """What is left of the campaign goes on later: when, and what it waits for."""
+        self.resume_after, self.waiting_for = seconds, reason
+
+    def count(self, outcome: Outcome) -> None:
+        with self._lock:
+            self.outcomes[outcome.kind] += 1
+
+    def _build(self, claim: Claim, search_token: str) -> bytes:
+        rendered = render(
+            claim.company,
+            claim.lead,
+            pixel_url=pixel_url(self.settings.app_url, claim.id),
+            search_token=search_token,
+        )
+        return build(
+            rendered,
+            sender=claim.sender,
+            to=claim.lead,
+            attachment=self.attachment,
+            search_token=search_token,
+            date=datetime.now(UTC),
+        )
+
+
+def flow_run_id() -> UUID:
+    return UUID(str(runtime.flow_run.id))
+
+
+@contextmanager
+def owned(campaign: UUID) -> Iterator[CampaignRun]:
+    """The campaign that this flow run has begun, its lease kept alive until the end."""
+    run = CampaignRun(campaign, flow_run_id(), current())
+    over = threading.Event()
+    heartbeat = threading.Thread(
+        target=_keep_lease, args=(run, over, get_run_logger()), name="lease", daemon=True
+    )
+    heartbeat.start()
+    try:
+        yield run
+    finally:
+        run.stop()
+        over.set()
+        heartbeat.join()
+
+
+def _keep_lease(run: CampaignRun, over: threading.Event, logger: Logger) -> None:
+    """Renew four times a lease; stop the run when the campaign is no longer its own to send.
+
+    A database that is away stops nothing: claims and attempts are fenced by themselves.
+    """
+    while not over.wait(LEASE_SECONDS / 4):
+        try:
+            answer = run.store.renew_run(run.campaign, run.id, LEASE_SECONDS)
+        except StoreUnavailable as error:
+            logger.warning("The lease was not renewed: %s", error)
+        except Exception as error:  # noqa: BLE001 - the heartbeat outlives what nobody foresaw
+            logger.warning("The lease was not renewed: %s", type(error).__name__)
+        else:
+            if answer != "renewed":
+                run.stop()

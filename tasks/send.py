@@ -1,0 +1,156 @@
+"""Mail claimed leads: the mapped task, and how many of them are in flight."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.objects import State
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Failed
+from prefect.utilities.collections import batched_iterable
+
+from outreach.addresses import mask
+from outreach.errors import TemporarilyUnavailable
+from outreach.models import Claim, Outcome
+from tasks.retries import PHASE, RETRIES
+from tasks.run import CampaignRun
+
+LIMIT = "gmail-send"
+"""The global concurrency limit that caps the sends in flight over all runs and machines."""
+
+LIMIT_WHEN_MISSING = 32
+ROWS_A_SECOND = 30
+"""Task runs a second that Prefect's server records without falling behind."""
+
+GROUP = 25
+SEND_SECONDS = 2.0
+"""How long one mail may take in flight, for how many senders an account can use."""
+
+
+class Group:
+    """Claims that one task run sends, and what became of each: what is known is not sent again."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self.claims = tuple(claims)
+        self.outcomes: dict[UUID, Outcome] = {}
+
+    def __str__(self) -> str:
+        if len(self.claims) == 1:
+            return mask(self.claims[0].lead.email)
+        return f"{len(self.claims)} leads from {mask(self.claims[0].sender.email)}"
+
+
+def grouped(run: CampaignRun, claims: Sequence[Claim]) -> list[Group]:
+    """A group is one lead, a row each in Prefect's UI, as long as its server keeps up with that."""
+    if sum(1 / pace if pace else float("inf") for pace in run.paces) <= ROWS_A_SECOND:
+        return [Group([claim]) for claim in claims]
+    by_account = sorted(claims, key=lambda claim: claim.sender.id)
+    groups = [
+        Group(share)
+        for _, own in groupby(by_account, key=lambda claim: claim.sender.id)
+        for share in batched_iterable(sorted(own, key=lambda claim: claim.due), GROUP)
+    ]
+    return sorted(groups, key=lambda group: group.claims[0].due)
+
+
+def _name() -> str:
+    return f"send {runtime.task_run.parameters['group']}"
+
+
+@task(task_run_name=_name, **PHASE)
+def send(group: Group, run: CampaignRun) -> State[Any]:
+    """Mail each lead of the group and record what became of it.
+
+    A failure that passes is retried by Prefect, for those leads alone of which it is certain that
+    nothing was written ahead; after the last try they go later.
+    """
+    last_try = (runtime.task_run.run_count or 1) > RETRIES
+    passing: TemporarilyUnavailable | None = None
+    for claim in group.claims:
+        if claim.id in group.outcomes:
+            continue
+        try:
+            outcome = run.sending.send(claim)
+        except TemporarilyUnavailable as error:
+            if not last_try:
+                passing = error
+                continue
+            outcome = run.sending.give_up(claim, error)
+        group.outcomes[claim.id] = outcome
+        run.count(outcome)
+    if passing is not None:
+        raise passing
+    return _state(list(group.outcomes.values()))
+
+
+def _state(outcomes: list[Outcome]) -> State[Any]:
+    """How the task run shows in the UI; the record of what happened is the database's."""
+    if len(outcomes) > 1:
+        kinds = Counter(outcome.kind for outcome in outcomes)
+        return Completed(message=", ".join(f"{n} {kind}" for kind, n in kinds.most_common()))
+    outcome = outcomes[0]
+    reason = getattr(outcome, "reason", "sent")
+    match outcome.kind:
+        case "sent":
+            return Completed(message="sent")
+        case "failed" | "unclear":
+            return Failed(name=outcome.kind.capitalize(), message=reason)
+        case "deferred":
+            return Completed(name="Deferred", message=reason)
+        case "open":
+            return Completed(name="InDoubt", message=reason)
+        case "not_ours":
+            return Completed(name="NotOurs", message=reason)
+
+
+class NoSlotsError(Exception):
+    """Other runs hold all the sends that `gmail-send` allows."""
+
+
+@contextmanager
+def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None]:
+    """This run's share of `gmail-send`, held to its end.
+
+    As many as it has threads, as its accounts can use and as the limit has: asking for more than
+    the limit is an error of Prefect's, not a wait. Raises NoSlotsError after `timeout_seconds`.
+    """
+    threads = run.settings.send_concurrency
+    usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in run.paces)
+    slots = max(1, min(threads, usable, _limit()))
+    for _ in range(threads - slots):
+        run.in_flight.acquire()
+    with ExitStack() as held:
+        try:
+            held.enter_context(
+                concurrency(
+                    LIMIT,
+                    occupy=slots,
+                    strict=True,
+                    timeout_seconds=timeout_seconds,
+                    raise_on_lease_renewal_failure=False,
+                )
+            )
+        except TimeoutError:
+            raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs") from None
+        get_run_logger().info("%d sender(s)", slots)
+        yield
+
+
+def _limit() -> int:
+    """What operators set in the UI; made when missing, since then Prefect lets all through."""
+    with get_client(sync_client=True) as client:
+        try:
+            return client.read_global_concurrency_limit_by_name(LIMIT).limit
+        except ObjectNotFound:
+            client.create_global_concurrency_limit(
+                GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
+            )
+            return LIMIT_WHEN_MISSING

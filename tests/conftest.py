@@ -1,0 +1,83 @@
+"""Real parts for every test: Postgres, the Gmail sandbox. Nothing is taken from outside."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+
+from outreach.local import postgres
+from outreach.local.sandbox.server import Sandbox, serve
+from outreach.migrate import migrate
+from outreach.rpc import Postgres
+from outreach.settings import Settings
+from outreach.store import Store
+
+TEMPLATE = "outreach_template"
+
+# Whatever is exported here: a test reads no setting, and reaches no server that it did not start.
+for name in [*os.environ]:
+    if name.startswith(("SUPABASE_", "NEXT_PUBLIC_", "DATABASE_", "GOOGLE_", "GMAIL_", "PREFECT_")):
+        del os.environ[name]
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecretStr]:
+    """A Postgres with a migrated template database; its address."""
+    with postgres.temporary(tmp_path_factory.mktemp("postgres"), durable=False) as running:
+        with psycopg.connect(running.url.get_secret_value(), autocommit=True) as db:
+            db.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+        migrate(_address(running.url, TEMPLATE))
+        yield running.url
+
+
+@pytest.fixture
+def database(server: SecretStr) -> Iterator[SecretStr]:
+    """The address of a migrated, empty database of this test alone."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server.get_secret_value(), autocommit=True) as db:
+        db.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+    yield _address(server, name)
+    with psycopg.connect(server.get_secret_value(), autocommit=True) as db:
+        db.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def db(database: SecretStr) -> Iterator[psycopg.Connection]:
+    """A connection of the test's own, to look behind the Store's back."""
+    with psycopg.connect(database.get_secret_value(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def settings(database: SecretStr, tmp_path: Path) -> Settings:
+    """Settings on this test's database, with waits and paces that a test can afford."""
+    return Settings.only(database_url=database, outreach_home=tmp_path / "home", send_pace_seconds=0)
+
+
+@pytest.fixture
+def store(database: SecretStr, settings: Settings) -> Iterator[Store]:
+    opened = Store(Postgres(database), settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with serve() as running:
+        yield running
+
+
+def _address(url: SecretStr, database: str) -> SecretStr:
+    parts = conninfo_to_dict(url.get_secret_value())
+    return SecretStr(make_conninfo("", **{**parts, "dbname": database}))
