@@ -44,7 +44,7 @@ class Placeholders(Model):
     unknown: tuple[str, ...]
     """Names in `{{ … }}` without one: such a lead fails."""
     stray: tuple[str, ...]
-    """`{words}` that no value stands for: sent as they are; CSS, or a slip."""
+    """`{words}` that no value stands for: sent as they are, so probably a slip."""
 
 
 def render(

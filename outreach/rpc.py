@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from datetime import time as dt_time
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -21,24 +21,11 @@ from pydantic import SecretStr
 from supabase.client import SupabaseException
 
 from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.store import Row
 from supabase import ClientOptions, create_client
-
-Row = dict[str, Any]
 
 PAUSES = (0.05, 0.2, 0.5)
 """Seconds between the tries of one call; what lasts longer is for the caller to wait out."""
-
-
-class Transport(Protocol):
-    def call(self, function: str, **arguments: Any) -> list[Row]:
-        """Call a SQL function by name with named arguments; the rows that it returns.
-
-        Raises StoreUnavailable when the database is away and ConfigurationError when the address,
-        the rights or the schema are wrong.
-        """
-        ...
-
-    def close(self) -> None: ...
 
 
 class Postgres:

@@ -40,7 +40,7 @@ _METHODS = _words(
 )
 _LOOP = _words("index index0 first last length")
 _FILTERS = _words(
-    "capitalize count first last length lower string striptags title trim truncate upper "
+    "capitalize count first last length lower string title trim truncate upper "
     "urlencode wordcount"
 )
 

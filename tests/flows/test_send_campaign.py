@@ -1,0 +1,364 @@
+"""The real flow, from pending leads to mails that Gmail accepted and rows that say so."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from fast_mail_parser import parse_email
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from flows.send_campaign import send_campaign
+from outreach.errors import AccountMissing, AttachmentMissing, CampaignNotFound, NoAccounts
+from outreach.models import LeadCounts
+from outreach.settings import Settings
+from outreach.store import Store
+from tests.flows.conftest import PDF, NewCampaign
+
+pytestmark = pytest.mark.usefixtures("prefect_api")
+
+
+def sent_to(gmail: httpx.Client) -> list[str]:
+    return sorted(mail["to"] for mail in gmail.get("/sandbox/mails").json())
+
+
+def test_each_lead_gets_one_mail_and_a_row_that_says_so(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """The whole job: what Gmail holds and what the database says is the same."""
+    campaign = new_campaign(leads=9, accounts=3)
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert (state.name, state.message) == ("Completed", "9/9 sent")
+    assert state.result() == {"success": True, "emails_sent": 9, "total_leads": 9}
+    rows = list(store.list_campaign_leads(campaign))
+    mails = {mail["to"]: mail for mail in gmail.get("/sandbox/mails").json()}
+    assert len(mails) == len(rows) == 9
+    assert {(row.email, row.message_id, row.thread_id, row.account) for row in rows} == {
+        (to, mail["id"], mail["thread_id"], mail["account"]) for to, mail in mails.items()
+    }
+    status = store.campaign_status(campaign)
+    assert (status.status, status.error, status.leads) == ("completed", None, LeadCounts(sent=9))
+
+
+def test_the_mail_is_well_formed_for_a_parser_that_did_not_build_it(
+    gmail: httpx.Client, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """Subject, names, both bodies, the pixel and the PDF arrive as they were meant."""
+    campaign = new_campaign(
+        [
+            {
+                "email": "zoe@acme.example",
+                "name": "Zoë <b>Müller</b>",
+                "company": "Acme, Ünlimited",
+                "domain": "acme.example",
+                "email_subject": "Schöne Grüße",
+                "email_template": "<p>Hello {{ name }} of {company}</p>",
+            }
+        ]
+    )
+
+    send_campaign(campaign)
+
+    (mail,) = gmail.get("/sandbox/mails").json()
+    raw = gmail.get(f"/sandbox/mails/{mail['id']}/raw").content
+    parsed = parse_email(raw)
+    (lead_id,) = db.execute("select id from campaign_leads").fetchone() or ()
+    assert parsed.subject == "Schöne Grüße"
+    assert parsed.headers["From"] == ["Ada Löwe <sender0@ours.example>"]
+    assert "zoe@acme.example" in parsed.headers["To"][0]
+    (html,) = parsed.text_html
+    assert "<p>Hello Zoë &lt;b&gt;Müller&lt;/b&gt; of Acme, Ünlimited</p>" in html
+    pixel = f"https://app.example/api/track/open?id={lead_id}&amp;type=campaign_lead"
+    assert html.index(pixel) < html.index("</body>")
+    (text,) = parsed.text_plain
+    assert "Hello Zoë <b>Müller</b> of Acme, Ünlimited" in text
+    (attachment,) = parsed.attachments
+    assert (attachment.filename, attachment.mimetype, bytes(attachment.content)) == (
+        "Project Reach Out Deck.pdf",
+        "application/pdf",
+        PDF,
+    )
+
+
+@pytest.mark.parametrize("scopes", ["modify", "send"])
+def test_two_thousand_leads_over_four_accounts_are_all_mailed_once(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign, scopes: str
+) -> None:
+    """With pace 0 and either delivery; the original stopped silently at 1,000."""
+    campaign = new_campaign(leads=2000, accounts=4, scopes=scopes)
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "2000/2000 sent"
+    status = store.campaign_status(campaign)
+    assert (status.status, status.leads) == ("completed", LeadCounts(sent=2000))
+    assert len(set(sent_to(gmail))) == len(sent_to(gmail)) == 2000
+    assert gmail.get("/sandbox/drafts").json() == []
+
+
+def test_what_cannot_be_sent_fails_alone_and_says_why(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """No template, an unknown placeholder, hostile templates and a refused address: one lead each."""
+
+    def lead(name: str, **changed: object) -> dict[str, object]:
+        return {
+            "email": f"{name}@{name}.example",
+            "name": name,
+            "company": name,
+            "domain": f"{name}.example",
+            "email_subject": "Hi",
+            "email_template": "<p>Hello {{ name }}</p>",
+        } | changed
+
+    campaign = new_campaign(
+        [
+            lead("fine"),
+            lead("css", email_template="<style>p { color: red }</style><p>Hi {name}</p>"),
+            lead("blank", email_template=""),
+            lead("typo", email_template="<p>Hi {{ nmae }}</p>"),
+            lead("syntax", email_template="<p>Hi {{ name </p>"),
+            lead("hostile", email_template="{{ ''.__class__.__mro__ }}"),
+            lead("broken", email_subject="Hi\nBcc: all@acme.example"),
+            lead("refused"),
+        ]
+    )
+
+    state = send_campaign(campaign, return_state=True)
+
+    reasons = {
+        str(row.email).partition("@")[0]: row.error
+        for row in store.list_campaign_leads(campaign, "failed")
+    }
+    assert state.message == "2/8 sent"
+    assert sent_to(gmail) == ["css@css.example", "fine@fine.example"]
+    assert set(reasons) == {"blank", "typo", "syntax", "hostile", "broken", "refused"}
+    assert "nmae" in str(reasons["typo"])
+    assert all(reason and "Traceback" not in reason for reason in reasons.values())
+
+
+def test_a_campaign_of_which_nothing_was_sent_is_an_error(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """As in the original; Prefect shows the run as failed, too."""
+    campaign = new_campaign([{"email": "refused@acme.example", "email_subject": "x"}])
+
+    state = send_campaign(campaign, return_state=True)
+
+    status = store.campaign_status(campaign)
+    assert (status.status, status.error) == ("error", "All email sends failed")
+    assert (state.name, state.message) == ("Failed", "All email sends failed: 0/1 sent")
+    assert sent_to(gmail) == []
+
+
+def test_a_second_run_of_an_ended_campaign_sends_nothing(
+    gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """Starting again what is completed says so."""
+    campaign = new_campaign(leads=2)
+    send_campaign(campaign)
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.name == "AlreadyEnded"
+    assert len(sent_to(gmail)) == 2
+
+
+def test_a_run_leaves_alone_what_another_run_owns(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """Two triggers at once: one sends, the other says so."""
+    campaign = new_campaign(leads=2)
+    store.begin_run(campaign, uuid4(), 60)
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.name == "AlreadyRunning"
+    assert sent_to(gmail) == []
+    assert store.campaign_status(campaign).status == "running"
+
+
+def test_an_unknown_campaign_fails_the_run_and_marks_nothing(store: Store) -> None:
+    """There is nothing to retry and nothing to mark."""
+    state = send_campaign(uuid4(), return_state=True)
+
+    assert state.is_failed()
+    with pytest.raises(CampaignNotFound):
+        state.result()
+    assert list(store.list_campaigns()) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "error"),
+    [
+        ("delete from campaign_accounts", NoAccounts),
+        ("update campaign_leads set assigned_account_id = null", AccountMissing),
+        ("update campaigns set attachment = 'gone.pdf'", AttachmentMissing),
+        ("update campaigns set attachment = '/etc/passwd'", AttachmentMissing),
+    ],
+)
+def test_what_stops_a_campaign_is_found_before_the_first_mail(
+    store: Store,
+    gmail: httpx.Client,
+    db: psycopg.Connection,
+    new_campaign: NewCampaign,
+    harm: str,
+    error: type[Exception],
+) -> None:
+    """The campaign is marked by the hook, its leads stay pending, and the reason says what to do."""
+    campaign = new_campaign(leads=2)
+    db.execute(harm.encode())
+
+    state = send_campaign(campaign, return_state=True)
+
+    with pytest.raises(error):
+        state.result()
+    status = store.campaign_status(campaign)
+    assert (status.status, status.leads) == ("error", LeadCounts(pending=2))
+    assert status.error is not None
+    assert "then start it again" in status.error
+    assert sent_to(gmail) == []
+
+
+def test_after_its_cause_was_mended_a_campaign_in_error_goes_on(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """A terminating error keeps the leads for the next start."""
+    campaign = new_campaign(leads=2)
+    db.execute("update campaigns set attachment = 'gone.pdf'")
+    send_campaign(campaign, return_state=True)
+    db.execute("update campaigns set attachment = null")
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "2/2 sent"
+    assert store.campaign_status(campaign).status == "completed"
+
+
+def test_a_campaign_without_an_attachment_of_its_own_choice_sends_none(
+    gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """An empty attachment means none."""
+    campaign = new_campaign(leads=1)
+    db.execute("update campaigns set attachment = ''")
+
+    send_campaign(campaign)
+
+    (mail,) = gmail.get("/sandbox/mails").json()
+    assert parse_email(gmail.get(f"/sandbox/mails/{mail['id']}/raw").content).attachments == []
+
+
+def test_an_empty_campaign_completes(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """No lead is no error, as in the original."""
+    campaign = new_campaign(leads=1)
+    db.execute("delete from campaign_leads")
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "0/0 sent"
+    assert store.campaign_status(campaign).status == "completed"
+
+
+def test_a_scheduled_campaign_waits_for_its_time(
+    store: Store, gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """No mail leaves before scheduled_at."""
+    campaign = new_campaign(leads=1)
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    db.execute("update campaigns set status = 'scheduled', scheduled_at = %s", [due])
+
+    state = send_campaign(campaign, return_state=True)
+
+    (mail,) = gmail.get("/sandbox/mails").json()
+    assert state.message == "1/1 sent"
+    assert mail["accepted_at"] >= due.timestamp()
+
+
+def test_a_lost_answer_is_looked_up_and_never_posted_again(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """Gmail accepts and closes without a word, for every second mail: each is recorded, none twice."""
+    campaign = new_campaign(leads=10, accounts=2)
+    fault = {"fault": "accept_then_close", "on": "drafts.send", "every": 2}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "10/10 sent"
+    assert gmail.get("/sandbox/duplicates").json() == {}
+    assert all(row.message_id for row in store.list_campaign_leads(campaign))
+
+
+def test_a_passing_failure_is_retried_by_prefect(
+    gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """Gmail is away while the draft is made; the retry is a row in Prefect's UI."""
+    campaign = new_campaign(leads=1)
+    gmail.post("/sandbox/faults", json={"fault": "unavailable_503", "on": "drafts.create", "times": 1})
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "1/1 sent"
+    assert len(sent_to(gmail)) == 1
+
+
+def test_a_revoked_account_fails_its_leads_and_no_others(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """One account of two is revoked: marked, and its leads say to reconnect it."""
+    campaign = new_campaign(leads=6, accounts=2)
+    gmail.post("/sandbox/revoke", json={"account": "sender0@ours.example"}).raise_for_status()
+
+    state = send_campaign(campaign, return_state=True)
+
+    failed = list(store.list_campaign_leads(campaign, "failed"))
+    assert state.message == "3/6 sent"
+    assert {row.account for row in failed} == {"sender0@ours.example"}
+    assert all("reconnect" in str(row.error).lower() for row in failed)
+    assert {a.email: a.status for a in store.list_accounts()} == {
+        "sender0@ours.example": "unusable",
+        "sender1@ours.example": "active",
+    }
+
+
+def test_a_quota_defers_leads_and_never_fails_them(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+) -> None:
+    """The account rests; the campaign stays running and says what it waits for."""
+    campaign = new_campaign(leads=3)
+    gmail.post("/sandbox/faults", json={"fault": "mail_sending_429", "on": "send"})
+
+    state = send_campaign(campaign, return_state=True)
+
+    status = store.campaign_status(campaign)
+    assert state.name == "Deferred"
+    assert (status.status, status.leads) == ("running", LeadCounts(pending=3))
+    assert status.resume_at is not None
+    assert status.resume_at > datetime.now(UTC) + timedelta(minutes=10)
+
+
+def test_the_run_tells_its_story_without_addresses_or_secrets(
+    gmail: httpx.Client, new_campaign: NewCampaign, store: Store
+) -> None:
+    """Every lead has a task run in Prefect's own database; no address is there in full."""
+    campaign = new_campaign([{"email": "refused@acme.example", "email_subject": "x"}])
+    send_campaign(campaign, return_state=True)
+    (run_id,) = store.campaign_status(campaign).flow_run_ids
+
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(run_id))
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run_id)]))
+        logs = client.read_logs()
+        names = {task.name for task in client.read_task_runs(flow_run_filter=chosen)}
+
+    assert (run.name, run.parameters) == ("send Spring", {"campaign_id": str(campaign)})
+    assert "send r…@acme.example" in names
+    shown = run.model_dump_json() + "".join(log.message for log in logs)
+    assert "refused@acme.example" not in shown
+    assert "sandbox:" not in shown
