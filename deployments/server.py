@@ -38,8 +38,8 @@ STOP_SECONDS = 15.0
 
 def isolated_environment(home: Path) -> dict[str, str]:
     """This process's environment without any Prefect setting but ours, all state under `home`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return {**inherited, **SETTINGS, "PREFECT_HOME": str(home.resolve())}
+    others = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
+    return {**others, **SETTINGS, "PREFECT_HOME": str(home.resolve())}
 
 
 @contextmanager

@@ -189,15 +189,14 @@ class Sending:
 
     def settle(self, attempt: OpenAttempt) -> Outcome:
         """Find out what became of a mail that a dead or cut-off run left behind, and record it."""
-        settle_after = (
-            2 * self._settings.gmail_timeout_seconds + self._settings.gmail_settle_seconds
-        )
-        if attempt.age_seconds < settle_after or attempt.campaign_paused:
+        if attempt.age_seconds < self._settings.settle_after_seconds or attempt.campaign_paused:
             return Open(reason="it may still be on its way")
-        return self._record(attempt.id, self._find_out(attempt, settle_after))
+        return self._record(attempt.id, self._find_out(attempt))
 
-    def _find_out(self, attempt: OpenAttempt, settle_after: float) -> Outcome:
-        not_found_after = settle_after + 15 * self._settings.gmail_settle_seconds
+    def _find_out(self, attempt: OpenAttempt) -> Outcome:
+        not_found_after = (
+            self._settings.settle_after_seconds + 15 * self._settings.gmail_settle_seconds
+        )
         try:
             finding = self._mailer.find(attempt)
         except (TemporarilyUnavailable, QuotaReached, AccountUnusable) as error:

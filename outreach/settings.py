@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     gmail_timeout_seconds: float = Field(default=30.0, gt=0)
     gmail_settle_seconds: float = Field(default=60.0, ge=0)
 
+    @property
+    def settle_after_seconds(self) -> float:
+        """How old an attempt has to be before anybody but its own sender decides about it.
+
+        Its budget to be posted, Gmail's time to answer, and the margin.
+        """
+        return 2 * self.gmail_timeout_seconds + self.gmail_settle_seconds
+
     @classmethod
     def only(cls, **values: object) -> "Settings":
         """Settings from these values and the defaults alone: no `.env`, no environment."""

@@ -168,6 +168,7 @@ class Store:
             run=run,
             most=most,
             claim_seconds=self._settings.claim_lease_seconds,
+            settle_seconds=self._settings.settle_after_seconds,
             **self._defaults(),
         )
         claimed = Batch.model_validate(answer)
@@ -372,6 +373,23 @@ class Store:
     def failure_reasons(self, campaign: UUID) -> list[Reason]:
         rows = self._call("failure_reasons", campaign=campaign)
         return [Reason.model_validate(row) for row in rows]
+
+    def resolve_lead(
+        self,
+        was_sent: bool,
+        *,
+        lead: UUID | None = None,
+        campaign: UUID | None = None,
+        address: str | None = None,
+    ) -> Row:
+        """What a person found out: `lead`, `lead_status`, `campaign` and `campaign_status` then.
+
+        The lead is named by its id, or by its address in a campaign. Raises Rejected unless it
+        may have been sent.
+        """
+        return self._one(
+            "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
+        )
 
     def schema_version(self) -> str:
         return str(self._one("schema_version")["version"])

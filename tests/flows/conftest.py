@@ -36,7 +36,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ),
     ):
         yield api
-        APILogHandler.flush()
+        APILogHandler().flush()
 
 
 @pytest.fixture

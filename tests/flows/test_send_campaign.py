@@ -13,7 +13,6 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from flows.send_campaign import send_campaign
 from outreach.errors import AccountMissing, AttachmentMissing, CampaignNotFound, NoAccounts
 from outreach.models import LeadCounts
-from outreach.settings import Settings
 from outreach.store import Store
 from tests.flows.conftest import PDF, NewCampaign
 
@@ -103,7 +102,7 @@ def test_two_thousand_leads_over_four_accounts_are_all_mailed_once(
 def test_what_cannot_be_sent_fails_alone_and_says_why(
     store: Store, gmail: httpx.Client, new_campaign: NewCampaign
 ) -> None:
-    """No template, an unknown placeholder, hostile templates and a refused address: one lead each."""
+    """No template, an unknown placeholder, hostile ones, a refused address: one lead each."""
 
     def lead(name: str, **changed: object) -> dict[str, object]:
         return {
@@ -209,7 +208,7 @@ def test_what_stops_a_campaign_is_found_before_the_first_mail(
     harm: str,
     error: type[Exception],
 ) -> None:
-    """The campaign is marked by the hook, its leads stay pending, and the reason says what to do."""
+    """The hook marks the campaign, its leads stay pending, and the reason says what to do."""
     campaign = new_campaign(leads=2)
     db.execute(harm.encode())
 
@@ -266,7 +265,7 @@ def test_an_empty_campaign_completes(
 
 
 def test_a_scheduled_campaign_waits_for_its_time(
-    store: Store, gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+    gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
 ) -> None:
     """No mail leaves before scheduled_at."""
     campaign = new_campaign(leads=1)
@@ -283,7 +282,7 @@ def test_a_scheduled_campaign_waits_for_its_time(
 def test_a_lost_answer_is_looked_up_and_never_posted_again(
     store: Store, gmail: httpx.Client, new_campaign: NewCampaign
 ) -> None:
-    """Gmail accepts and closes without a word, for every second mail: each is recorded, none twice."""
+    """Gmail accepts and closes without a word, every second time: all recorded, none twice."""
     campaign = new_campaign(leads=10, accounts=2)
     fault = {"fault": "accept_then_close", "on": "drafts.send", "every": 2}
     gmail.post("/sandbox/faults", json=fault).raise_for_status()
@@ -300,7 +299,9 @@ def test_a_passing_failure_is_retried_by_prefect(
 ) -> None:
     """Gmail is away while the draft is made; the retry is a row in Prefect's UI."""
     campaign = new_campaign(leads=1)
-    gmail.post("/sandbox/faults", json={"fault": "unavailable_503", "on": "drafts.create", "times": 1})
+    gmail.post(
+        "/sandbox/faults", json={"fault": "unavailable_503", "on": "drafts.create", "times": 1}
+    )
 
     state = send_campaign(campaign, return_state=True)
 
@@ -344,7 +345,7 @@ def test_a_quota_defers_leads_and_never_fails_them(
 
 
 def test_the_run_tells_its_story_without_addresses_or_secrets(
-    gmail: httpx.Client, new_campaign: NewCampaign, store: Store
+    new_campaign: NewCampaign, store: Store
 ) -> None:
     """Every lead has a task run in Prefect's own database; no address is there in full."""
     campaign = new_campaign([{"email": "refused@acme.example", "email_subject": "x"}])

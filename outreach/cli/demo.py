@@ -1,0 +1,177 @@
+"""`outreach demo`: the whole job on parts of this machine alone, from a CSV file to recorded mails.
+
+It reads neither `.env` nor the environment, so that whatever is exported it cannot reach a real
+database or Google.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from outreach import wiring
+from outreach.cli.csv_leads import read_leads
+from outreach.errors import OutreachError
+from outreach.local import postgres
+from outreach.local.sandbox.server import Sandbox, serve
+from outreach.migrate import packaged
+from outreach.models import LeadCounts
+from outreach.settings import Settings
+from outreach.store import Store
+
+ACCOUNTS = {
+    "ada@sender.example": "Ada Lovelace",
+    "grace@sender.example": "Grace Hopper",
+    "edsger@sender.example": "Edsger W. Dijkstra, Ph.D.",
+}
+PACE_SECONDS = 1.0
+SHOWN = {"sent": "green", "failed": "red", "pending": "yellow", "cancelled": "dim"}
+
+
+def run(home: Path = Path(".outreach/demo")) -> None:
+    """Run the demo below `home`; on a terminal it stays up until Enter, so that one can look.
+
+    Raises OutreachError when the campaign does not end as it should.
+    """
+    home = home.resolve()
+    # Ended by a signal, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    console = Console()
+    console.print("Starting Postgres, a Gmail sandbox and a Prefect server on this machine …")
+    home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as started:
+        with console.status("about ten seconds"):
+            sandbox = started.enter_context(serve(data=home / "mails"))
+            started.callback(postgres.stop, home)
+            api = started.enter_context(_prefect(home))
+            used = started.enter_context(wiring.using(_settings(home, sandbox)))
+        campaign = _create(used.store)
+        flow_run = _send(console, used.store, campaign)
+        _show_outcomes(console, used.store, campaign)
+        _wait_until_recorded(flow_run)
+        if sys.stdin.isatty() and console.is_terminal:
+            _say(console, f"\nThe mails:  {sandbox.url}")
+            _say(console, f"The run:    {api.removesuffix('/api')}/runs/flow-run/{flow_run}")
+            console.input("\nPress Enter to end the sandbox and the server. ")
+    _say(console, f"\nThe mails again:  outreach sandbox --data '{home / 'mails'}'")
+    _say(console, f"The run again:    PREFECT_HOME='{home / 'prefect'}' prefect server start")
+    _say(console, f"                  http://127.0.0.1:4200/runs/flow-run/{flow_run}")
+    _say(console, "Next:             README.md, “Configure it for real”")
+
+
+def _say(console: Console, line: str) -> None:
+    """A line with an address in it, which must not be broken."""
+    console.print(line, soft_wrap=True, highlight=False)
+
+
+def _settings(home: Path, sandbox: Sandbox) -> Settings:
+    return Settings.only(
+        outreach_home=home,
+        gmail_api_url=sandbox.url,
+        google_token_url=sandbox.token_url,
+        app_url="http://127.0.0.1:3000",
+        attachment_pdf=str(packaged("assets", "assets") / "Project Reach Out Deck.pdf"),
+        send_pace_seconds=PACE_SECONDS,
+    )
+
+
+@contextmanager
+def _prefect(home: Path) -> Iterator[str]:
+    """A Prefect server, and this process set to it alone, before anything imports prefect."""
+    # Prefect also reads settings from files in the current folder.
+    os.chdir(home)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    from deployments.server import SETTINGS, prefect_server  # noqa: PLC0415
+
+    with prefect_server(home / "prefect") as api:
+        os.environ |= {
+            **SETTINGS,
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_API_URL": api,
+            "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        }
+        yield api
+
+
+def _create(store: Store) -> UUID:
+    with (packaged("assets", "assets") / "demo-leads.csv").open(encoding="utf-8") as file:
+        rows = list(read_leads(file))
+    for email, name in ACCOUNTS.items():
+        store.save_account(uuid4(), email, refresh_token=f"sandbox:{email}", sender_name=name)
+    store.import_leads(rows, tag="demo")
+    campaign = uuid4()
+    store.create_campaign(campaign, "Demo", list(ACCOUNTS), tag="demo")
+    store.start_campaign(campaign)
+    return campaign
+
+
+def _send(console: Console, store: Store, campaign: UUID) -> str:
+    """Run the flow here, with a bar beside it; the id of the flow run."""
+    from flows.send_campaign import send_campaign  # noqa: PLC0415 - only now is Prefect set up
+
+    over = threading.Event()
+    bar = threading.Thread(target=_bar, args=(console, store, campaign, over), daemon=True)
+    bar.start()
+    try:
+        state = send_campaign(campaign, return_state=True)
+    finally:
+        over.set()
+        bar.join()
+    if not state.is_completed() or state.name != "Completed":
+        raise OutreachError(f"The demo's campaign ended as {state.name}: {state.message}")
+    return store.campaign_status(campaign).flow_run_ids[-1]
+
+
+def _bar(console: Console, store: Store, campaign: UUID, over: threading.Event) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as progress:
+        leads = store.campaign_status(campaign).leads
+        shown = progress.add_task("Mailing", total=leads.total)
+        while not over.wait(0.2):
+            leads = store.campaign_status(campaign).leads
+            progress.update(shown, completed=_done(leads), description=_told(leads))
+        leads = store.campaign_status(campaign).leads
+        progress.update(shown, completed=_done(leads), description=_told(leads))
+
+
+def _done(leads: LeadCounts) -> int:
+    return leads.total - leads.pending
+
+
+def _told(leads: LeadCounts) -> str:
+    return f"{leads.sent} sent, {leads.failed} failed"
+
+
+def _show_outcomes(console: Console, store: Store, campaign: UUID) -> None:
+    status = store.campaign_status(campaign)
+    table = Table("lead", "outcome", "from", "why", title=f"{status.name}: {status.status}")
+    for lead in store.list_campaign_leads(campaign):
+        colour = SHOWN[lead.status]
+        table.add_row(lead.email, f"[{colour}]{lead.status}[/]", lead.account, lead.error or "")
+    console.print(table)
+
+
+def _wait_until_recorded(flow_run: str) -> None:
+    """Prefect's server records task runs a moment later; ending it before would lose them."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId  # noqa: PLC0415
+
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
+    deadline = time.monotonic() + 20
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            runs = client.read_task_runs(flow_run_filter=chosen)
+            if runs and all(run.state and run.state.is_final() for run in runs):
+                return
+            time.sleep(0.2)
+    raise OutreachError("Prefect's server did not record every task run in time.")

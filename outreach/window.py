@@ -1,0 +1,81 @@
+"""When a campaign may send: `Mon-Fri 09:00-17:00 Europe/Berlin` as a person writes it. Pure."""
+
+import re
+from dataclasses import dataclass
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from outreach.errors import Rejected
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SHORTEST = 3
+EXAMPLE = "Mon-Fri 09:00-17:00 Europe/Berlin"
+
+_HOURS = re.compile(r"(\d{1,2}:\d{2})-(\d{1,2}:\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`days` are ISO weekdays, Monday is 1; the times are wall clock in `zone`."""
+
+    days: list[int]
+    start: time
+    until: time
+    zone: str
+
+
+def parse(text: str) -> Window:
+    """Read `DAYS FROM-UNTIL ZONE`: `Mon,Wed,Fri`, `Sat-Mon` (over the week's end), one day.
+
+    Raises Rejected.
+    """
+    parts = text.replace("\u2013", "-").replace(", ", ",").split()
+    if len(parts) != 3:  # noqa: PLR2004 - days, hours, zone
+        raise Rejected(f"A window has days, hours and a time zone, as in {EXAMPLE!r}.")
+    start, until = _hours(parts[1])
+    return Window(_days(parts[0]), start, until, _zone(parts[2]))
+
+
+def _days(text: str) -> list[int]:
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        begin = _day(first)
+        length = (_day(last) - begin) % 7 if dash else 0
+        chosen |= {(begin - 1 + n) % 7 + 1 for n in range(length + 1)}
+    return sorted(chosen)
+
+
+def _day(text: str) -> int:
+    """`Mon`, `monday`: a day's name, or its beginning from three letters on."""
+    for number, day in enumerate(DAYS, start=1):
+        if len(text) >= SHORTEST and day.startswith(text.lower()):
+            return number
+    raise Rejected(f"{text!r} is no day; write Mon, Tue, Wed, Thu, Fri, Sat or Sun.")
+
+
+def _hours(text: str) -> tuple[time, time]:
+    found = _HOURS.fullmatch(text)
+    if found is None:
+        raise Rejected(f"{text!r} are no hours; write them like 09:00-17:00.")
+    start, until = _time(found[1]), _time(found[2])
+    if until <= start:
+        raise Rejected(f"The window {text} ends before it begins; it has to lie within one day.")
+    return start, until
+
+
+def _time(text: str) -> time:
+    try:
+        return time.fromisoformat(text.zfill(5))
+    except ValueError:
+        raise Rejected(f"{text!r} is no time of day; write one from 00:00 to 23:59.") from None
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ValueError, OSError, LookupError):
+        # OSError: the name of a folder of the database, such as Europe.
+        raise Rejected(
+            f"{text!r} is no time zone; write one like Europe/Berlin or America/New_York."
+        ) from None

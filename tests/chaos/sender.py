@@ -1,0 +1,177 @@
+"""A sender in a process of its own, that can be made to die at any step of the protocol.
+
+The steps are counted where the process meets the world: before and after each call of a SQL
+function and each HTTP request. The product has no hook for this; the harness wraps its two ends.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import requests.adapters
+
+from outreach import attachments, wiring
+from outreach.errors import SendUnclear, TemporarilyUnavailable
+from outreach.models import Claim, Failed, Outcome, Sent
+from outreach.settings import Settings
+from outreach.store import Row, Transport
+from tasks.run import CampaignRun
+
+LEASE_SECONDS = 5.0
+MOST_ROUNDS = 400
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to the sender: nothing, or its own death, or suspension, at one step."""
+
+    at_step: int = 0
+    """The step, counted from 1, at which it is killed; 0: never."""
+    signal: int = signal.SIGKILL
+    log: Path | None = None
+    """Where to write the name of each step, a line each."""
+    twice: bool = False
+    """Every SQL function is called again, as after an answer that was lost."""
+    naive: bool = False
+    """Post first and record afterwards, as everybody else does: the harness has to notice."""
+
+
+class Steps:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def step(self, name: str) -> None:
+        with self._lock:
+            self._count += 1
+            if self._plan.log is not None:
+                with self._plan.log.open("a") as log:
+                    log.write(f"{name}\n")
+            if self._count == self._plan.at_step:
+                os.kill(os.getpid(), self._plan.signal)
+
+
+class Watched:
+    """A transport whose calls are steps."""
+
+    def __init__(self, transport: Transport, steps: Steps, plan: Plan) -> None:
+        self._transport = transport
+        self._steps = steps
+        self._plan = plan
+
+    def call(self, function: str, **arguments: Any) -> list[Row]:
+        self._steps.step(f"before {function}")
+        answer = self._transport.call(function, **arguments)
+        if self._plan.twice:
+            answer = self._transport.call(function, **arguments)
+        self._steps.step(f"after {function}")
+        return answer
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
+    """Run the campaign to its end, or as far as it goes now, as the flow does, without Prefect."""
+    steps = Steps(plan)
+    _watch_http(steps)
+    with wiring.using(settings) as parts:
+        parts.store._transport = Watched(parts.store._transport, steps, plan)
+        run = CampaignRun(campaign, uuid4(), parts)
+        begun = run.store.begin_run(campaign, run.id, LEASE_SECONDS)
+        if begun.answer != "begun":
+            return
+        over = threading.Event()
+        heart = threading.Thread(target=_keep_lease, args=(run, over), daemon=True)
+        heart.start()
+        checked = run.store.check_campaign(campaign)
+        run.attachment = attachments.load(settings.attachment_pdf, checked.attachment)
+        _deliver(run, naive(run) if plan.naive else run.sending.send)
+        run.store.finish_run(campaign, run.id, run.resume_after, run.waiting_for)
+        over.set()
+
+
+def _deliver(run: CampaignRun, mail: Callable[[Claim], Outcome]) -> None:
+    with ThreadPoolExecutor(run.settings.send_concurrency) as threads:
+        for _ in range(MOST_ROUNDS):
+            for attempt in run.store.list_open_attempts(run.campaign):
+                run.sending.settle(attempt)
+            batch = run.store.claim_leads(uuid4(), run.campaign, run.id, 50)
+            if batch.answer in {"done", "stopped"}:
+                return
+            if batch.answer == "claimed":
+                list(threads.map(lambda claim: _patiently(run, mail, claim), batch.claims))
+            elif batch.wait_seconds > PATIENCE_SECONDS:
+                run.put_off(batch.wait_seconds, batch.waiting_for)
+                return
+            elif run._stop.wait(max(batch.wait_seconds, 0.05)):
+                return
+
+
+PATIENCE_SECONDS = 8.0
+
+
+def _patiently(run: CampaignRun, mail: Callable[[Claim], Outcome], claim: Claim) -> Outcome:
+    try:
+        return mail(claim)
+    except TemporarilyUnavailable as error:
+        return run.sending.give_up(claim, error)
+
+
+def _keep_lease(run: CampaignRun, over: threading.Event) -> None:
+    while not over.wait(LEASE_SECONDS / 4):
+        try:
+            if run.store.renew_run(run.campaign, run.id, LEASE_SECONDS) != "renewed":
+                run.stop()
+        except TemporarilyUnavailable:
+            continue
+
+
+def naive(run: CampaignRun) -> Callable[[Claim], Outcome]:
+    """Send, then record; an answer that was lost is a failure to try again."""
+
+    def mail(claim: Claim) -> Outcome:
+        prepared = run.sending._prepare(claim)
+        try:
+            sent = run.sending._mailer.commit(prepared)
+        except SendUnclear:
+            sent = run.sending._mailer.commit(prepared)
+        attempt = uuid4()
+        begun = run.store.begin_attempt(attempt, claim, run.id, prepared.search_token, None, None)
+        if begun.answer != "go":
+            return Failed(reason=begun.answer)
+        run.store.record_outcome(
+            attempt, "sent", message_id=sent.message_id, thread_id=sent.thread_id
+        )
+        return Sent()
+
+    return mail
+
+
+def _watch_http(steps: Steps) -> None:
+    original = requests.adapters.HTTPAdapter.send
+
+    def watched(
+        self: requests.adapters.HTTPAdapter, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:
+        what = f"{request.method} {_shape(str(request.url))}"
+        steps.step(f"before {what}")
+        answer = original(self, request, **kwargs)
+        steps.step(f"after {what}")
+        return answer
+
+    requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign,assignment]
+
+
+def _shape(url: str) -> str:
+    """The path without the ids in it."""
+    parts = urlsplit(url).path.strip("/").split("/")
+    return "/".join(part for part in parts if not any(character.isdigit() for character in part))
