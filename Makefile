@@ -4,13 +4,17 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test check format lint types imports lock clean
+.PHONY: demo test chaos check format lint types imports lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
 
 test: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadfile -m "not lifecycle and not chaos"
+
+# The long random kill run: CHAOS_SEED repeats one, CHAOS_KILLS makes it longer.
+chaos: .venv/ready
+	$(BIN)/pytest -q -m chaos tests/chaos
 
 check: lint types imports test
 

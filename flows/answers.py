@@ -36,6 +36,11 @@ def handed_back(begun: Begun) -> State[Any]:
             return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
         case "already_ended":
             return Completed(name="AlreadyEnded", message=f"The campaign is {begun.status}.")
+        case "wait":
+            return Completed(
+                name="Deferred",
+                message=f"Due in {begun.wait_seconds:.0f} s: the dispatcher starts it then.",
+            )
         case _:
             return Completed(name="Paused", message="The campaign is paused; resume it first.")
 

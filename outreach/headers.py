@@ -1,7 +1,7 @@
 """Header fields as they travel: folded, encoded, and never more than the one that was meant.
 
-Not email.message's: Python 3.11 loses the quotes of a long display name with a comma, decodes a
-name that looks like an encoded word, and takes 1.5 ms a mail (measured).
+Not email.message's: Python 3.11.7 folds away the quotes of a long name with commas, which makes it
+many recipients, decodes a name that only looks like an encoded word, and takes 1.5 ms a mail.
 """
 
 import re

@@ -1,7 +1,8 @@
 """The port through which a mail leaves: two steps, and a way to look at what became of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from outreach.models import Finding, OpenAttempt, Sent
@@ -16,6 +17,14 @@ class Prepared:
     draft_id: str | None = None
     thread_id: str | None = None
     raw: bytes | None = field(default=None, repr=False)
+
+
+class OurDraft(NamedTuple):
+    """A draft that carries our header; nobody else's is ever shown or touched."""
+
+    id: str
+    age_seconds: float
+    search_token: str
 
 
 class Mailer(Protocol):
@@ -46,4 +55,8 @@ class Mailer(Protocol):
 
     def discard(self, prepared: Prepared) -> bool:
         """Delete the draft; False when it was no longer there. A direct mail: True."""
+        ...
+
+    def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
+        """The drafts in the account that are ours."""
         ...

@@ -53,9 +53,24 @@ def migrate(url: SecretStr) -> list[str]:
             "DATABASE_URL needs the owner of its tables, on Supabase the user postgres."
         ) from None
     except psycopg.OperationalError as error:
-        raise ConfigurationError(
-            f"The database cannot be reached ({type(error).__name__}); check DATABASE_URL."
-        ) from None
+        raise _unreachable(error) from None
+
+
+def is_current(url: SecretStr) -> bool:
+    """Whether exactly these migrations, to the letter, were run last.
+
+    Raises ConfigurationError when the database cannot be reached.
+    """
+    try:
+        with psycopg.connect(url.get_secret_value(), connect_timeout=10) as db:
+            noted = db.execute(
+                "select version, statements[1] from supabase_migrations.schema_migrations"
+            ).fetchall()
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return False
+    except psycopg.OperationalError as error:
+        raise _unreachable(error) from None
+    return {(version, text) for version, _, text in migrations()} <= set(noted)
 
 
 def _apply(db: psycopg.Connection, version: str, name: str, text: str) -> bool:
@@ -63,11 +78,19 @@ def _apply(db: psycopg.Connection, version: str, name: str, text: str) -> bool:
         db.execute("set local client_min_messages = warning")
         db.execute(text.encode())
         noted = db.execute(
-            "insert into supabase_migrations.schema_migrations (version, name, statements)"
-            " values (%s, %s, array[%s]) on conflict (version) do nothing returning version",
+            "insert into supabase_migrations.schema_migrations as noted (version, name, statements)"
+            " values (%s, %s, array[%s])"
+            " on conflict (version) do update set statements = excluded.statements"
+            " returning xmax = 0",
             (version, name, text),
         ).fetchone()
-    return noted is not None
+    return noted is not None and bool(noted[0])
+
+
+def _unreachable(error: psycopg.OperationalError) -> ConfigurationError:
+    return ConfigurationError(
+        f"The database cannot be reached ({type(error).__name__}); check DATABASE_URL."
+    )
 
 
 def packaged(name: str, in_checkout: str) -> Traversable:

@@ -10,7 +10,7 @@ from outreach.errors import TemplateNotReady
 from outreach.headers import breaks_a_header
 from outreach.models import Company, Lead, Model
 from outreach.plain_text import plain_text, without_comments
-from outreach.sandbox import Fault
+from outreach.template_sandbox import Fault
 from outreach.templates import Compiled, compiled, key_of
 
 KNOWN = ("name", "email", "role", "company", "company_name", "domain")

@@ -39,12 +39,11 @@ from outreach.store import Attempted, Store
 BuildMail = Callable[[Claim, str], bytes]
 """(claim, search token) -> the mail as it will leave. Raises LeadError."""
 
-DAY = 24 * 60 * 60
 STOPPED = NotOurs(reason="the run was stopped")
 
 
 class Sending:
-    """Sends claims and settles attempts for one run. One object serves all its threads."""
+    """Sends claims for one run. One object serves all its threads."""
 
     def __init__(
         self,
@@ -65,8 +64,6 @@ class Sending:
         self._build = build
         self._wait = wait
         self._in_flight = in_flight
-
-    # --- send ---------------------------------------------------------------------------
 
     def send(self, claim: Claim) -> Outcome:
         """Mail one lead, at its time, and record what became of it.
@@ -185,52 +182,6 @@ class Sending:
             case Gone() | StillDraft():
                 return Open(reason=str(lost))
 
-    # --- settle -------------------------------------------------------------------------
-
-    def settle(self, attempt: OpenAttempt) -> Outcome:
-        """Find out what became of a mail that a dead or cut-off run left behind, and record it."""
-        if attempt.age_seconds < self._settings.settle_after_seconds or attempt.campaign_paused:
-            return Open(reason="it may still be on its way")
-        return self._record(attempt.id, self._find_out(attempt))
-
-    def _find_out(self, attempt: OpenAttempt) -> Outcome:
-        not_found_after = (
-            self._settings.settle_after_seconds + 15 * self._settings.gmail_settle_seconds
-        )
-        try:
-            finding = self._mailer.find(attempt)
-        except (TemporarilyUnavailable, QuotaReached, AccountUnusable) as error:
-            if attempt.age_seconds < DAY:
-                return Open(reason=str(error))
-            return Unclear(reason=f"the account could not be read for a day: {error}")
-        match finding:
-            case WasSent():
-                return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
-            case StillDraft() if attempt.campaign_cancelled:
-                return self._take_back(attempt)
-            case StillDraft():
-                # Not sent, and the draft goes out with the lead's next claim.
-                return Deferred(reason="the run died before the mail left", retry_after=0)
-            case Gone(readable=True) if attempt.age_seconds < not_found_after:
-                return Open(reason="Gmail may not show it yet")
-            case Gone(readable=True):
-                return Unclear(reason="neither its draft nor the mail was found")
-            case Gone():
-                return Unclear(reason="the account's scopes cannot show whether it left")
-            case _:
-                assert_never(finding)
-
-    def _take_back(self, attempt: OpenAttempt) -> Outcome:
-        try:
-            taken = self._mailer.discard(
-                Prepared(attempt.account_id, attempt.search_token, attempt.draft_id)
-            )
-        except (TemporarilyUnavailable, QuotaReached, AccountUnusable) as error:
-            return Open(reason=str(error))
-        if taken:
-            return Deferred(reason="the campaign was cancelled before it left", retry_after=0)
-        return Open(reason="the draft has just left")
-
     # --- record -------------------------------------------------------------------------
 
     def _judge(self, account: UUID, error: Exception) -> Outcome:
@@ -265,32 +216,13 @@ class Sending:
         pause = 0.1
         while True:
             try:
-                self._record_once(attempt, outcome)
+                record(self._store, attempt, outcome)
             except StoreUnavailable:
                 if self._wait(pause):
                     return outcome  # the attempt stays open: the next run settles it
                 pause = min(pause * 2, 10)
             else:
                 return outcome
-
-    def _record_once(self, attempt: UUID, outcome: Outcome) -> None:
-        match outcome:
-            case Sent():
-                self._store.record_outcome(
-                    attempt, "sent", message_id=outcome.message_id, thread_id=outcome.thread_id
-                )
-            case Failed():
-                self._store.record_outcome(attempt, "refused", why=outcome.reason)
-            case Deferred():
-                self._store.record_outcome(
-                    attempt, "not_sent", why=outcome.reason, again_after=outcome.retry_after
-                )
-            case Unclear():
-                self._store.record_outcome(attempt, "unclear", why=outcome.reason)
-            case Open() | NotOurs():
-                pass
-            case _:
-                assert_never(outcome)
 
     def _discard(self, prepared: Prepared) -> None:
         """Best effort: an orphan draft that stays is swept later."""
@@ -305,3 +237,24 @@ class Sending:
             if self._wait(left):
                 return True
         return False
+
+
+def record(store: Store, attempt: UUID, outcome: Outcome) -> None:
+    """Write what became of an attempt; one that is still open stays as it is."""
+    match outcome:
+        case Sent():
+            store.record_outcome(
+                attempt, "sent", message_id=outcome.message_id, thread_id=outcome.thread_id
+            )
+        case Failed():
+            store.record_outcome(attempt, "refused", why=outcome.reason)
+        case Deferred():
+            store.record_outcome(
+                attempt, "not_sent", why=outcome.reason, again_after=outcome.retry_after
+            )
+        case Unclear():
+            store.record_outcome(attempt, "unclear", why=outcome.reason)
+        case Open() | NotOurs():
+            pass
+        case _:
+            assert_never(outcome)

@@ -73,6 +73,21 @@ class Batch(Model):
     reason: str = ""
 
 
+class Due(Model):
+    """A campaign to run now; `key` makes Prefect create one run for it and no more."""
+
+    id: UUID
+    name: str | None
+    key: str
+    dead_run: UUID | None = None
+    """The run that owned it and fell silent."""
+
+
+class Dispatched(Model):
+    id: UUID
+    flow_run: UUID
+
+
 class Attempted(Model):
     """The answer of begin_attempt."""
 
@@ -155,6 +170,26 @@ class Store:
 
     def cancel_run(self, campaign: UUID, run: UUID) -> None:
         self._call("cancel_run", campaign=campaign, run=run)
+
+    def take_due(self) -> list[Due]:
+        """Campaigns that are to be run now, each handed out once."""
+        return [Due.model_validate(row) for row in self._call("take_due")]
+
+    def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
+        self._call("note_dispatch", campaign=campaign, flow_run=str(flow_run))
+
+    def list_dispatched(self) -> Iterator[Dispatched]:
+        """Campaigns whose last dispatch has not begun yet."""
+        for row in self._pages("list_dispatched"):
+            yield Dispatched.model_validate(row)
+
+    def forget_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
+        """Its run ended without beginning: the campaign may be dispatched again."""
+        self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
+
+    def sweep_cancelled(self) -> int:
+        """Cancel some leads of campaigns that a row update cancelled; how many."""
+        return int(self._one("sweep_cancelled")["leads"])
 
     # --- one mail -----------------------------------------------------------------------
 
@@ -247,6 +282,10 @@ class Store:
     def list_open_attempts(self, campaign: UUID | None = None) -> Iterator[OpenAttempt]:
         for row in self._pages("list_open_attempts", campaign=campaign):
             yield OpenAttempt.model_validate(row)
+
+    def drafts_in_use(self, drafts: list[str]) -> set[str]:
+        """Of these drafts, those that may still go out."""
+        return {str(row["draft"]) for row in self._call("drafts_in_use", drafts=drafts)}
 
     # --- accounts -----------------------------------------------------------------------
 
@@ -355,6 +394,32 @@ class Store:
     def cancel_campaign(self, campaign: UUID) -> Row:
         """`answer` is cancelled (with leads) or already_ended (with status). CampaignNotFound."""
         return _found(campaign, self._one("cancel_campaign", campaign=campaign))
+
+    def pause_campaign(self, campaign: UUID) -> None:
+        """Raises CampaignNotFound, and Rejected when it is neither scheduled nor running."""
+        _found(campaign, self._one("pause_campaign", campaign=campaign))
+
+    def resume_campaign(self, campaign: UUID) -> None:
+        """Raises CampaignNotFound, and Rejected when there is nothing to resume."""
+        _found(campaign, self._one("resume_campaign", campaign=campaign))
+
+    def retry_failed(
+        self,
+        campaign: UUID,
+        *,
+        account: str | None = None,
+        reason: str | None = None,
+        include_unclear: bool = False,
+    ) -> int:
+        """Failed leads are pending again; how many. CampaignNotFound, Rejected."""
+        answer = self._one(
+            "retry_failed",
+            campaign=campaign,
+            account_address=account,
+            because=reason,
+            unclear_too=include_unclear,
+        )
+        return int(_found(campaign, answer)["leads"])
 
     def list_campaigns(self) -> Iterator[CampaignStatus]:
         for row in self._pages("list_campaigns"):

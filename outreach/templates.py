@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from outreach.sandbox import CALLED, LONGEST, SANDBOX, Fault, check_syntax, open_budget
+from outreach.template_sandbox import CALLED, LONGEST, SANDBOX, Fault, check_syntax, open_budget
 
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})

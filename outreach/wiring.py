@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
@@ -12,11 +13,13 @@ from pydantic import SecretStr
 
 from outreach import settings as settings_module
 from outreach.errors import ConfigurationError
-from outreach.gmail import Gmail
-from outreach.migrate import migrate, migrations
-from outreach.rpc import Postgres, PostgREST
+from outreach.migrate import is_current, migrate
+from outreach.rpc import Postgres
 from outreach.settings import GMAIL_API, GOOGLE_TOKEN, Settings
 from outreach.store import Store, Transport
+
+if TYPE_CHECKING:
+    from outreach.gmail import Gmail
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -27,7 +30,7 @@ class Parts:
 
     settings: Settings
     store: Store
-    mailer: Gmail
+    mailer: "Gmail"
 
     def close(self) -> None:
         self.mailer.close()
@@ -69,6 +72,8 @@ def using(settings: Settings) -> Iterator[Parts]:
 
 def open_parts(settings: Settings) -> Parts:
     """Raises ConfigurationError; nothing is open then."""
+    from outreach.gmail import Gmail  # noqa: PLC0415 - Google's client loads slowly
+
     refuse_mixed_worlds(settings)
     store = open_store(settings)
     return Parts(settings, store, Gmail(settings, store.read_credentials))
@@ -102,29 +107,22 @@ def refuse_mixed_worlds(settings: Settings) -> None:
 
 def _transport(settings: Settings) -> Transport:
     if settings.supabase_url and settings.supabase_service_role_key:
-        return PostgREST(settings.supabase_url, settings.supabase_service_role_key)
+        from outreach.rpc.postgrest import PostgREST  # noqa: PLC0415 - its client loads slowly
+
+        return PostgREST(
+            settings.supabase_url,
+            settings.supabase_service_role_key,
+            most=settings.send_concurrency + 4,
+        )
     if settings.supabase_url and settings.database_url is None:
         raise ConfigurationError(
             "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not; set both, "
             "or DATABASE_URL alone."
         )
     url = database_url(settings)
-    if settings.database_url is None:
-        _bring_up_to_date(url, settings)
+    if settings.database_url is None and not is_current(url):
+        migrate(url)  # the embedded database is nobody else's
     return Postgres(url, most=settings.send_concurrency + 4)
-
-
-def _bring_up_to_date(url: SecretStr, settings: Settings) -> None:
-    """The embedded database is nobody else's: migrate it whenever this version is newer."""
-    transport = Postgres(url, most=1)
-    try:
-        if Store(transport, settings).schema_version() == migrations()[-1][0]:
-            return
-    except ConfigurationError:
-        pass  # a new database has no functions yet
-    finally:
-        transport.close()
-    migrate(url)
 
 
 def _is_local(address: str) -> bool:

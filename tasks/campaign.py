@@ -12,16 +12,22 @@ from outreach.wiring import current
 from tasks.retries import PHASE
 from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id
 
+NEAR_SECONDS = 120.0
+"""What is due later is the dispatcher's: nobody waits in a worker for hours."""
+
 
 @task(**PHASE)
 def begin(campaign_id: UUID) -> Begun:
-    """Take the campaign, and wait for its time if that is still to come.
+    """Take the campaign, and wait for its time if that is near; else give it back.
 
     Asking again renews the lease and notices a campaign that was moved or cancelled meanwhile.
     Raises CampaignNotFound.
     """
     store, told = current().store, False
     while (begun := store.begin_run(campaign_id, flow_run_id(), LEASE_SECONDS)).answer == "wait":
+        if begun.wait_seconds > NEAR_SECONDS:
+            store.release_run(campaign_id, flow_run_id())
+            return begun
         if not told:
             get_run_logger().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
             told = True

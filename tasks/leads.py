@@ -22,7 +22,7 @@ def claim(run: CampaignRun) -> Batch:
 def settle(run: CampaignRun) -> None:
     """Find out what became of mails whose sender died or lost the answer."""
     for attempt in run.store.list_open_attempts(run.campaign):
-        outcome = run.sending.settle(attempt)
+        outcome = run.settling.settle(attempt)
         if outcome.kind != "open":
             get_run_logger().info("A mail in doubt was settled: %s", outcome.kind)
             run.count(outcome)

@@ -15,6 +15,7 @@ from outreach.mime import Attachment, build
 from outreach.models import Claim, LeadCounts, Outcome
 from outreach.render import pixel_url, render
 from outreach.sending import Sending
+from outreach.settling import Settling
 from outreach.wiring import Parts, current
 
 LEASE_SECONDS = 60.0
@@ -45,6 +46,7 @@ class CampaignRun:
         self.resume_after: float | None = None
         self.waiting_for: str | None = None
         self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
+        self.settling = Settling(parts.store, parts.mailer, parts.settings)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sending = Sending(

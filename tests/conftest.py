@@ -17,6 +17,12 @@ from outreach.migrate import migrate
 from outreach.rpc import Postgres
 from outreach.settings import Settings
 from outreach.store import Store
+from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
+    node,
+    postgrest,
+    pytest_terminal_summary,
+    supabase_database,
+)
 
 TEMPLATE = "outreach_template"
 
@@ -62,7 +68,9 @@ def db(database: SecretStr) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def settings(database: SecretStr, tmp_path: Path) -> Settings:
     """Settings on this test's database, with waits and paces that a test can afford."""
-    return Settings.only(database_url=database, outreach_home=tmp_path / "home", send_pace_seconds=0)
+    return Settings.only(
+        database_url=database, outreach_home=tmp_path / "home", send_pace_seconds=0
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """The Mailer for Gmail: drafts where the account allows them, direct sends where it does not."""
 
-from outreach.gmail.mailbox import Gmail, OurDraft
+from outreach.gmail.mailbox import Gmail
 
-__all__ = ["Gmail", "OurDraft"]
+__all__ = ["Gmail"]

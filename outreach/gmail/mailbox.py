@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import googleapiclient.errors
@@ -20,19 +20,13 @@ from outreach.errors import (
 from outreach.gmail import access, errors
 from outreach.gmail.access import Access, Delivery, TokenService
 from outreach.gmail.transport import Connections, address, api, never_connected
-from outreach.mailer import Prepared
+from outreach.mailer import OurDraft, Prepared
 from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
 from outreach.settings import Settings
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
 TOKEN_MARGIN = 300.0
 """Seconds that a token has left after `prepare`: it is not renewed between record and post."""
-
-
-class OurDraft(NamedTuple):
-    id: str
-    age_seconds: float
-    search_token: str
 
 
 class Gmail:

@@ -1,6 +1,11 @@
 -- The tables that the web app already has, made where they are missing, and what we add to them.
 -- Additive and repeatable: nothing is dropped, renamed or retyped; status columns may be text or an enum.
 
+-- Which of the tables are new: they get row-level security, the web app's own stay as they are.
+select set_config('outreach.new_tables', coalesce(string_agg(name, ','), ''), false)
+from unnest(array['companies', 'leads', 'accounts', 'campaigns', 'campaign_accounts', 'campaign_leads']) wanted (name)
+where to_regclass('public.' || name) is null;
+
 create table if not exists public.companies (
   id uuid primary key default gen_random_uuid(),
   user_id uuid,
@@ -62,6 +67,17 @@ create table if not exists public.campaign_leads (
   constraint campaign_leads_sent_has_time check (status <> 'sent' or sent_at is not null)
 );
 
+-- Supabase lets its public roles at every new table, and these hold tokens and addresses.
+do $$
+declare
+  name text;
+begin
+  foreach name in array string_to_array(current_setting('outreach.new_tables'), ',') loop
+    execute format('alter table public.%I enable row level security', name);
+  end loop;
+end
+$$;
+
 -- Accounts: who the recipient sees, how fast it may send, and whether it may.
 alter table public.accounts
   add column if not exists sender_name text,
@@ -100,7 +116,10 @@ alter table public.campaigns
     constraint campaigns_crashes_counted check (crash_count >= 0),
   add column if not exists dispatch_no integer not null default 0
     constraint campaigns_dispatches_counted check (dispatch_no >= 0),
-  add column if not exists dispatched_at timestamptz;
+  add column if not exists dispatched_at timestamptz,
+  -- Dispatches in a row of which no run began the campaign.
+  add column if not exists dispatch_misses integer not null default 0
+    constraint campaigns_dispatch_misses_counted check (dispatch_misses >= 0);
 
 -- Cut-over. The old sender may still be at what is running, and what it left pending may have been
 -- mailed: a person has to look, once, when this column first appears.
@@ -129,7 +148,10 @@ alter table public.campaign_leads
 
 do $$
 begin
-  if not exists (select from pg_catalog.pg_constraint where conname = 'campaign_leads_claim_expires') then
+  if not exists (
+    select from pg_catalog.pg_constraint
+    where conrelid = 'public.campaign_leads'::regclass and conname = 'campaign_leads_claim_expires'
+  ) then
     alter table public.campaign_leads
       add constraint campaign_leads_claim_expires
         check ((claim_token is null) = (claimed_until is null)),
@@ -185,8 +207,16 @@ create index if not exists campaign_leads_claimable
 create index if not exists campaign_leads_by_status on public.campaign_leads (campaign_id, status, id);
 create index if not exists campaign_leads_claimed
   on public.campaign_leads (claim_token) where claim_token is not null;
+create index if not exists campaign_leads_claims_of_campaign
+  on public.campaign_leads (campaign_id, claimed_until) where claimed_until is not null;
+create index if not exists campaign_leads_waiting
+  on public.campaign_leads (campaign_id, next_attempt_at) where next_attempt_at is not null;
+create index if not exists campaign_leads_of_campaign on public.campaign_leads (campaign_id, id);
+create index if not exists campaign_leads_of_lead on public.campaign_leads (lead_id);
+create index if not exists campaign_accounts_of_account on public.campaign_accounts (account_id);
 create index if not exists campaign_leads_pending_of_account
   on public.campaign_leads (assigned_account_id) where status = 'pending';
+create index if not exists campaigns_by_status on public.campaigns (status, id);
 create index if not exists leads_by_address on public.leads (lower(email));
 create index if not exists leads_by_tag on public.leads (tag);
 create index if not exists leads_by_company on public.leads (company_id);

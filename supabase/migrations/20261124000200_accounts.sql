@@ -14,6 +14,7 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- Adds the account of this address, or changes what is given of it. A token makes it usable again.
 declare
   saved public.accounts;
@@ -39,7 +40,7 @@ begin
       reply_to = coalesce(answer_to, a.reply_to),
       pace_seconds = coalesce(pace, a.pace_seconds),
       daily_limit = coalesce(per_day, a.daily_limit),
-      status = case when token is null then a.status else 'active' end,
+      status = case when token is null and a.status <> 'removed' then a.status else 'active' end,
       status_reason = case when token is null then a.status_reason end
     where a.id = saved.id
     returning * into saved;
@@ -66,8 +67,8 @@ as $$
     'status', a.status,
     'status_reason', a.status_reason,
     'paused_seconds', case
-      when a.paused_until > coalesce(now, clock_timestamp())
-      then extract(epoch from a.paused_until - coalesce(now, clock_timestamp()))::double precision
+      when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
+      then extract(epoch from a.paused_until - coalesce(list_accounts.now, clock_timestamp()))::double precision
     end,
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
@@ -76,14 +77,14 @@ as $$
       from public.send_attempts s
       where s.account_id = a.id
         and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-        and s.started_at > coalesce(now, clock_timestamp()) - interval '24 hours'
+        and s.started_at > coalesce(list_accounts.now, clock_timestamp()) - interval '24 hours'
     ),
     'connected', coalesce(a.refresh_token, '') <> ''
   )
   from public.accounts a
-  where a.status <> 'removed' and (after is null or a.id > after)
+  where a.status <> 'removed' and (list_accounts.after is null or a.id > list_accounts.after)
   order by a.id
-  limit most;
+  limit list_accounts.most;
 $$;
 
 create or replace function public.read_credentials(account uuid) returns setof jsonb
@@ -94,7 +95,7 @@ set search_path = ''
 as $$
   select pg_catalog.jsonb_build_object('email', a.email, 'refresh_token', nullif(a.refresh_token, ''))
   from public.accounts a
-  where a.id = account and a.status <> 'removed';
+  where a.id = read_credentials.account and a.status <> 'removed';
 $$;
 
 create or replace function public.remove_account(address text) returns setof jsonb
@@ -102,14 +103,16 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
--- Forgets the account's tokens; the row stays as long as a lead names it as its sender.
+#variable_conflict use_variable
+-- Forgets the account's tokens. The row stays, as the sender of what it sent, and so that a second
+-- removal is answered like the first.
 declare
   removed public.accounts;
   waiting bigint;
 begin
   select a.* into removed from public.accounts a
-  where lower(a.email) = lower(address) and a.status <> 'removed'
-  order by a.id
+  where lower(a.email) = lower(address)
+  order by a.status = 'removed', a.id
   limit 1
   for update;
   if not found then
@@ -131,13 +134,9 @@ begin
   end if;
 
   delete from public.campaign_accounts ca where ca.account_id = removed.id;
-  if exists (select from public.campaign_leads cl where cl.assigned_account_id = removed.id) then
-    update public.accounts a
-    set refresh_token = '', access_token = null, status = 'removed', status_reason = null
-    where a.id = removed.id;
-  else
-    delete from public.accounts a where a.id = removed.id;
-  end if;
+  update public.accounts a
+  set refresh_token = '', access_token = null, status = 'removed', status_reason = null
+  where a.id = removed.id;
   return next pg_catalog.jsonb_build_object('answer', 'removed', 'id', removed.id);
 end
 $$;
@@ -148,8 +147,8 @@ security invoker
 set search_path = ''
 as $$
   update public.accounts a
-  set status = 'unusable', status_reason = reason
-  where a.id = account and a.status <> 'removed'
+  set status = 'unusable', status_reason = mark_account_unusable.reason
+  where a.id = mark_account_unusable.account and a.status <> 'removed'
   returning pg_catalog.jsonb_build_object('answer', 'marked');
 $$;
 
@@ -163,11 +162,13 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- Rests the account (or every account) for at least `seconds`, doubling with each pause in a row up to
 -- a day. Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
 declare
   a public.accounts;
-  t timestamptz;
+  t timestamptz := coalesce(now, clock_timestamp());
+  rests_until timestamptz;
 begin
   for a in
     select x.* from public.accounts x
@@ -184,10 +185,10 @@ begin
       where x.id = a.id;
     end if;
   end loop;
-  return query
-    select pg_catalog.jsonb_build_object(
-      'answer', 'paused',
-      'seconds', extract(epoch from x.paused_until - t)::double precision)
-    from public.accounts x where x.id = account;
+  -- An account that was removed meanwhile sends nothing: its lead may be asked about again as soon.
+  select x.paused_until into rests_until from public.accounts x where x.id = account and x.status <> 'removed';
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'paused',
+    'seconds', coalesce(extract(epoch from rests_until - t), seconds)::double precision);
 end
 $$;

@@ -10,13 +10,17 @@ security invoker
 set search_path = ''
 set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
 -- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields}]; what a row
--- leaves out stays as it is. A company is known by its domain, else by its name.
+-- leaves out stays as it is, and of two rows for one address the last one counts. A company is known by
+-- its domain, else by its name.
 declare
   added bigint;
   updated bigint;
   companies_added bigint;
+  more_added bigint;
+  without_address text;
 begin
   -- Two imports at once would both find a company missing.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
@@ -31,32 +35,57 @@ begin
     r.no, btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
     nullif(btrim(r.j ->> 'company'), ''), nullif(lower(btrim(r.j ->> 'domain')), ''),
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
-    nullif(r.j -> 'custom_fields', 'null'::jsonb)
-  from pg_catalog.jsonb_array_elements(rows) with ordinality r (j, no);
+    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end
+  from pg_catalog.jsonb_array_elements(
+    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no);
 
+  select string_agg(r.no::text, ', ' order by r.no) into without_address
+  from pg_temp.outreach_rows r where coalesce(r.email, '') = '';
+  if without_address is not null then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format('Row %s has no email address; add it or leave the row out.', without_address));
+    return;
+  end if;
+
+  -- Those with a domain first: a row with the name alone may mean one of them.
   insert into public.companies (user_id, name, domain)
-  select distinct on (coalesce(r.domain, lower(r.company))) owner, coalesce(r.company, r.domain), r.domain
+  select distinct on (r.domain) owner, coalesce(r.company, r.domain), r.domain
   from pg_temp.outreach_rows r
-  where coalesce(r.domain, r.company) is not null
+  where r.domain is not null
     and not exists (
       select from public.companies c
-      where ((r.domain is not null and lower(c.domain) = r.domain)
-        or (r.domain is null and lower(c.name) = lower(r.company)))
-        and c.user_id is not distinct from coalesce(owner, c.user_id)
+      where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
     )
-  order by coalesce(r.domain, lower(r.company)), r.no;
+  order by r.domain, r.no;
   get diagnostics companies_added = row_count;
+  insert into public.companies (user_id, name)
+  select distinct on (lower(r.company)) owner, r.company
+  from pg_temp.outreach_rows r
+  where r.domain is null and r.company is not null
+    and not exists (
+      select from public.companies c
+      where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    )
+  order by lower(r.company), r.no;
+  get diagnostics more_added = row_count;
 
   update pg_temp.outreach_rows r
   set company_id = (
     select c.id from public.companies c
-    where ((r.domain is not null and lower(c.domain) = r.domain)
-    or (r.domain is null and lower(c.name) = lower(r.company)))
-      and c.user_id is not distinct from coalesce(owner, c.user_id)
+    where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
     order by c.id
     limit 1
   )
-  where coalesce(r.domain, r.company) is not null;
+  where r.domain is not null;
+  update pg_temp.outreach_rows r
+  set company_id = (
+    select c.id from public.companies c
+    where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    order by c.id
+    limit 1
+  )
+  where r.domain is null and r.company is not null;
 
   update public.companies c
   set
@@ -88,20 +117,26 @@ begin
     role = coalesce(r.role, l.role),
     tag = coalesce(list_tag, l.tag),
     company_id = coalesce(r.company_id, l.company_id),
-    custom_fields = coalesce(l.custom_fields, '{}'::jsonb) || coalesce(r.custom_fields, '{}'::jsonb)
-  from pg_temp.outreach_rows r
+    custom_fields = r.custom_fields || case
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      else '{}'
+    end
+  from (
+    select distinct on (own.lead_id) own.* from pg_temp.outreach_rows own order by own.lead_id, own.no desc
+  ) r
   where l.id = r.lead_id;
   get diagnostics updated = row_count;
 
   insert into public.leads (user_id, company_id, email, name, role, tag, custom_fields)
   select distinct on (lower(r.email))
-    owner, r.company_id, r.email, r.name, r.role, list_tag, coalesce(r.custom_fields, '{}'::jsonb)
+    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields
   from pg_temp.outreach_rows r
   where r.lead_id is null
-  order by lower(r.email), r.no;
+  order by lower(r.email), r.no desc;
   get diagnostics added = row_count;
 
   return next pg_catalog.jsonb_build_object(
-    'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added);
+    'answer', 'imported', 'added', added, 'updated', updated,
+    'companies_added', companies_added + more_added);
 end
 $$;

@@ -10,12 +10,12 @@ as $$
   -- The leads that a tag, companies (by name, domain or id), or both select.
   select l.*
   from public.leads l
-  where (lead_tag is not null or company_names is not null)
-    and (lead_tag is null or l.tag = lead_tag)
-    and (company_names is null or l.company_id in (
-      select c.id from public.companies c join unnest(company_names) given (company)
+  where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
+    and (leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag)
+    and (leads_to_mail.company_names is null or l.company_id in (
+      select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
-    and l.user_id is not distinct from coalesce(owner, l.user_id);
+    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
 $$;
 
 create or replace function public.create_campaign(
@@ -37,6 +37,7 @@ security invoker
 set search_path = ''
 set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
 -- An address is taken once, whatever its case; who came second is listed in `skipped`.
 declare
@@ -56,11 +57,16 @@ begin
         'There is no account %s; add it with `outreach accounts add`.', unknown));
       return;
     end if;
-    select array_agg(distinct a.id order by a.id) into account_ids
-    from public.accounts a
-    where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
-      and a.status <> 'removed'
-      and a.user_id is not distinct from coalesce(owner, a.user_id);
+    -- One row an address: two would be one mailbox at twice its pace.
+    select array_agg(mine.id order by mine.id) into account_ids
+    from (
+      select distinct on (lower(a.email)) a.id
+      from public.accounts a
+      where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
+        and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+      order by lower(a.email), a.id
+    ) mine;
     if account_ids is null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
         'A campaign needs at least one account; name one with --account.');
@@ -85,15 +91,19 @@ begin
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until)
     on conflict (id) do nothing;
+  end if;
 
+  -- Only who made the row fills it: the same call may be made again while the first one is at it.
+  if found then
     insert into public.campaign_leads (campaign_id, lead_id, status, assigned_account_id)
     select
       campaign, chosen.id, 'pending',
       account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
     from (
-      select distinct on (lower(btrim(l.email))) l.id
+      -- A lead without an address comes along, to fail with that reason.
+      select distinct on (coalesce(nullif(lower(btrim(l.email)), ''), l.id::text)) l.id
       from public.leads_to_mail(lead_tag, company_names, owner) l
-      order by lower(btrim(l.email)), l.id
+      order by coalesce(nullif(lower(btrim(l.email)), ''), l.id::text), l.id
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
@@ -120,7 +130,10 @@ begin
         select l.email
         from public.leads_to_mail(lead_tag, company_names, owner) l
         where not exists (
-          select from public.campaign_leads cl where cl.campaign_id = campaign and cl.lead_id = l.id)
+            select from public.campaign_leads cl where cl.campaign_id = campaign and cl.lead_id = l.id)
+          and lower(btrim(l.email)) in (
+            select lower(btrim(own.email)) from public.campaign_leads cl join public.leads own on own.id = cl.lead_id
+            where cl.campaign_id = campaign)
         order by l.email
         limit 1000
       ) s
@@ -132,7 +145,10 @@ create or replace function public.start_campaign(campaign uuid, now timestamptz 
 language plpgsql
 security invoker
 set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
 as $$
+#variable_conflict use_variable
 -- draft -> scheduled (its time is still to come) or running. Nothing is sent yet: a run has to begin it.
 declare
   c public.campaigns;
@@ -165,11 +181,11 @@ security invoker
 set search_path = ''
 set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- Cancels the campaign and what is pending. A lead with an open attempt may be on its way: settling
 -- decides about it.
 declare
   c public.campaigns;
-  cancelled bigint;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
@@ -187,8 +203,8 @@ begin
   update public.campaign_leads cl
   set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
   where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null;
-  get diagnostics cancelled = row_count;
-  return next pg_catalog.jsonb_build_object('answer', 'cancelled', 'leads', cancelled);
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
 end
 $$;
 
@@ -204,7 +220,7 @@ as $$
     'failed', count(*) filter (where cl.status = 'failed'),
     'cancelled', count(*) filter (where cl.status = 'cancelled'))
   from public.campaign_leads cl
-  where cl.campaign_id = campaign;
+  where cl.campaign_id = campaign_counts.campaign;
 $$;
 
 create or replace function public.list_campaigns(after uuid default null, most integer default 500) returns setof jsonb
@@ -215,9 +231,9 @@ set search_path = ''
 as $$
   select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
-  where after is null or c.id > after
+  where list_campaigns.after is null or c.id > list_campaigns.after
   order by c.id
-  limit most;
+  limit list_campaigns.most;
 $$;
 
 create or replace function public.campaign_status(campaign uuid) returns setof jsonb
@@ -228,7 +244,7 @@ set search_path = ''
 as $$
   select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
-  where c.id = campaign;
+  where c.id = campaign_status.campaign;
 $$;
 
 create or replace function public.list_campaign_leads(
@@ -254,11 +270,11 @@ as $$
   from public.campaign_leads cl
   left join public.leads l on l.id = cl.lead_id
   left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = campaign
-    and (with_status is null or cl.status::text = with_status)
-    and (after is null or cl.id > after)
+  where cl.campaign_id = list_campaign_leads.campaign
+    and (list_campaign_leads.with_status is null or cl.status::text = list_campaign_leads.with_status)
+    and (list_campaign_leads.after is null or cl.id > list_campaign_leads.after)
   order by cl.id
-  limit most;
+  limit list_campaign_leads.most;
 $$;
 
 create or replace function public.failure_reasons(campaign uuid, most integer default 100) returns setof jsonb
@@ -269,8 +285,8 @@ set search_path = ''
 as $$
   select pg_catalog.jsonb_build_object('reason', coalesce(cl.error, 'no reason recorded'), 'leads', count(*))
   from public.campaign_leads cl
-  where cl.campaign_id = campaign and cl.status = 'failed'
+  where cl.campaign_id = failure_reasons.campaign and cl.status = 'failed'
   group by coalesce(cl.error, 'no reason recorded')
   order by count(*) desc, coalesce(cl.error, 'no reason recorded')
-  limit most;
+  limit failure_reasons.most;
 $$;

@@ -9,7 +9,10 @@ create or replace function public.begin_run(
 language plpgsql
 security invoker
 set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
 as $$
+#variable_conflict use_variable
 -- Makes `run` the owner of the campaign, or says why not. A run that waits for the campaign's time owns
 -- it too. Repeated by the owner it renews the lease.
 declare
@@ -36,8 +39,8 @@ begin
     return;
   end if;
 
-  -- An owner whose lease lapsed without a word has died.
-  owner_died := coalesce(c.run_id <> run, false);
+  -- An owner whose lease lapsed without a word has died; one that was only waiting held nothing.
+  owner_died := coalesce(c.run_id <> run, false) and c.status = 'running' and c.resume_at is null;
   if owner_died then
     perform public.crash_run(campaign, c.run_id, 'the last one vanished without a word', t);
     if c.crash_count >= 2 then
@@ -54,6 +57,8 @@ begin
   set
     run_id = run,
     lease_until = t + lease_seconds * interval '1 second',
+    dispatched_at = null,
+    dispatch_misses = 0,
     -- A person who starts a campaign again after an error has seen to its cause.
     crash_count = case when c.status = 'error' then 0 else x.crash_count end,
     flow_run_ids = case
@@ -72,6 +77,12 @@ begin
     status = 'running', started_at = coalesce(x.started_at, t), finished_at = null, error = null,
     resume_at = null, waiting_for = null
   where x.id = campaign;
+  if c.run_id is distinct from run then
+    -- What the last run claimed and never began is free at once: its token is the fence.
+    update public.campaign_leads cl
+    set claim_token = null, claimed_until = null, next_attempt_at = null
+    where cl.campaign_id = campaign and cl.claimed_until is not null;
+  end if;
   return next pg_catalog.jsonb_build_object('answer', 'begun', 'name', c.name);
 end
 $$;
@@ -86,12 +97,13 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send.
 begin
   return query
   update public.campaigns x
   set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
-  where x.id = campaign and x.run_id = run
+  where x.id = campaign and x.run_id = run and x.status not in ('completed', 'cancelled')
   returning pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end);
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'stopped');
@@ -107,7 +119,7 @@ as $$
   -- Hands the campaign back unchanged: the next run goes on.
   update public.campaigns x
   set run_id = null, lease_until = null
-  where x.id = campaign and x.run_id = run
+  where x.id = release_run.campaign and x.run_id = release_run.run
   returning pg_catalog.jsonb_build_object('answer', 'released');
 $$;
 
@@ -135,7 +147,7 @@ as $$
         join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
         where ca.campaign_id = c.id and ca.account_id = cl.assigned_account_id)))
   from public.campaigns c
-  where c.id = campaign;
+  where c.id = check_campaign.campaign;
 $$;
 
 create or replace function public.finish_run(
@@ -148,24 +160,35 @@ create or replace function public.finish_run(
 language plpgsql
 security invoker
 set search_path = ''
+set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- Ends the run, and the campaign when nothing of it is left; otherwise it stays running until
 -- `resume_after` seconds from now. Decided from all its rows, under its lock.
 declare
   c public.campaigns;
   t timestamptz;
   counts jsonb;
-  unclear bigint;
+  ended_before boolean;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for update;
   t := coalesce(now, clock_timestamp());
+  if c.run_id = run and c.status = 'cancelled' then
+    perform public.cancel_campaign(campaign, t);
+  end if;
   counts := public.campaign_counts(campaign);
-  if c.run_id is distinct from run then
-    return next pg_catalog.jsonb_build_object('answer', 'superseded', 'status', c.status, 'leads', counts);
+  -- Nobody owns it since this run ended: it asks again because the answer was lost.
+  ended_before := c.run_id is null and run::text = any (c.flow_run_ids)
+    and (c.status <> 'running' or c.paused_at is not null or c.resume_at is not null);
+  if c.id is null or c.status = 'cancelled' or c.run_id <> run or (c.run_id is null and ended_before is not true) then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'superseded', 'status', coalesce(c.status::text, 'cancelled'), 'leads', counts);
     return;
   end if;
 
-  if (counts ->> 'pending')::bigint > 0 and c.paused_at is not null then
+  if ended_before then
+    null;
+  elsif (counts ->> 'pending')::bigint > 0 and c.paused_at is not null then
     perform public.release_run(campaign, run);
   elsif (counts ->> 'pending')::bigint > 0 then
     update public.campaigns x
@@ -196,6 +219,7 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- The end, from the rows; the caller holds the campaign's lock and has seen that nothing is pending.
 -- Each status is a literal of its own, since the column may be an enum.
 declare
@@ -232,9 +256,9 @@ as $$
   -- The run failed for a reason that a person has to mend. Pending leads stay for the next start.
   update public.campaigns x
   set
-    status = 'error', error = reason, finished_at = coalesce(now, clock_timestamp()),
+    status = 'error', error = fail_run.reason, finished_at = coalesce(fail_run.now, clock_timestamp()),
     run_id = null, lease_until = null, resume_at = null, waiting_for = null
-  where x.id = campaign and x.run_id = run and x.status in ('draft', 'scheduled', 'running', 'error')
+  where x.id = fail_run.campaign and x.run_id = fail_run.run and x.status in ('draft', 'scheduled', 'running', 'error')
   returning pg_catalog.jsonb_build_object('answer', 'failed');
 $$;
 
@@ -248,18 +272,23 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- The run died or met what may pass: the next one goes on, unless it is the third without progress.
+-- One that was only waiting for the campaign's time does not count, and an end stays an end.
 declare
   c public.campaigns;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if c.run_id is distinct from run then
     return;
+  elsif c.status <> 'running' or c.resume_at is not null then
+    perform public.release_run(campaign, run);
+    return next pg_catalog.jsonb_build_object('answer', 'released');
   elsif c.crash_count >= 2 then
     update public.campaigns x
     set
       status = 'error', finished_at = coalesce(now, clock_timestamp()), run_id = null, lease_until = null,
-      crash_count = c.crash_count + 1, error = 'Three runs in a row died without progress: ' || cause
+      resume_at = null, waiting_for = null, crash_count = c.crash_count + 1, error = 'Three runs in a row died without progress: ' || cause
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'failed');
   else
@@ -275,7 +304,9 @@ create or replace function public.cancel_run(campaign uuid, run uuid) returns se
 language plpgsql
 security invoker
 set search_path = ''
+set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- The run was cancelled in Prefect: that cancels the campaign, if this run owns it.
 begin
   perform from public.campaigns x where x.id = campaign and x.run_id = run for no key update;

@@ -10,9 +10,9 @@ as $$
   -- Mails of the last 24 hours that left or may have, over all campaigns.
   select count(*)
   from public.send_attempts s
-  where s.account_id = account
+  where s.account_id = mails_of_account.account
     and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-    and s.started_at > t - interval '24 hours';
+    and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
 create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
@@ -25,11 +25,11 @@ as $$
   -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
   select s.started_at + interval '24 hours'
   from public.send_attempts s
-  where s.account_id = account
+  where s.account_id = below_daily_limit_at.account
     and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-    and s.started_at > t - interval '24 hours'
+    and s.started_at > below_daily_limit_at.t - interval '24 hours'
   order by s.started_at desc
-  offset per_day - 1
+  offset below_daily_limit_at.per_day - 1
   limit 1;
 $$;
 
@@ -42,12 +42,17 @@ create or replace function public.claim_leads(
   default_pace double precision,
   default_per_day integer,
   reach_seconds double precision default 30,
+  settle_seconds double precision default 120,
   now timestamptz default null
 ) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
+set statement_timeout = '60s'
 as $$
+#variable_conflict use_variable
 -- Hands leads to `run`, each with the time at which its account may send it, and all that its mail
 -- needs. The batch id is the claim token: the same batch gets the same leads.
 --   claimed: {claims: [...]}     later: nothing until {wait_seconds, waiting_for}
@@ -90,7 +95,8 @@ begin
       for no key update of x
     loop
       t := coalesce(now, clock_timestamp());
-      pace := coalesce(a.pace_seconds, default_pace);
+      -- At most a day: a pace that no calendar can hold must not stop the run.
+      pace := least(coalesce(a.pace_seconds, default_pace), 86400);
       per_day := coalesce(a.daily_limit, default_per_day);
       candidate := null;
       picked := null;
@@ -175,23 +181,29 @@ begin
       end if;
     end loop;
 
-    -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
-    update public.campaign_leads cl
-    set
-      status = 'failed', claim_token = null, claimed_until = null,
-      error = case when l.id is null then 'The lead was deleted' else 'The company of the lead was deleted' end
-    from public.campaign_leads own
-    left join public.leads l on l.id = own.lead_id
-    left join public.companies co on co.id = l.company_id
-    where own.claim_token = batch and cl.id = own.id
-      and (l.id is null or (l.company_id is not null and co.id is null));
   end if;
+
+  -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
+  update public.campaign_leads cl
+  set
+    status = 'failed', claim_token = null, claimed_until = null,
+    error = case
+      when l.id is null then 'The lead was deleted'
+      when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      else 'The company of the lead was deleted'
+    end
+  from public.campaign_leads own
+  left join public.leads l on l.id = own.lead_id
+  left join public.companies co on co.id = l.company_id
+  where own.claim_token = batch and cl.id = own.id
+    and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
 
   if exists (select from public.campaign_leads cl where cl.claim_token = batch) then
     return query select pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', (
-      select pg_catalog.jsonb_agg(public.claim_of(cl, t) order by cl.next_attempt_at, cl.id)
-      from public.campaign_leads cl
-      where cl.claim_token = batch));
+      -- A row that went away this very moment waits until its claim expires.
+      select coalesce(pg_catalog.jsonb_agg(made.claim order by own.next_attempt_at, own.id), '[]')
+      from public.campaign_leads own, public.claim_of(own, t) made (claim)
+      where own.claim_token = batch and made.claim is not null));
     return;
   elsif not exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
@@ -216,16 +228,20 @@ begin
     later := candidate;
     why := 'leads that are being sent';
   end if;
-  if later is null and exists (
-    select from public.campaign_leads cl
-    where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is not null
-  ) then
-    later := t + interval '60 seconds';
+  -- Looked for when its sender is certainly done with it, then again from time to time.
+  select greatest(min(s.started_at) + settle_seconds * interval '1 second', t + settle_seconds / 8 * interval '1 second')
+  into candidate
+  from public.send_attempts s
+  where s.campaign_id = campaign and s.outcome is null
+  having count(*) > 0;
+  if candidate < coalesce(later, 'infinity') then
+    later := candidate;
     why := 'mails whose delivery is in doubt';
   end if;
+  -- Without a time: leads whose row somebody holds, or whose account left the campaign. No busy loop.
   return next pg_catalog.jsonb_build_object(
     'answer', 'later',
-    'wait_seconds', greatest(extract(epoch from coalesce(later, t) - t), 0)::double precision,
+    'wait_seconds', greatest(extract(epoch from coalesce(later, t + interval '5 seconds') - t), 0.1)::double precision,
     'waiting_for', coalesce(why, 'leads that are to be tried again'));
 end
 $$;
@@ -240,9 +256,9 @@ as $$
   select pg_catalog.jsonb_build_object(
     'id', cl.id,
     'token', cl.claim_token,
-    'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
+    'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - claim_of.t), 0)::double precision,
     'sender', pg_catalog.jsonb_build_object(
-      'id', a.id, 'email', a.email, 'name', a.sender_name, 'reply_to', a.reply_to),
+      'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to),
     'lead', pg_catalog.jsonb_build_object(
       'email', btrim(l.email), 'name', l.name, 'role', l.role,
       'custom_fields', case
@@ -253,12 +269,13 @@ as $$
       'name', co.name, 'domain', co.domain,
       'email_subject', co.email_subject, 'email_template', co.email_template),
     'draft', (
+      -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
       select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = a.id
         then pg_catalog.jsonb_build_object(
           'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
       end
       from public.send_attempts last
-      where last.campaign_lead_id = cl.id
+      where last.campaign_lead_id = cl.id and last.search_token <> ''
       order by last.started_at desc
       limit 1))
   from public.accounts a, public.leads l
@@ -284,6 +301,7 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- The last check and the write-ahead record in one: after `go` the mail may be posted, once, within
 -- budget_seconds of the call.
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
@@ -300,10 +318,13 @@ declare
   free_at timestamptz;
   refusal text;
 begin
+  -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
+  -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
+  -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
   select x.* into cl from public.campaign_leads x where x.id = lead;
-  select x.* into c from public.campaigns x where x.id = cl.campaign_id for share;
   select x.* into a from public.accounts x where x.id = cl.assigned_account_id for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
 
   select x.* into known from public.send_attempts x where x.id = attempt;
@@ -326,6 +347,7 @@ begin
     when cl.open_attempt_id is not null then 'another attempt is open'
     when cl.claim_token is distinct from claim then 'another run claimed the lead'
     when cl.claimed_until <= t then 'the claim has expired'
+    when cl.assigned_account_id <> a.id then 'the lead was given to another account'
   end;
   if refusal is not null then
     update public.campaign_leads x
@@ -335,10 +357,17 @@ begin
     return;
   end if;
 
-  pace := coalesce(a.pace_seconds, default_pace);
+  pace := least(coalesce(a.pace_seconds, default_pace), 86400);
   per_day := coalesce(a.daily_limit, default_per_day);
   if a.status is distinct from 'active' then
     refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
+  elsif exists (
+    -- What the log does not know: the sender before us mailed the same address as another lead.
+    select from public.leads l
+    join public.campaign_leads x on x.lead_id = l.id
+    where lower(l.email) = lower(mail_address) and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
+  ) then
+    refusal := 'This address was already mailed in this campaign';
   elsif a.paused_until > t then
     free_at := a.paused_until;
     refusal := pg_catalog.format('the quota of %s', a.email);
@@ -406,6 +435,7 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- What became of an attempt: sent, refused, not_sent or unclear. The first word stands, but that `sent`
 -- wins over everything; asked again it answers what is recorded. `not_sent` keeps the lead pending until
 -- again_after seconds from now; without again_after each time longer, and failed after a day of that.
@@ -414,16 +444,21 @@ declare
   cl public.campaign_leads;
   c public.campaigns;
   t timestamptz;
-  failures bigint;
-  first_failure timestamptz;
+  mailed_twice boolean := false;
 begin
   select x.* into s from public.send_attempts x where x.id = attempt;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'unknown');
     return;
   end if;
-  -- Any outcome is progress, and a mail that left ends the doubling of quota pauses.
-  update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
+  -- A lead that is done is progress, and a mail that left ends the doubling of quota pauses. Not sent is
+  -- none: what settles a lead that kills every run must not set the count back each time.
+  if became = 'not_sent' then
+    -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
+    perform from public.campaigns x where x.id = s.campaign_id for share;
+  else
+    update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
+  end if;
   if became = 'sent' then
     update public.accounts x set quota_pauses = 0 where x.id = s.account_id and x.quota_pauses > 0
       and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
@@ -450,12 +485,18 @@ begin
       return;
     end if;
     attempt := s.id;
+    -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
+    mailed_twice := exists (
+      select from public.send_attempts x
+      where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
+        and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear'));
   end if;
 
   update public.send_attempts x
   set
-    outcome = became, finished_at = t, detail = why, retry_after = again_after,
-    thread_id = coalesce(record_outcome.thread, x.thread_id)
+    outcome = case when mailed_twice then x.outcome else became end,
+    detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
+    finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
   where x.id = attempt;
 
   if became = 'sent' then
@@ -470,7 +511,7 @@ begin
     where x.id = cl.id;
   elsif cl.open_attempt_id = attempt and became = 'unclear' then
     update public.campaign_leads x
-    set status = 'failed', error = 'may have been sent: ' || why, open_attempt_id = null, next_attempt_at = null
+    set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
     where x.id = cl.id;
   elsif cl.open_attempt_id = attempt then
     perform public.put_off(cl, c, again_after, why, t);
@@ -490,6 +531,7 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- A lead whose mail certainly did not leave: later, or never when its campaign was cancelled or a day
 -- of failures that should have passed did not.
 declare
@@ -504,12 +546,14 @@ begin
     return;
   end if;
 
+  -- Of the last failures in a row: what failed before a long pause is not held against it.
   select count(*), min(x.started_at) into failures, first_failure
   from public.send_attempts x
-  where x.campaign_lead_id = cl.id and x.outcome = 'not_sent' and x.retry_after is null;
+  where x.campaign_lead_id = cl.id and x.outcome = 'not_sent' and x.retry_after is null
+    and x.started_at > t - interval '36 hours';
   if again_after is null and first_failure < t - interval '24 hours' then
     update public.campaign_leads x
-    set status = 'failed', error = 'tried for a day: ' || why
+    set status = 'failed', error = 'tried for a day: ' || coalesce(why, 'no reason recorded')
     where x.id = cl.id;
   else
     update public.campaign_leads x
@@ -525,8 +569,11 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- The lead's mail can never be made or was refused before it could leave; only by who holds the claim.
 begin
+  update public.campaigns x set crash_count = 0
+  where x.crash_count > 0 and x.id = (select cl.campaign_id from public.campaign_leads cl where cl.id = lead);
   update public.campaign_leads x
   set status = 'failed', error = why, claim_token = null, claimed_until = null, next_attempt_at = null
   where x.id = lead and x.status = 'pending' and x.claim_token = claim;
@@ -549,15 +596,15 @@ language plpgsql
 security invoker
 set search_path = ''
 as $$
+#variable_conflict use_variable
 -- The mail could not be made ready and may go later: noted in the log as an attempt that was not sent.
 declare
   c public.campaigns;
   cl public.campaign_leads;
   t timestamptz;
 begin
-  select x.* into cl from public.campaign_leads x where x.id = lead;
-  select x.* into c from public.campaigns x where x.id = cl.campaign_id for share;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
   if cl.status is distinct from 'pending' or cl.claim_token is distinct from claim then
     return next pg_catalog.jsonb_build_object('answer', 'not_ours');
@@ -566,8 +613,8 @@ begin
   insert into public.send_attempts (
     id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, search_token,
     finished_at, outcome, detail, retry_after)
-  values (
-    attempt, c.id, lead, cl.assigned_account_id, run, mail_address, t, '', t, 'not_sent', why, again_after)
+  select attempt, c.id, lead, cl.assigned_account_id, run, mail_address, t, '', t, 'not_sent', why, again_after
+  where cl.assigned_account_id is not null
   on conflict do nothing;
   perform public.put_off(cl, c, again_after, why, t);
   return next pg_catalog.jsonb_build_object('answer', 'deferred');
@@ -583,7 +630,7 @@ as $$
   with released as (
     update public.campaign_leads x
     set claim_token = null, claimed_until = null, next_attempt_at = null
-    where x.claim_token = batch and x.status = 'pending' and x.open_attempt_id is null
+    where x.claim_token = release_leads.batch and x.status = 'pending' and x.open_attempt_id is null
     returning x.id
   )
   select pg_catalog.jsonb_build_object('answer', 'released', 'leads', (select count(*) from released));
@@ -609,14 +656,15 @@ as $$
     'draft_id', s.draft_id,
     'thread_id', s.thread_id,
     'search_token', s.search_token,
-    'age_seconds', extract(epoch from coalesce(now, clock_timestamp()) - s.started_at)::double precision,
+    'age_seconds',
+    extract(epoch from coalesce(list_open_attempts.now, clock_timestamp()) - s.started_at)::double precision,
     'campaign_cancelled', coalesce(c.status = 'cancelled', true),
     'campaign_paused', coalesce(c.paused_at is not null, false))
   from public.send_attempts s
   left join public.campaigns c on c.id = s.campaign_id
   where s.outcome is null
-    and (campaign is null or s.campaign_id = campaign)
-    and (after is null or s.id > after)
+    and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
+    and (list_open_attempts.after is null or s.id > list_open_attempts.after)
   order by s.id
-  limit most;
+  limit list_open_attempts.most;
 $$;

@@ -1,6 +1,7 @@
 """A world to break things in: a database, a Gmail, senders that die, and an accountant."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from outreach import wiring
 from outreach.local.sandbox.server import Sandbox, serve
 from outreach.rpc import Postgres
 from outreach.settings import Settings
+from outreach.settling import Settling
 from outreach.store import Store
-from tasks.run import CampaignRun
 from tests.chaos import sender
 from tests.chaos.sender import Plan
 
@@ -43,6 +44,7 @@ class World:
     store: Store
     db: psycopg.Connection
     gmail: httpx.Client
+    prefect_api: str | None = None
     senders: list[BaseProcess] = field(default_factory=list)
 
     # --- what there is ------------------------------------------------------------------
@@ -80,7 +82,13 @@ class World:
     # --- senders ------------------------------------------------------------------------
 
     def start(self, campaign: UUID, plan: Plan = Plan()) -> BaseProcess:  # noqa: B008 - frozen
-        process = _processes.Process(target=sender.send, args=(self.settings, campaign, plan))
+        """A sender: the real flow where there is a Prefect server, else one without Prefect."""
+        arguments = (self.settings, campaign, plan)
+        process = (
+            _processes.Process(target=sender.send_by_flow, args=(*arguments, self.prefect_api))
+            if self.prefect_api
+            else _processes.Process(target=sender.send, args=arguments)
+        )
         process.start()
         self.senders.append(process)
         return process
@@ -92,13 +100,18 @@ class World:
         assert process.exitcode is not None, "the sender hangs"
         return process.exitcode
 
+    def run_until_killed(self, campaign: UUID, step: int) -> bool:
+        """Run it; whether it reached the step at which it dies."""
+        return self.run(campaign, Plan(at_step=step)) == -signal.SIGKILL
+
     def run_to_the_end(self, campaign: UUID, rounds: int = 12) -> None:
         """Run it again and again, as the dispatcher would: its owner silent, time moving."""
         for _ in range(rounds):
             self.lapse()
             self.run(campaign)
             status = self.store.campaign_status(campaign)
-            if status.status != "running":
+            # Three deaths without progress are an error: a person looks and starts it again.
+            if status.status != "running" and not status.leads.pending:
                 return
             self.move_clock(3600)
         pytest.fail(f"the campaign does not end: {status}")
@@ -106,9 +119,9 @@ class World:
     def settle(self, campaign: UUID) -> None:
         """What the dispatcher does for campaigns that have ended."""
         with wiring.using(self.settings) as parts:
-            run = CampaignRun(campaign, uuid4(), parts)
+            settling = Settling(parts.store, parts.mailer, parts.settings)
             for attempt in self.store.list_open_attempts(campaign):
-                run.sending.settle(attempt)
+                settling.settle(attempt)
 
     def lapse(self) -> None:
         """The owner of every campaign has been silent for too long."""

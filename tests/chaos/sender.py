@@ -99,11 +99,31 @@ def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
         over.set()
 
 
+def send_by_flow(settings: Settings, campaign: UUID, plan: Plan, prefect_api: str) -> None:
+    """The real flow, against a Prefect server."""
+    from prefect.settings import (  # noqa: PLC0415
+        PREFECT_API_URL,
+        PREFECT_LOGGING_LEVEL,
+        temporary_settings,
+    )
+
+    from flows.send_campaign import send_campaign  # noqa: PLC0415
+
+    steps = Steps(plan)
+    _watch_http(steps)
+    with (
+        temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_LOGGING_LEVEL: "CRITICAL"}),
+        wiring.using(settings) as parts,
+    ):
+        parts.store._transport = Watched(parts.store._transport, steps, plan)
+        send_campaign(campaign, return_state=True)
+
+
 def _deliver(run: CampaignRun, mail: Callable[[Claim], Outcome]) -> None:
     with ThreadPoolExecutor(run.settings.send_concurrency) as threads:
         for _ in range(MOST_ROUNDS):
             for attempt in run.store.list_open_attempts(run.campaign):
-                run.sending.settle(attempt)
+                run.settling.settle(attempt)
             batch = run.store.claim_leads(uuid4(), run.campaign, run.id, 50)
             if batch.answer in {"done", "stopped"}:
                 return

@@ -20,6 +20,8 @@ LONGEST = 1_000_000
 """Characters of a template, of a mail's body and of any value on the way. Gmail clips at 102 KB."""
 MOST_ITEMS = 1_000
 """What one loop goes through."""
+MOST_NODES = 3_000
+"""Pieces of syntax in a template: compiling 40,000 takes 15 s, a long mail has a few hundred."""
 BUDGET = 20_000_000
 """Characters that one rendering may produce in all, on the way too: under a second of work."""
 
@@ -40,8 +42,7 @@ _METHODS = _words(
 )
 _LOOP = _words("index index0 first last length")
 _FILTERS = _words(
-    "capitalize count first last length lower string title trim truncate upper "
-    "urlencode wordcount"
+    "capitalize count first last length lower string title trim truncate upper urlencode wordcount"
 )
 
 
@@ -50,8 +51,10 @@ class Fault(Exception):
 
 
 def check_syntax(tree: nodes.Template) -> None:
-    """Raises Fault for the first construct that mails do not have."""
-    for node in tree.find_all(nodes.Node):
+    """Raises Fault for the first construct that mails do not have, and for too many of them."""
+    for count, node in enumerate(tree.find_all(nodes.Node)):
+        if count >= MOST_NODES:
+            raise Fault(f"holds more than {MOST_NODES:,} placeholders and conditions")
         if not _allowed(node):
             where = f" in line {node.lineno}" if node.lineno else ""
             raise Fault(f"uses {_told(node)}{where}, which a mail cannot have")

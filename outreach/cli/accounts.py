@@ -1,0 +1,129 @@
+"""`outreach accounts`: the Gmail accounts that campaigns are sent from."""
+
+import sys
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from outreach.addresses import is_valid, normalise
+from outreach.cli.context import Owner, opened_store
+from outreach.cli.output import AsJson, note, say, show_json, show_json_list, show_table
+from outreach.errors import Rejected
+from outreach.headers import breaks_a_header
+from outreach.models import Account
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+
+app = typer.Typer(help="The Gmail accounts that campaigns are sent from.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    email: Email,
+    *,
+    refresh_token_stdin: Annotated[
+        bool, typer.Option("--refresh-token-stdin", help="Read its refresh token from stdin.")
+    ] = False,
+    sender_name: Annotated[
+        str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
+    ] = None,
+    reply_to: Annotated[
+        str | None, typer.Option(help="Where answers go; “” for the account itself.")
+    ] = None,
+    pace: Annotated[
+        float | None, typer.Option(min=0, max=86400, help="Seconds between two of its mails.")
+    ] = None,
+    daily_limit: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
+    ] = None,
+    owner: Owner = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add an account, or change what is given of one that is there already."""
+    given: dict[str, Any] = {
+        "sender_name": _header_text(sender_name),
+        "reply_to": _address(reply_to) if reply_to else reply_to,
+        "pace_seconds": pace,
+        "daily_limit": daily_limit,
+    }
+    address = _address(email)
+    token = _read_token() if refresh_token_stdin else None
+    with opened_store() as store:
+        account = store.save_account(uuid4(), address, refresh_token=token, owner=owner, **given)
+        connected = any(one.id == account and one.connected for one in store.list_accounts())
+    if as_json:
+        show_json({"id": str(account), "email": address, "connected": connected})
+    else:
+        say(f"{address} is saved.")
+    if not connected:
+        note(
+            "It cannot send before it has a refresh token: add it again with --refresh-token-stdin."
+        )
+
+
+@app.command("list")
+def show(*, as_json: AsJson = False) -> None:
+    """Show the accounts; never their tokens."""
+    with opened_store() as store:
+        accounts = list(store.list_accounts())
+    if as_json:
+        show_json_list(accounts)
+    elif accounts:
+        show_table(
+            ("email", "sender", "reply to", "status", "pace", "limit", "last 24 h", "connected"),
+            (
+                (a.email, a.sender_name, a.reply_to, _status(a), a.pace_seconds, a.daily_limit,
+                 a.sent_today, a.connected)
+                for a in accounts
+            ),
+        )  # fmt: skip
+    else:
+        note("There is no account yet; add one with `outreach accounts add`.")
+
+
+@app.command()
+def remove(email: Email, *, as_json: AsJson = False) -> None:
+    """Forget an account and its tokens; not while a pending lead is to be mailed by it."""
+    with opened_store() as store:
+        store.remove_account(email.strip())
+    if as_json:
+        show_json({"email": email, "status": "removed"})
+    else:
+        say(f"{email} is removed.")
+
+
+def _address(text: str) -> str:
+    address = normalise(text)
+    if not is_valid(address):
+        raise Rejected(f"{text!r} is not a mail address; write one like ada@example.com.")
+    return address
+
+
+def _header_text(text: str | None) -> str | None:
+    if text is not None and breaks_a_header(text):
+        raise Rejected("The sender's name may not hold a line break or control character.")
+    return text.strip() if text else text
+
+
+def _read_token() -> str:
+    """From stdin; from a terminal without showing it. Raises Rejected, and never repeats it."""
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415
+
+        token = getpass("Refresh token: ").strip()
+    else:
+        token = sys.stdin.read().strip()
+    if not token:
+        raise Rejected("There is no refresh token on stdin; write it there, and nothing else.")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise Rejected("What is on stdin is not a refresh token; write it there, and nothing else.")
+    return token
+
+
+def _status(account: Account) -> str:
+    if account.status_reason:
+        return f"{account.status}: {account.status_reason}"
+    if account.paused_seconds:
+        return f"rests for {account.paused_seconds:.0f} s"
+    return account.status

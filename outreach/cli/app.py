@@ -1,0 +1,127 @@
+"""The command as a whole: what belongs to it, and how every one of its errors is told."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outreach.cli import accounts, campaigns, database, doubt, leads, starting
+from outreach.cli.output import note
+from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+
+INTERRUPTED = 130
+"""What a shell reports after Ctrl-C."""
+
+app = typer.Typer(
+    name="outreach",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help and usage errors: they read the same through a pipe.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Sends outreach campaigns through Gmail: no lead mailed twice, none lost.",
+)
+app.add_typer(database.app, name="db")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(leads.app, name="leads")
+app.add_typer(campaigns.app, name="campaigns")
+for command in (starting.start, doubt.settle, doubt.resolve):
+    campaigns.app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(version("outreach"))
+        raise typer.Exit
+
+
+@app.callback()
+def outreach(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo() -> None:
+    """The whole job on parts of this machine alone, in under a minute."""
+    from outreach.cli import demo as whole_job  # noqa: PLC0415 - brings Prefect
+
+    whole_job.run()
+
+
+@app.command()
+def sandbox(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8025,
+    data: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder that keeps the mails.")
+    ] = None,
+) -> None:
+    """A local Gmail API with a page that shows what was “sent” through it."""
+    from outreach.local.sandbox.server import run as serve  # noqa: PLC0415 - a whole web server
+
+    serve(port, data)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that cannot show a name shows its code, instead of an error.
+            stream.reconfigure(errors="backslashreplace")
+    # What its pool has to say about a database that is away, we say in our own words.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command in this process; its exit status. Every error is one sentence on stderr."""
+    try:
+        status = _status(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; the interpreter's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort
+        note(f"Error: {_told(error)}")
+        return 1
+    return status
+
+
+def _status(arguments: Sequence[str]) -> int:
+    try:
+        typer.main.get_command(app).main(args=list(arguments), prog_name="outreach")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+def _told(error: Exception) -> str:
+    """One sentence. Of what nobody foresaw its kind alone: its text may hold a secret."""
+    match error:
+        case StoreUnavailable():
+            told = (
+                f"{str(error).removesuffix('.')}; check DATABASE_URL or SUPABASE_URL, or try later."
+            )
+        case OutreachError() | ConfigurationError() | Rejected():
+            told = str(error)
+        case _ if os.environ.get("OUTREACH_DEBUG"):
+            traceback.print_exception(error)
+            told = f"Unexpected {type(error).__name__}."
+        case _:
+            told = f"Unexpected {type(error).__name__}; set OUTREACH_DEBUG=1 for the traceback."
+    return " ".join(told.split())

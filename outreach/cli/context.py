@@ -1,0 +1,53 @@
+"""What a command works on, opened when it is needed and closed again; and how ids are read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from outreach.errors import Rejected
+
+if TYPE_CHECKING:
+    from outreach.store import Store
+    from outreach.wiring import Parts
+
+Owner = Annotated[
+    UUID | None, typer.Option("--user-id", help="The owner of what is made, in the web app.")
+]
+
+# Each import below brings half a second of clients that `--help` has no use for.
+
+
+@contextmanager
+def opened_store() -> "Iterator[Store]":
+    """The Store of this process's settings. Raises ConfigurationError."""
+    from outreach import settings, wiring  # noqa: PLC0415
+
+    found = settings.load()
+    wiring.refuse_mixed_worlds(found)
+    store = wiring.open_store(found)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def opened_parts() -> "Iterator[Parts]":
+    """All that it takes to mail, for flows in this process too. Raises ConfigurationError."""
+    from outreach import settings, wiring  # noqa: PLC0415
+
+    with wiring.using(settings.load()) as parts:
+        yield parts
+
+
+def campaign_id(text: str) -> UUID:
+    """Raises Rejected."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Rejected(
+            f"{text!r} is not a campaign id; `outreach campaigns list` shows them."
+        ) from None

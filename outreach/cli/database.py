@@ -1,0 +1,60 @@
+"""`outreach db`: the schema, and where the database is."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from outreach.cli.output import AsJson, say, show_json
+from outreach.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+app = typer.Typer(help="The database: its schema and its address.", no_args_is_help=True)
+
+
+@app.command()
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the schema up to date; it can be done again at any time."""
+    from outreach.migrate import migrate as run_all  # noqa: PLC0415
+
+    applied = run_all(_address())
+    if as_json:
+        show_json({"applied": applied})
+    elif applied:
+        say(f"The schema is up to date; {len(applied)} migration(s) were new.")
+    else:
+        say("The schema is up to date; nothing was new.")
+
+
+@app.command()
+def url(*, as_json: AsJson = False) -> None:
+    """The address of the Postgres, password and all, as in `psql "$(outreach db url)"`."""
+    address = _address().get_secret_value()
+    if as_json:
+        show_json({"url": address})
+    else:
+        say(address)
+
+
+def _address() -> "SecretStr":
+    """Starts the embedded Postgres where no other database is set. Raises ConfigurationError."""
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    from outreach import settings, wiring  # noqa: PLC0415
+
+    found = settings.load()
+    if found.supabase_url and found.database_url is None:
+        raise ConfigurationError(
+            "SUPABASE_URL alone gives no way into its Postgres; set DATABASE_URL to the address "
+            "under “Connect” in Supabase, with the user postgres."
+        )
+    address = wiring.database_url(found)
+    try:
+        conninfo_to_dict(address.get_secret_value())
+    except ProgrammingError:
+        raise ConfigurationError(
+            "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
+        ) from None
+    return address

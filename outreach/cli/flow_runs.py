@@ -1,0 +1,109 @@
+"""Prefect as the command uses it, imported when needed only: a flow run there, or the flow here."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from outreach.cli.output import note
+from outreach.errors import ConfigurationError
+
+DEPLOYMENT = "send-campaign/send-campaign"
+EPHEMERAL = {
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+"""For the server that Prefect starts in this process where PREFECT_API_URL is not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    id: UUID
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    name: str
+    """The state's: `Completed` alone means that all is done."""
+    message: str
+
+
+def find_deployment(campaign: UUID) -> None:
+    """Raises ConfigurationError when no Prefect is there to run the campaign."""
+    import httpx  # noqa: PLC0415
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    instead = f"or send it from here with `outreach campaigns start {campaign} --local`"
+    if get_current_settings().api.url is None:
+        raise ConfigurationError(
+            f"Nothing was started, since PREFECT_API_URL is not set; set it, {instead}."
+        )
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_deployment_by_name(DEPLOYMENT)
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"Nothing was started, since Prefect has no deployment {DEPLOYMENT}; make it with "
+            f"`prefect deploy --all`, {instead}."
+        ) from None
+    except httpx.HTTPError as error:
+        raise ConfigurationError(
+            f"Nothing was started, since Prefect cannot be reached ({type(error).__name__}); "
+            f"check PREFECT_API_URL, {instead}."
+        ) from None
+
+
+def create(campaign: UUID) -> Created:
+    """A run that a worker picks up. Raises ConfigurationError."""
+    import httpx  # noqa: PLC0415
+    from prefect.deployments import run_deployment  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.utilities.urls import url_for  # noqa: PLC0415
+
+    try:
+        run: Any = run_deployment(
+            DEPLOYMENT, parameters={"campaign_id": str(campaign)}, timeout=0, as_subflow=False
+        )
+    except (httpx.HTTPError, ObjectNotFound) as error:
+        raise ConfigurationError(
+            f"The campaign is started in the database, but Prefect made no run for it "
+            f"({type(error).__name__}); the dispatcher will, or send it from here with "
+            f"`outreach campaigns start {campaign} --local`."
+        ) from None
+    return Created(run.id, url_for("flow-run", run.id))
+
+
+def prepare_here(*, verbose: bool) -> None:
+    """Set Prefect up for a run in this process, before anything else imports it.
+
+    Raises ConfigurationError when PREFECT_API_URL leads nowhere.
+    """
+    if not verbose:
+        # Prefect logs every failure with its traceback; its UI shall have that, this terminal not.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    for name, value in EPHEMERAL.items():
+        os.environ.setdefault(name, value)
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    if get_current_settings().api.url is None:
+        note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
+        return
+    with get_client(sync_client=True) as client:
+        failure = client.api_healthcheck()
+    if failure is not None:
+        raise ConfigurationError(
+            f"Nothing was started, since Prefect cannot be reached ({type(failure).__name__}); "
+            "correct PREFECT_API_URL, or unset it to do without a server."
+        )
+
+
+def run_here(campaign: UUID) -> Ended:
+    """Run the flow to its end."""
+    from flows.send_campaign import send_campaign  # noqa: PLC0415
+
+    state = send_campaign(campaign, return_state=True)
+    return Ended(state.name or "", state.message or f"The run ended as {state.name}.")

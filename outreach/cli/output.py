@@ -1,0 +1,132 @@
+"""How results and notes are shown: data on stdout, notes on stderr; JSON, tables or plain columns.
+
+On a terminal a list is a table. Through a pipe it is one line a row with tabs between the cells,
+whole, without colour or frame: what `cut` and `grep` expect.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import chain
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+AsJson = Annotated[bool, typer.Option("--json", help="Show it as JSON.")]
+
+
+def note(text: str) -> None:
+    """For the person, not for the pipe."""
+    print(_printable(text), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """What a command answers, where the answer is a sentence or a value."""
+    print(_printable(text))
+
+
+def show_json(value: Any) -> None:
+    """Plain ASCII, so that no pipe's encoding can break it."""
+    print(json.dumps(_plain(value), indent=2 if sys.stdout.isatty() else None))
+
+
+def show_json_list(values: Iterable[Any]) -> None:
+    """A JSON list, an element a line, written as it comes: it may have 100,000 of them."""
+    before = "[\n "
+    for value in values:
+        print(before + json.dumps(_plain(value)), end="")
+        before = ",\n "
+    print("[]" if before.startswith("[") else "\n]")
+
+
+def show_json_line(value: Any) -> None:
+    """One of several values that come one after the other."""
+    print(json.dumps(_plain(value)), flush=True)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    if not sys.stdout.isatty():
+        for row in chain([columns], rows):
+            print("\t".join(cell(value) for value in row))
+        return
+    from rich import box  # noqa: PLC0415 - only a terminal has use for it
+    from rich.table import Table  # noqa: PLC0415
+
+    cells = [[cell(value) for value in row] for row in rows]
+    # What nobody has takes no room; what names the row is there to be copied, so never cut.
+    used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in cells)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(columns[0], min_width=max((len(row[0]) for row in cells), default=0))
+    for number in used[1:]:
+        table.add_column(columns[number], overflow="fold")
+    for row in cells:
+        table.add_row(*(row[number] for number in used))
+    terminal().print(table)
+
+
+def show_fields(fields: dict[str, Any]) -> None:
+    """One thing, a line for each of its fields that has a value."""
+    print(_fields(fields))
+
+
+def show_changes(changes: Iterable[tuple[dict[str, Any], str]]) -> None:
+    """Something that changes, as fields in place on a terminal, else as a line each time."""
+    if not sys.stdout.isatty():
+        for _, line in changes:
+            print(line, flush=True)
+        return
+    from rich.live import Live  # noqa: PLC0415
+
+    with Live(console=terminal(), auto_refresh=False) as live:
+        for fields, _ in changes:
+            live.update(_fields(fields), refresh=True)
+
+
+def cell(value: Any) -> str:
+    """A value as people read it: times in the local zone, nothing for None, one line."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+        case float():
+            return f"{value:g}"
+        case _:
+            return _printable(" ".join(str(value).split()))
+
+
+def terminal(*, notes: bool = False) -> Any:
+    """A rich Console that shows text as it is: a name such as [red] is no markup."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=notes, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[str], None]]:
+    """Tells on stderr how far it is, if that is a terminal: call what it gives with each news."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with terminal(notes=True).status(text) as status:
+        yield lambda news: status.update(f"{text}: {news}")
+
+
+def _fields(fields: dict[str, Any]) -> str:
+    width = max(map(len, fields)) + 2
+    shown = {name: cell(value) for name, value in fields.items()}
+    return "\n".join(f"{name:<{width}}{text}" for name, text in shown.items() if text)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _printable(text: str) -> str:
+    """What comes from a database or a file may not steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,106 @@
+"""`outreach campaigns start`: hand a campaign to Prefect, or run it in this process."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from outreach.cli import flow_runs
+from outreach.cli.context import campaign_id, opened_parts, opened_store
+from outreach.cli.output import AsJson, note, say, show_json
+from outreach.errors import Rejected
+
+if TYPE_CHECKING:
+    from outreach.store import Row, Store
+
+
+def start(
+    campaign: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    local: Annotated[bool, typer.Option("--local", help="Send it in this process.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show Prefect's log (with --local).")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a campaign, or go on with one that stopped; never one that is being sent."""
+    found = campaign_id(campaign)
+    if local:
+        _start_here(found, verbose=verbose, as_json=as_json)
+    else:
+        _start_there(found, as_json=as_json)
+
+
+def _start_there(campaign: UUID, *, as_json: bool) -> None:
+    with opened_store() as store:
+        _refuse_unstartable(store, campaign)
+        # Asked first: what nobody will run stays a draft.
+        flow_runs.find_deployment(campaign)
+        status = _begin(store, campaign)
+    run = flow_runs.create(campaign)
+    if as_json:
+        show_json({"id": str(campaign), "flow_run_id": str(run.id), "status": status})
+    else:
+        say(str(run.id))
+        if run.url:
+            note(f"Watch it at {run.url}")
+
+
+def _start_here(campaign: UUID, *, verbose: bool, as_json: bool) -> None:
+    with opened_parts() as parts:
+        _refuse_unstartable(parts.store, campaign)
+        flow_runs.prepare_here(verbose=verbose)
+        _begin(parts.store, campaign)
+        ended = flow_runs.run_here(campaign)
+        status = parts.store.campaign_status(campaign)
+    if as_json:
+        run = status.flow_run_ids[-1] if status.flow_run_ids else None
+        show_json({"id": str(campaign), "flow_run_id": run, "status": status.status})
+    if ended.name != "Completed":
+        # A failure in the campaign's own words: Prefect's may quote what nobody foresaw.
+        raise Rejected(status.error or ended.message)
+    if not as_json:
+        say(ended.message)
+
+
+def _refuse_unstartable(store: "Store", campaign: UUID) -> None:
+    """Changes nothing. Raises CampaignNotFound or Rejected."""
+    if store.campaign_status(campaign).status != "draft":
+        _begin(store, campaign)
+
+
+def _begin(store: "Store", campaign: UUID) -> str:
+    """A draft becomes running or scheduled; the status. Raises CampaignNotFound or Rejected."""
+    answer = store.start_campaign(campaign)
+    match answer["answer"]:
+        case "already":
+            return _still_startable(answer)
+        case "scheduled":
+            note(f"It is scheduled: its first mail leaves in {_words(answer['wait_seconds'])}.")
+    return str(answer["answer"])
+
+
+def _still_startable(answer: "Row") -> str:
+    status: Any = answer["status"]
+    if answer["owned"]:
+        raise Rejected(
+            "The campaign is already running; `outreach campaigns status ID --watch` shows how far."
+        )
+    if status in {"completed", "cancelled"}:
+        raise Rejected(
+            f"The campaign is {status} and does not start again; make a new one with "
+            "`outreach campaigns create`."
+        )
+    if status == "error" and not answer["pending"]:
+        raise Rejected(
+            "The campaign ended in error and no lead of it is pending; "
+            "`outreach campaigns leads ID --status failed` shows why."
+        )
+    return str(status)
+
+
+def _words(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    if hours >= 2:  # noqa: PLR2004 - where the smaller unit stops saying more
+        return f"{hours:.0f} hours"
+    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"  # noqa: PLR2004

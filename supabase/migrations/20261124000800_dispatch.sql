@@ -1,0 +1,264 @@
+-- Which campaigns are to be run now, and how people stop one for a while or take it up again.
+
+create or replace function public.take_due(most integer default 100, now timestamptz default null)
+returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more,
+-- and the run that owned it before, if that one died. Dispatched three times and never begun: error.
+declare
+  c public.campaigns;
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  for c in
+    select x.* from public.campaigns x
+    where x.status in ('scheduled', 'running')
+      and x.paused_at is null
+      and (x.lease_until is null or x.lease_until <= t)
+      and (x.resume_at is null or x.resume_at <= t)
+      and (x.status = 'running' or x.scheduled_at is null or x.scheduled_at < t + interval '2 minutes')
+      and (x.dispatched_at is null or x.dispatched_at < t - interval '5 minutes')
+    order by x.id
+    limit most
+    for no key update skip locked
+  loop
+    if c.dispatch_misses >= 3 then
+      update public.campaigns x
+      set
+        status = 'error', finished_at = t, run_id = null, lease_until = null, dispatched_at = null,
+        error = 'Prefect was asked three times and began no run; see whether a worker is up, then start it again.'
+      where x.id = c.id;
+    else
+      update public.campaigns x
+      set
+        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
+      where x.id = c.id;
+      return next pg_catalog.jsonb_build_object(
+        'id', c.id, 'name', c.name, 'key', pg_catalog.format('%s:%s', c.id, c.dispatch_no + 1),
+        'dead_run', c.run_id);
+    end if;
+  end loop;
+end
+$$;
+
+create or replace function public.note_dispatch(campaign uuid, flow_run text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The run that was made for a dispatch, so that its fate can be asked for.
+  update public.campaigns x
+  set flow_run_ids = case
+    when flow_run = any (x.flow_run_ids) then x.flow_run_ids
+    else x.flow_run_ids || flow_run
+  end
+  where x.id = campaign
+  returning pg_catalog.jsonb_build_object('answer', 'noted');
+$$;
+
+create or replace function public.list_dispatched(
+  after uuid default null,
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns whose last dispatch has not begun yet, with the run that was to.
+  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
+  from public.campaigns c
+  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
+    and (after is null or c.id > after)
+  order by c.id
+  limit most;
+$$;
+
+create or replace function public.forget_dispatch(campaign uuid, flow_run text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run ended without beginning: the campaign may be dispatched again at once.
+  update public.campaigns x
+  set dispatched_at = null
+  where x.id = campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = flow_run
+  returning pg_catalog.jsonb_build_object('answer', 'forgotten');
+$$;
+
+create or replace function public.sweep_cancelled(most integer default 5000) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Pending leads of campaigns that a mere update of their row cancelled.
+declare
+  swept bigint;
+begin
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.id in (
+    select left_behind.id
+    from public.campaigns c
+    join public.campaign_leads left_behind
+      on left_behind.campaign_id = c.id and left_behind.status = 'pending' and left_behind.open_attempt_id is null
+    where c.status = 'cancelled'
+    order by left_behind.id
+    limit most
+    for update of left_behind skip locked
+  );
+  get diagnostics swept = row_count;
+  return next pg_catalog.jsonb_build_object('answer', 'swept', 'leads', swept);
+end
+$$;
+
+create index if not exists send_attempts_drafts_in_use
+  on public.send_attempts (draft_id)
+  where draft_id is not null and (outcome is null or outcome = 'not_sent');
+
+create or replace function public.drafts_in_use(drafts text[]) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
+  select pg_catalog.jsonb_build_object('draft', s.draft_id)
+  from public.send_attempts s
+  where s.draft_id = any (drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+$$;
+
+create or replace function public.pause_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Nothing more is sent until it is resumed; pending leads stay. The status stays what the web app knows.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status not in ('scheduled', 'running') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
+  else
+    update public.campaigns x
+    set paused_at = coalesce(x.paused_at, now, clock_timestamp()), waiting_for = coalesce(x.waiting_for, 'a person to resume it')
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'paused');
+  end if;
+end
+$$;
+
+create or replace function public.resume_campaign(campaign uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Takes a paused campaign up again, or one in error whose leads are still pending.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('scheduled', 'running') then
+    update public.campaigns x
+    set
+      paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
+      dispatched_at = null
+    where x.id = campaign;
+  elsif c.status = 'error' and exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+  ) then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, paused_at = null, waiting_for = null, resume_at = null,
+      crash_count = 0, dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; there is nothing to resume.', c.status));
+    return;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'resumed');
+end
+$$;
+
+create or replace function public.retry_failed(
+  campaign uuid,
+  account_address text default null,
+  because text default null,
+  unclear_too boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
+-- contains `because`; what may have been sent only when asked for.
+declare
+  c public.campaigns;
+  retried bigint;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status not in ('running', 'completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is running, completed or in error has leads to retry.', c.status));
+    return;
+  end if;
+
+  create temporary table if not exists outreach_retried (id uuid, attempt uuid) on commit drop;
+  truncate pg_temp.outreach_retried;
+  insert into pg_temp.outreach_retried
+  select cl.id, (
+    select s.id from public.send_attempts s
+    where s.campaign_lead_id = cl.id and s.outcome = 'unclear'
+    limit 1)
+  from public.campaign_leads cl
+  left join public.accounts a on a.id = cl.assigned_account_id
+  where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
+    and (account_address is null or lower(a.email) = lower(account_address))
+    and (because is null or strpos(lower(cl.error), lower(because)) > 0)
+  order by cl.id
+  for update of cl;
+  if not unclear_too then
+    delete from pg_temp.outreach_retried r where r.attempt is not null;
+  end if;
+
+  -- Whoever retries what is unclear says that it was not sent.
+  update public.send_attempts s
+  set outcome = 'not_sent', retry_after = 0, draft_id = null,
+    detail = 'retried by a person: ' || coalesce(s.detail, '')
+  from pg_temp.outreach_retried r
+  where s.id = r.attempt;
+  update public.campaign_leads cl
+  set status = 'pending', error = null, next_attempt_at = null
+  from pg_temp.outreach_retried r
+  where cl.id = r.id;
+  get diagnostics retried = row_count;
+  if retried > 0 then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
+      dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'retried', 'leads', retried);
+end
+$$;

@@ -1,0 +1,114 @@
+"""What the dispatcher does each minute: the tasks, one for each kind of neglect."""
+
+from uuid import UUID
+
+from prefect import get_run_logger, runtime, task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
+from outreach.settling import Settling
+from outreach.wiring import current
+from tasks.retries import PHASE
+
+DEPLOYMENT = "send-campaign/send-campaign"
+
+
+@task(**PHASE)
+def start_due() -> int:
+    """One run for each campaign that is due; how many.
+
+    The key makes Prefect create no second run when this task is retried. A dispatcher that dies
+    in between is no loss: what was handed out and never began is due again in five minutes.
+    """
+    store = current().store
+    due = store.take_due()
+    for campaign in due:
+        if campaign.dead_run is not None:
+            _mark_crashed(campaign.dead_run)
+        run = run_deployment(
+            DEPLOYMENT,
+            parameters={"campaign_id": str(campaign.id)},
+            idempotency_key=campaign.key,
+            timeout=0,
+            as_subflow=False,
+        )
+        store.note_dispatch(campaign.id, run.id)  # type: ignore[union-attr]  # sync here
+        get_run_logger().info("%s: run %s", campaign.name, run.id)  # type: ignore[union-attr]
+    return len(due)
+
+
+@task(**PHASE)
+def follow_up() -> None:
+    """Runs that ended before they began a campaign, which no hook tells of.
+
+    Cancelled by somebody: so is the campaign. Ended otherwise: it is due again.
+    """
+    store = current().store
+    for dispatched in store.list_dispatched():
+        state = _state(dispatched.flow_run)
+        if state is not None and state.is_cancelled():
+            store.cancel_campaign(dispatched.id)
+            get_run_logger().info("Campaign %s was cancelled before it began", dispatched.id)
+        elif state is None or state.is_final():
+            store.forget_dispatch(dispatched.id, dispatched.flow_run)
+
+
+@task(**PHASE)
+def settle_all() -> None:
+    """Mails in doubt, of campaigns that have ended too."""
+    parts = current()
+    settling = Settling(parts.store, parts.mailer, parts.settings)
+    for attempt in parts.store.list_open_attempts():
+        outcome = settling.settle(attempt)
+        if outcome.kind != "open":
+            get_run_logger().info("A mail in doubt was settled: %s", outcome.kind)
+
+
+@task(**PHASE)
+def sweep_cancelled() -> None:
+    """Pending leads of campaigns that somebody cancelled by updating the row."""
+    while swept := current().store.sweep_cancelled():
+        get_run_logger().info("%d leads of cancelled campaigns were cancelled", swept)
+
+
+@task(**PHASE)
+def sweep_drafts() -> None:
+    """Orphan drafts, once an hour: looking costs a request for each draft in a mailbox."""
+    started = runtime.flow_run.scheduled_start_time
+    if started is not None and started.minute != 0:
+        return
+    parts = current()
+    settling = Settling(parts.store, parts.mailer, parts.settings)
+    for account in parts.store.list_accounts():
+        if account.status != "active" or not account.connected:
+            continue
+        try:
+            swept = settling.sweep(account.id)
+        except (AccountUnusable, QuotaReached, TemporarilyUnavailable):
+            continue  # the next hour does
+        if swept:
+            get_run_logger().info("%d orphan drafts were deleted", swept)
+
+
+def _state(flow_run: UUID) -> State | None:
+    """None for a run that Prefect does not know (any more)."""
+    with get_client(sync_client=True) as client:
+        try:
+            return client.read_flow_run(flow_run).state
+        except ObjectNotFound:
+            return None
+
+
+def _mark_crashed(flow_run: UUID) -> None:
+    """The run fell silent; in Prefect it would show as running for good."""
+    state = _state(flow_run)
+    if state is None or state.is_final():
+        return
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(
+            flow_run, Crashed(message="It fell silent; another run goes on."), force=True
+        )

@@ -1,0 +1,29 @@
+"""One Store on either transport: whatever is asked of the one is asked of the other."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from outreach.rpc import Postgres
+from outreach.rpc.postgrest import PostgREST
+from outreach.settings import Settings
+from outreach.store import Store, Transport
+from tests.postgrest.fixtures import TRANSPORTS, Project
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest, database: SecretStr) -> Iterator[Transport]:
+    """Each test that asks for it, or for `store`, runs once on each."""
+    if request.param == "psycopg":
+        opened: Transport = Postgres(database)
+    else:
+        project: Project = request.getfixturevalue("postgrest")
+        opened = PostgREST(project.url, project.key)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(transport: Transport, settings: Settings) -> Store:
+    return Store(transport, settings)

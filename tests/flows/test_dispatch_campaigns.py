@@ -1,0 +1,185 @@
+"""The dispatcher against a real Prefect server: what is due is started, what died is put right."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelled, Running
+
+from flows.dispatch_campaigns import dispatch_campaigns
+from flows.send_campaign import send_campaign
+from outreach.models import LeadCounts
+from outreach.store import Store
+from tests.flows.conftest import NewCampaign
+
+pytestmark = pytest.mark.usefixtures("prefect_api")
+
+
+@pytest.fixture(autouse=True)
+def deployment(prefect_api: str) -> Iterator[None]:  # noqa: ARG001 - it has to be there
+    """A deployment that nobody serves: its runs stay scheduled."""
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(send_campaign)
+        made = client.create_deployment(
+            flow_id=flow_id,
+            name="send-campaign",
+            entrypoint="flows.send_campaign.send_campaign",
+            parameter_openapi_schema={},
+        )
+        yield
+        client.delete_deployment(made)
+
+
+def runs_of(store: Store, campaign: UUID) -> list[str]:
+    return store.campaign_status(campaign).flow_run_ids
+
+
+def test_a_campaign_that_is_due_gets_one_run(store: Store, new_campaign: NewCampaign) -> None:
+    """However often the dispatcher looks; the run has the campaign's id and nothing else."""
+    campaign = new_campaign()
+
+    started = [dispatch_campaigns(), dispatch_campaigns()]
+
+    (run_id,) = runs_of(store, campaign)
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(run_id))
+    assert started == [1, 0]
+    assert run.parameters == {"campaign_id": str(campaign)}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "paused_at = now()",
+        "status = 'scheduled', scheduled_at = now() + interval '1 hour'",
+        "resume_at = now() + interval '1 hour'",
+        "run_id = gen_random_uuid(), lease_until = now() + interval '1 minute'",
+        "status = 'completed'",
+        "status = 'draft'",
+    ],
+)
+def test_what_is_not_due_is_left_alone(
+    db: psycopg.Connection, new_campaign: NewCampaign, row: str
+) -> None:
+    """Paused, later, deferred, owned, ended, or not started."""
+    new_campaign()
+    db.execute(f"update campaigns set {row}".encode())  # noqa: S608
+
+    assert dispatch_campaigns() == 0
+
+
+def test_a_run_cancelled_before_it_began_cancels_its_campaign(
+    store: Store, new_campaign: NewCampaign
+) -> None:
+    """No hook runs then: the dispatcher sees it."""
+    campaign = new_campaign(leads=2)
+    dispatch_campaigns()
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(runs_of(store, campaign)[0]), Cancelled(), force=True)
+
+    dispatch_campaigns()
+
+    status = store.campaign_status(campaign)
+    assert (status.status, status.leads) == ("cancelled", LeadCounts(cancelled=2))
+
+
+def test_three_dispatches_that_nobody_begins_are_an_error(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """Each after five minutes; then a person has to see whether a worker is up."""
+    campaign = new_campaign()
+    for _ in range(4):
+        dispatch_campaigns()
+        db.execute("update campaigns set dispatched_at = dispatched_at - interval '6 minutes'")
+
+    status = store.campaign_status(campaign)
+    assert status.status == "error"
+    assert "worker" in str(status.error)
+    assert len(runs_of(store, campaign)) == 3
+
+
+def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """Its lease lapsed; in Prefect it would show as running for good."""
+    campaign = new_campaign()
+    dispatch_campaigns()
+    (silent,) = runs_of(store, campaign)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(silent), Running(), force=True)
+    store.begin_run(campaign, UUID(silent), 60)
+    db.execute("update campaigns set lease_until = now() - interval '1 second'")
+
+    started = dispatch_campaigns()
+
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(silent)).state
+    assert started == 1
+    assert state is not None
+    assert state.is_crashed()
+    assert len(runs_of(store, campaign)) == 2
+
+
+def test_a_campaign_cancelled_by_its_row_has_its_leads_cancelled(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """The web app need only write the status."""
+    campaign = new_campaign(leads=3)
+    db.execute("update campaigns set status = 'cancelled'")
+
+    dispatch_campaigns()
+
+    assert store.campaign_status(campaign).leads == LeadCounts(cancelled=3)
+
+
+def test_a_mail_in_doubt_of_an_ended_campaign_is_settled(
+    store: Store, gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """The only answer was lost and the campaign cancelled meanwhile: the lead is sent."""
+    campaign = new_campaign(leads=1)
+    for on in ("drafts.get", "threads.get", "messages.list"):
+        gmail.post("/sandbox/faults", json={"fault": "unavailable_503", "on": on, "times": 1})
+    fault = {"fault": "accept_then_close", "on": "drafts.send", "times": 1}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+    run = uuid4()
+    store.begin_run(campaign, run, 60)
+    (claim,) = store.claim_leads(uuid4(), campaign, run, 10).claims
+    with_run(run, campaign, claim)
+    store.cancel_campaign(campaign)
+    db.execute("update send_attempts set started_at = started_at - interval '1 hour'")
+    gmail.delete("/sandbox/faults")
+
+    dispatch_campaigns()
+
+    (lead,) = store.list_campaign_leads(campaign)
+    assert (lead.status, lead.message_id is not None) == ("sent", True)
+    assert len(gmail.get("/sandbox/mails").json()) == 1
+
+
+def test_a_campaign_due_later_is_handed_back_and_not_waited_for(
+    db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """Nobody waits in a worker for hours; the dispatcher starts it when its time comes."""
+    campaign = new_campaign()
+    due = datetime.now(UTC) + timedelta(hours=1)
+    db.execute("update campaigns set status = 'scheduled', scheduled_at = %s", [due])
+
+    state = send_campaign(campaign, return_state=True)
+
+    owner = db.execute("select run_id, status from campaigns").fetchone()
+    assert (state.name, owner) == ("Deferred", (None, "scheduled"))
+    db.execute("update campaigns set scheduled_at = now()")
+    assert dispatch_campaigns() == 1
+
+
+def with_run(run: UUID, campaign: UUID, claim: object) -> None:
+    """Send one claim as a run does."""
+    from outreach.wiring import current  # noqa: PLC0415 - the parts of the store fixture
+    from tasks.run import CampaignRun  # noqa: PLC0415
+
+    sending = CampaignRun(campaign, run, current())
+    sending.sending.send(claim)  # type: ignore[arg-type]
