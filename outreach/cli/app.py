@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import accounts, campaigns, database, doubt, leads, starting
+from outreach.cli import accounts, campaigns, database, doctor, doubt, leads, operating, starting
 from outreach.cli.output import note
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
 
@@ -31,8 +31,16 @@ app.add_typer(database.app, name="db")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(leads.app, name="leads")
 app.add_typer(campaigns.app, name="campaigns")
-for command in (starting.start, doubt.settle, doubt.resolve):
+for command in (
+    starting.start,
+    operating.pause,
+    operating.resume,
+    operating.retry_failed,
+    doubt.settle,
+    doubt.resolve,
+):
     campaigns.app.command()(command)
+app.command()(doctor.doctor)
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import SecretStr
 
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, StoreUnavailable
 from outreach.rpc.failures import Away, of_code, repeated
 from outreach.store import Row
 
@@ -17,7 +18,11 @@ class Postgres:
     """Calls over a psycopg pool; also through Supabase's pooler, so nothing is prepared."""
 
     def __init__(self, url: SecretStr, *, most: int = 12, patience: float = 10.0) -> None:
-        """`most` connections at once; a call waits `patience` seconds for one of them."""
+        """`most` connections at once; a call waits `patience` seconds for one of them.
+
+        Raises ConfigurationError; nothing is asked for yet.
+        """
+        _refuse_no_address(url)
         self._url = url
         self._pool = ConnectionPool(
             url.get_secret_value(),
@@ -47,8 +52,9 @@ class Postgres:
             with self._pool.connection() as connection:
                 return [row[0] for row in connection.execute(query, values)]
         except PoolTimeout:
+            # It has waited, and tried to connect again and again.
             self._explain()
-            raise Away("no connection") from None
+            raise StoreUnavailable("The database is away (no connection).") from None
         except psycopg.Error as error:
             raise _failure(error) from None
 
@@ -64,12 +70,17 @@ class Postgres:
             raise ConfigurationError(
                 "The database that DATABASE_URL names does not exist; create it or correct it."
             ) from None
-        except psycopg.ProgrammingError:
-            raise ConfigurationError(
-                "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
-            ) from None
         except psycopg.OperationalError:
             return
+
+
+def _refuse_no_address(url: SecretStr) -> None:
+    try:
+        conninfo_to_dict(url.get_secret_value())
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
+        ) from None
 
 
 def _failure(error: psycopg.Error) -> Exception:

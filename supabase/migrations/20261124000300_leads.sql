@@ -109,7 +109,8 @@ begin
     where lower(l.email) = lower(r.email) and l.user_id is not distinct from coalesce(owner, l.user_id)
     order by l.id
     limit 1
-  );
+  )
+  where r.email is not null; -- all of them: Supabase refuses an update without a condition
 
   update public.leads l
   set

@@ -125,16 +125,20 @@ begin
     'id', campaign,
     'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
     'skipped', coalesce((
+      -- Whose address is in the campaign, but not the lead; in one pass over what is selected.
       select pg_catalog.jsonb_agg(s.email)
       from (
-        select l.email
-        from public.leads_to_mail(lead_tag, company_names, owner) l
-        where not exists (
-            select from public.campaign_leads cl where cl.campaign_id = campaign and cl.lead_id = l.id)
-          and lower(btrim(l.email)) in (
-            select lower(btrim(own.email)) from public.campaign_leads cl join public.leads own on own.id = cl.lead_id
-            where cl.campaign_id = campaign)
-        order by l.email
+        select x.email
+        from (
+          select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
+          from (
+            select l.email, lower(btrim(l.email)) as address, exists (
+              select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
+            from public.leads_to_mail(lead_tag, company_names, owner) l
+          ) y
+        ) x
+        where x.mailed and not x.taken and x.address <> ''
+        order by x.email
         limit 1000
       ) s
     ), '[]'::jsonb));

@@ -185,7 +185,7 @@ class Build:
 
     def attempt(
         self, claim: dict[str, Any], run: UUID, *, at: float = 0, attempt: UUID | None = None,
-        pace: float = 0, per_day: int = 500, draft: str | None = None, token: str = "o1",
+        pace: float = 0, per_day: int = 500, draft: str | None = None, token: str = "o1",  # noqa: S107
         db: Sql | None = None,
     ) -> Any:  # fmt: skip
         return (db or self.sql).begin_attempt(

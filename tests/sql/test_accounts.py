@@ -49,7 +49,7 @@ def test_a_new_token_makes_an_account_usable_again(build: Any, call: Any) -> Non
     call.mark_account_unusable(account=account, reason="revoked")
     call.save_account(account=uuid4(), address="ann@us.test", per_day=9)
     marked = build.fields("accounts", account, "status", "status_reason")
-    call.save_account(account=uuid4(), address="ann@us.test", token="new")  # noqa: S106
+    call.save_account(account=uuid4(), address="ann@us.test", token="new")
     assert (
         marked,
         build.fields("accounts", account, "status", "status_reason", "access_token"),

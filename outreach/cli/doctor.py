@@ -1,0 +1,276 @@
+"""`outreach doctor`: what sending needs, a line each, and what to do about what is missing.
+
+It changes nothing, and shows no secret: of an address the host alone.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from outreach.cli.output import AsJson, say, show_json_list
+from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+
+if TYPE_CHECKING:
+    from outreach.models import Account
+    from outreach.settings import Settings
+    from outreach.store import Store
+
+# What the checks need is imported in them: together it takes two seconds.
+
+DEPLOYMENTS = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")
+SIDE_BY_SIDE = 8
+"""Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: str
+    verdict: Literal["ok", "warn", "fail"]
+    told: str
+    """What was found, for a person."""
+    todo: str | None = None
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check settings, database, accounts, Prefect and attachment; status 1 if one fails."""
+    findings = list(_findings())
+    if as_json:
+        show_json_list(asdict(finding) for finding in findings)
+    else:
+        width = max(len(finding.check) for finding in findings)
+        for finding in findings:
+            say(_line(finding, width))
+    if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _line(finding: Finding, width: int) -> str:
+    todo = f" → {finding.todo}" if finding.todo else ""
+    return f"{finding.verdict:<5}{finding.check:<{width + 2}}{finding.told}{todo}"
+
+
+def _findings() -> Iterator[Finding]:
+    from outreach import settings as settings_module  # noqa: PLC0415
+
+    try:
+        settings = settings_module.load()
+    except ConfigurationError as error:
+        yield Finding("settings", "fail", str(error))
+        return
+    yield _checked("settings", lambda: _settings(settings))
+    yield from _database(settings)
+    yield from _prefect()
+    yield _checked("attachment", lambda: _attachment(settings))
+
+
+def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
+    """What a probe finds, or the failure that it met."""
+    try:
+        return probe()
+    except StoreUnavailable as error:
+        return Finding(check, "fail", str(error), "see whether it is up, then try again")
+    except (OutreachError, ConfigurationError, Rejected) as error:
+        return Finding(check, "fail", str(error))
+    except Exception as error:  # noqa: BLE001 - its text may hold a secret
+        return Finding(check, "fail", f"Unexpected {type(error).__name__}.")
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def _settings(settings: "Settings") -> Finding:
+    from outreach import wiring  # noqa: PLC0415
+    from outreach.gmail.transport import is_loopback  # noqa: PLC0415
+
+    wiring.refuse_mixed_worlds(settings)
+    app = settings.google_client_id and settings.google_client_secret
+    if not app and not is_loopback(settings.google_token_url):
+        return Finding(
+            "settings",
+            "fail",
+            "GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET is not set.",
+            "set both to those of your app in the Google Cloud console",
+        )
+    if settings.app_url is None:
+        return Finding(
+            "settings",
+            "warn",
+            "APP_URL is not set: mails carry no pixel, and nobody knows of their opening.",
+            "set it to the web app's address",
+        )
+    return Finding("settings", "ok", f"Gmail at {urlsplit(settings.gmail_api_url).hostname}")
+
+
+# --- database and accounts ----------------------------------------------------------------------
+
+
+def _database(settings: "Settings") -> Iterator[Finding]:
+    from outreach import wiring  # noqa: PLC0415
+
+    with contextlib.ExitStack() as opened:
+        try:
+            store = wiring.open_store(settings)
+        except (ConfigurationError, OutreachError) as error:
+            yield Finding("database", "fail", str(error))
+            return
+        opened.callback(store.close)
+        found = _checked("database", lambda: _schema(store, settings))
+        yield found
+        if found.verdict != "fail":
+            yield from _accounts(store, settings)
+
+
+def _where(settings: "Settings") -> str:
+    if settings.supabase_url and settings.supabase_service_role_key:
+        return f"Supabase's Data API at {urlsplit(settings.supabase_url).hostname}"
+    if settings.database_url is not None:
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+        parts = conninfo_to_dict(settings.database_url.get_secret_value())
+        return f"Postgres at {parts.get('hostaddr') or parts.get('host') or 'its local socket'}"
+    return f"the embedded Postgres in {settings.outreach_home}"
+
+
+def _schema(store: "Store", settings: "Settings") -> Finding:
+    """That it is up to date, and that our role may call functions and read tables."""
+    from outreach.migrate import migrations  # noqa: PLC0415
+
+    has, needs, where = store.schema_version(), migrations()[-1][0], _where(settings)
+    if has < needs:
+        return Finding(
+            "database",
+            "fail",
+            f"{where}: its schema is of {has}, this version needs {needs}.",
+            "run `outreach db migrate`",
+        )
+    for rows in (store.list_accounts(), store.list_campaigns(), store.list_open_attempts()):
+        list(islice(rows, 1))
+    if has > needs:
+        return Finding(
+            "database",
+            "warn",
+            f"{where}: its schema is of {has}, newer than this version ({needs}).",
+            "update outreach here",
+        )
+    return Finding("database", "ok", f"{where}, up to date ({has})")
+
+
+def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
+    accounts = list(store.list_accounts())
+    if not accounts:
+        yield Finding(
+            "accounts",
+            "warn",
+            "There is no account to send from.",
+            "add one with `outreach accounts add`",
+        )
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
+        yield from side_by_side.map(
+            lambda account: _checked(account.email, lambda: _account(account, store, settings)),
+            accounts,
+        )
+
+
+def _account(account: "Account", store: "Store", settings: "Settings") -> Finding:
+    from outreach.gmail.access import Access, TokenService, choose_delivery  # noqa: PLC0415
+
+    with contextlib.closing(TokenService(settings)) as tokens:
+        granted = Access(lambda: store.read_credentials(account.id), tokens).granted
+    delivery = choose_delivery(settings.gmail_delivery, granted)
+    promise = "exactly once" if delivery == "drafts" else "at most once"
+    scopes = ", ".join(sorted(scope.rpartition("gmail.")[2] for scope in granted))
+    told = f"delivers by {delivery}, {promise} ({scopes})"
+    if account.status == "unusable":
+        return Finding(
+            account.email,
+            "fail",
+            f"Its token works, but it is marked unusable: {account.status_reason}",
+            "add its refresh token again with `outreach accounts add --refresh-token-stdin`",
+        )
+    if account.paused_seconds:
+        return Finding(account.email, "warn", f"{told}; rests for {account.paused_seconds:.0f} s")
+    return Finding(account.email, "ok", told)
+
+
+# --- Prefect and the attachment -----------------------------------------------------------------
+
+
+def _prefect() -> Iterator[Finding]:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    address = get_current_settings().api.url
+    if address is None:
+        yield Finding(
+            "prefect",
+            "warn",
+            "PREFECT_API_URL is not set: campaigns are sent with --local alone.",
+            "set it to your server's or workspace's API",
+        )
+        return
+    where = f"Prefect at {urlsplit(address).hostname}"
+    with get_client(sync_client=True) as client:
+        if (failure := client.api_healthcheck()) is not None:
+            yield Finding(
+                "prefect",
+                "fail",
+                f"{where} cannot be reached ({type(failure).__name__}).",
+                "start it, or correct PREFECT_API_URL",
+            )
+            return
+        yield Finding("prefect", "ok", where)
+        for name in DEPLOYMENTS:
+            yield _checked(
+                "deployment", partial(_deployment, client.read_deployment_by_name, name)
+            )
+        yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
+
+
+def _deployment(read: Callable[[str], object], name: str) -> Finding:
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    try:
+        read(name)
+    except ObjectNotFound:
+        return Finding(
+            "deployment",
+            "warn",
+            f"Prefect has no deployment {name}.",
+            "make it with `prefect deploy --all`",
+        )
+    return Finding("deployment", "ok", name)
+
+
+def _limit(read: Callable[[str], object]) -> Finding:
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    from tasks.send import LIMIT  # noqa: PLC0415
+
+    try:
+        slots = getattr(read(LIMIT), "limit", None)
+    except ObjectNotFound:
+        return Finding(
+            "limit", "warn", f"Prefect has no limit {LIMIT} yet; the first campaign makes it."
+        )
+    return Finding("limit", "ok", f"{LIMIT} lets {slots} mails be sent at once")
+
+
+def _attachment(settings: "Settings") -> Finding:
+    from outreach import attachments  # noqa: PLC0415
+
+    if settings.attachment_pdf is None:
+        return Finding(
+            "attachment",
+            "warn",
+            "ATTACHMENT_PDF is not set: a campaign that names no attachment of its own fails.",
+            "set it to a path or an https address",
+        )
+    attachment = attachments.load(settings.attachment_pdf, None)
+    return Finding("attachment", "ok", attachment.name if attachment else "none")

@@ -1,0 +1,229 @@
+"""`outreach doctor` on a world where one thing at a time is wrong."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
+
+from outreach.cli import app
+from outreach.rpc import Postgres
+from outreach.settings import Settings
+from outreach.store import Store
+from tests.postgrest.fixtures import Project
+
+ADA = "ada@ours.example"
+Finding = dict[str, Any]
+Doctor = Callable[..., dict[str, Finding]]
+
+
+@pytest.fixture
+def store(database: SecretStr, settings: Settings) -> Iterator[Store]:
+    opened = Store(Postgres(database), settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def doctor(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Doctor:
+    """Run it with the test's settings, changed: its findings by what was checked."""
+    values = settings.model_dump(exclude_none=True, exclude={"supabase_url"})
+    for name, value in values.items():
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        monkeypatch.setenv(name.upper(), str(text))
+    monkeypatch.chdir(tmp_path)
+
+    def run(status: int, **changed: str | None) -> dict[str, Finding]:
+        for name, text in changed.items():
+            if text is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, text)
+        capsys.readouterr()
+        ended = app.run(["doctor", "--json"])
+        out = capsys.readouterr().out
+        assert ended == status, out
+        assert not any(secret in out for secret in secrets())
+        return {finding["check"]: finding for finding in json.loads(out)}
+
+    return run
+
+
+def secrets() -> list[str]:
+    names = ("DATABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "GOOGLE_CLIENT_SECRET")
+    return [os.environ[name] for name in names if os.environ.get(name)] + ["sandbox:"]
+
+
+def add(store: Store, address: str = ADA, scopes: str = "modify") -> None:
+    token = f"sandbox:{address}:{scopes}"
+    store.save_account(uuid4(), address, refresh_token=token)
+
+
+def test_what_is_well_is_said_in_a_line_each(
+    doctor: Doctor, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without Prefect, which it can do without; the address of the database is never shown."""
+    add(store)
+
+    findings = doctor(0)
+
+    assert {check: finding["verdict"] for check, finding in findings.items()} == {
+        "settings": "ok",
+        "database": "ok",
+        ADA: "ok",
+        "prefect": "warn",
+        "attachment": "ok",
+    }
+    assert app.run(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [finding["verdict"], check] for check, finding in findings.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "says"),
+    [("modify", "delivers by drafts, exactly once"), ("send", "delivers by direct, at most once")],
+)
+def test_an_accounts_scopes_decide_its_delivery(
+    doctor: Doctor, store: Store, scopes: str, says: str
+) -> None:
+    """And with it the promise."""
+    add(store, scopes=scopes)
+    assert doctor(0)[ADA]["told"] == f"{says} ({scopes})"
+
+
+def test_each_account_that_cannot_send_is_named(
+    doctor: Doctor, store: Store, gmail: httpx.Client, db: psycopg.Connection
+) -> None:
+    """Revoked, not connected, without the right scopes, marked; the others are well."""
+    add(store)
+    add(store, "revoked@ours.example")
+    add(store, "reader@ours.example", "readonly")
+    add(store, "marked@ours.example")
+    add(store, "resting@ours.example")
+    store.save_account(uuid4(), "new@ours.example")
+    gmail.post("/sandbox/revoke", json={"account": "revoked@ours.example"}).raise_for_status()
+    db.execute(
+        "update accounts set status = 'unusable', status_reason = 'it said no' where email ~ 'marked'"
+    )
+    db.execute(
+        "update accounts set paused_until = now() + interval '1 hour' where email ~ 'resting'"
+    )
+
+    findings = doctor(1)
+
+    verdicts = {check: f["verdict"] for check, f in findings.items() if "@" in check}
+    assert verdicts == {
+        ADA: "ok",
+        "resting@ours.example": "warn",
+        **dict.fromkeys(
+            ("revoked@ours.example", "reader@ours.example", "marked@ours.example",
+             "new@ours.example"),
+            "fail",
+        ),
+    }  # fmt: skip
+    assert "reconnect" in findings["revoked@ours.example"]["told"]
+    assert "it said no" in findings["marked@ours.example"]["told"]
+
+
+def test_no_account_is_no_failure(doctor: Doctor, database: SecretStr) -> None:  # noqa: ARG001
+    """That is how everybody begins."""
+    finding = doctor(0)["accounts"]
+    assert (finding["verdict"], finding["todo"]) == ("warn", "add one with `outreach accounts add`")
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "says"),
+    [
+        ({"SEND_CONCURRENCY": "none"}, "settings", "SEND_CONCURRENCY is not usable"),
+        ({"ATTACHMENT_PDF": "gone.pdf"}, "attachment", "cannot be read"),
+        ({"DATABASE_URL": "postgresql://postgres:hush@127.0.0.1:9/x"}, "database", "is away"),
+        ({"DATABASE_URL": "hush"}, "database", "DATABASE_URL is not a Postgres address"),
+        ({"SUPABASE_URL": "http://127.0.0.1:9", "DATABASE_URL": None}, "database", "set both"),
+        (
+            {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_hush"},
+            "database",
+            "is away (ConnectError)",
+        ),
+        ({"SUPABASE_URL": "https://real.example"}, "settings", "use a local database"),
+        (
+            {"GOOGLE_TOKEN_URL": "https://oauth2.googleapis.com/token", "GMAIL_API_URL": ""},
+            "settings",
+            "GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET is not set",
+        ),
+    ],
+)
+def test_what_is_wrong_fails_and_says_what(
+    doctor: Doctor, changed: dict[str, str | None], check: str, says: str
+) -> None:
+    """One line about it, exit status 1, no traceback and no secret."""
+    finding = doctor(1, **changed)[check]
+    assert finding["verdict"] == "fail"
+    assert says in finding["told"]
+    assert "hush" not in f"{finding}"
+
+
+def test_an_old_schema_is_to_be_migrated(
+    doctor: Doctor,
+    database: SecretStr,
+    db: psycopg.Connection,  # noqa: ARG001
+) -> None:
+    """As after an update of this package; and one that was never migrated."""
+    db.execute(
+        "create or replace function schema_version() returns setof jsonb language sql"
+        """ as $$ select '{"version": "20200101000000"}'::jsonb $$"""
+    )
+    old = doctor(1)["database"]
+    db.execute("drop function schema_version()")
+    none = doctor(1)["database"]
+
+    assert (old["verdict"], old["todo"]) == ("fail", "run `outreach db migrate`")
+    assert "its schema is of 20200101000000" in old["told"]
+    assert "run `outreach db migrate`" in none["told"]
+
+
+def test_a_newer_schema_is_a_warning(doctor: Doctor, db: psycopg.Connection) -> None:
+    """Another machine has been updated."""
+    db.execute(
+        "create or replace function schema_version() returns setof jsonb language sql"
+        """ as $$ select '{"version": "29990101000000"}'::jsonb $$"""
+    )
+    assert doctor(0)["database"]["todo"] == "update outreach here"
+
+
+def test_prefect_is_checked_where_it_is_set(doctor: Doctor, prefect_api: str) -> None:
+    """Reachable, and what it does not have yet; unreachable, it fails."""
+    found = doctor(0)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        away = doctor(1)["prefect"]
+
+    assert prefect_api
+    assert (found["prefect"]["verdict"], found["deployment"]["verdict"]) == ("ok", "warn")
+    assert found["deployment"]["todo"] == "make it with `prefect deploy --all`"
+    assert found["limit"]["verdict"] in {"ok", "warn"}
+    assert (away["verdict"], away["todo"]) == ("fail", "start it, or correct PREFECT_API_URL")
+
+
+def test_supabase_is_checked_over_its_data_api(doctor: Doctor, postgrest: Project) -> None:
+    """With the right key it is well; with the publishable one it says which is needed."""
+    with_key = {"SUPABASE_URL": postgrest.url, "DATABASE_URL": None}
+    well = doctor(0, SUPABASE_SERVICE_ROLE_KEY=postgrest.keys.secret, **with_key)["database"]
+    refused = doctor(1, SUPABASE_SERVICE_ROLE_KEY=postgrest.keys.publishable, **with_key)[
+        "database"
+    ]
+
+    assert well["told"].startswith("Supabase's Data API at 127.0.0.1, up to date")
+    assert "not the publishable (anon) one" in refused["told"]
