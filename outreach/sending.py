@@ -5,7 +5,7 @@ Nothing else posts a mail. What happens when it dies between any two steps: docs
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import assert_never
 from uuid import UUID, uuid4
 
@@ -13,6 +13,7 @@ from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
     LeadError,
+    OutreachError,
     QuotaReached,
     SendUnclear,
     StoreUnavailable,
@@ -79,7 +80,7 @@ class Sending:
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim.sender.id, error))
             outcome = self._begin_and_post(uuid4(), claim, prepared)
-            if isinstance(outcome, Failed | NotOurs) and claim.draft is None:
+            if isinstance(outcome, Failed) or (outcome.kind == "not_ours" and claim.draft is None):
                 self._discard(prepared)
             return outcome
 
@@ -188,17 +189,25 @@ class Sending:
         """What a certain refusal means for the lead; an account that it concerns is marked."""
         match error:
             case QuotaReached():
-                seconds = self._store.pause_account(
-                    account, error.retry_after, whole_project=error.whole_project
-                )
-                return Deferred(reason=str(error), retry_after=seconds)
+                return Deferred(reason=str(error), retry_after=self._pause(account, error))
             case AccountUnusable():
-                self._store.mark_account_unusable(account, str(error))
+                # Not marked while the database is away: the next lead of the account does it.
+                with suppress(StoreUnavailable):
+                    self._store.mark_account_unusable(account, str(error))
                 return Failed(reason=str(error))
             case TemporarilyUnavailable():
                 return Deferred(reason=str(error))
             case _:
                 return Failed(reason=str(error))
+
+    def _pause(self, account: UUID, error: QuotaReached) -> float:
+        """Rest the account; how long. What a certain refusal says of the lead must not be lost."""
+        try:
+            return self._store.pause_account(
+                account, error.retry_after, whole_project=error.whole_project
+            )
+        except StoreUnavailable:
+            return error.retry_after
 
     def _record_before(self, claim: Claim, outcome: Outcome) -> Outcome:
         """Record what was decided before an attempt was written."""
@@ -226,10 +235,8 @@ class Sending:
 
     def _discard(self, prepared: Prepared) -> None:
         """Best effort: an orphan draft that stays is swept later."""
-        try:
+        with suppress(OutreachError, ConfigurationError):
             self._mailer.discard(prepared)
-        except (TemporarilyUnavailable, QuotaReached, AccountUnusable):
-            return
 
     def _stopped_before(self, moment: float) -> bool:
         """Sleep until `moment` on the monotonic clock; True when told to stop on the way."""

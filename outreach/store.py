@@ -228,6 +228,7 @@ class Store:
             lead=claim.id,
             claim=claim.token,
             run=run,
+            sender=claim.sender.id,
             mail_address=claim.lead.email,
             token=search_token,
             budget_seconds=self._settings.gmail_timeout_seconds,
@@ -462,7 +463,8 @@ class Store:
     # --- how -----------------------------------------------------------------------------
 
     def _call(self, function: str, **arguments: Any) -> list[Row]:
-        return self._transport.call(function, **arguments)
+        clean = {name: _storable(value) for name, value in arguments.items()}
+        return self._transport.call(function, **clean)
 
     def _one(self, function: str, **arguments: Any) -> Row:
         row = self._call(function, **arguments)[0]
@@ -487,6 +489,19 @@ class Store:
             "default_pace": self._settings.send_pace_seconds,
             "default_per_day": self._settings.account_daily_limit,
         }
+
+
+def _storable(value: Any) -> Any:
+    """Without what Postgres has no text for: NUL, and halves of surrogate pairs."""
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def _found(campaign: UUID, answer: Row) -> Row:

@@ -1,6 +1,7 @@
 """Real parts for every test: Postgres, the Gmail sandbox. Nothing is taken from outside."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from outreach.rpc import Postgres
 from outreach.settings import Settings
 from outreach.store import Store
 from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
+    db_push,
     node,
     postgrest,
     pytest_terminal_summary,
@@ -34,9 +36,12 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecretStr]:
+def server() -> Iterator[SecretStr]:
     """A Postgres with a migrated template database; its address."""
-    with postgres.temporary(tmp_path_factory.mktemp("postgres"), durable=False) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="outreach-test-") as home,
+        postgres.temporary(_passable(Path(home)), durable=False) as running,
+    ):
         with psycopg.connect(running.url.get_secret_value(), autocommit=True) as db:
             db.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
         migrate(_address(running.url, TEMPLATE))
@@ -84,6 +89,12 @@ def store(database: SecretStr, settings: Settings) -> Iterator[Store]:
 def shared_sandbox() -> Iterator[Sandbox]:
     with serve() as running:
         yield running
+
+
+def _passable(home: Path) -> Path:
+    """As root, Postgres runs as somebody else, who has to get to its data."""
+    home.chmod(0o711)
+    return home
 
 
 def _address(url: SecretStr, database: str) -> SecretStr:

@@ -227,9 +227,7 @@ def _prefect() -> Iterator[Finding]:
             return
         yield Finding("prefect", "ok", where)
         for name in DEPLOYMENTS:
-            yield _checked(
-                "deployment", partial(_deployment, client.read_deployment_by_name, name)
-            )
+            yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
 
 

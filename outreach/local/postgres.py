@@ -216,10 +216,11 @@ def _run(
     """Run a program on a data folder, as who owns it, with the claim; gives its exit status.
 
     `nobody` cannot traverse a home under /root, but may stay in a folder in which root put it:
-    there the data folder is the current one and goes by that name.
+    there the data folder is the current one and goes by that name (from Postgres 16 on).
     """
     owner = _owner(data.parent)
-    name = "/proc/self/cwd" if owner else str(data)
+    passable = all(parent.stat().st_mode & 0o001 for parent in data.parents)
+    name = "/proc/self/cwd" if owner and not passable else str(data)
     with data.with_name("log").open("ab") as log:
         return subprocess.run(  # noqa: S603 - no shell, no input from outside
             [program, *arguments, "-D", name],
@@ -370,7 +371,8 @@ def _ticks() -> Iterator[None]:
 def _alone(folder: Path) -> Iterator[None]:
     """One process at a time starts or stops what is in this folder."""
     with _explained(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Passable, not readable: root's Postgres runs as somebody else, who has to get to the data.
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         try:
             with FileLock(folder / "lock", timeout=2 * PATIENCE):
                 yield

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.errors import ConfigurationError, Rejected, StoreUnavailable
 from outreach.store import Row
 
 PAUSES = (0.05, 0.2, 0.5)
@@ -16,6 +16,7 @@ _PASSING = {"08", "25", "40", "53", "55", "57", "58"}
 """Connection, read-only standby, rollback, resources, locks, shutdown, system error."""
 
 _STATEMENT_TIMEOUT = "57014"
+_NOT_NULL = "23502"
 _QUOTES_VALUES = "22"
 """Errors of this class repeat what was given, and that may be a secret."""
 
@@ -24,7 +25,7 @@ class Away(Exception):
     """This call failed for a reason that may pass at once; it may be made again."""
 
 
-class CallRefused(Exception):
+class CallRefused(Rejected):
     """Nobody foresaw this refusal. Without Postgres' details: they may quote a whole row."""
 
 
@@ -35,6 +36,8 @@ def of_code(code: str, message: str | None) -> Exception:
     if code == _STATEMENT_TIMEOUT:
         # Made again at once it would take as long again.
         return StoreUnavailable("The database stopped the call at its statement time-out.")
+    if code == _NOT_NULL and '"user_id"' in str(message):
+        return Rejected("In this database each row has an owner; name the user with --user-id.")
     if code[:2] in _PASSING:
         return Away(f"error {code}")
     told = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"

@@ -113,6 +113,12 @@ def _failure(status: int, code: str, message: str) -> Exception:
                 "Supabase's Data API does not expose the schema public; "
                 "add it to the exposed schemas in the project's API settings."
             )
+        case _, "42501" if "function" not in message:
+            # Whoever may call the function is the service role.
+            return ConfigurationError(
+                f"The database gives its service role too few rights ({message}); "
+                "run `outreach db migrate`, which grants them."
+            )
         case _, "42501":
             return ConfigurationError(
                 f"The database refuses the role of SUPABASE_SERVICE_ROLE_KEY ({message}); "

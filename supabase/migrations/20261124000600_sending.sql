@@ -295,6 +295,7 @@ create or replace function public.begin_attempt(
   default_per_day integer,
   draft text default null,
   thread text default null,
+  sender uuid default null,
   now timestamptz default null
 ) returns setof jsonb
 language plpgsql
@@ -347,6 +348,8 @@ begin
     when cl.open_attempt_id is not null then 'another attempt is open'
     when cl.claim_token is distinct from claim then 'another run claimed the lead'
     when cl.claimed_until <= t then 'the claim has expired'
+    when cl.assigned_account_id is distinct from coalesce(sender, cl.assigned_account_id)
+      then 'the lead was given to another account'
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
   end;
   if refusal is not null then

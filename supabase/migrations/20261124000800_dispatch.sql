@@ -52,10 +52,10 @@ as $$
   -- The run that was made for a dispatch, so that its fate can be asked for.
   update public.campaigns x
   set flow_run_ids = case
-    when flow_run = any (x.flow_run_ids) then x.flow_run_ids
-    else x.flow_run_ids || flow_run
+    when note_dispatch.flow_run = any (x.flow_run_ids) then x.flow_run_ids
+    else x.flow_run_ids || note_dispatch.flow_run
   end
-  where x.id = campaign
+  where x.id = note_dispatch.campaign
   returning pg_catalog.jsonb_build_object('answer', 'noted');
 $$;
 
@@ -72,9 +72,9 @@ as $$
   select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
   from public.campaigns c
   where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
-    and (after is null or c.id > after)
+    and (list_dispatched.after is null or c.id > list_dispatched.after)
   order by c.id
-  limit most;
+  limit list_dispatched.most;
 $$;
 
 create or replace function public.forget_dispatch(campaign uuid, flow_run text) returns setof jsonb
@@ -85,7 +85,7 @@ as $$
   -- Its run ended without beginning: the campaign may be dispatched again at once.
   update public.campaigns x
   set dispatched_at = null
-  where x.id = campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = flow_run
+  where x.id = forget_dispatch.campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = forget_dispatch.flow_run
   returning pg_catalog.jsonb_build_object('answer', 'forgotten');
 $$;
 
@@ -130,7 +130,7 @@ as $$
   -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
   select pg_catalog.jsonb_build_object('draft', s.draft_id)
   from public.send_attempts s
-  where s.draft_id = any (drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
 $$;
 
 create or replace function public.pause_campaign(campaign uuid, now timestamptz default null) returns setof jsonb

@@ -81,7 +81,7 @@ def echo(transport: Transport, **arguments: Any) -> dict[str, Any]:
         {"j": {"a": [1, 1.5, True, None, {"b": ["☃", {}]}], "": "\\u0041 \" '", "n": 2**53 - 1}},
         {"j": [{"email": "zoë@x.test", "custom_fields": {"deep": {"er": [None]}}}]},
     ],
-    ids=lambda given: "-".join(given),
+    ids="-".join,
 )
 def test_what_is_given_arrives(transport: Transport, given: dict[str, Any]) -> None:
     """Text, numbers, arrays, nulls and nested JSON, to the last character."""

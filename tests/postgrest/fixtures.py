@@ -5,8 +5,9 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from outreach.migrate import migrate
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
+CLI = MODULES / "@supabase" / "cli-linux-x64" / "bin" / "supabase"
 TRANSPORTS = ("psycopg", "postgrest")
 JWT_SECRET = secrets.token_urlsafe(40)
 
@@ -191,6 +193,31 @@ def postgrest(node: Node, supabase_database: SecretStr) -> Iterator[Project]:
     node.close(project)
 
 
+@pytest.fixture
+def db_push(tmp_path: Path) -> Callable[[SecretStr], str]:
+    """The Supabase CLI's `db push --db-url` with our migrations; what it says."""
+    _install()
+    if not CLI.exists():
+        _do_without("the Supabase CLI is here for Linux on x86-64 alone")
+    project = tmp_path / "project"
+    shutil.copytree(HERE.parents[1] / "supabase", project / "supabase")
+
+    def push(database: SecretStr) -> str:
+        where = ["--workdir", str(project), "--db-url", _url(database)]
+        done = subprocess.run(
+            [CLI, "db", "push", "--yes", *where],
+            env={**os.environ, "DO_NOT_TRACK": "1", "HOME": str(tmp_path)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return f"{done.stdout}{done.stderr}"
+
+    return push
+
+
 def _url(database: SecretStr, *access: str) -> str:
     """As a URL, of another role: the server's own may become one of the API's, and has no rights."""
     parts = conninfo_to_dict(database.get_secret_value())
@@ -202,7 +229,7 @@ def _install() -> None:
     """`npm ci`, once; whoever has no Node does without these tests, but not in CI."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         _do_without("Node.js 20 or newer is not installed")
-    with FileLock(HERE / ".install.lock"):
+    with FileLock(Path(tempfile.gettempdir()) / "outreach-test-postgrest.lock"):
         if MODULES.is_dir():
             return
         done = subprocess.run(

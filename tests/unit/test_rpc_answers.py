@@ -117,7 +117,7 @@ def test_an_address_may_end_in_a_slash() -> None:
         (error(401, "PGRST301", "No suitable key or wrong key type"), "copy the secret"),
         (error(401, "PGRST303", "JWT expired"), "JWT expired"),
         (error(401, "42501", "permission denied for function begin_run"), "not the publishable"),
-        (error(403, "42501", "permission denied for table leads"), "permission denied for table"),
+        (error(403, "42501", "permission denied for table leads"), "which grants them"),
         (error(404, "PGRST202", "Could not find the function"), "run `outreach db migrate`"),
         (error(404, "42883", "function public.x() does not exist"), "run `outreach db migrate`"),
         (error(400, "42703", "column x does not exist"), "run `outreach db migrate`"),
