@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test chaos check format lint types imports lock clean
+.PHONY: demo test test-postgres15 chaos check format lint types imports lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -15,6 +15,11 @@ test: .venv/ready
 # The long random kill run: CHAOS_SEED repeats one, CHAOS_KILLS makes it longer.
 chaos: .venv/ready
 	$(BIN)/pytest -q -m chaos tests/chaos
+
+# The SQL on the oldest Postgres that Supabase runs: its programs, from Debian's package postgresql-15.
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
+test-postgres15: .venv/ready
+	POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -q -n 2 --dist loadfile tests/sql
 
 check: lint types imports test
 

@@ -213,6 +213,11 @@ class CampaignStatus(Model):
     leads: LeadCounts
     flow_run_ids: list[str] = Field(default_factory=list)
 
+    # For people, and so not in the JSON.
+    scheduled_at: datetime | None = Field(default=None, exclude=True)
+    paused_at: datetime | None = Field(default=None, exclude=True)
+    waiting_for: str | None = Field(default=None, exclude=True)
+
 
 class CampaignLead(Model):
     """The shape of one row of `outreach campaigns leads --json`: a contract with scripts."""

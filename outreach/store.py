@@ -162,11 +162,14 @@ class Store:
         )
         return Finished.model_validate(answer)
 
-    def fail_run(self, campaign: UUID, run: UUID, reason: str) -> None:
-        self._call("fail_run", campaign=campaign, run=run, reason=reason)
+    def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
+        """Whether that ended the campaign in error: only what the run owns."""
+        return bool(self._call("fail_run", campaign=campaign, run=run, reason=reason))
 
-    def crash_run(self, campaign: UUID, run: UUID, cause: str) -> None:
-        self._call("crash_run", campaign=campaign, run=run, cause=cause)
+    def crash_run(self, campaign: UUID, run: UUID, cause: str) -> bool:
+        """Whether that ended the campaign in error: it was the third time without progress."""
+        rows = self._call("crash_run", campaign=campaign, run=run, cause=cause)
+        return any(row["answer"] == "failed" for row in rows)
 
     def cancel_run(self, campaign: UUID, run: UUID) -> None:
         self._call("cancel_run", campaign=campaign, run=run)

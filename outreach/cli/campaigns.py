@@ -163,7 +163,7 @@ def show_all(*, as_json: AsJson = False) -> None:
                 (
                     c.id,
                     c.name,
-                    c.status,
+                    _shown(c),
                     f"{c.leads.sent}/{c.leads.total}",
                     c.leads.failed,
                     c.resume_at,
@@ -244,9 +244,11 @@ def _fields(campaign: CampaignStatus) -> dict[str, Any]:
     return {
         "id": campaign.id,
         "name": campaign.name,
-        "status": campaign.status,
+        "status": _shown(campaign),
         "error": campaign.error,
+        "starts": campaign.scheduled_at if campaign.status == "scheduled" else None,
         "goes on": campaign.resume_at,
+        "waits for": campaign.waiting_for,
         **_counts(campaign.leads),
         "flow runs": ", ".join(campaign.flow_run_ids),
     }
@@ -254,7 +256,12 @@ def _fields(campaign: CampaignStatus) -> dict[str, Any]:
 
 def _line(campaign: CampaignStatus) -> str:
     counts = ", ".join(f"{n} {name}" for name, n in _counts(campaign.leads).items())
-    return ": ".join(filter(None, (campaign.status, counts, cell(campaign.error))))
+    return ": ".join(filter(None, (_shown(campaign), counts, cell(campaign.error))))
+
+
+def _shown(campaign: CampaignStatus) -> str:
+    """A paused campaign keeps the status that the web app knows; a person is told both."""
+    return f"{campaign.status}, paused" if campaign.paused_at else campaign.status
 
 
 def _counts(leads: LeadCounts) -> dict[str, int]:

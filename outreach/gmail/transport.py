@@ -8,7 +8,6 @@ but for a 401, which is a refusal.
 import json
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -188,7 +187,7 @@ class Connections:
         self._url = url
         self._timeout = timeout
         self._here = threading.local()
-        self._all: weakref.WeakSet[Http] = weakref.WeakSet()  # a thread's end lets go of its own
+        self._all: list[Http] = []
         self._lock = threading.Lock()
 
     def of(self, account_id: UUID, credentials: Credentials) -> Http:
@@ -196,7 +195,7 @@ class Connections:
         if account_id not in mine:
             mine[account_id] = Http(credentials, self._url, self._timeout)
             with self._lock:
-                self._all.add(mine[account_id])
+                self._all.append(mine[account_id])
         return mine[account_id]
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from outreach.errors import ConfigurationError, Rejected, StoreUnavailable
 from outreach.store import Row
 
-PAUSES = (0.05, 0.2, 0.5)
-"""Seconds between the tries of one call; what lasts longer is for the caller to wait out."""
+PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries of one call: a server that restarts is back by then, and with the
+retries of its tasks a run outlives half a minute. What lasts longer ends it, for the dispatcher."""
 
 _MISSING = {"42883", "42P01", "42703", "3F000"}
 """Undefined function, table, column, schema."""

@@ -44,7 +44,11 @@ begin
     execute format('revoke all on public.send_attempts from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
-    grant select, insert, update, delete on public.send_attempts to service_role;
+    -- A new Supabase project grants nobody anything on new tables.
+    grant select, insert, update, delete
+      on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
+        public.campaign_leads, public.send_attempts
+      to service_role;
   end if;
 end
 $$;

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -174,19 +175,20 @@ def columns_of(database: SecretStr) -> dict[str, list[str]]:
 @pytest.mark.parametrize("kind", ["secret", "service_role"])
 def test_either_kind_of_service_key_may_call(postgrest: Project, kind: str) -> None:
     """`sb_secret_…`, and the JWT that older projects still have."""
-    transport = PostgREST(postgrest.url, SecretStr(getattr(postgrest.keys, kind)))
-    assert transport.call("schema_version") == [{"version": migrations()[-1][0]}]
-    transport.close()
+    key = SecretStr(getattr(postgrest.keys, kind))
+    with closing(PostgREST(postgrest.url, key)) as transport:
+        assert transport.call("schema_version") == [{"version": migrations()[-1][0]}]
 
 
 @pytest.mark.parametrize("kind", ["publishable", "anon", "wrong"])
 def test_any_other_key_is_refused_in_one_sentence(postgrest: Project, kind: str) -> None:
     """Which names the setting, and does not repeat the key."""
     key = getattr(postgrest.keys, kind, "sb_secret_of_another_project")
-    transport = PostgREST(postgrest.url, SecretStr(key))
-    with pytest.raises(ConfigurationError, match="SUPABASE_SERVICE_ROLE_KEY") as caught:
+    with (
+        closing(PostgREST(postgrest.url, SecretStr(key))) as transport,
+        pytest.raises(ConfigurationError, match="SUPABASE_SERVICE_ROLE_KEY") as caught,
+    ):
         transport.call("schema_version")
-    transport.close()
     assert key not in str(caught.value)
 
 
@@ -273,15 +275,15 @@ def test_a_new_project_is_ready_after_the_migrations(
     """The service role has the rights that it needs, where Supabase gives none by itself."""
     adopt(empty)
     project = node.open(empty, new_keys())
-    store = Store(PostgREST(project.url, project.key), settings)
 
-    store.import_leads([{"email": "bob@acme.test", "company": "Acme"}], "spring")
-    store.save_account(uuid4(), "ann@us.test", refresh_token="t")
-    store.create_campaign(uuid4(), "Spring", ["ann@us.test"], tag="spring")
+    with closing(Store(PostgREST(project.url, project.key), settings)) as store:
+        store.import_leads([{"email": "bob@acme.test", "company": "Acme"}], "spring")
+        store.save_account(uuid4(), "ann@us.test", refresh_token="t")
+        store.create_campaign(uuid4(), "Spring", ["ann@us.test"], tag="spring")
+        pending = [campaign.leads.pending for campaign in store.list_campaigns()]
 
-    assert [campaign.leads.pending for campaign in store.list_campaigns()] == [1]
-    store.close()
     node.close(project)
+    assert pending == [1]
 
 
 def test_either_tool_makes_the_same_schema_and_the_other_has_nothing_to_do(
@@ -315,10 +317,17 @@ def test_the_originals_rows_stay_as_they_are(original: SecretStr, adopt: Migrate
     assert schema(original) == adopted
 
 
-def test_rows_that_need_an_owner_ask_for_one(original: SecretStr, settings: Settings) -> None:
+@pytest.fixture
+def adopted(original: SecretStr, adopt: Migrate, settings: Settings) -> Iterator[Store]:
+    """The Store on the original's database, after the cut-over."""
+    adopt(original)
+    with closing(Store(Postgres(original), settings)) as store:
+        yield store
+
+
+def test_rows_that_need_an_owner_ask_for_one(adopted: Store) -> None:
     """The web app's do; with one they are made."""
-    migrate(original)
-    store, owner, lead = Store(Postgres(original), settings), uuid4(), {"email": "bob@acme.test"}
+    store, owner, lead = adopted, uuid4(), {"email": "bob@acme.test"}
 
     with pytest.raises(Rejected, match="--user-id"):
         store.save_account(uuid4(), "eve@us.test", refresh_token="t")
@@ -331,16 +340,11 @@ def test_rows_that_need_an_owner_ask_for_one(original: SecretStr, settings: Sett
     made = store.create_campaign(uuid4(), "Spring", ["eve@us.test"], tag="spring", owner=owner)
 
     assert made.leads == 1
-    store.close()
 
 
-def test_nobody_is_mailed_by_the_cut_over(
-    original: SecretStr, adopt: Migrate, settings: Settings
-) -> None:
+def test_nobody_is_mailed_by_the_cut_over(original: SecretStr, adopted: Store) -> None:
     """What the old sender may be at waits for a person, who is told why; then it goes on."""
-    adopt(original)
-    store = Store(Postgres(original), settings)
-    run = uuid4()
+    store, run = adopted, uuid4()
     campaigns = {campaign.name: campaign.id for campaign in store.list_campaigns()}
 
     due = store.take_due()
@@ -359,7 +363,6 @@ def test_nobody_is_mailed_by_the_cut_over(
     assert "previous sender" in why[0][0]
     assert goes_on == [campaigns["mid-send"]]
     assert store.campaign_status(campaigns["mid-send"]).leads.sent == 3
-    store.close()
 
 
 # --- what Supabase has and this Postgres has not -------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
     PREFECT_LOGGING_LEVEL,
     temporary_settings,
@@ -32,7 +33,13 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (
         prefect_server(home) as api,
         temporary_settings(
-            {PREFECT_API_URL: api, PREFECT_HOME: home, PREFECT_LOGGING_LEVEL: "ERROR"}
+            {
+                PREFECT_API_URL: api,
+                PREFECT_HOME: home,
+                PREFECT_LOGGING_LEVEL: "ERROR",
+                # Its thread takes a second to end.
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            }
         ),
     ):
         yield api

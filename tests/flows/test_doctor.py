@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from outreach.cli import app
-from outreach.rpc import Postgres
+from outreach.rpc import Postgres, failures
 from outreach.settings import Settings
 from outreach.store import Store
 from tests.postgrest.fixtures import Project
@@ -44,6 +44,7 @@ def doctor(
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         monkeypatch.setenv(name.upper(), str(text))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(failures, "PAUSES", (0,))
 
     def run(status: int, **changed: str | None) -> dict[str, Finding]:
         for name, text in changed.items():
