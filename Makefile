@@ -4,17 +4,25 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-postgres15 chaos check format lint types imports lock clean
+.PHONY: demo test test-slow test-postgres15 lifecycle chaos check format lint types imports lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
 
 test: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile -m "not lifecycle and not chaos"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not lifecycle and not chaos"
+
+# Real servers, workers and flow processes, ended in every way: five minutes.
+lifecycle: .venv/ready
+	$(BIN)/pytest -q -m lifecycle
 
 # The long random kill run: CHAOS_SEED repeats one, CHAOS_KILLS makes it longer.
 chaos: .venv/ready
 	$(BIN)/pytest -q -m chaos tests/chaos
+
+# The whole job over PostgREST: thousands of leads, and outages.
+test-slow: .venv/ready
+	$(BIN)/pytest -m slow
 
 # The SQL on the oldest Postgres that Supabase runs: its programs, from Debian's package postgresql-15.
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
@@ -39,7 +47,7 @@ imports: .venv/ready
 
 # Pins the whole tree with hashes, for every platform, without a registry's address.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-header --group dev pyproject.toml -o requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -27,10 +28,20 @@ SETTINGS = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
         "prefect.server.concurrency.lease_storage.filesystem"
     ),
+    # The dispatcher alone makes 1,440 runs a day: what is older than 30 days goes.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "DO_NOT_TRACK": "1",
 }
+
+RUN_SETTINGS = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # The engine's own line for each task run would be one for each mail.
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
+}
+"""For the processes of the flows; prefect.yaml has the same as job variables."""
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -42,9 +53,24 @@ def isolated_environment(home: Path) -> dict[str, str]:
     return {**others, **SETTINGS, "PREFECT_HOME": str(home.resolve())}
 
 
+@dataclass(frozen=True)
+class Server:
+    api: str
+    """http://127.0.0.1:PORT/api"""
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
 @contextmanager
 def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
-    """A running server with its UI; the address of its API. Ended, and waited for, at the exit.
+    """As `running_server`; the address of its API."""
+    with running_server(home, port) as server:
+        yield server.api
+
+
+@contextmanager
+def running_server(home: Path, port: int | None = None) -> Iterator[Server]:
+    """A server with its UI, its state under `home`. Ended, and waited for, at the exit.
 
     Raises ConfigurationError when the port is taken or the server does not come up.
     """
@@ -66,9 +92,9 @@ def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
         )
     try:
         _wait_until_healthy(process, f"{address}/api", home / "server.log")
-        yield f"{address}/api"
+        yield Server(f"{address}/api", process, home / "server.log")
     finally:
-        _end(process)
+        end(process, STOP_SECONDS)
 
 
 def _free(port: int | None) -> int:
@@ -94,12 +120,11 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], api: str, log: Path) -
     raise ConfigurationError(f"Prefect's server did not start; its log is {log}.")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The whole session: the server starts helpers of its own."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """End a process that leads a session, and then whatever of that session is left."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import BaseModel
 
-from outreach.store import Begun, Finished
+from outreach.answers import Begun, Finished
 from outreach.wiring import current
 
 

@@ -3,12 +3,18 @@
 A web app needs no access to Prefect: it writes a campaign's row, and this flow finds it.
 """
 
-from prefect import flow
+from prefect import flow, runtime
 
 from tasks.dispatch import follow_up, settle_all, start_due, sweep_cancelled, sweep_drafts
 
 
-@flow(name="dispatch-campaigns")
+def named_after_minute() -> str:
+    """`dispatch 10:42`, in UTC; a name must never be what stops a run."""
+    start = runtime.flow_run.scheduled_start_time
+    return f"dispatch {start:%H:%M}" if start else "dispatch"
+
+
+@flow(name="dispatch-campaigns", flow_run_name=named_after_minute)
 def dispatch_campaigns() -> int:
     """Start a run for each campaign that is due; returns how many."""
     follow_up()

@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from outreach.errors import ConfigurationError, OutreachError, TemporarilyUnavailable
 from outreach.wiring import current
+from tasks.events import announce
 
 
 def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -16,16 +17,20 @@ def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # n
         return
     error = state.data if isinstance(state.data, BaseException) else _raised(state)
     if isinstance(error, TemporarilyUnavailable):
-        current().store.crash_run(campaign, flow_run.id, str(error))
+        failed = current().store.crash_run(campaign, flow_run.id, str(error))
     else:
-        current().store.fail_run(campaign, flow_run.id, _reason(error, state))
+        failed = current().store.fail_run(campaign, flow_run.id, _reason(error, state))
+    if failed:
+        _announce_failure(campaign, flow_run)
 
 
 def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
     """The run died: the next one goes on, three times at most without progress."""
     campaign = _campaign(flow_run)
-    if campaign is not None:
-        current().store.crash_run(campaign, flow_run.id, state.message or "it crashed")
+    if campaign is None:
+        return
+    if current().store.crash_run(campaign, flow_run.id, state.message or "it crashed"):
+        _announce_failure(campaign, flow_run)
 
 
 def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -33,6 +38,21 @@ def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  #
     campaign = _campaign(flow_run)
     if campaign is not None:
         current().store.cancel_run(campaign, flow_run.id)
+
+
+def _announce_failure(campaign: UUID, flow_run: FlowRun) -> None:
+    status = current().store.campaign_status(campaign)
+    leads = status.leads
+    announce(
+        "failed",
+        campaign,
+        flow_run.id,
+        status.name,
+        error=status.error,
+        sent=leads.sent,
+        failed=leads.failed,
+        total=leads.total,
+    )
 
 
 def _campaign(flow_run: FlowRun) -> UUID | None:

@@ -1,10 +1,11 @@
 """Send one campaign: every pending lead gets one personal mail, or a reason why not."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
+from pydantic import Field
 
 from flows.answers import ended, handed_back, named_after_campaign
 from flows.hooks import cancel_campaign, fail_campaign, release_campaign
@@ -14,6 +15,12 @@ from tasks.leads import claim, settle
 from tasks.report import report
 from tasks.run import CampaignRun, owned
 from tasks.send import NoSlotsError, grouped, send, sender_slots
+
+Id = Annotated[
+    UUID,
+    Field(json_schema_extra={"pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}),
+]
+"""Prefect's API and its form check the pattern; of a mere `format` they take any text."""
 
 
 @flow(
@@ -25,7 +32,7 @@ from tasks.send import NoSlotsError, grouped, send, sender_slots
     on_crashed=[release_campaign],
     on_cancellation=[cancel_campaign],
 )
-def send_campaign(campaign_id: UUID) -> State[Any]:
+def send_campaign(campaign_id: Id) -> State[Any]:
     """Mail every pending lead of one campaign, once, and set the campaign's status.
 
     Args:

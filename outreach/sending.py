@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import assert_never
 from uuid import UUID, uuid4
 
+from outreach.answers import Attempted
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -17,6 +18,7 @@ from outreach.errors import (
     QuotaReached,
     SendUnclear,
     StoreUnavailable,
+    TemplateNotReady,
     TemporarilyUnavailable,
 )
 from outreach.mailer import Mailer, Prepared
@@ -35,7 +37,7 @@ from outreach.models import (
     WasSent,
 )
 from outreach.settings import Settings
-from outreach.store import Attempted, Store
+from outreach.store import Store
 
 BuildMail = Callable[[Claim, str], bytes]
 """(claim, search token) -> the mail as it will leave. Raises LeadError."""
@@ -97,8 +99,17 @@ class Sending:
                 thread_id=claim.draft.thread_id,
             )
         search_token = f"o{uuid4().hex}"
-        mail = self._build(claim, search_token)
+        mail = self._made(claim, search_token)
         return self._mailer.prepare(claim.sender.id, mail, search_token)
+
+    def _made(self, claim: Claim, search_token: str) -> bytes:
+        try:
+            return self._build(claim, search_token)
+        except LeadError:
+            raise
+        except Exception as error:
+            # One lead with data that nobody foresaw must not stop all the others.
+            raise TemplateNotReady(f"Its mail cannot be made ({type(error).__name__}).") from error
 
     def _begin_and_post(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Outcome:
         """Write the attempt ahead, then post; what to do when it may not go (yet)."""

@@ -3,12 +3,14 @@
 import time
 from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import task
 
 from outreach import attachments
+from outreach.answers import Begun, Finished
 from outreach.errors import AccountMissing, NoAccounts
-from outreach.store import Begun, Finished
 from outreach.wiring import current
+from tasks.events import announce_end, announce_start
+from tasks.log import run_log
 from tasks.retries import PHASE
 from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id
 
@@ -29,7 +31,7 @@ def begin(campaign_id: UUID) -> Begun:
             store.release_run(campaign_id, flow_run_id())
             return begun
         if not told:
-            get_run_logger().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
+            run_log().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
             told = True
         time.sleep(min(begun.wait_seconds, LEASE_SECONDS / 4))
     return begun
@@ -50,16 +52,19 @@ def check(run: CampaignRun) -> None:
     run.name, run.leads = found.name, found.leads
     run.paces = [default if pace is None else pace for pace in found.pace_seconds or []]
     run.attachment = attachments.load(run.settings.attachment_pdf, found.attachment)
-    get_run_logger().info(
+    run_log().info(
         "%s: %d of %d leads pending, %d account(s)",
         run.name,
         run.leads.pending,
         run.leads.total,
         found.accounts,
     )
+    announce_start(run)
 
 
 @task(**PHASE)
 def finish(run: CampaignRun) -> Finished:
     """Count the campaign's end from its rows, or leave it running until its leads can go on."""
-    return run.store.finish_run(run.campaign, run.id, run.resume_after, run.waiting_for)
+    finished = run.store.finish_run(run.campaign, run.id, run.resume_after, run.waiting_for)
+    announce_end(run, finished)
+    return finished

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from prefect import get_run_logger, runtime, task
+from prefect import runtime, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
@@ -12,6 +12,7 @@ from prefect.states import Crashed
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.settling import Settling
 from outreach.wiring import current
+from tasks.log import run_log
 from tasks.retries import PHASE
 
 DEPLOYMENT = "send-campaign/send-campaign"
@@ -37,7 +38,7 @@ def start_due() -> int:
             as_subflow=False,
         )
         store.note_dispatch(campaign.id, run.id)  # type: ignore[union-attr]  # sync here
-        get_run_logger().info("%s: run %s", campaign.name, run.id)  # type: ignore[union-attr]
+        run_log().info("%s: run %s", campaign.name, run.id)  # type: ignore[union-attr]
     return len(due)
 
 
@@ -52,7 +53,7 @@ def follow_up() -> None:
         state = _state(dispatched.flow_run)
         if state is not None and state.is_cancelled():
             store.cancel_campaign(dispatched.id)
-            get_run_logger().info("Campaign %s was cancelled before it began", dispatched.id)
+            run_log().info("Campaign %s was cancelled before it began", dispatched.id)
         elif state is None or state.is_final():
             store.forget_dispatch(dispatched.id, dispatched.flow_run)
 
@@ -65,14 +66,14 @@ def settle_all() -> None:
     for attempt in parts.store.list_open_attempts():
         outcome = settling.settle(attempt)
         if outcome.kind != "open":
-            get_run_logger().info("A mail in doubt was settled: %s", outcome.kind)
+            run_log().info("A mail in doubt was settled: %s", outcome.kind)
 
 
 @task(**PHASE)
 def sweep_cancelled() -> None:
     """Pending leads of campaigns that somebody cancelled by updating the row."""
     while swept := current().store.sweep_cancelled():
-        get_run_logger().info("%d leads of cancelled campaigns were cancelled", swept)
+        run_log().info("%d leads of cancelled campaigns were cancelled", swept)
 
 
 @task(**PHASE)
@@ -91,7 +92,7 @@ def sweep_drafts() -> None:
         except (AccountUnusable, QuotaReached, TemporarilyUnavailable):
             continue  # the next hour does
         if swept:
-            get_run_logger().info("%d orphan drafts were deleted", swept)
+            run_log().info("%d orphan drafts were deleted", swept)
 
 
 def _state(flow_run: UUID) -> State | None:

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from prefect import get_run_logger, runtime, task
+from prefect import runtime, task
 
-from outreach.store import Batch
+from outreach.answers import Batch
+from tasks.log import run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
 
@@ -24,5 +25,5 @@ def settle(run: CampaignRun) -> None:
     for attempt in run.store.list_open_attempts(run.campaign):
         outcome = run.settling.settle(attempt)
         if outcome.kind != "open":
-            get_run_logger().info("A mail in doubt was settled: %s", outcome.kind)
+            run_log().info("A mail in doubt was settled: %s", outcome.kind)
             run.count(outcome)

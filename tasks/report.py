@@ -6,7 +6,7 @@ Nothing here decides anything; addresses are masked, and the database stays the 
 import time
 from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -15,7 +15,8 @@ from prefect.artifacts import (
 )
 
 from outreach.addresses import mask
-from outreach.store import Finished
+from outreach.answers import Finished
+from tasks.log import run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
 
@@ -40,7 +41,7 @@ class Progress:
             self._update()
         if now - self._told >= TELL_EVERY_SECONDS:
             self._told = now
-            get_run_logger().info("%s", told(self._run))
+            run_log().info("%s", told(self._run))
 
     def close(self) -> None:
         self._update()
@@ -89,6 +90,6 @@ def report(run: CampaignRun, finished: Finished) -> None:
         )
     lines += [f"- {mask(a.email)} cannot send: {a.status_reason}" for a in accounts]
     create_markdown_artifact("\n".join(lines), key="campaign-summary", description=run.name)
-    get_run_logger().info(
+    run_log().info(
         "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
     )

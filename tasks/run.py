@@ -1,6 +1,5 @@
 """One run of one campaign, as its tasks share it: its lease, its sending, and how far it is."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import get_run_logger, runtime
+from prefect import runtime
 
 from outreach.errors import StoreUnavailable
 from outreach.mime import Attachment, build
@@ -17,11 +16,10 @@ from outreach.render import pixel_url, render
 from outreach.sending import Sending
 from outreach.settling import Settling
 from outreach.wiring import Parts, current
+from tasks.log import Logger, run_log
 
 LEASE_SECONDS = 60.0
 """A run that says nothing for so long is taken for dead."""
-
-Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class CampaignRun:
@@ -102,7 +100,7 @@ def owned(campaign: UUID) -> Iterator[CampaignRun]:
     run = CampaignRun(campaign, flow_run_id(), current())
     over = threading.Event()
     heartbeat = threading.Thread(
-        target=_keep_lease, args=(run, over, get_run_logger()), name="lease", daemon=True
+        target=_keep_lease, args=(run, over, run_log()), name="lease", daemon=True
     )
     heartbeat.start()
     try:

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from prefect import get_run_logger, runtime, task
+from prefect import runtime, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import State
@@ -20,6 +20,7 @@ from prefect.utilities.collections import batched_iterable
 from outreach.addresses import mask
 from outreach.errors import TemporarilyUnavailable
 from outreach.models import Claim, Outcome
+from tasks.log import run_log
 from tasks.retries import PHASE, RETRIES
 from tasks.run import CampaignRun
 
@@ -140,7 +141,7 @@ def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None
             )
         except TimeoutError:
             raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs") from None
-        get_run_logger().info("%d sender(s)", slots)
+        run_log().info("%d sender(s)", slots)
         yield
 
 

@@ -11,7 +11,17 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import accounts, campaigns, database, doctor, doubt, leads, operating, starting
+from outreach.cli import (
+    accounts,
+    campaigns,
+    database,
+    doctor,
+    doubt,
+    leads,
+    operating,
+    starting,
+    up,
+)
 from outreach.cli.output import note
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
 
@@ -41,6 +51,7 @@ for command in (
 ):
     campaigns.app.command()(command)
 app.command()(doctor.doctor)
+app.command()(up.up)
 
 
 def _show_version(wanted: bool) -> None:

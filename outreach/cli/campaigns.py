@@ -29,7 +29,8 @@ from outreach.headers import breaks_a_header
 from outreach.models import CampaignStatus, LeadCounts
 
 if TYPE_CHECKING:
-    from outreach.store import Created, Store
+    from outreach.answers import Created
+    from outreach.store import Store
 
 ENDED = ("completed", "error", "cancelled")
 WATCH_SECONDS = 1.0

@@ -13,11 +13,11 @@ from uuid import UUID
 
 import typer
 
+from outreach.answers import Imported
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.csv_leads import Row, Skip, check_encoding, read_leads
 from outreach.cli.output import AsJson, note, progress, say, show_json
 from outreach.errors import Rejected, StoreUnavailable
-from outreach.store import Imported
 
 BATCH = 1000
 """Leads in one call of the database."""

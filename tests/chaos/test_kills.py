@@ -15,6 +15,7 @@ from outreach.rpc import Postgres
 from outreach.store import Store
 from tests.chaos.conftest import World, read_steps
 from tests.chaos.sender import Plan
+from tests.postgrest.fixtures import Project
 
 AT_ONCE = 4
 """Senders that die side by side: they mostly wait."""
@@ -27,27 +28,26 @@ def test_killed_at_every_step_it_mails_each_lead_once(
     world: World, tmp_path: Path, scopes: str
 ) -> None:
     """SIGKILL before and after each SQL call and each HTTP request of a whole run."""
-    log = tmp_path / "steps"
-    assert world.run(world.campaign(scopes=scopes), Plan(log=log)) == 0
-    steps = read_steps(log)
-
-    def killed_at(step: int) -> UUID:
-        campaign = world.campaign(scopes=scopes)
-        assert world.run(campaign, Plan(at_step=step)) == -signal.SIGKILL
-        return campaign
-
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        campaigns = list(threads.map(killed_at, range(1, len(steps) + 1)))
-        world.move_clock(60)
-        list(threads.map(world.run_to_the_end, campaigns))
+    campaigns, steps = _kill_at_every_step(world, tmp_path / "steps", scopes)
 
     counts = world.account_for(*campaigns)
-    assert any("before begin_attempt" in step for step in steps)
-    assert any("after POST" in step for step in steps)
-    assert counts["sent"] + counts["unclear"] == 3 * len(steps)
+    assert counts["sent"] + counts["unclear"] == 3 * steps
     # Drafts that may be read leave no doubt. Without reading, and of a direct mail that is nowhere
     # to be found, nobody can say whether it left.
     assert (counts["unclear"] == 0) == (scopes == "modify")
+
+
+def test_killed_at_every_step_over_postgrest_it_mails_each_lead_once(
+    world: World, postgrest: Project, tmp_path: Path
+) -> None:
+    """The same on the other transport."""
+    world.settings = world.settings.model_copy(
+        update={"supabase_url": postgrest.url, "supabase_service_role_key": postgrest.key}
+    )
+
+    campaigns, steps = _kill_at_every_step(world, tmp_path / "steps", "modify")
+
+    assert world.account_for(*campaigns) == {"sent": 3 * steps, "failed": 0, "unclear": 0}
 
 
 @SCOPES
@@ -253,7 +253,8 @@ def test_the_database_restarted_in_the_middle_loses_and_doubles_nothing(
         sender = there.start(campaign)
         there.wait_for_mails(10)
         os.kill(running.pid, signal.SIGQUIT)
-        postgres.start(home, durable=True)
+        _until_gone(running.pid)  # its port is taken until then, and the address is to stay
+        assert postgres.start(home, durable=True).url == running.url
         sender.join(60)
         assert there.account_for(campaign) == {"sent": 60, "failed": 0, "unclear": 0}
         store.close()
@@ -280,6 +281,32 @@ def test_the_harness_notices_who_sends_first_and_records_later(
         killed_at(step)
 
     assert world.gmail.get("/sandbox/duplicates").json() != {}
+
+
+def _kill_at_every_step(world: World, log: Path, scopes: str) -> tuple[list[UUID], int]:
+    """A campaign of three leads for each step, killed there and then run to its end."""
+    assert world.run(world.campaign(scopes=scopes), Plan(log=log)) == 0
+    steps = read_steps(log)
+    assert {"before begin_attempt", "after begin_attempt", "after record_outcome"} <= set(steps)
+    assert any(step.startswith("after POST") for step in steps)
+
+    def killed_at(step: int) -> UUID:
+        campaign = world.campaign(scopes=scopes)
+        assert world.run(campaign, Plan(at_step=step)) == -signal.SIGKILL
+        return campaign
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        campaigns = list(threads.map(killed_at, range(1, len(steps) + 1)))
+        world.move_clock(60)
+        list(threads.map(world.run_to_the_end, campaigns))
+    return campaigns, len(steps)
+
+
+def _until_gone(pid: int, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "Postgres does not end"
+        threading.Event().wait(0.01)
 
 
 def _until_stopped(pid: int | None, seconds: float = 20) -> None:

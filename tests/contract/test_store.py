@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from outreach.answers import Batch, Begun, Checked, Created, Finished, Imported, Reason
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
 from outreach.models import (
     Account,
@@ -20,7 +21,7 @@ from outreach.models import (
     LeadCounts,
     Sender,
 )
-from outreach.store import Batch, Begun, Checked, Created, Finished, Imported, Reason, Store
+from outreach.store import Store
 
 ROW = {
     "email": "bob@acme.test", "name": "Bob", "role": "CEO", "company": "Acme", "domain": "acme.test",
@@ -142,17 +143,17 @@ def test_a_campaign_is_created_with_all_that_is_given(store: Store, account: UUI
     """Again: the same."""
     assert account
     store.import_leads([ROW, {"email": " BOB@acme.test "}, {"email": "eve@acme.test"}], "spring")
-    made = uuid4()
+    made, due = uuid4(), datetime.now(UTC) + timedelta(days=1)
     created = [
         store.create_campaign(
-            made, "Frühling", ["ann@us.test"], tag="spring", starts_at=datetime.now(UTC) + timedelta(days=1),
+            made, "Frühling", ["ann@us.test"], tag="spring", starts_at=due,
             attachment="deck.pdf", time_zone="Europe/Berlin", days=[1, 5], day_from=time(9), day_until=time(17, 30),
         )
         for _ in range(2)
     ]  # fmt: skip
     assert created == [Created(id=made, leads=2, skipped=[])] * 2
     assert store.campaign_status(made) == CampaignStatus(
-        id=made, name="Frühling", status="draft", leads=LeadCounts(pending=2)
+        id=made, name="Frühling", status="draft", leads=LeadCounts(pending=2), scheduled_at=due
     )
     assert store.check_campaign(made).attachment == "deck.pdf"
 

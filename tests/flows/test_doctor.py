@@ -78,7 +78,10 @@ def test_what_is_well_is_said_in_a_line_each(
     """Without Prefect, which it can do without; the address of the database is never shown."""
     add(store)
 
-    findings = doctor(0)
+    # Where another test's Prefect server is at hand, too.
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        findings = doctor(0)
+        shown = app.run(["doctor"])
 
     assert {check: finding["verdict"] for check, finding in findings.items()} == {
         "settings": "ok",
@@ -87,7 +90,7 @@ def test_what_is_well_is_said_in_a_line_each(
         "prefect": "warn",
         "attachment": "ok",
     }
-    assert app.run(["doctor"]) == 0
+    assert shown == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
         [finding["verdict"], check] for check, finding in findings.items()

@@ -31,7 +31,7 @@ from tests.flows.test_send_campaign import (  # noqa: F401
 )
 from tests.postgrest.fixtures import Node, Project, new_keys, started
 
-pytestmark = pytest.mark.usefixtures("prefect_api")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
 AWAY_SECONDS = 10.0
 

@@ -1,0 +1,97 @@
+"""What a Prefect server needs before the first worker comes, made as often as one likes.
+
+    python -m deployments.provision [--notify URL]
+
+It needs PREFECT_API_URL alone. What is there already stays as operators have set it.
+"""
+
+import argparse
+from typing import Any
+
+from prefect.automations import Automation
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.events.actions import CallWebhook
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from prefect.types import SecretDict
+from pydantic import SecretStr
+
+from tasks.send import LIMIT, LIMIT_WHEN_MISSING
+
+POOL = "outreach"
+NOTIFICATION = "campaign-failed"
+"""The name of the automation, and of the webhook block that it calls."""
+
+PAYLOAD = """{"text": {{
+  ("Campaign " ~ event.payload.name ~ " failed: " ~ event.payload.error) | tojson
+}}}"""
+
+
+def provision(notify: str | None = None) -> None:
+    """The work pool, the limit, and with an address the notification on failed campaigns."""
+    with get_client(sync_client=True) as client:
+        _work_pool(client)
+        _limit(client)
+    if notify is not None:
+        _notification(notify)
+
+
+def _work_pool(client: SyncPrefectClient) -> None:
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+
+
+def _limit(client: SyncPrefectClient) -> None:
+    """Never `upsert`: that would take back what an operator has turned in the UI."""
+    try:
+        client.read_global_concurrency_limit_by_name(LIMIT)
+    except ObjectNotFound:
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
+        )
+
+
+def _notification(address: str) -> None:
+    """An example to copy: posts `{"text": …}`, as chats' webhooks take it, when a campaign fails.
+
+    The address is often a secret: it is kept in a block, whose values Prefect encrypts.
+    """
+    webhook = Webhook(
+        method="POST",
+        url=SecretStr(address),
+        headers=SecretDict({"Content-Type": "application/json"}),
+    )
+    block: Any = webhook.save(NOTIFICATION, overwrite=True)  # sync, as its caller is
+    automation = Automation(
+        name=NOTIFICATION,
+        description="Tells people about each campaign that ends in error.",
+        trigger=EventTrigger(
+            expect={"campaign.failed"},
+            match={"prefect.resource.id": "campaign.*"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[CallWebhook(block_document_id=block, payload=PAYLOAD)],
+    )
+    try:
+        existing: Any = Automation.read(name=NOTIFICATION)
+    except ValueError:
+        automation.create()
+    else:
+        automation.id = existing.id
+        automation.enabled = existing.enabled
+        automation.update()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deployments.provision", description=__doc__)
+    parser.add_argument("--notify", metavar="URL", help="a webhook that hears of failed campaigns")
+    provision(parser.parse_args().notify)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""`outreach up`: all that a campaign needs on one machine, until Ctrl-C.
+
+The database (an embedded Postgres unless another one is set), a Prefect server with its UI, and one
+process that serves the deployments; each flow run is a process of its own below that one.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from filelock import FileLock, Timeout
+from pydantic import AliasChoices, SecretStr
+
+from outreach.cli.output import say
+from outreach.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from outreach.settings import Settings
+
+PORT = 4200
+LOOK_SECONDS = 0.5
+STOP_SECONDS = 45.0
+"""A flow run that is told to end has Prefect's 30 s before it is killed."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process that has to live as long as we do."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def up(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of Prefect's server; 0 takes a free one.")
+    ] = PORT,
+) -> None:
+    """Run all on this machine until Ctrl-C: database, Prefect with its UI, the deployments."""
+    from outreach import settings as settings_module  # noqa: PLC0415 - after --help
+
+    settings = _absolute(settings_module.load())
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as started:
+        try:
+            parts = _start(started, settings, port)
+            _watch(parts)
+        except KeyboardInterrupt:
+            say("Ending …")
+        finally:
+            _ignore_signals()
+
+
+def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
+    """Raises ConfigurationError, with nothing left running."""
+    home = settings.outreach_home
+    prefect_home = home / "prefect"
+    prefect_home.mkdir(parents=True, exist_ok=True)
+    _leave_current_folder(prefect_home)
+    from deployments.server import running_server  # noqa: PLC0415 - never a foreign one
+
+    started.enter_context(_alone(home))
+    started.enter_context(_database(settings))
+    server = started.enter_context(running_server(prefect_home, port or None))
+    serving = started.enter_context(_serving(settings, prefect_home, server.api))
+    say(f"Prefect   {server.api.removesuffix('/api')}")
+    say(f"Logs      {server.log}")
+    say(f"          {serving.log}")
+    say(f"Commands  in other terminals: export PREFECT_API_URL={server.api}")
+    say("Campaigns that are due are sent. Ctrl-C ends all.")
+    sys.stdout.flush()
+    return [Part("Prefect's server", server.process, server.log), serving]
+
+
+def _watch(parts: list[Part]) -> NoReturn:
+    """Until a signal, or until one of them ends by itself: raises ConfigurationError."""
+    while True:
+        for part in parts:
+            if part.process.poll() is not None:
+                raise ConfigurationError(
+                    f"{part.name} ended by itself, so all was ended; its log is {part.log}."
+                )
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Two of them would share one Prefect database and fight over the embedded Postgres."""
+    lock = FileLock(home / "up.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigurationError(
+            f"`outreach up` already runs on {home}; end that one, or set OUTREACH_HOME to another "
+            "folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _database(settings: "Settings") -> Iterator[None]:
+    """Reachable and up to date; the embedded one is started, and stopped at the exit."""
+    from outreach import wiring  # noqa: PLC0415 - after --help
+    from outreach.local import postgres  # noqa: PLC0415
+
+    embedded = settings.supabase_url is None and settings.database_url is None
+    try:
+        wiring.refuse_mixed_worlds(settings)
+        store = wiring.open_store(settings)
+        try:
+            list(store.list_accounts())
+        finally:
+            store.close()
+        yield
+    finally:
+        if embedded:
+            postgres.stop(settings.outreach_home)
+
+
+@contextmanager
+def _serving(settings: "Settings", home: Path, api: str) -> Iterator[Part]:
+    """The process that serves the deployments, in a session of its own: Ctrl-C is ours to handle.
+
+    Its folder is Prefect's home: what flow runs inherit holds no `.env` and no foreign module.
+    """
+    from deployments.server import RUN_SETTINGS, end, isolated_environment  # noqa: PLC0415
+
+    environment = {
+        **isolated_environment(home),
+        **RUN_SETTINGS,
+        **_exported(settings),
+        "PREFECT_API_URL": api,
+    }
+    with (home / "flows.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.serving"],
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield Part("What serves the deployments", process, home / "flows.log")
+    finally:
+        end(process, STOP_SECONDS)
+
+
+def _absolute(settings: "Settings") -> "Settings":
+    """Paths that mean the same in every folder."""
+    pdf = settings.attachment_pdf
+    if pdf is not None and not pdf.startswith("https://"):
+        pdf = str(Path(pdf).resolve())
+    return settings.model_copy(
+        update={"outreach_home": settings.outreach_home.resolve(), "attachment_pdf": pdf}
+    )
+
+
+def _exported(settings: "Settings") -> dict[str, str]:
+    """The settings as an environment: `.env` is read here and nowhere below."""
+    exported = {}
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        alias = field.validation_alias
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else name.upper()
+        if value is not None:
+            exported[variable] = str(
+                value.get_secret_value() if isinstance(value, SecretStr) else value
+            )
+    return exported
+
+
+def _leave_current_folder(folder: Path) -> None:
+    """A `tasks.py` or a `.env` in the folder that we were called from is none of ours."""
+    os.chdir(folder)
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM is Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """What has begun to end is not left half ended by impatience; every step has its time-out."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,55 @@
+"""What became of a campaign, as Prefect events: automations can notify of them.
+
+The resource is `campaign.<id>`; the payload has the campaign's name, and what the event is about.
+"""
+
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+from prefect.events import emit_event
+
+from outreach.answers import Finished
+from tasks.run import CampaignRun
+
+What = Literal["started", "completed", "failed", "deferred"]
+
+
+def announce(what: What, campaign: UUID, run: UUID, name: str, **payload: Any) -> None:
+    """Say it once a run, however often the task that says it is retried."""
+    emit_event(
+        f"campaign.{what}",
+        resource={"prefect.resource.id": f"campaign.{campaign}", "prefect.resource.name": name},
+        payload={"campaign_id": str(campaign), "name": name, **payload},
+        id=uuid5(run, what),
+    )
+
+
+def announce_start(run: CampaignRun) -> None:
+    announce(
+        "started",
+        run.campaign,
+        run.id,
+        run.name,
+        pending=run.leads.pending,
+        total=run.leads.total,
+    )
+
+
+def announce_end(run: CampaignRun, finished: Finished) -> None:
+    """Nothing of a run that was paused, cancelled or superseded: a person knows of that."""
+    leads = finished.leads
+    counts = {"sent": leads.sent, "failed": leads.failed, "total": leads.total}
+    if finished.answer == "deferred":
+        announce(
+            "deferred",
+            run.campaign,
+            run.id,
+            run.name,
+            resume_seconds=finished.resume_seconds,
+            waiting_for=finished.waiting_for,
+            **counts,
+        )
+    elif finished.error is not None:
+        announce("failed", run.campaign, run.id, run.name, error=finished.error, **counts)
+    elif finished.answer == "ended":
+        announce("completed", run.campaign, run.id, run.name, **counts)

@@ -1,0 +1,216 @@
+"""What is deployed: prefect.yaml on a new server, what `outreach up` serves, what is provisioned."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import yaml
+from prefect import Flow
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from deployments.provision import NOTIFICATION, POOL, provision
+from deployments.server import RUN_SETTINGS, prefect_server
+from deployments.serving import served
+from tasks.events import announce
+from tasks.send import LIMIT
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")
+CONFIG = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+DEPLOYMENTS: dict[str, dict[str, Any]] = {one["name"]: one for one in CONFIG["deployments"]}
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of this module's own, on which nothing was ever done but what is in docs."""
+    home = tmp_path_factory.mktemp("new-server")
+    with (
+        prefect_server(home) as api,
+        temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: home}),
+    ):
+        _run(api, home, "-m", "deployments.provision")
+        _run(api, home, "-m", "prefect", "--no-prompt", "deploy", "--all")
+        yield api
+
+
+def _run(api: str, home: Path, *command: str) -> None:
+    subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
+
+
+def deployed(name: str) -> DeploymentResponse:
+    with get_client(sync_client=True) as client:
+        return client.read_deployment_by_name(name)
+
+
+def flow_of(entrypoint: str) -> Flow[..., Any]:
+    module, _, name = entrypoint.rpartition(".")
+    flow: Flow[..., Any] = getattr(import_module(module), name)
+    return flow
+
+
+@pytest.mark.usefixtures("new_server")
+class TestNewServer:
+    def test_both_deployments_are_there_and_hold_no_secret(self) -> None:
+        """Job variables are shown in the UI: Prefect's settings alone, nothing of ours."""
+        found = [deployed(name) for name in NAMES]
+
+        assert [one.work_pool_name for one in found] == [POOL, POOL]
+        assert [one.pull_steps for one in found] == [[], []]
+        assert [one.job_variables for one in found] == [{"env": RUN_SETTINGS}] * 2
+
+    def test_the_dispatcher_is_scheduled_every_minute(self) -> None:
+        """The server itself makes its runs: with SQLAlchemy 2.1 it did not."""
+        deployment = deployed(NAMES[1])
+        deadline = time.monotonic() + 60
+        runs: list[Any] = []
+        with get_client(sync_client=True) as client:
+            while not runs and time.monotonic() < deadline:
+                runs = client.get_scheduled_flow_runs_for_deployments([deployment.id])
+                time.sleep(0.2)
+
+        gaps = {
+            (after.expected_start_time - before.expected_start_time).total_seconds()
+            for before, after in pairwise(runs)
+        }
+        assert gaps == {60.0}
+
+    def test_the_form_in_the_ui_describes_its_one_field(self) -> None:
+        schema = deployed(NAMES[0]).parameter_openapi_schema
+
+        assert schema is not None
+        field = schema["properties"]["campaign_id"]
+        assert schema["required"] == [*schema["properties"]] == ["campaign_id"]
+        assert "campaigns.id" in field["description"]
+        assert field["format"] == "uuid"
+
+    @pytest.mark.parametrize("given", [{}, {"campaign_id": "nonsense"}, {"campaign_id": 5}])
+    def test_what_is_not_a_campaign_id_is_refused_before_there_is_a_run(
+        self, new_server: str, given: dict[str, object]
+    ) -> None:
+        """By the API, so by the form and by events too."""
+        answer = httpx.post(
+            f"{new_server}/deployments/{deployed(NAMES[0]).id}/create_flow_run",
+            json={"parameters": given},
+        )
+
+        assert answer.status_code == httpx.codes.CONFLICT
+        assert "campaign_id" in answer.json()["detail"]
+
+    def test_what_an_operator_has_set_outlives_another_provisioning(self) -> None:
+        """Repeatable as often as one likes."""
+        with get_client(sync_client=True) as client:
+            limit = client.read_global_concurrency_limit_by_name(LIMIT)
+            client.request(
+                "PATCH",
+                "/v2/concurrency_limits/{id}",
+                path_params={"id": limit.id},
+                json={"limit": 3},
+            )
+            provision()
+
+            assert client.read_global_concurrency_limit_by_name(LIMIT).limit == 3
+
+    def test_a_failed_campaign_is_told_to_a_webhook(self) -> None:
+        """The example automation, made twice: one message, and names may hold quotes."""
+        told: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+
+        class Chat(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                told.put((self.headers["Content-Type"], body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Chat) as chat:
+            Thread(target=chat.serve_forever, daemon=True).start()
+            provision(f"http://127.0.0.1:{chat.server_port}/")
+            provision(f"http://127.0.0.1:{chat.server_port}/")
+            announce("failed", uuid4(), uuid4(), 'The "Spring" one', error="No account")
+            content_type, body = told.get(timeout=60)
+            chat.shutdown()
+
+        assert content_type == "application/json"
+        assert json.loads(body) == {"text": 'Campaign The "Spring" one failed: No account'}
+        assert told.empty()
+        assert Automation.read(name=NOTIFICATION).enabled
+
+    def test_an_event_starts_a_campaign(self) -> None:
+        """`campaign.start` with the id in its payload: a run that waits for a worker."""
+        from prefect.events import emit_event  # noqa: PLC0415 - beside its one use
+
+        campaign = str(uuid4())
+        emit_event(
+            "campaign.start",
+            resource={"prefect.resource.id": f"campaign.{campaign}"},
+            payload={"campaign_id": campaign},
+        )
+
+        deployment, deadline = deployed(NAMES[0]).id, time.monotonic() + 60
+        made: list[Any] = []
+        with get_client(sync_client=True) as client:
+            while not made and time.monotonic() < deadline:
+                made = client.get_scheduled_flow_runs_for_deployments([deployment])
+                time.sleep(0.2)
+
+        assert [run.parameters for run in made] == [{"campaign_id": campaign}]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS.keys())
+def test_the_parameters_of_schedules_and_triggers_fit_the_flow(
+    deployment: dict[str, Any],
+) -> None:
+    """What a server fills in later would fail only then, at night."""
+    flow = flow_of(deployment["entrypoint"])
+    declared = deployment.get("parameters", {})
+    sources = [*deployment["schedules"], *deployment.get("triggers", [])]
+
+    for source in sources:
+        given = {**declared, **source.get("parameters", {})}
+        filled = {name: uuid4() if "{{" in str(v) else v for name, v in given.items()}
+        assert flow.validate_parameters(filled) == filled
+    assert deployment["enforce_parameter_schema"]
+
+
+def test_what_up_serves_is_what_is_deployed() -> None:
+    """Two ways to run it, one set of deployments."""
+    for runner in served():
+        yaml_one = DEPLOYMENTS[runner.name]
+        limit = yaml_one.get("concurrency_limit")
+        assert runner.entrypoint == yaml_one["entrypoint"]
+        assert runner.tags == yaml_one["tags"]
+        assert [t.expect for t in runner.triggers] == [
+            set(t["expect"]) for t in yaml_one.get("triggers", [])
+        ]
+        assert [t.parameters for t in runner.triggers] == [
+            t["parameters"] for t in yaml_one.get("triggers", [])
+        ]
+        assert [s.schedule.interval.total_seconds() for s in runner.schedules or []] == [
+            s["interval"] for s in yaml_one["schedules"]
+        ]
+        assert runner.concurrency_limit == (limit and limit["limit"])
+        assert runner.enforce_parameter_schema == yaml_one["enforce_parameter_schema"]

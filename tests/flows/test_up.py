@@ -1,0 +1,199 @@
+"""`outreach up` as a real process, in a folder that is not ours."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from outreach.local import postgres
+from outreach.local.sandbox.server import Sandbox
+from tests.flows.conftest import PDF
+
+pytestmark = pytest.mark.timeout(400)
+
+CSV = "email,name,company,email_subject,email_template\n"
+READY = "Ctrl-C ends all."
+
+
+class Machine:
+    """A folder, an environment, and what is started there."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.folder = folder
+        self.home = folder / ".outreach"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.mails = httpx.Client(base_url=sandbox.url)
+        for name in ("tasks.py", "flows.py", "deployments.py"):
+            (folder / name).write_text('raise SystemExit("a foreign module")')
+        (folder / "deck.pdf").write_bytes(PDF)
+        # What stands in `.env` reaches the flows, which run elsewhere.
+        (folder / ".env").write_text("ATTACHMENT_PDF=deck.pdf\nSEND_PACE_SECONDS=0.5\n")
+        self.environment = {
+            **os.environ,
+            "GMAIL_API_URL": sandbox.url,
+            "GOOGLE_TOKEN_URL": sandbox.token_url,
+            "GMAIL_TIMEOUT_SECONDS": "2",
+            "GMAIL_SETTLE_SECONDS": "0.5",
+            "APP_URL": "https://app.example",
+        }
+        self.started: list[subprocess.Popen[str]] = []
+
+    def up(self, *options: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "outreach.cli", "up", *options],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def up_and_ready(self) -> subprocess.Popen[str]:
+        process = self.up("--port", str(self.port))
+        assert process.stdout is not None
+        assert any(READY in line for line in process.stdout), process.communicate()
+        return process
+
+    def outreach(self, *arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "outreach.cli", *arguments],
+            cwd=self.folder,
+            env={**self.environment, "PREFECT_API_URL": self.api},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def campaign(self, name: str, leads: int) -> str:
+        """A draft with leads and an account of its own."""
+        sender = f"{name}@ours.example"
+        self.outreach(
+            "accounts", "add", sender, "--refresh-token-stdin", stdin=f"sandbox:{sender}:modify"
+        )
+        rows = (f"{name}{n}@acme.example,N,Acme,A deck,<p>Hi</p>\n" for n in range(leads))
+        (self.folder / "leads.csv").write_text(CSV + "".join(rows))
+        self.outreach("leads", "import", "leads.csv", "--tag", name)
+        return self.outreach(
+            "campaigns", "create", "--name", name, "--tag", name, "--account", sender
+        )
+
+    def status(self, campaign: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.outreach("campaigns", "status", campaign, "--json"))
+        return found
+
+    def dispatch(self) -> None:
+        """Not to wait for the minute."""
+        name = "dispatch-campaigns/dispatch-campaigns"
+        found = httpx.get(f"{self.api}/deployments/name/{name}").raise_for_status().json()
+        httpx.post(
+            f"{self.api}/deployments/{found['id']}/create_flow_run", json={}
+        ).raise_for_status()
+
+    def sent(self) -> int:
+        return len(self.mails.get("/sandbox/mails?fields=minimal").json())
+
+    def end(self, process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> int:
+        """End it, and see that nothing of it is left; its exit status."""
+        everything = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        status = process.wait(120)
+        assert [one for one in everything if one.is_running()] == []
+        assert postgres.running(self.home) is None
+        return status
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(120)
+            process.kill()
+            process.communicate()
+        postgres.stop(self.home)
+        self.mails.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, sandbox: Sandbox) -> Iterator[Machine]:
+    made = Machine(tmp_path, sandbox)
+    yield made
+    made.close()
+
+
+def until(look: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+@pytest.mark.lifecycle
+def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
+    machine: Machine,
+) -> None:
+    """By the schedule's own dispatcher; a start goes on by CLI, and what was cut short by the next."""
+    first = machine.up_and_ready()
+    by_row = machine.campaign("row", leads=2)
+    with psycopg.connect(machine.outreach("db", "url"), autocommit=True) as db:
+        db.execute("update campaigns set status = 'scheduled', scheduled_at = now()")
+    until(lambda: machine.status(by_row)["status"] == "completed", "the dispatcher's minute")
+    assert machine.end(first) == 0
+
+    second = machine.up_and_ready()
+    (run,) = machine.status(by_row)["flow_run_ids"]
+    kept = httpx.get(f"{machine.api}/flow_runs/{run}").json()
+    assert (kept["name"], kept["state"]["message"]) == ("send row", "2/2 sent")
+    by_hand = machine.campaign("hand", leads=12)
+    machine.outreach("campaigns", "start", by_hand)
+    until(lambda: machine.sent() >= 4, "mails of the second campaign")
+    assert machine.end(second, signal.SIGINT) == 0
+
+    third = machine.up_and_ready()
+    assert machine.status(by_hand)["status"] == "running"
+    machine.dispatch()
+    until(lambda: machine.status(by_hand)["status"] == "completed", "the rest of it")
+    assert machine.end(third) == 0
+    mails = [mail["to"] for mail in machine.mails.get("/sandbox/mails").json()]
+    assert sorted(mails) == sorted(
+        {f"row{n}@acme.example" for n in range(2)} | {f"hand{n}@acme.example" for n in range(12)}
+    )
+
+
+def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine) -> None:
+    """Neither leaves anything running."""
+    with socket.create_server(("127.0.0.1", machine.port)):
+        refused = machine.up("--port", str(machine.port))
+        assert refused.wait(60) == 1
+        assert refused.communicate()[1] == (
+            f"Error: Port {machine.port} is in use by another program; end it, or choose another port.\n"
+        )
+    assert postgres.running(machine.home) is None
+
+    running = machine.up_and_ready()
+    second = machine.up("--port", "0")
+    assert second.wait(60) == 1
+    assert second.communicate()[1] == (
+        f"Error: `outreach up` already runs on {machine.home}; end that one, or set OUTREACH_HOME to another folder.\n"
+    )
+    assert running.poll() is None
+    assert machine.end(running) == 0

@@ -1,0 +1,330 @@
+"""A real server, real workers and their flow processes, a database, a Gmail; and how to break them."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import run_deployment
+from prefect.events import emit_event
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelling
+from pydantic import SecretStr
+
+from deployments.provision import POOL, provision
+from deployments.server import isolated_environment
+from flows.dispatch_campaigns import dispatch_campaigns
+from outreach.local.sandbox.server import Sandbox
+from outreach.models import CampaignStatus, LeadCounts
+from outreach.settings import Settings
+from outreach.store import Store
+from tests.flows.conftest import (  # noqa: F401 - what pytest finds here
+    PDF,
+    NewCampaign,
+    gmail,
+    new_campaign,
+    prefect_api,
+    sandbox,
+    store,
+)
+
+ROOT = Path(__file__).parents[2]
+Found = TypeVar("Found")
+
+DEPLOYMENT = "send-campaign/send-campaign"
+PACE_SECONDS = 0.4
+
+CLOCKS = {
+    "accounts": ("paused_until", "next_send_at"),
+    "campaigns": ("resume_at", "lease_until", "dispatched_at"),
+    "campaign_leads": ("next_attempt_at", "claimed_until"),
+    "send_attempts": ("started_at",),
+}
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
+    """A server on which `prefect deploy --all` was run; tests call the dispatcher themselves."""
+    provision()
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env=_environment(tmp_path_factory.mktemp("deploy")),
+        check=True,
+        capture_output=True,
+    )
+    with get_client(sync_client=True) as client:
+        dispatcher = client.read_deployment_by_name("dispatch-campaigns/dispatch-campaigns")
+        client.pause_deployment(dispatcher.id)
+    return prefect_api
+
+
+@pytest.fixture
+def settings(database: SecretStr, sandbox: Sandbox, tmp_path: Path) -> Settings:  # noqa: F811
+    """Slow enough to be broken in the middle, with waits that a test can afford."""
+    deck = tmp_path / "deck.pdf"
+    deck.write_bytes(PDF)
+    return Settings.only(
+        database_url=database,
+        outreach_home=tmp_path / "home",
+        gmail_api_url=sandbox.url,
+        google_token_url=sandbox.token_url,
+        app_url="https://app.example",
+        attachment_pdf=str(deck),
+        send_pace_seconds=PACE_SECONDS,
+        send_concurrency=2,
+        gmail_timeout_seconds=2,
+        gmail_settle_seconds=0.5,
+    )
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**isolated_environment(home), "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """The settings as a worker's environment has them."""
+    values = settings.model_dump(exclude_none=True)
+    return {
+        name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
+        for name, v in values.items()
+    }
+
+
+def until(look: Callable[[], Found], what: str, seconds: float = 60) -> Found:
+    """Look again and again until there is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+class Worker:
+    """`prefect worker start` as an operator runs it, from a folder that holds a foreign tasks.py."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        for name in ("tasks.py", "flows.py"):
+            (folder / name).write_text('raise SystemExit("a foreign module")')
+        self.log = folder / "worker.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL],
+                cwd=folder,
+                env={
+                    **_environment(folder / "home"),
+                    **exported(settings),
+                    "PREFECT_WORKER_QUERY_SECONDS": "1",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def flow(self) -> psutil.Process | None:
+        """The process of the flow run that it has in hand."""
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children():
+                if "prefect.engine" in child.cmdline():
+                    return child
+        return None
+
+    def tree(self) -> list[psutil.Process]:
+        try:
+            worker = psutil.Process(self.process.pid)
+        except psutil.NoSuchProcess:
+            return []
+        return [worker, *worker.children(recursive=True)]
+
+    def vanish(self) -> None:
+        """The machine loses its power: everything at once, nothing said."""
+        everything = self.tree()
+        for process in everything:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        for process in everything:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+
+    def terminate(self) -> None:
+        """As systemd or a deploy ends it; what it leaves behind is ended too."""
+        everything = self.tree()
+        self.process.terminate()
+        self.process.wait(60)
+        left = [one for one in everything if one.is_running()]
+        for one in left:
+            one.kill()
+        self.left = len(left)
+
+
+@dataclass
+class World:
+    settings: Settings
+    store: Store
+    db: psycopg.Connection
+    gmail: httpx.Client
+    folder: Path
+    workers: list[Worker] = field(default_factory=list)
+    commands: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    def worker(self) -> Worker:
+        worker = Worker(self.settings, self.folder / f"worker{len(self.workers)}")
+        self.workers.append(worker)
+        return worker
+
+    # --- what runs ----------------------------------------------------------------------
+
+    def start(self, campaign: UUID) -> UUID:
+        """A run made as by Prefect's API."""
+        parameters = {"campaign_id": str(campaign)}
+        run: Any = run_deployment(DEPLOYMENT, parameters=parameters, timeout=0, as_subflow=False)
+        return UUID(str(run.id))
+
+    def start_by_event(self, campaign: UUID) -> UUID:
+        """As a system that knows Prefect's events and no more."""
+        before = self.runs_of(campaign)
+        emit_event(
+            "campaign.start",
+            resource={"prefect.resource.id": f"campaign.{campaign}"},
+            payload={"campaign_id": str(campaign)},
+        )
+        return until(lambda: self.runs_of(campaign) - before, "the event's run").pop()
+
+    def start_by_command(self, campaign: UUID, *options: str) -> "subprocess.Popen[str]":
+        """`outreach campaigns start`; its stdout is the run's id."""
+        command = subprocess.Popen(
+            [sys.executable, "-m", "outreach.cli", "campaigns", "start", str(campaign), *options],
+            cwd=self.folder,
+            env={**_environment(self.folder), **exported(self.settings)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.commands.append(command)
+        return command
+
+    def runs_of(self, campaign: UUID) -> set[UUID]:
+        parameters = {"campaign_id": str(campaign)}
+        return {run.id for run in self.runs() if run.parameters == parameters}
+
+    def runs(self) -> list[FlowRun]:
+        """Of all tests on this server."""
+        with get_client(sync_client=True) as client:
+            return client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=["send-campaign"]))
+            )
+
+    def state(self, run: UUID) -> State[Any]:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(run).state
+        assert state is not None
+        return state
+
+    def ended(self, run: UUID, seconds: float = 60) -> str | None:
+        """The name of the state in which a run ends."""
+        until(lambda: self.state(run).is_final(), f"the end of run {run}", seconds)
+        return self.state(run).name
+
+    def cancel(self, run: UUID) -> None:
+        """As the UI does."""
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run, Cancelling())
+
+    def go_on(self, campaign: UUID) -> CampaignStatus:
+        """What the dispatcher and a fresh worker make of it, however long that takes them."""
+        self.worker()
+        for _ in range(6):
+            dispatch_campaigns()
+            for run in self.store.campaign_status(campaign).flow_run_ids:
+                if not self.state(UUID(run)).is_running():
+                    self.ended(UUID(run))
+            until(lambda: not self._owned(campaign), "the run's end")
+            status = self.store.campaign_status(campaign)
+            if status.status in {"completed", "error", "cancelled"}:
+                return status
+            self.move_clock(3600)
+        return status
+
+    def _owned(self, campaign: UUID) -> bool:
+        row = self.db.execute(
+            "select lease_until > now() from campaigns where id = %s", [campaign]
+        ).fetchone()
+        return bool(row and row[0])
+
+    # --- what there is ------------------------------------------------------------------
+
+    def mails(self) -> int:
+        return len(self.gmail.get("/sandbox/mails?fields=minimal").json())
+
+    def until_sending(self, worker: Worker, mails: int = 2) -> psutil.Process:
+        """In the middle of the campaign; the process that sends it."""
+        until(lambda: self.mails() >= mails, f"{mails} mails; see {worker.log}")
+        return until(worker.flow, "the flow's process")
+
+    def status(self, campaign: UUID) -> str:
+        return self.store.campaign_status(campaign).status
+
+    def leads(self, campaign: UUID) -> LeadCounts:
+        return self.store.campaign_status(campaign).leads
+
+    def move_clock(self, seconds: float) -> None:
+        """As if that much time had passed: what the database keeps is that much longer ago."""
+        for table, columns in CLOCKS.items():
+            moved = ", ".join(f"{c} = {c} - {seconds} * interval '1 second'" for c in columns)
+            self.db.execute(f"update {table} set {moved}".encode())  # noqa: S608 - our words
+
+    def account_for(self, campaign: UUID) -> dict[str, int]:
+        """Nobody was mailed twice, and the database says of every lead what Gmail says.
+
+        How many leads there are in each status.
+        """
+        assert self.gmail.get("/sandbox/duplicates").json() == {}
+        leads = list(self.store.list_campaign_leads(campaign))
+        mailed = {mail["to"] for mail in self.gmail.get("/sandbox/mails").json()}
+        assert {lead.email for lead in leads if lead.status == "sent"} == mailed
+        return dict(Counter(lead.status for lead in leads))
+
+    def close(self) -> None:
+        """Workers and commands are gone; the next test's worker finds none of our runs."""
+        for worker in self.workers:
+            worker.vanish()
+        for command in self.commands:
+            command.kill()
+            command.communicate()
+        with get_client(sync_client=True) as client:
+            for run in self.runs():
+                if run.state is None or not run.state.is_final():
+                    client.delete_flow_run(run.id)
+
+
+@pytest.fixture
+def world(
+    deployed: str,  # noqa: ARG001 - it has to be there
+    settings: Settings,
+    store: Store,  # noqa: F811
+    db: psycopg.Connection,
+    gmail: httpx.Client,  # noqa: F811
+    tmp_path: Path,
+) -> Iterator[World]:
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    made = World(settings, store, db, gmail, folder)
+    yield made
+    made.close()
