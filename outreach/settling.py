@@ -46,12 +46,12 @@ class Settling:
         record(self._store, attempt.id, outcome)
         return outcome
 
-    def sweep(self, account: UUID) -> int:
-        """Delete our drafts that nobody will send: an hour old and in no attempt. How many.
+    def sweep(self, account: UUID, *, older_than: float = ORPHAN_SECONDS) -> int:
+        """Delete our drafts that nobody will send: old enough and in no attempt. How many.
 
         Their sender died before it could write an attempt ahead.
         """
-        orphans = [d for d in self._mailer.drafts(account) if d.age_seconds > ORPHAN_SECONDS]
+        orphans = [d for d in self._mailer.drafts(account) if d.age_seconds > older_than]
         in_use = self._store.drafts_in_use([draft.id for draft in orphans])
         return sum(
             self._mailer.discard(Prepared(account, draft.search_token, draft.id))

@@ -10,8 +10,10 @@ from uuid import UUID
 
 import pytest
 
+from outreach import wiring
 from outreach.local import postgres
 from outreach.rpc import Postgres
+from outreach.settling import Settling
 from outreach.store import Store
 from tests.chaos.conftest import World, read_steps
 from tests.chaos.sender import Plan
@@ -198,6 +200,27 @@ def test_a_draft_deleted_by_hand_is_named_and_not_sent_again(world: World, tmp_p
     assert world.account_for(campaign) == {"sent": 0, "failed": 0, "unclear": 1}
     status = world.store.campaign_status(campaign)
     assert (status.status, status.error) == ("error", "No delivery could be confirmed")
+
+
+def test_an_orphan_draft_is_swept_and_no_other(world: World, tmp_path: Path) -> None:
+    """Killed before it wrote ahead, it left an orphan; killed after, a draft that will go out."""
+    log = tmp_path / "steps"
+    world.run(world.campaign(leads=1), Plan(log=log))
+    orphaned, written = world.campaign(leads=1), world.campaign(leads=1)
+    world.run(orphaned, Plan(at_step=read_steps(log).index("before begin_attempt") + 1))
+    world.run(written, Plan(at_step=read_steps(log).index("after begin_attempt") + 1))
+    (kept,) = world.db.execute(
+        "select draft_id from send_attempts where outcome is null"
+    ).fetchall()
+
+    with wiring.using(world.settings) as parts:
+        settling = Settling(parts.store, parts.mailer, parts.settings)
+        accounts = [account.id for account in world.store.list_accounts()]
+        too_young = sum(settling.sweep(account) for account in accounts)
+        swept = sum(settling.sweep(account, older_than=-60) for account in accounts)
+
+    left = [draft["id"] for draft in world.gmail.get("/sandbox/drafts").json()]
+    assert (too_young, swept, left) == (0, 1, [kept[0]])
 
 
 def test_a_token_revoked_in_the_middle_fails_the_rest_and_says_why(world: World) -> None:
