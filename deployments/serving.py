@@ -26,7 +26,8 @@ class Serving(Runner):
     def handle_sigterm(self, *_: Any, **__: Any) -> None:
         """End as on Ctrl-C: runs crash, and release their campaigns for the next start.
 
-        Prefect's own way would cancel them, and a cancelled run cancels its campaign for good.
+        Prefect's own handler means to cancel them, and a cancelled run cancels its campaign; in
+        3.8.8 it forgets to await that, and kills them without a word.
         """
         signal.raise_signal(signal.SIGINT)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from itertools import pairwise
@@ -27,7 +28,6 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from deployments.provision import NOTIFICATION, POOL, provision
 from deployments.server import RUN_SETTINGS, prefect_server
 from deployments.serving import served
-from tasks.events import announce
 from tasks.send import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +62,18 @@ def _run(api: str, home: Path, *command: str) -> None:
 def deployed(name: str) -> DeploymentResponse:
     with get_client(sync_client=True) as client:
         return client.read_deployment_by_name(name)
+
+
+def emit(api: str, event: str, payload: dict[str, str]) -> None:
+    """By REST: what this process emits may go to the server of another module's tests."""
+    made = {
+        "id": str(uuid4()),
+        "event": event,
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "campaign.1"},
+        "payload": payload,
+    }
+    httpx.post(f"{api}/events", json=[made]).raise_for_status()
 
 
 def flow_of(entrypoint: str) -> Flow[..., Any]:
@@ -132,7 +144,7 @@ class TestNewServer:
 
             assert client.read_global_concurrency_limit_by_name(LIMIT).limit == 3
 
-    def test_a_failed_campaign_is_told_to_a_webhook(self) -> None:
+    def test_a_failed_campaign_is_told_to_a_webhook(self, new_server: str) -> None:
         """The example automation, made twice: one message, and names may hold quotes."""
         told: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
 
@@ -150,7 +162,8 @@ class TestNewServer:
             Thread(target=chat.serve_forever, daemon=True).start()
             provision(f"http://127.0.0.1:{chat.server_port}/")
             provision(f"http://127.0.0.1:{chat.server_port}/")
-            announce("failed", uuid4(), uuid4(), 'The "Spring" one', error="No account")
+            payload = {"name": 'The "Spring" one', "error": "No account"}
+            emit(new_server, "campaign.failed", payload)
             content_type, body = told.get(timeout=60)
             chat.shutdown()
 
@@ -159,16 +172,10 @@ class TestNewServer:
         assert told.empty()
         assert Automation.read(name=NOTIFICATION).enabled
 
-    def test_an_event_starts_a_campaign(self) -> None:
+    def test_an_event_starts_a_campaign(self, new_server: str) -> None:
         """`campaign.start` with the id in its payload: a run that waits for a worker."""
-        from prefect.events import emit_event  # noqa: PLC0415 - beside its one use
-
         campaign = str(uuid4())
-        emit_event(
-            "campaign.start",
-            resource={"prefect.resource.id": f"campaign.{campaign}"},
-            payload={"campaign_id": campaign},
-        )
+        emit(new_server, "campaign.start", {"campaign_id": campaign})
 
         deployment, deadline = deployed(NAMES[0]).id, time.monotonic() + 60
         made: list[Any] = []

@@ -118,6 +118,7 @@ def test_a_worker_ended_in_mid_campaign_is_followed_by_another(
 
     worker.terminate()
 
+    print(f"after SIGTERM to its worker the run is {world.state(run).name}")  # noqa: T201
     world.move_clock(120)
     assert world.go_on(campaign).status == "completed"
     assert world.state(run).name == "Crashed"
