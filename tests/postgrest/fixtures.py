@@ -229,7 +229,7 @@ def _install() -> None:
     """`npm ci`, once; whoever has no Node does without these tests, but not in CI."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         _do_without("Node.js 20 or newer is not installed")
-    with FileLock(Path(tempfile.gettempdir()) / "outreach-test-postgrest.lock"):
+    with FileLock(Path(tempfile.gettempdir()) / f"outreach-test-postgrest-{os.getuid()}.lock"):
         if MODULES.is_dir():
             return
         done = subprocess.run(
