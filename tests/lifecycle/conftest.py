@@ -167,10 +167,9 @@ class Worker:
         everything = self.tree()
         self.process.terminate()
         self.process.wait(60)
-        left = [one for one in everything if one.is_running()]
-        for one in left:
-            one.kill()
-        self.left = len(left)
+        for one in everything:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 @dataclass
@@ -251,10 +250,8 @@ class World:
         """What the dispatcher and a fresh worker make of it, however long that takes them."""
         self.worker()
         for _ in range(6):
-            dispatch_campaigns()
-            for run in self.store.campaign_status(campaign).flow_run_ids:
-                if not self.state(UUID(run)).is_running():
-                    self.ended(UUID(run))
+            if dispatch_campaigns():
+                self.ended(UUID(self.store.campaign_status(campaign).flow_run_ids[-1]))
             until(lambda: not self._owned(campaign), "the run's end")
             status = self.store.campaign_status(campaign)
             if status.status in {"completed", "error", "cancelled"}:
