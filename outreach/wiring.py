@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 
 from outreach import settings as settings_module
 from outreach.errors import ConfigurationError
+from outreach.loopback import is_loopback, is_loopback_host
 from outreach.migrate import is_current, migrate
 from outreach.rpc import Postgres
 from outreach.settings import GMAIL_API, GOOGLE_TOKEN, Settings
@@ -20,8 +20,6 @@ from outreach.store import Store, Transport
 
 if TYPE_CHECKING:
     from outreach.gmail import Gmail
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,8 @@ def database_url(settings: Settings) -> SecretStr:
 
 def refuse_mixed_worlds(settings: Settings) -> None:
     """A pretended Gmail would mark real leads as mailed: it goes with a local database."""
-    pretended = _is_local(settings.gmail_api_url) or _is_local(settings.google_token_url)
-    real = (settings.supabase_url and not _is_local(settings.supabase_url)) or (
+    pretended = is_loopback(settings.gmail_api_url) or is_loopback(settings.google_token_url)
+    real = (settings.supabase_url and not is_loopback(settings.supabase_url)) or (
         settings.database_url and not _is_local_database(settings.database_url)
     )
     if pretended and real:
@@ -125,10 +123,6 @@ def _transport(settings: Settings) -> Transport:
     return Postgres(url, most=settings.send_concurrency + 4)
 
 
-def _is_local(address: str) -> bool:
-    return urlsplit(address).hostname in LOOPBACK
-
-
 def _is_local_database(url: SecretStr) -> bool:
     """Of an address in either of libpq's forms; hosts may be several, and a path is a socket."""
     try:
@@ -136,4 +130,4 @@ def _is_local_database(url: SecretStr) -> bool:
     except ProgrammingError:
         return False
     hosts = str(parts.get("hostaddr") or parts.get("host") or "/").split(",")
-    return all(host in LOOPBACK or host.startswith("/") for host in hosts)
+    return all(is_loopback_host(host) or host.startswith("/") for host in hosts)

@@ -16,6 +16,7 @@ import typer
 
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+from outreach.loopback import is_loopback
 
 if TYPE_CHECKING:
     from outreach.models import Account
@@ -87,7 +88,6 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
 
 def _settings(settings: "Settings") -> Finding:
     from outreach import wiring  # noqa: PLC0415
-    from outreach.gmail.transport import is_loopback  # noqa: PLC0415
 
     wiring.refuse_mixed_worlds(settings)
     app = settings.google_client_id and settings.google_client_secret

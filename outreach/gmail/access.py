@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from outreach.errors import AccountUnusable, ConfigurationError, TemporarilyUnavailable
 from outreach.gmail import errors
-from outreach.gmail.transport import is_loopback, single_shot
+from outreach.gmail.transport import single_shot
+from outreach.loopback import is_loopback
 from outreach.models import Credentials
 from outreach.settings import Settings
 

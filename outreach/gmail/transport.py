@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -27,6 +26,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from outreach.errors import ConfigurationError, TemporarilyUnavailable
+from outreach.loopback import is_loopback
 
 S = TypeVar("S", bound=requests.Session)
 
@@ -116,14 +116,6 @@ def address(url: str, setting: str) -> str:
     if parts.scheme not in _POOLS or not parts.hostname:
         raise ConfigurationError(f"{setting} is no web address; it begins with https://.")
     return url
-
-
-def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def never_connected(error: BaseException) -> bool:
