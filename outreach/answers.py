@@ -26,6 +26,8 @@ class Checked(Model):
     pace_seconds: list[float | None] | None
     leads: LeadCounts
     misassigned: int
+    opens: bool
+    """False when the campaign's sending window never opens."""
 
 
 class Batch(Model):

@@ -81,6 +81,14 @@ class AccountMissing(RunError):
         )
 
 
+class NeverOpen(RunError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The campaign's sending window never opens; correct its time_zone, send_days, "
+            "send_from and send_until, then start it again."
+        )
+
+
 class AttachmentMissing(RunError):
     def __init__(self, attachment: str, cause: str) -> None:
         super().__init__(

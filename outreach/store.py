@@ -205,9 +205,6 @@ class Store:
             again_after=again_after,
         )
 
-    def release_leads(self, batch: UUID) -> None:
-        self._call("release_leads", batch=batch)
-
     def list_open_attempts(self, campaign: UUID | None = None) -> Iterator[OpenAttempt]:
         for row in self._pages("list_open_attempts", campaign=campaign):
             yield OpenAttempt.model_validate(row)

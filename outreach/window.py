@@ -9,6 +9,7 @@ from outreach.errors import Rejected
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SHORTEST = 3
+MIDNIGHT = "24:00"
 EXAMPLE = "Mon-Fri 09:00-17:00 Europe/Berlin"
 
 _HOURS = re.compile(r"(\d{1,2}:\d{2})-(\d{1,2}:\d{2})")
@@ -20,7 +21,8 @@ class Window:
 
     days: list[int]
     start: time
-    until: time
+    until: time | None
+    """None: until midnight."""
     zone: str
 
 
@@ -54,12 +56,12 @@ def _day(text: str) -> int:
     raise Rejected(f"{text!r} is no day; write Mon, Tue, Wed, Thu, Fri, Sat or Sun.")
 
 
-def _hours(text: str) -> tuple[time, time]:
+def _hours(text: str) -> tuple[time, time | None]:
     found = _HOURS.fullmatch(text)
     if found is None:
         raise Rejected(f"{text!r} are no hours; write them like 09:00-17:00.")
-    start, until = _time(found[1]), _time(found[2])
-    if until <= start:
+    start, until = _time(found[1]), None if found[2] == MIDNIGHT else _time(found[2])
+    if until is not None and until <= start:
         raise Rejected(f"The window {text} ends before it begins; it has to lie within one day.")
     return start, until
 
@@ -68,7 +70,7 @@ def _time(text: str) -> time:
     try:
         return time.fromisoformat(text.zfill(5))
     except ValueError:
-        raise Rejected(f"{text!r} is no time of day; write one from 00:00 to 23:59.") from None
+        raise Rejected(f"{text!r} is no time of day; write one from 00:00 to 24:00.") from None
 
 
 def _zone(text: str) -> str:

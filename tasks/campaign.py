@@ -7,7 +7,7 @@ from prefect import task
 
 from outreach import attachments
 from outreach.answers import Begun, Finished
-from outreach.errors import AccountMissing, NoAccounts
+from outreach.errors import AccountMissing, NeverOpen, NoAccounts
 from outreach.wiring import current
 from tasks.events import announce_end, announce_start
 from tasks.log import run_log
@@ -41,13 +41,15 @@ def begin(campaign_id: UUID) -> Begun:
 def check(run: CampaignRun) -> None:
     """Find out all that would stop the campaign, before anything is sent.
 
-    Raises NoAccounts, AccountMissing or AttachmentMissing.
+    Raises NoAccounts, AccountMissing, NeverOpen or AttachmentMissing.
     """
     found = run.store.check_campaign(run.campaign)
     if found.accounts == 0:
         raise NoAccounts
     if found.misassigned:
         raise AccountMissing(found.misassigned)
+    if not found.opens:
+        raise NeverOpen
     default = run.settings.send_pace_seconds
     run.name, run.leads = found.name, found.leads
     run.paces = [default if pace is None else pace for pace in found.pace_seconds or []]

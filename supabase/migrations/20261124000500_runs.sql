@@ -140,6 +140,7 @@ as $$
       join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
       where ca.campaign_id = c.id),
     'leads', public.campaign_counts(c.id),
+    'opens', public.next_opening(c.*, clock_timestamp()) is not null,
     'misassigned', (
       select count(*) from public.campaign_leads cl
       where cl.campaign_id = c.id and cl.status = 'pending' and not exists (

@@ -72,6 +72,7 @@ declare
   candidate timestamptz;
   why text;
   candidate_why text;
+  opening timestamptz;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
@@ -84,7 +85,12 @@ begin
     return;
   end if;
 
-  if not exists (select from public.campaign_leads cl where cl.claim_token = batch) then
+  opening := public.next_opening(c, t);
+  if opening is distinct from t then
+    -- Nothing of it may leave before: when single leads could go again says nothing more.
+    later := coalesce(opening, t + interval '1 day');
+    why := public.told_window(c, opening);
+  elsif not exists (select from public.campaign_leads cl where cl.claim_token = batch) then
     select ceil(most::numeric / greatest(count(*), 1)) into share
     from public.campaign_accounts ca where ca.campaign_id = campaign;
 
@@ -216,14 +222,15 @@ begin
   select min(cl.next_attempt_at) into candidate
   from public.campaign_leads cl
   where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null
-    and cl.claim_token is null and cl.next_attempt_at > t;
+    and cl.claim_token is null and cl.next_attempt_at > t and opening = t;
   if candidate < coalesce(later, 'infinity') then
     later := candidate;
     why := 'leads that are to be tried again';
   end if;
   select min(cl.claimed_until) into candidate
   from public.campaign_leads cl
-  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null and cl.claimed_until > t;
+  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null and cl.claimed_until > t
+    and opening = t;
   if candidate < coalesce(later, 'infinity') then
     later := candidate;
     why := 'leads that are being sent';
@@ -317,6 +324,7 @@ declare
   per_day integer;
   last_post timestamptz;
   free_at timestamptz;
+  opening timestamptz;
   refusal text;
 begin
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
@@ -377,6 +385,12 @@ begin
   elsif public.mails_of_account(a.id, t) >= per_day then
     free_at := public.below_daily_limit_at(a.id, per_day, t);
     refusal := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
+  else
+    opening := public.next_opening(c, t);
+    if opening is distinct from t then
+      free_at := coalesce(opening, t + interval '1 day');
+      refusal := public.told_window(c, opening);
+    end if;
   end if;
   if free_at is not null then
     update public.campaign_leads x
@@ -622,21 +636,6 @@ begin
   perform public.put_off(cl, c, again_after, why, t);
   return next pg_catalog.jsonb_build_object('answer', 'deferred');
 end
-$$;
-
-create or replace function public.release_leads(batch uuid) returns setof jsonb
-language sql
-security invoker
-set search_path = ''
-as $$
-  -- Gives claims back that were never begun.
-  with released as (
-    update public.campaign_leads x
-    set claim_token = null, claimed_until = null, next_attempt_at = null
-    where x.claim_token = release_leads.batch and x.status = 'pending' and x.open_attempt_id is null
-    returning x.id
-  )
-  select pg_catalog.jsonb_build_object('answer', 'released', 'leads', (select count(*) from released));
 $$;
 
 create or replace function public.list_open_attempts(

@@ -319,14 +319,6 @@ def test_what_is_claimed_or_done_is_told(store: Store, campaign: UUID, run: UUID
     assert (stopped, done) == (Batch(answer="stopped", reason="superseded"), Batch(answer="done"))
 
 
-def test_claims_are_released(store: Store, campaign: UUID, run: UUID) -> None:
-    """And claimed again at once."""
-    batch = uuid4()
-    store.claim_leads(batch, campaign, run, 10)
-    store.release_leads(batch)
-    assert len(claims(store, campaign, run)) == 2
-
-
 def test_a_mail_goes_and_is_recorded_with_its_ids(store: Store, campaign: UUID, run: UUID) -> None:
     """Go with a budget, asked again too; sent; the lead tells it all."""
     claim, attempt = claims(store, campaign, run)[0], uuid4()

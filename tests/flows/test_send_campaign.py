@@ -13,7 +13,13 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 
 from flows.send_campaign import send_campaign
-from outreach.errors import AccountMissing, AttachmentMissing, CampaignNotFound, NoAccounts
+from outreach.errors import (
+    AccountMissing,
+    AttachmentMissing,
+    CampaignNotFound,
+    NeverOpen,
+    NoAccounts,
+)
 from outreach.models import LeadCounts
 from outreach.store import Store
 from tests.flows.conftest import PDF, NewCampaign
@@ -359,6 +365,40 @@ def test_a_quota_defers_leads_and_never_fails_them(
     assert (status.status, status.leads) == ("running", LeadCounts(pending=3))
     assert status.resume_at is not None
     assert status.resume_at > datetime.now(UTC) + timedelta(minutes=10)
+
+
+def test_outside_its_window_a_campaign_waits_for_the_next_opening(
+    store: Store, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """Nobody is mailed, nobody waits in a worker, and the campaign says when it goes on."""
+    campaign = new_campaign(leads=2)
+    opens = (datetime.now(UTC) + timedelta(days=2)).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    db.execute(
+        "update campaigns set send_days = %s, time_zone = 'UTC' where id = %s",
+        ([opens.isoweekday()], campaign),
+    )
+
+    state = send_campaign(campaign, return_state=True)
+
+    status = store.campaign_status(campaign)
+    assert state.name == "Deferred"
+    assert (status.status, status.leads) == ("running", LeadCounts(pending=2))
+    assert status.waiting_for == f"its sending window, which opens {opens:%a} 00:00 UTC"
+    assert status.resume_at is not None
+    assert abs(status.resume_at - opens) < timedelta(seconds=1)
+
+
+def test_a_window_that_never_opens_ends_the_campaign_before_its_first_mail(
+    store: Store, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """The message says what to correct."""
+    campaign = new_campaign()
+    db.execute("update campaigns set send_days = '{}' where id = %s", (campaign,))
+    with pytest.raises(NeverOpen):
+        send_campaign(campaign)
+    assert "never opens" in str(store.campaign_status(campaign).error)
 
 
 def test_the_run_tells_its_story_without_addresses_or_secrets(

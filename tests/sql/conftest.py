@@ -65,10 +65,7 @@ class Build:
                 sql.SQL(", ").join(sql.Identifier(name) for name in values),
                 sql.SQL(", ").join(sql.Placeholder() for _ in values),
             ),
-            [
-                Jsonb(value) if isinstance(value, dict | list) else value
-                for value in values.values()
-            ],
+            [Jsonb(value) if isinstance(value, dict) else value for value in values.values()],
         )
         return made
 

@@ -1,4 +1,4 @@
-"""claim_leads, release_leads, fail_lead, defer_lead: who gets which lead, and when it may go."""
+"""claim_leads, fail_lead, defer_lead: who gets which lead, and when it may go."""
 
 from collections.abc import Callable
 from typing import Any
@@ -184,16 +184,6 @@ def test_a_claim_that_expired_begins_nothing(build: Any) -> None:
         "pending",
         None,
     )
-
-
-def test_claims_that_were_never_begun_are_given_back(build: Any, call: Any) -> None:
-    """Repeatable; what was begun stays."""
-    campaign = build.campaign(build.account(), leads=3)
-    run, batch = build.begin(campaign), uuid4()
-    claims = build.claim(campaign, run, batch=batch)["claims"]
-    build.attempt(claims[0], run)
-    first, again = call.release_leads(batch=batch), call.release_leads(batch=batch)
-    assert (first["leads"], again["leads"], len(build.claim(campaign, run)["claims"])) == (2, 0, 2)
 
 
 # --- pace -----------------------------------------------------------------------------------
@@ -550,10 +540,9 @@ def test_a_draft_that_was_left_behind_goes_with_the_next_claim(build: Any) -> No
     run = build.begin(campaign)
     attempt, _ = build.open(campaign, run, draft="d1", token="o7")
     build.record(attempt, "not_sent", again_after=0, thread="t1")
-    first = build.claim(campaign, run, at=1, batch=(batch := uuid4()))["claims"][0]["draft"]
-    build.sql.release_leads(batch=batch)
-    defer(build, campaign, run, at=2, again_after=1)
-    second = build.claim(campaign, run, at=10)["claims"][0]["draft"]
+    first = build.claim(campaign, run, at=1)["claims"][0]["draft"]
+    defer(build, campaign, run, at=200, again_after=1)
+    second = build.claim(campaign, run, at=210)["claims"][0]["draft"]
     expected = {"id": "d1", "thread_id": "t1", "search_token": "o7"}
     assert (first, second) == (expected, expected)
 

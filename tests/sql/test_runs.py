@@ -306,6 +306,7 @@ def test_all_that_can_stop_a_campaign_is_told_before_its_first_mail(build: Any, 
         "accounts": 1,
         "pace_seconds": [3],
         "leads": {"pending": 4, "sent": 0, "failed": 1, "cancelled": 0},
+        "opens": True,
         "misassigned": 3,
     }
 

@@ -118,8 +118,6 @@ def story(build: Any) -> dict[str, int]:
     call.defer_lead(
         attempt=uuid4(), lead=UUID(other["id"]), claim=UUID(other["token"]), run=run, mail_address="x", why="x"
     )  # fmt: skip
-    build.claim(made, run, batch=(batch := uuid4()))
-    call.release_leads(batch=batch)
     build.claim(made, run, pace=1)
     account = UUID(call.list_accounts()["id"])
     call.read_credentials(account=account)

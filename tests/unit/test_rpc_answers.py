@@ -82,11 +82,11 @@ def test_a_call_is_one_post_with_the_key(key: str) -> None:
         return httpx.Response(200, json=[ROW])
 
     with over(answered, key=key) as transport:
-        rows = transport.call("release_leads", batch=uuid4())
+        rows = transport.call("release_run", run=uuid4())
 
     (request,) = asked
     assert rows == [ROW]
-    assert (request.method, str(request.url)) == ("POST", f"{URL}/rest/v1/rpc/release_leads")
+    assert (request.method, str(request.url)) == ("POST", f"{URL}/rest/v1/rpc/release_run")
     assert (request.headers["apikey"], request.headers["authorization"]) == (key, f"Bearer {key}")
     assert not request.headers["user-agent"].startswith("Mozilla")
 

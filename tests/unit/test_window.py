@@ -26,6 +26,11 @@ def test_days_are_names_lists_and_ranges_also_over_the_end_of_the_week(
     assert parse(f"{text} 09:00-17:00 UTC").days == days
 
 
+def test_a_window_may_last_until_midnight() -> None:
+    """Which no clock time says."""
+    assert parse("Sat-Sun 00:00-24:00 UTC") == Window([6, 7], time(0), None, "UTC")
+
+
 def test_hours_and_zone_are_read_as_written() -> None:
     """Wall-clock times and the name of their zone; an hour needs no leading zero."""
     assert parse("Mon 9:00-17:30 Europe/Berlin") == Window(
