@@ -37,9 +37,10 @@ PACE_SECONDS = 1.0
 SHOWN = {"sent": "green", "failed": "red", "pending": "yellow", "cancelled": "dim"}
 
 
-def run(home: Path = Path(".outreach/demo")) -> None:
+def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
     """Run the demo below `home`; on a terminal it stays up until Enter, so that one can look.
 
+    `database` are the settings of one to use instead of the embedded Postgres.
     Raises OutreachError when the campaign does not end as it should.
     """
     home = home.resolve()
@@ -53,7 +54,7 @@ def run(home: Path = Path(".outreach/demo")) -> None:
             sandbox = started.enter_context(serve(data=home / "mails"))
             started.callback(postgres.stop, home)
             api = started.enter_context(_prefect(home))
-            used = started.enter_context(wiring.using(_settings(home, sandbox)))
+            used = started.enter_context(wiring.using(_settings(home, sandbox, database)))
         campaign = _create(used.store)
         flow_run = _send(console, used.store, campaign)
         _show_outcomes(console, used.store, campaign)
@@ -73,7 +74,7 @@ def _say(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False)
 
 
-def _settings(home: Path, sandbox: Sandbox) -> Settings:
+def _settings(home: Path, sandbox: Sandbox, database: dict[str, object]) -> Settings:
     return Settings.only(
         outreach_home=home,
         gmail_api_url=sandbox.url,
@@ -81,6 +82,7 @@ def _settings(home: Path, sandbox: Sandbox) -> Settings:
         app_url="http://127.0.0.1:3000",
         attachment_pdf=str(packaged("assets", "assets") / "Project Reach Out Deck.pdf"),
         send_pace_seconds=PACE_SECONDS,
+        **database,
     )
 
 

@@ -1,5 +1,7 @@
 """The whole job over Supabase's Data API, with the service-role key and nothing else."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,19 +19,13 @@ from outreach.settings import Settings
 from outreach.store import Store
 from tests.flows.conftest import NewCampaign
 
-# These run here once more, with the settings below.
-from tests.flows.test_send_campaign import (  # noqa: F401
-    test_a_lost_answer_is_looked_up_and_never_posted_again,
-    test_a_quota_defers_leads_and_never_fails_them,
-    test_a_revoked_account_fails_its_leads_and_no_others,
-    test_a_run_leaves_alone_what_another_run_owns,
-    test_a_scheduled_campaign_waits_for_its_time,
-    test_an_unknown_campaign_fails_the_run_and_marks_nothing,
-    test_each_lead_gets_one_mail_and_a_row_that_says_so,
-    test_what_cannot_be_sent_fails_alone_and_says_why,
-    test_what_stops_a_campaign_is_found_before_the_first_mail,
-)
+# All of these run here once more, with the settings below.
+from tests.flows.test_dispatch_campaigns import *  # noqa: F403
+from tests.flows.test_send_campaign import *  # noqa: F403
 from tests.postgrest.fixtures import Node, Project, new_keys, started
+
+# 2,500 leads are mailed below.
+del test_two_thousand_leads_over_four_accounts_are_all_mailed_once  # noqa: F821
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
@@ -65,6 +61,32 @@ def test_more_leads_than_postgrest_gives_in_one_answer_are_all_mailed(
     assert (len(to), len(set(to))) == (2500, 2500)
     assert store.campaign_status(campaign).leads == LeadCounts(sent=2500)
     assert sum(1 for lead in store.list_campaign_leads(campaign) if lead.message_id) == 2500
+
+
+DEMO = """
+import sys
+from pathlib import Path
+from pydantic import SecretStr
+from outreach.cli.demo import run
+run(Path("demo"), supabase_url=sys.argv[1], supabase_service_role_key=SecretStr(sys.stdin.read()))
+"""
+
+
+def test_the_demo_runs_over_it_too(postgrest: Project, tmp_path: Path) -> None:
+    """And starts no Postgres of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEMO, postgrest.url],
+        cwd=tmp_path,
+        input=postgrest.key.get_secret_value(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Demo: completed" in done.stdout
+    assert (done.stdout.count("│ sent "), done.stdout.count("│ failed ")) == (9, 3)
+    assert not (tmp_path / "demo" / "postgres").exists()
 
 
 class TestAway:
