@@ -311,7 +311,7 @@ class Store:
         return Created.model_validate(answer)
 
     def start_campaign(self, campaign: UUID) -> Row:
-        """`answer` is running, scheduled (wait_seconds) or already (status, owned, pending).
+        """`answer` is running, scheduled (wait_seconds) or already (status, owned, paused, pending).
 
         Raises CampaignNotFound.
         """

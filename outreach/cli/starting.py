@@ -86,6 +86,8 @@ def _still_startable(answer: "Row") -> str:
         raise Rejected(
             "The campaign is already running; `outreach campaigns status ID --watch` shows how far."
         )
+    if answer["paused"]:
+        raise Rejected("The campaign is paused; `outreach campaigns resume ID` goes on with it.")
     if status in {"completed", "cancelled"}:
         raise Rejected(
             f"The campaign is {status} and does not start again; make a new one with "

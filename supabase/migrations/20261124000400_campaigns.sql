@@ -173,6 +173,7 @@ begin
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,
       'owned', c.run_id is not null and c.lease_until > t,
+      'paused', c.paused_at is not null,
       'pending', exists (
         select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'));
   end if;

@@ -184,7 +184,13 @@ def test_a_campaign_is_started_and_cancelled(store: Store, campaign: UUID) -> No
     cancelled = {"answer": "cancelled", "leads": 2}
     assert answers == [
         {"answer": "running"},
-        {"answer": "already", "status": "running", "owned": False, "pending": True},
+        {
+            "answer": "already",
+            "status": "running",
+            "owned": False,
+            "paused": False,
+            "pending": True,
+        },
         cancelled,
         cancelled,
     ]

@@ -60,6 +60,19 @@ def test_a_paused_campaign_is_claimed_by_nobody_until_it_is_resumed(
     assert (paused, resumed) == ("paused", "begun")
 
 
+@pytest.mark.parametrize("how", [[], ["--local"]])
+def test_a_paused_campaign_is_resumed_not_started(
+    outreach: Outreach, store: Store, campaign: UUID, how: list[str]
+) -> None:
+    """After a change of senders a person has to look first: `resume` says so."""
+    store.pause_campaign(campaign)
+
+    status, out, error = outreach("campaigns", "start", campaign, *how)
+
+    assert (status, out) == (1, "")
+    assert "is paused; `outreach campaigns resume ID` goes on with it" in error
+
+
 def test_a_campaign_that_cannot_be_paused_or_resumed_says_so(
     outreach: Outreach, store: Store, campaign: UUID
 ) -> None:

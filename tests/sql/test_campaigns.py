@@ -246,7 +246,7 @@ def test_what_was_started_before_is_told_as_it_is(build: Any, call: Any, status:
     before = build.everything()
     answer = call.start_campaign(campaign=campaign, at=0)
     assert (answer, build.everything()) == (
-        {"answer": "already", "status": status, "owned": False, "pending": True},
+        {"answer": "already", "status": status, "owned": False, "paused": False, "pending": True},
         before,
     )
 
