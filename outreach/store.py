@@ -311,7 +311,8 @@ class Store:
         return Created.model_validate(answer)
 
     def start_campaign(self, campaign: UUID) -> Row:
-        """`answer` is running, scheduled (wait_seconds) or already (status, owned, paused, pending).
+        """`answer` is running, scheduled (wait_seconds) or already
+        (status, owned, paused, pending).
 
         Raises CampaignNotFound.
         """

@@ -73,6 +73,7 @@ declare
   why text;
   candidate_why text;
   opening timestamptz;
+  is_closed boolean;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
@@ -86,7 +87,8 @@ begin
   end if;
 
   opening := public.next_opening(c, t);
-  if opening is distinct from t then
+  is_closed := opening is distinct from t;
+  if is_closed then
     -- Nothing of it may leave before: when single leads could go again says nothing more.
     later := coalesce(opening, t + interval '1 day');
     why := public.told_window(c, opening);
@@ -222,7 +224,7 @@ begin
   select min(cl.next_attempt_at) into candidate
   from public.campaign_leads cl
   where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null
-    and cl.claim_token is null and cl.next_attempt_at > t and opening = t;
+    and cl.claim_token is null and cl.next_attempt_at > t and not is_closed;
   if candidate < coalesce(later, 'infinity') then
     later := candidate;
     why := 'leads that are to be tried again';
@@ -230,7 +232,7 @@ begin
   select min(cl.claimed_until) into candidate
   from public.campaign_leads cl
   where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null and cl.claimed_until > t
-    and opening = t;
+    and not is_closed;
   if candidate < coalesce(later, 'infinity') then
     later := candidate;
     why := 'leads that are being sent';

@@ -245,7 +245,7 @@ def test_a_run_begins_checks_and_ends(store: Store, campaign: UUID) -> None:
         Begun(answer="already_running", status="running"),
     ]
     assert checked == Checked(
-        name="Spring", attachment=None, accounts=1, pace_seconds=[None], leads=LeadCounts(pending=2), misassigned=0
+        name="Spring", attachment=None, accounts=1, pace_seconds=[None], leads=LeadCounts(pending=2), misassigned=0, opens=True
     )  # fmt: skip
     assert renewed == ["renewed", "stopped"]
     assert finished[0] == Finished(
