@@ -18,6 +18,7 @@ from outreach.migrate import migrate
 from outreach.rpc import Postgres
 from outreach.settings import Settings
 from outreach.store import Store
+from tests.browser import browser, new_page  # noqa: F401 - what pytest finds here
 from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
     db_push,
     node,
