@@ -19,6 +19,7 @@ from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import google.auth.jwt
 import httpx
 import pytest
 
@@ -650,7 +651,7 @@ ASKED = {
     "client_id": "app",
     "redirect_uri": "http://127.0.0.1:8400/done",
     "response_type": "code",
-    "scope": "https://www.googleapis.com/auth/gmail.compose openid",
+    "scope": "https://www.googleapis.com/auth/gmail.compose openid email",
     "state": "s&1",
     "code_challenge": CHALLENGE.decode(),
     "code_challenge_method": "S256",
@@ -658,7 +659,7 @@ ASKED = {
 
 
 def decide(sandbox: Sandbox, decision: str, **changes: str) -> httpx.Response:
-    form = {**ASKED, "decision": decision, "email": ADA, **changes}
+    form = {**ASKED, "decision": decision, "email": ADA, "granted": "compose", **changes}
     return post(sandbox.url + AUTH, data=form)
 
 
@@ -667,7 +668,7 @@ def returned(response: httpx.Response) -> dict[str, str]:
 
 
 def exchange(sandbox: Sandbox, code: str, verifier: str = VERIFIER) -> httpx.Response:
-    form = {name: ASKED[name] for name in ("client_id", "redirect_uri")}
+    form = {name: ASKED[name] for name in ("client_id", "redirect_uri")} | {"client_secret": "s"}
     grant = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
     return post(sandbox.token_url, data=form | grant)
 
@@ -680,6 +681,28 @@ def test_a_person_allows_an_app_to_mail(sandbox: Sandbox) -> None:
     assert (shown.status_code, back["state"]) == (200, "s&1")
     assert tokens.json()["refresh_token"] == f"sandbox:{ADA}:compose"
     assert again.json()["error"] == "invalid_grant"
+
+
+def test_the_first_tokens_tell_who_consented_to_what(sandbox: Sandbox) -> None:
+    """Scopes as Google names them, and an id token with the address; those unticked are left out."""
+    scope = "https://www.googleapis.com/auth/gmail.send https://mail.google.com/ openid email"
+    back = returned(decide(sandbox, "allow", scope=scope, granted="send"))
+    tokens = exchange(sandbox, back["code"]).json()
+    granted = "https://www.googleapis.com/auth/gmail.send"
+    who = "openid https://www.googleapis.com/auth/userinfo.email"
+    claims = google.auth.jwt.decode(tokens["id_token"], verify=False)
+    assert back["scope"] == tokens["scope"] == f"{granted} {who}"
+    assert (claims["email"], claims["aud"]) == (ADA, "app")
+    assert tokens["refresh_token"] == f"sandbox:{ADA}:send"
+
+
+def test_a_desktop_app_sends_its_secret_too(sandbox: Sandbox) -> None:
+    """A code is not exchanged without it, as at Google; it stays good."""
+    code = returned(decide(sandbox, "allow"))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "client_id": "app"}
+    refused = post(sandbox.token_url, data=form)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+    assert exchange(sandbox, code).status_code == 200
 
 
 def test_a_stolen_code_is_worth_nothing(sandbox: Sandbox) -> None:

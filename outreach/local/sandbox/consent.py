@@ -1,4 +1,4 @@
-"""Google's consent page: a person chooses the account and allows it or not. With PKCE."""
+"""Google's consent page: a person chooses the account, and what to allow. With PKCE."""
 
 from urllib.parse import urlencode, urlsplit
 
@@ -10,7 +10,7 @@ from starlette.routing import Route
 from outreach.local.sandbox.envelope import is_address
 from outreach.local.sandbox.rendering import page
 from outreach.local.sandbox.state import State
-from outreach.local.sandbox.tokens import SHORT, Grant
+from outreach.local.sandbox.tokens import IDENTITY, SHORT, Grant
 
 PATH = "/o/oauth2/v2/auth"
 ASKED = (
@@ -23,6 +23,14 @@ ASKED = (
     "code_challenge_method",
 )
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MEANING = {
+    "send": "send mail",
+    "compose": "write drafts and send mail",
+    "modify": "read mail, write drafts and send mail",
+    "readonly": "read mail",
+    "metadata": "read headers, not bodies",
+    "full": "everything, deleting for good too",
+}
 Asked = dict[str, str]
 
 
@@ -49,7 +57,9 @@ def routes(state: State) -> list[Route]:
         account = (_text(form, "email") or _text(form, "account")).lower()
         if not is_address(account):
             return _form(state, asked, account, wrong="Choose an account or type an address.")
-        return _back(asked, code=_promise(state, asked, account), scope=asked["scope"])
+        ticked = {scope for scope in form.getlist("granted") if isinstance(scope, str)}
+        grant = Grant(account, tuple(name for name in _scopes(asked) if name in ticked))
+        return _back(asked, **_promise(state, asked, grant))
 
     return [Route(PATH, ask, methods=["GET"]), Route(PATH, decide, methods=["POST"])]
 
@@ -87,10 +97,17 @@ def _scopes(asked: Asked) -> tuple[str, ...]:
     return tuple(SHORT[scope] for scope in asked["scope"].split() if scope in SHORT)
 
 
-def _promise(state: State, asked: Asked, account: str) -> str:
-    grant = Grant(account, _scopes(asked))
-    challenge = asked["code_challenge"] or None
-    return state.tokens.promise(grant, asked["client_id"], asked["redirect_uri"], challenge)
+def _promise(state: State, asked: Asked, grant: Grant) -> dict[str, str]:
+    """A code, and the scopes that it is for: those that were ticked, and who somebody is."""
+    identity = tuple(IDENTITY[scope] for scope in asked["scope"].split() if scope in IDENTITY)
+    code = state.tokens.promise(
+        grant,
+        identity,
+        asked["client_id"],
+        asked["redirect_uri"],
+        asked["code_challenge"] or None,
+    )
+    return {"code": code, "scope": " ".join(filter(None, (grant.scope, *identity)))}
 
 
 def _back(asked: Asked, **answer: str) -> Response:
@@ -106,10 +123,11 @@ def _form(state: State, asked: Asked, hint: str, wrong: str = "") -> Response:
     accounts = state.mailbox.accounts()
     return page(
         "consent.html",
-        # The answer redirects to the app, and browsers apply form-action to redirects too.
-        form_action="'self' http://127.0.0.1:* http://localhost:* http://[::1]:*",
+        # The answer redirects to the app, and browsers apply form-action to redirects too; an
+        # IPv6 address cannot be written there.
+        form_action="'self' http:",
         asked=asked,
-        scopes=_scopes(asked),
+        scopes={name: MEANING[name] for name in _scopes(asked)},
         accounts=accounts,
         chosen=hint if hint in accounts else "",
         typed="" if hint in accounts else hint,

@@ -1,5 +1,8 @@
 """Google's OAuth endpoints: tokens for refresh tokens and codes."""
 
+import base64
+import json
+
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -8,7 +11,7 @@ from starlette.routing import Route
 from outreach.local.sandbox import broken
 from outreach.local.sandbox.faults import TOKEN_ERRORS, Fault
 from outreach.local.sandbox.state import State
-from outreach.local.sandbox.tokens import LIFETIME, Access, Grant, InvalidGrant
+from outreach.local.sandbox.tokens import IDENTITY, LIFETIME, Access, Grant, InvalidGrant
 
 
 def routes(state: State) -> list[Route]:
@@ -40,6 +43,9 @@ def _granted(state: State, form: FormData) -> Response:
     try:
         if kind == "refresh_token":
             access = state.tokens.refresh(_field(form, "refresh_token"))
+        elif kind == "authorization_code" and not _field(form, "client_secret"):
+            # Desktop apps have one too, and have to send it.
+            return _error(400, "invalid_request", "client_secret is missing.")
         elif kind == "authorization_code":
             access = _exchanged(state, form)
         else:
@@ -47,7 +53,9 @@ def _granted(state: State, form: FormData) -> Response:
     except InvalidGrant as error:
         return _error(400, "invalid_grant", str(error))
     state.mailbox.open_account(access.grant.account)
-    return _answer(access, with_refresh_token=kind == "authorization_code")
+    if kind == "authorization_code":
+        return _answer(access, **_first(access, _field(form, "client_id")))
+    return _answer(access)
 
 
 def _exchanged(state: State, form: FormData) -> Access:
@@ -59,15 +67,32 @@ def _exchanged(state: State, form: FormData) -> Access:
     )
 
 
-def _answer(access: Access, *, with_refresh_token: bool) -> Response:
+def _first(access: Access, client_id: str) -> dict[str, str]:
+    """What comes with the first tokens alone; no refresh token without a scope of Gmail's."""
+    tokens = {"refresh_token": access.grant.refresh_token} if access.grant.scopes else {}
+    if IDENTITY["openid"] in access.identity:
+        tokens["id_token"] = _id_token(access, client_id)
+    return tokens
+
+
+def _id_token(access: Access, client_id: str) -> str:
+    """A JWT; nobody can check its signature."""
+    claims = {"iss": "https://accounts.google.com", "aud": client_id, "sub": access.grant.account}
+    if IDENTITY["email"] in access.identity:
+        claims["email"] = access.grant.account
+    parts = [{"alg": "RS256", "kid": "sandbox", "typ": "JWT"}, claims, "unsigned"]
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()) for part in parts)
+    return ".".join(part.rstrip(b"=").decode() for part in encoded)
+
+
+def _answer(access: Access, **more: str) -> Response:
     content = {
         "access_token": access.token,
         "expires_in": LIFETIME,
-        "scope": access.grant.scope,
+        "scope": " ".join(filter(None, (access.grant.scope, *access.identity))),
         "token_type": "Bearer",
+        **more,
     }
-    if with_refresh_token:
-        content["refresh_token"] = access.grant.refresh_token
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
 

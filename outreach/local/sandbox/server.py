@@ -25,7 +25,7 @@ BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox. `url` is both GMAIL_API_URL and, with `/token`, GOOGLE_TOKEN_URL."""
+    """A running sandbox. `url` is GMAIL_API_URL; the others are the two settings GOOGLE_…_URL."""
 
     url: str
     state: State
@@ -37,6 +37,10 @@ class Sandbox:
     @property
     def token_url(self) -> str:
         return f"{self.url}/token"
+
+    @property
+    def auth_url(self) -> str:
+        return f"{self.url}{consent.PATH}"
 
 
 class Server(uvicorn.Server):

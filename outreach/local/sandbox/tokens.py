@@ -22,6 +22,8 @@ SCOPES = {
     "full": "https://mail.google.com/",
 }
 SHORT = {scope: name for name, scope in SCOPES.items()}
+IDENTITY = {"openid": "openid", "email": "https://www.googleapis.com/auth/userinfo.email"}
+"""Scopes that tell who somebody is: as they are asked for, and as they are granted."""
 LIFETIME = 3599
 CODE_LIFETIME = 600
 
@@ -59,6 +61,8 @@ class Access:
     token: str
     grant: Grant
     expires_at: float
+    identity: tuple[str, ...] = ()
+    """Granted with a code; a refresh token does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Code:
     """What the consent page promised, until the code is exchanged."""
 
     grant: Grant
+    identity: tuple[str, ...]
     client_id: str
     redirect_uri: str
     challenge: str | None
@@ -103,9 +108,9 @@ class Tokens:
                 raise InvalidGrant("Token has been expired or revoked.")
             return self._issue(grant)
 
-    def _issue(self, grant: Grant) -> Access:
+    def _issue(self, grant: Grant, identity: tuple[str, ...] = ()) -> Access:
         token = f"ya29.sandbox-{secrets.token_urlsafe(32)}"
-        access = Access(token, grant, time.time() + LIFETIME)
+        access = Access(token, grant, time.time() + LIFETIME, identity)
         self._access[token] = access
         return access
 
@@ -127,14 +132,21 @@ class Tokens:
         self.expire(account)
 
     def promise(
-        self, grant: Grant, client_id: str, redirect_uri: str, challenge: str | None
+        self,
+        grant: Grant,
+        identity: tuple[str, ...],
+        client_id: str,
+        redirect_uri: str,
+        challenge: str | None,
     ) -> str:
         """The owner allowed it: a code that can be exchanged once, within ten minutes."""
         code = f"4/{secrets.token_urlsafe(32)}"
         expires_at = time.time() + CODE_LIFETIME
         with self._lock:
             self._revoked.discard(grant.account)
-            self._codes[code] = Code(grant, client_id, redirect_uri, challenge, expires_at)
+            self._codes[code] = Code(
+                grant, identity, client_id, redirect_uri, challenge, expires_at
+            )
         return code
 
     def exchange(
@@ -147,7 +159,7 @@ class Tokens:
                 raise InvalidGrant("Malformed auth code.")
             if fault := promised.fault(client_id, redirect_uri, verifier):
                 raise InvalidGrant(fault)
-            return self._issue(promised.grant)
+            return self._issue(promised.grant, promised.identity)
 
 
 def s256(verifier: str) -> str:
