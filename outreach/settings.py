@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from outreach.errors import ConfigurationError
 
 GMAIL_API = "https://gmail.googleapis.com"
+GOOGLE_AUTH = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_TOKEN = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
 
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     google_client_secret: SecretStr | None = None
     gmail_api_url: str = GMAIL_API
     google_token_url: str = GOOGLE_TOKEN
+    google_auth_url: str = GOOGLE_AUTH
     gmail_delivery: Literal["auto", "drafts", "direct"] = "auto"
 
     app_url: str | None = Field(

@@ -15,7 +15,7 @@ from outreach.errors import ConfigurationError
 from outreach.loopback import is_loopback, is_loopback_host
 from outreach.migrate import is_current, migrate
 from outreach.rpc import Postgres
-from outreach.settings import GMAIL_API, GOOGLE_TOKEN, Settings
+from outreach.settings import GMAIL_API, GOOGLE_AUTH, GOOGLE_TOKEN, Settings
 from outreach.store import Store, Transport
 
 if TYPE_CHECKING:
@@ -92,14 +92,27 @@ def database_url(settings: Settings) -> SecretStr:
 
 def refuse_mixed_worlds(settings: Settings) -> None:
     """A pretended Gmail would mark real leads as mailed: it goes with a local database."""
-    pretended = is_loopback(settings.gmail_api_url) or is_loopback(settings.google_token_url)
+    pretended = any(
+        is_loopback(url)
+        for url in (settings.gmail_api_url, settings.google_token_url, settings.google_auth_url)
+    )
     real = (settings.supabase_url and not is_loopback(settings.supabase_url)) or (
         settings.database_url and not _is_local_database(settings.database_url)
     )
     if pretended and real:
         raise ConfigurationError(
-            "GMAIL_API_URL or GOOGLE_TOKEN_URL is on this machine, but the database is not: "
-            f"unset them to mail for real ({GMAIL_API}, {GOOGLE_TOKEN}), or use a local database."
+            "GMAIL_API_URL, GOOGLE_TOKEN_URL or GOOGLE_AUTH_URL is on this machine, but the "
+            "database is not: unset them to mail for real "
+            f"({GMAIL_API}, {GOOGLE_TOKEN}, {GOOGLE_AUTH}), or use a local database."
+        )
+
+
+def refuse_half_a_consent(settings: Settings) -> None:
+    """Who consents at Google must not be answered by the sandbox, nor the other way round."""
+    if is_loopback(settings.google_auth_url) != is_loopback(settings.google_token_url):
+        raise ConfigurationError(
+            "GOOGLE_AUTH_URL and GOOGLE_TOKEN_URL must both be Google's, or both the sandbox's: "
+            "set both, or unset both."
         )
 
 

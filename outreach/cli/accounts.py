@@ -14,6 +14,16 @@ from outreach.headers import breaks_a_header
 from outreach.models import Account
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+SenderName = Annotated[
+    str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
+]
+ReplyTo = Annotated[str | None, typer.Option(help="Where answers go; “” for the account itself.")]
+Pace = Annotated[
+    float | None, typer.Option(min=0, max=86400, help="Seconds between two of its mails.")
+]
+DailyLimit = Annotated[
+    int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
+]
 
 app = typer.Typer(help="The Gmail accounts that campaigns are sent from.", no_args_is_help=True)
 
@@ -25,29 +35,19 @@ def add(
     refresh_token_stdin: Annotated[
         bool, typer.Option("--refresh-token-stdin", help="Read its refresh token from stdin.")
     ] = False,
-    sender_name: Annotated[
-        str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
-    ] = None,
-    reply_to: Annotated[
-        str | None, typer.Option(help="Where answers go; “” for the account itself.")
-    ] = None,
-    pace: Annotated[
-        float | None, typer.Option(min=0, max=86400, help="Seconds between two of its mails.")
-    ] = None,
-    daily_limit: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
-    ] = None,
+    sender_name: SenderName = None,
+    reply_to: ReplyTo = None,
+    pace: Pace = None,
+    daily_limit: DailyLimit = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add an account, or change what is given of one that is there already."""
-    given: dict[str, Any] = {
-        "sender_name": _header_text(sender_name),
-        "reply_to": _address(reply_to) if reply_to else reply_to,
-        "pace_seconds": pace,
-        "daily_limit": daily_limit,
-    }
-    address = _address(email)
+    """Add an account, or change what is given of one that is there already.
+
+    `outreach accounts connect` does that and asks Google for the refresh token.
+    """
+    given = details(sender_name, reply_to, pace, daily_limit)
+    address = address_of(email)
     token = _read_token() if refresh_token_stdin else None
     with opened_store() as store:
         account = store.save_account(uuid4(), address, refresh_token=token, owner=owner, **given)
@@ -58,7 +58,8 @@ def add(
         say(f"{address} is saved.")
     if not connected:
         note(
-            "It cannot send before it has a refresh token: add it again with --refresh-token-stdin."
+            f"It cannot send before it is connected: `outreach accounts connect {address}`, "
+            "or, if you have its refresh token, add it again with --refresh-token-stdin."
         )
 
 
@@ -79,7 +80,7 @@ def show(*, as_json: AsJson = False) -> None:
             ),
         )  # fmt: skip
     else:
-        note("There is no account yet; add one with `outreach accounts add`.")
+        note("There is no account yet; connect one with `outreach accounts connect`.")
 
 
 @app.command()
@@ -93,7 +94,20 @@ def remove(email: Email, *, as_json: AsJson = False) -> None:
         say(f"{email} is removed.")
 
 
-def _address(text: str) -> str:
+def details(
+    sender_name: str | None, reply_to: str | None, pace: float | None, daily_limit: int | None
+) -> dict[str, Any]:
+    """What of an account may be given, as the Store takes it. Raises Rejected."""
+    return {
+        "sender_name": _header_text(sender_name),
+        "reply_to": address_of(reply_to) if reply_to else reply_to,
+        "pace_seconds": pace,
+        "daily_limit": daily_limit,
+    }
+
+
+def address_of(text: str) -> str:
+    """Raises Rejected."""
     address = normalise(text)
     if not is_valid(address):
         raise Rejected(f"{text!r} is not a mail address; write one like ada@example.com.")

@@ -14,6 +14,7 @@ import typer
 from outreach.cli import (
     accounts,
     campaigns,
+    connecting,
     database,
     doctor,
     doubt,
@@ -50,6 +51,7 @@ for command in (
     doubt.resolve,
 ):
     campaigns.app.command()(command)
+accounts.app.command()(connecting.connect)
 app.command()(doctor.doctor)
 app.command()(up.up)
 

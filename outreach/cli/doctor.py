@@ -169,7 +169,7 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
             "accounts",
             "warn",
             "There is no account to send from.",
-            "add one with `outreach accounts add`",
+            "connect one with `outreach accounts connect`",
         )
     with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
         yield from side_by_side.map(
@@ -179,20 +179,17 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
 
 
 def _account(account: "Account", store: "Store", settings: "Settings") -> Finding:
-    from outreach.gmail.access import Access, TokenService, choose_delivery  # noqa: PLC0415
+    from outreach.gmail import access  # noqa: PLC0415
 
-    with contextlib.closing(TokenService(settings)) as tokens:
-        granted = Access(lambda: store.read_credentials(account.id), tokens).granted
-    delivery = choose_delivery(settings.gmail_delivery, granted)
-    promise = "exactly once" if delivery == "drafts" else "at most once"
-    scopes = ", ".join(sorted(scope.rpartition("gmail.")[2] for scope in granted))
-    told = f"delivers by {delivery}, {promise} ({scopes})"
+    with contextlib.closing(access.TokenService(settings)) as tokens:
+        granted = access.Access(lambda: store.read_credentials(account.id), tokens).granted
+    told = access.delivers(access.choose_delivery(settings.gmail_delivery, granted), granted)
     if account.status == "unusable":
         return Finding(
             account.email,
             "fail",
             f"Its token works, but it is marked unusable: {account.status_reason}",
-            "add its refresh token again with `outreach accounts add --refresh-token-stdin`",
+            f"connect it again with `outreach accounts connect {account.email}`",
         )
     if account.paused_seconds:
         return Finding(account.email, "warn", f"{told}; rests for {account.paused_seconds:.0f} s")

@@ -29,6 +29,17 @@ READ = frozenset({FULL, MODIFY, READONLY})
 Delivery = Literal["drafts", "direct"]
 
 
+def named(scopes: frozenset[str]) -> list[str]:
+    """Those of Gmail, in the words that people know them by: `modify`, `send`."""
+    return sorted(s.removeprefix(_GOOGLE) for s in scopes if s.startswith((_GOOGLE, FULL)))
+
+
+def delivers(delivery: Delivery, scopes: frozenset[str]) -> str:
+    """What an account promises, and by which scopes, in words."""
+    promise = "exactly once" if delivery == "drafts" else "at most once"
+    return f"delivers by {delivery}, {promise} ({', '.join(named(scopes))})"
+
+
 def choose_delivery(
     forced: Literal["auto", "drafts", "direct"], scopes: frozenset[str]
 ) -> Delivery:
@@ -63,11 +74,23 @@ class TokenService:
 
         Raises AccountUnusable, ConfigurationError or TemporarilyUnavailable.
         """
-        form = {"grant_type": "refresh_token", **self._client()}
+        return self._post("refresh_token", refresh_token=refresh_token.get_secret_value())
+
+    def redeem(self, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
+        """The answer for a code that the consent page gave: it has a `refresh_token` too.
+
+        Raises as `exchange` does.
+        """
+        return self._post(
+            "authorization_code", code=code, code_verifier=verifier, redirect_uri=redirect_uri
+        )
+
+    def _post(self, grant_type: str, **given: str) -> dict[str, Any]:
+        app = app_of(self._settings)
         try:
             answer = self._session.post(
                 self._settings.google_token_url,
-                data=form | {"refresh_token": refresh_token.get_secret_value()},
+                data={"grant_type": grant_type, **app, **given},
                 timeout=self._settings.gmail_timeout_seconds,
                 allow_redirects=False,
             )
@@ -80,16 +103,22 @@ class TokenService:
     def close(self) -> None:
         self._session.close()
 
-    def _client(self) -> dict[str, str]:
-        client_id, secret = self._settings.google_client_id, self._settings.google_client_secret
-        if client_id and secret:
-            return {"client_id": client_id, "client_secret": secret.get_secret_value()}
-        if is_loopback(self._settings.google_token_url):
-            return {"client_id": "sandbox", "client_secret": "sandbox"}
-        raise ConfigurationError(
-            "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set; "
-            "set both to those of your app in the Google Cloud console."
-        )
+
+def app_of(settings: Settings) -> dict[str, str]:
+    """The `client_id` and `client_secret` of the app that the accounts have allowed to mail.
+
+    Raises ConfigurationError.
+    """
+    client_id, secret = settings.google_client_id, settings.google_client_secret
+    if client_id and secret:
+        return {"client_id": client_id, "client_secret": secret.get_secret_value()}
+    if is_loopback(settings.google_token_url):
+        return {"client_id": "sandbox", "client_secret": "sandbox"}
+    raise ConfigurationError(
+        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set; set both to those of your app: "
+        "Google Cloud console > APIs & Services > Credentials > Create credentials > "
+        "OAuth client ID > Desktop app."
+    )
 
 
 class Access(google.auth.credentials.Credentials):

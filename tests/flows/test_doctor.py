@@ -146,7 +146,10 @@ def test_each_account_that_cannot_send_is_named(
 def test_no_account_is_no_failure(doctor: Doctor, database: SecretStr) -> None:  # noqa: ARG001
     """That is how everybody begins."""
     finding = doctor(0)["accounts"]
-    assert (finding["verdict"], finding["todo"]) == ("warn", "add one with `outreach accounts add`")
+    assert (finding["verdict"], finding["todo"]) == (
+        "warn",
+        "connect one with `outreach accounts connect`",
+    )
 
 
 @pytest.mark.parametrize(

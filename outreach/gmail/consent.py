@@ -1,0 +1,144 @@
+"""How an account lets us mail for it: Google's consent page, and the refresh token behind it.
+
+The authorization code flow of desktop apps (RFC 8252) with PKCE (RFC 7636). google-auth-oauthlib
+has it too, but its local server ends with whatever request comes first, and tells the person that
+all is well before anything is; its session logs tokens, and bears the sandbox's http address or
+a scope that was unticked only when the environment of the whole process says so.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import google.auth.exceptions
+import google.auth.jwt
+from pydantic import SecretStr
+
+from outreach.errors import AccountUnusable, Rejected
+from outreach.gmail.access import DIRECT, MODIFY, SEND, TokenService, app_of
+from outreach.gmail.transport import address
+from outreach.settings import Settings
+
+IDENTITY = "openid email"
+"""Asked for always: gmail.send alone does not even tell whose account it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an account's owner allowed."""
+
+    email: str
+    refresh_token: SecretStr
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One visit to the consent page; its secrets are good for that one alone."""
+
+    settings: Settings
+    redirect_uri: str
+    """Where the browser comes back to, `http://127.0.0.1:PORT/`; Google allows any port there."""
+    send_only: bool = False
+    """Ask for gmail.send instead of gmail.modify."""
+    hint: str | None = None
+    """The address that Google's page shall suggest."""
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
+
+    @property
+    def address(self) -> str:
+        """Of the page. Raises ConfigurationError."""
+        asked = {
+            "client_id": app_of(self.settings)["client_id"],
+            "redirect_uri": self.redirect_uri,
+            "response_type": "code",
+            "scope": f"{IDENTITY} {SEND if self.send_only else MODIFY}",
+            "state": self.state,
+            "code_challenge": _s256(self.verifier),
+            "code_challenge_method": "S256",
+            # A refresh token, and a new one also for who has allowed this before.
+            "access_type": "offline",
+            "prompt": "consent",
+        }
+        if self.hint:
+            asked["login_hint"] = self.hint
+        page = address(self.settings.google_auth_url, "GOOGLE_AUTH_URL")
+        return f"{page}?{urlencode(asked)}"
+
+    def is_answered_by(self, query: Mapping[str, str]) -> bool:
+        """Whether the browser brings the answer to this question, and not somebody else's."""
+        return secrets.compare_digest(query.get("state", "").encode(), self.state.encode())
+
+    def redeem(self, query: Mapping[str, str], tokens: TokenService) -> Granted:
+        """What was allowed, for the answer that the browser brought.
+
+        Raises Rejected when it was not, AccountUnusable when that does not suffice to send,
+        ConfigurationError, and TemporarilyUnavailable.
+        """
+        code = _code(query)
+        try:
+            answer = tokens.redeem(code, self.verifier, self.redirect_uri)
+        except AccountUnusable:
+            raise Rejected(
+                "Google did not take the code that its page gave; connect the account again."
+            ) from None
+        return _granted(answer)
+
+
+def verification(scopes: frozenset[str]) -> str:
+    """What Google wants of an app that asks for these scopes, in a sentence."""
+    outside = "an app for accounts outside your own Workspace organisation has to pass Google's"
+    if scopes & (DIRECT - {SEND}):
+        return (
+            f"Drafts need a restricted scope: {outside} verification with a security assessment; "
+            "an internal app needs neither."
+        )
+    return (
+        f"gmail.send is a sensitive scope: {outside} verification, without a security assessment; "
+        "an internal app needs none."
+    )
+
+
+def _s256(verifier: str) -> str:
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _code(query: Mapping[str, str]) -> str:
+    if code := query.get("code"):
+        return code
+    error = query.get("error", "")
+    if error == "access_denied":
+        raise Rejected(
+            "Access was denied on Google's page, and nothing is stored; connect again to allow it."
+        )
+    raise Rejected(f"Google's page ended without an answer ({error[:60]!r}); connect again.")
+
+
+def _granted(answer: Mapping[str, Any]) -> Granted:
+    scopes, token = frozenset(str(answer.get("scope", "")).split()), answer.get("refresh_token")
+    if not scopes & DIRECT:
+        raise AccountUnusable(
+            "The permission to send mail was not ticked on Google's page, and nothing is stored; "
+            "connect again and tick it."
+        )
+    if not isinstance(token, str) or not token:
+        raise Rejected(
+            "Google gave no refresh token; remove this app at "
+            "https://myaccount.google.com/connections, then connect again."
+        )
+    return Granted(_owner(answer), SecretStr(token), scopes)
+
+
+def _owner(answer: Mapping[str, Any]) -> str:
+    """Whose account it is. The id token came straight from Google, so no signature proves more."""
+    try:
+        claims = google.auth.jwt.decode(answer["id_token"], verify=False)  # type: ignore[no-untyped-call]
+        return str(claims["email"])
+    except (google.auth.exceptions.GoogleAuthError, LookupError, ValueError, TypeError):
+        raise Rejected("Google did not tell whose account it is; connect again.") from None
