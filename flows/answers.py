@@ -6,18 +6,9 @@ from uuid import UUID
 from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import BaseModel
 
 from outreach.answers import Begun, Finished
 from outreach.wiring import current
-
-
-class Answer(BaseModel):
-    """The result of a run; the counts are the campaign's, over all its runs."""
-
-    success: bool
-    emails_sent: int
-    total_leads: int
 
 
 def named_after_campaign() -> str:
@@ -34,6 +25,8 @@ def handed_back(begun: Begun) -> State[Any]:
     match begun.answer:
         case "already_running":
             return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
+        case "failed":
+            return Failed(message="Three runs in a row died without progress; see the campaign.")
         case "already_ended":
             return Completed(name="AlreadyEnded", message=f"The campaign is {begun.status}.")
         case "wait":
@@ -47,24 +40,22 @@ def handed_back(begun: Begun) -> State[Any]:
 
 def ended(finished: Finished) -> State[Any]:
     """What became of the campaign, with the counts of all its leads."""
-    leads = finished.leads
-    answer = Answer(
-        success=finished.error is None, emails_sent=leads.sent, total_leads=leads.total
-    ).model_dump()
-    told = f"{leads.sent}/{leads.total} sent"
+    told = f"{finished.leads.sent}/{finished.leads.total} sent"
     if finished.answer == "superseded" and finished.status == "cancelled":
         return Cancelled(message=f"The campaign was cancelled: {told}.")
     if finished.answer == "superseded":
         return Completed(name="Superseded", message=f"Another run has taken over: {told}.")
     if finished.answer == "paused":
-        return Completed(name="Paused", message=f"The campaign is paused: {told}.", data=answer)
+        return Completed(
+            name="Paused", message=f"The campaign is paused: {told}.", data=finished.result
+        )
     if finished.answer == "deferred":
         return Completed(
             name="Deferred",
             message=f"{told}; goes on in {finished.resume_seconds or 0:.0f} s, "
             f"after {finished.waiting_for}",
-            data=answer,
+            data=finished.result,
         )
     if finished.error is not None:
         return Failed(message=f"{finished.error}: {told}")
-    return Completed(message=told, data=answer)
+    return Completed(message=told, data=finished.result)

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from outreach.errors import ConfigurationError, OutreachError, TemporarilyUnavailable
 from outreach.wiring import current
-from tasks.events import announce
+from tasks.events import announce_failure
 
 
 def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -21,7 +21,7 @@ def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # n
     else:
         failed = current().store.fail_run(campaign, flow_run.id, _reason(error, state))
     if failed:
-        _announce_failure(campaign, flow_run)
+        announce_failure(campaign, flow_run.id)
 
 
 def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -30,7 +30,7 @@ def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  
     if campaign is None:
         return
     if current().store.crash_run(campaign, flow_run.id, state.message or "it crashed"):
-        _announce_failure(campaign, flow_run)
+        announce_failure(campaign, flow_run.id)
 
 
 def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -38,21 +38,6 @@ def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  #
     campaign = _campaign(flow_run)
     if campaign is not None:
         current().store.cancel_run(campaign, flow_run.id)
-
-
-def _announce_failure(campaign: UUID, flow_run: FlowRun) -> None:
-    status = current().store.campaign_status(campaign)
-    leads = status.leads
-    announce(
-        "failed",
-        campaign,
-        flow_run.id,
-        status.name,
-        error=status.error,
-        sent=leads.sent,
-        failed=leads.failed,
-        total=leads.total,
-    )
 
 
 def _campaign(flow_run: FlowRun) -> UUID | None:

@@ -11,7 +11,8 @@ from outreach.models import Claim, LeadCounts, Model
 class Begun(Model):
     """The answer of begin_run."""
 
-    answer: Literal["begun", "wait", "paused", "already_running", "already_ended"]
+    answer: Literal["begun", "wait", "paused", "already_running", "already_ended", "failed"]
+    """`failed`: asking found the third owner in a row dead, which ended the campaign in error."""
     name: str = ""
     status: str = ""
     wait_seconds: float = 0
@@ -41,13 +42,15 @@ class Batch(Model):
 
 
 class Due(Model):
-    """A campaign to run now; `key` makes Prefect create one run for it and no more."""
+    """A campaign to run now, or one that is given up: nobody began its last three runs."""
 
+    answer: Literal["due", "given_up"]
     id: UUID
     name: str | None
-    key: str
+    key: str = ""
+    """Makes Prefect create one run for it and no more."""
     dead_run: UUID | None = None
-    """The run that owned it and fell silent."""
+    """The run that owned it and fell silent, or was to and never began."""
 
 
 class Dispatched(Model):
@@ -74,6 +77,15 @@ class Finished(Model):
     resume_seconds: float | None = None
     waiting_for: str | None = None
 
+    @property
+    def result(self) -> dict[str, bool | int]:
+        """What a run answers; the counts are the campaign's, over all its runs."""
+        return {
+            "success": self.error is None,
+            "emails_sent": self.leads.sent,
+            "total_leads": self.leads.total,
+        }
+
 
 class Created(Model):
     id: UUID
@@ -91,3 +103,17 @@ class Imported(Model):
 class Reason(Model):
     reason: str
     leads: int
+
+
+class AccountSummary(Model):
+    """What one account has of a campaign; addresses are whole here, and masked where shown."""
+
+    email: str | None
+    """None where the account's row is gone."""
+    sent: int
+    failed: int
+    pending: int
+    cancelled: int
+    sent_by_run: int
+    per_minute: float | None
+    """Between the run's first and last mail; None for fewer than two."""

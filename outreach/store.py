@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from outreach.answers import (
+    AccountSummary,
     Attempted,
     Batch,
     Begun,
@@ -100,7 +101,7 @@ class Store:
         self._call("cancel_run", campaign=campaign, run=run)
 
     def take_due(self) -> list[Due]:
-        """Campaigns that are to be run now, each handed out once."""
+        """Campaigns that are to be run now, and those that are given up: each handed out once."""
         return [Due.model_validate(row) for row in self._call("take_due")]
 
     def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
@@ -365,6 +366,10 @@ class Store:
     def failure_reasons(self, campaign: UUID) -> list[Reason]:
         rows = self._call("failure_reasons", campaign=campaign)
         return [Reason.model_validate(row) for row in rows]
+
+    def campaign_account_summary(self, campaign: UUID, run: UUID) -> Iterator[AccountSummary]:
+        for row in self._pages("campaign_account_summary", campaign=campaign, run=run):
+            yield AccountSummary.model_validate(row)
 
     def resolve_lead(
         self,

@@ -9,10 +9,10 @@ from outreach import attachments
 from outreach.answers import Begun, Finished
 from outreach.errors import AccountMissing, NeverOpen, NoAccounts
 from outreach.wiring import current
-from tasks.events import announce_end, announce_start
+from tasks.events import announce_end, announce_failure, announce_start
 from tasks.log import run_log
 from tasks.retries import PHASE
-from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id
+from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id, tag
 
 NEAR_SECONDS = 120.0
 """What is due later is the dispatcher's: nobody waits in a worker for hours."""
@@ -25,15 +25,18 @@ def begin(campaign_id: UUID) -> Begun:
     Asking again renews the lease and notices a campaign that was moved or cancelled meanwhile.
     Raises CampaignNotFound.
     """
-    store, told = current().store, False
-    while (begun := store.begin_run(campaign_id, flow_run_id(), LEASE_SECONDS)).answer == "wait":
+    store, run, told = current().store, flow_run_id(), False
+    tag(campaign_id)
+    while (begun := store.begin_run(campaign_id, run, LEASE_SECONDS)).answer == "wait":
         if begun.wait_seconds > NEAR_SECONDS:
-            store.release_run(campaign_id, flow_run_id())
+            store.release_run(campaign_id, run)
             return begun
         if not told:
             run_log().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
             told = True
         time.sleep(min(begun.wait_seconds, LEASE_SECONDS / 4))
+    if begun.answer == "failed":
+        announce_failure(campaign_id, run)
     return begun
 
 

@@ -1,5 +1,6 @@
 """What the dispatcher does each minute: the tasks, one for each kind of neglect."""
 
+from typing import Any
 from uuid import UUID
 
 from prefect import runtime, task
@@ -9,11 +10,14 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from outreach.answers import Due
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.settling import Settling
 from outreach.wiring import current
+from tasks.events import announce_failure
 from tasks.log import run_log
 from tasks.retries import PHASE
+from tasks.run import flow_run_id
 
 DEPLOYMENT = "send-campaign/send-campaign"
 
@@ -25,21 +29,16 @@ def start_due() -> int:
     The key makes Prefect create no second run when this task is retried. A dispatcher that dies
     in between is no loss: what was handed out and never began is due again in five minutes.
     """
-    store = current().store
-    due = store.take_due()
+    due = current().store.take_due()
     for campaign in due:
         if campaign.dead_run is not None:
             _mark_crashed(campaign.dead_run)
-        run = run_deployment(
-            DEPLOYMENT,
-            parameters={"campaign_id": str(campaign.id)},
-            idempotency_key=campaign.key,
-            timeout=0,
-            as_subflow=False,
-        )
-        store.note_dispatch(campaign.id, run.id)  # type: ignore[union-attr]  # sync here
-        run_log().info("%s: run %s", campaign.name, run.id)  # type: ignore[union-attr]
-    return len(due)
+        if campaign.answer == "given_up":
+            run_log().warning("%s: nobody began its last three runs", campaign.name)
+            announce_failure(campaign.id, flow_run_id())
+        else:
+            _dispatch(campaign)
+    return sum(1 for campaign in due if campaign.answer == "due")
 
 
 @task(**PHASE)
@@ -95,6 +94,18 @@ def sweep_drafts() -> None:
             run_log().info("%d orphan drafts were deleted", swept)
 
 
+def _dispatch(campaign: Due) -> None:
+    run: Any = run_deployment(
+        DEPLOYMENT,
+        parameters={"campaign_id": str(campaign.id)},
+        idempotency_key=campaign.key,
+        timeout=0,
+        as_subflow=False,
+    )
+    current().store.note_dispatch(campaign.id, run.id)
+    run_log().info("%s: run %s", campaign.name, run.id)
+
+
 def _state(flow_run: UUID) -> State | None:
     """None for a run that Prefect does not know (any more)."""
     with get_client(sync_client=True) as client:
@@ -105,11 +116,14 @@ def _state(flow_run: UUID) -> State | None:
 
 
 def _mark_crashed(flow_run: UUID) -> None:
-    """The run fell silent; in Prefect it would show as running for good."""
+    """The run fell silent, or its worker died before it began: Prefect would show it so for good.
+
+    Not cancelled: that would be a person's word, and cancel the campaign.
+    """
     state = _state(flow_run)
     if state is None or state.is_final():
         return
+    began = state.is_running() or state.is_cancelling()
+    told = "It fell silent" if began else "No worker began it within five minutes"
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(
-            flow_run, Crashed(message="It fell silent; another run goes on."), force=True
-        )
+        client.set_flow_run_state(flow_run, Crashed(message=f"{told}."), force=True)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from prefect.events import emit_event
 
 from outreach.answers import Finished
+from outreach.wiring import current
 from tasks.run import CampaignRun
 
 What = Literal["started", "completed", "failed", "deferred"]
@@ -20,7 +21,7 @@ def announce(what: What, campaign: UUID, run: UUID, name: str, **payload: Any) -
         f"campaign.{what}",
         resource={"prefect.resource.id": f"campaign.{campaign}", "prefect.resource.name": name},
         payload={"campaign_id": str(campaign), "name": name, **payload},
-        id=uuid5(run, what),
+        id=uuid5(run, f"{what} {campaign}"),
     )
 
 
@@ -33,6 +34,13 @@ def announce_start(run: CampaignRun) -> None:
         pending=run.leads.pending,
         total=run.leads.total,
     )
+
+
+def announce_failure(campaign: UUID, run: UUID) -> None:
+    """Of a campaign that `run` has just ended in error, or found to be beyond help."""
+    status = current().store.campaign_status(campaign)
+    counts = {"sent": status.leads.sent, "failed": status.leads.failed, "total": status.leads.total}
+    announce("failed", campaign, run, status.name, error=status.error, **counts)
 
 
 def announce_end(run: CampaignRun, finished: Finished) -> None:

@@ -4,10 +4,13 @@ Nothing here decides anything; addresses are masked, and the database stays the 
 """
 
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import (
+    Artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -63,7 +66,14 @@ def told(run: CampaignRun) -> str:
 
 @task(**PHASE)
 def report(run: CampaignRun, finished: Finished) -> None:
-    """Publish the failures by reason, and the summary."""
+    """Publish the result for programs, the failures by reason, and the summary for people."""
+    # A result that is persisted lies on the worker's disk: Prefect's API hands out artifacts alone.
+    Artifact(
+        type="result",
+        key="campaign-result",
+        description=f"What became of {run.name}",
+        data=finished.result,
+    ).create()
     reasons = run.store.failure_reasons(run.campaign)
     if reasons:
         create_table_artifact(
@@ -71,25 +81,34 @@ def report(run: CampaignRun, finished: Finished) -> None:
             key="campaign-failures",
             description=f"Why leads of {run.name} failed",
         )
-    accounts = [a for a in run.store.list_accounts() if a.status != "active"]
-    lines = [
-        f"# {run.name}: {finished.leads.sent}/{finished.leads.total} sent",
-        "",
-        "| | leads |",
-        "|---|---|",
-        f"| sent | {finished.leads.sent} |",
-        f"| failed | {finished.leads.failed} |",
-        f"| pending | {finished.leads.pending} |",
-        f"| cancelled | {finished.leads.cancelled} |",
-        "",
-        f"This run: {told(run)}.",
-    ]
-    if finished.waiting_for:
-        lines.append(
-            f"It goes on in {finished.resume_seconds or 0:.0f} s, after {finished.waiting_for}."
-        )
-    lines += [f"- {mask(a.email)} cannot send: {a.status_reason}" for a in accounts]
-    create_markdown_artifact("\n".join(lines), key="campaign-summary", description=run.name)
+    create_markdown_artifact(
+        "\n".join(summary(run, finished)), key="campaign-summary", description=run.name
+    )
     run_log().info(
         "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
     )
+
+
+def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
+    """The whole campaign, each of its accounts, and what this run did; lines of Markdown."""
+    leads = finished.leads
+    yield f"# {run.name}: {leads.sent}/{leads.total} sent"
+    yield ""
+    yield "| account | sent | failed | pending | cancelled | this run | mails a minute |"
+    yield "|---|---|---|---|---|---|---|"
+    accounts = list(run.store.campaign_account_summary(run.campaign, run.id))
+    for account in accounts:
+        counts = f"{account.sent} | {account.failed} | {account.pending} | {account.cancelled}"
+        rate = "" if account.per_minute is None else f"{account.per_minute:.1f}"
+        yield f"| {mask(account.email or '')} | {counts} | {account.sent_by_run} | {rate} |"
+    counts = f"{leads.sent} | {leads.failed} | {leads.pending} | {leads.cancelled}"
+    took = timedelta(seconds=round(time.monotonic() - run.began))
+    yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
+    yield ""
+    yield f"This run: {told(run)}, in {took} h."
+    if finished.waiting_for:
+        later = timedelta(seconds=round(finished.resume_seconds or 0))
+        yield f"It goes on in {later} h, after {finished.waiting_for}."
+    for one in run.store.list_accounts():
+        if one.status != "active":
+            yield f"- {mask(one.email)} cannot send: {one.status_reason}"

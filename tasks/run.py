@@ -1,13 +1,16 @@
 """One run of one campaign, as its tasks share it: its lease, its sending, and how far it is."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+import httpx
 from prefect import runtime
+from prefect.client.orchestration import get_client
 
 from outreach.errors import StoreUnavailable
 from outreach.mime import Attachment, build
@@ -39,6 +42,7 @@ class CampaignRun:
         self.paces: list[float] = []
         """Seconds between two mails, an account each."""
         self.attachment: Attachment | None = None
+        self.began = time.monotonic()
         self.outcomes: Counter[str] = Counter()
         """What this run made of its leads, by kind."""
         self.resume_after: float | None = None
@@ -92,6 +96,19 @@ class CampaignRun:
 
 def flow_run_id() -> UUID:
     return UUID(str(runtime.flow_run.id))
+
+
+def tag(campaign: UUID) -> None:
+    """`campaign:ID` on this flow run: the UI shows a campaign's runs together, however started.
+
+    Its task runs have no tags: Prefect asks its server about each tag of each, which is each mail.
+    """
+    known = list(runtime.flow_run.tags)
+    if (mine := f"campaign:{campaign}") in known:
+        return
+    # A tag must never be what stops a run.
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run_id(), tags=[*known, mine])
 
 
 @contextmanager

@@ -13,8 +13,9 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_variable
--- Makes `run` the owner of the campaign, or says why not. A run that waits for the campaign's time owns
--- it too. Repeated by the owner it renews the lease.
+-- Makes `run` the owner of the campaign, or says why not; `failed` when it found the third owner in a row
+-- dead and so ended the campaign. A run that waits for the campaign's time owns it too. Repeated by the
+-- owner it renews the lease.
 declare
   c public.campaigns;
   t timestamptz;
@@ -44,7 +45,7 @@ begin
   if owner_died then
     perform public.crash_run(campaign, c.run_id, 'the last one vanished without a word', t);
     if c.crash_count >= 2 then
-      return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', 'error');
+      return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
       return;
     end if;
   end if;
@@ -215,6 +216,19 @@ begin
 end
 $$;
 
+create or replace function public.end_in_error(campaign uuid, why text, t timestamptz) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Every end in error. Pending leads stay for the next start, once a person has seen to the cause.
+  update public.campaigns x
+  set
+    status = 'error', error = end_in_error.why, finished_at = end_in_error.t,
+    run_id = null, lease_until = null, resume_at = null, waiting_for = null, dispatched_at = null
+  where x.id = end_in_error.campaign;
+$$;
+
 create or replace function public.end_campaign(campaign uuid, t timestamptz) returns void
 language plpgsql
 security invoker
@@ -222,24 +236,23 @@ set search_path = ''
 as $$
 #variable_conflict use_variable
 -- The end, from the rows; the caller holds the campaign's lock and has seen that nothing is pending.
--- Each status is a literal of its own, since the column may be an enum.
 declare
   counts jsonb := public.campaign_counts(campaign);
 begin
-  update public.campaigns x
-  set run_id = null, lease_until = null, resume_at = null, waiting_for = null, finished_at = t, error = null
-  where x.id = campaign;
   if (counts ->> 'sent')::bigint > 0 or (counts ->> 'failed')::bigint = 0 then
-    update public.campaigns x set status = 'completed' where x.id = campaign;
+    update public.campaigns x
+    set
+      status = 'completed', error = null, finished_at = t,
+      run_id = null, lease_until = null, resume_at = null, waiting_for = null
+    where x.id = campaign;
   elsif exists (
     select from public.send_attempts s
     join public.campaign_leads cl on cl.id = s.campaign_lead_id and cl.status = 'failed'
     where s.campaign_id = campaign and s.outcome = 'unclear'
   ) then
-    update public.campaigns x
-    set status = 'error', error = 'No delivery could be confirmed' where x.id = campaign;
+    perform public.end_in_error(campaign, 'No delivery could be confirmed', t);
   else
-    update public.campaigns x set status = 'error', error = 'All email sends failed' where x.id = campaign;
+    perform public.end_in_error(campaign, 'All email sends failed', t);
   end if;
 end
 $$;
@@ -250,17 +263,21 @@ create or replace function public.fail_run(
   reason text,
   now timestamptz default null
 ) returns setof jsonb
-language sql
+language plpgsql
 security invoker
 set search_path = ''
 as $$
-  -- The run failed for a reason that a person has to mend. Pending leads stay for the next start.
-  update public.campaigns x
-  set
-    status = 'error', error = fail_run.reason, finished_at = coalesce(fail_run.now, clock_timestamp()),
-    run_id = null, lease_until = null, resume_at = null, waiting_for = null
-  where x.id = fail_run.campaign and x.run_id = fail_run.run and x.status in ('draft', 'scheduled', 'running', 'error')
-  returning pg_catalog.jsonb_build_object('answer', 'failed');
+#variable_conflict use_variable
+-- The run failed for a reason that a person has to mend.
+begin
+  perform from public.campaigns x
+  where x.id = campaign and x.run_id = run and x.status in ('draft', 'scheduled', 'running', 'error')
+  for no key update;
+  if found then
+    perform public.end_in_error(campaign, reason, coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  end if;
+end
 $$;
 
 create or replace function public.crash_run(
@@ -286,11 +303,9 @@ begin
     perform public.release_run(campaign, run);
     return next pg_catalog.jsonb_build_object('answer', 'released');
   elsif c.crash_count >= 2 then
-    update public.campaigns x
-    set
-      status = 'error', finished_at = coalesce(now, clock_timestamp()), run_id = null, lease_until = null,
-      resume_at = null, waiting_for = null, crash_count = c.crash_count + 1, error = 'Three runs in a row died without progress: ' || cause
-    where x.id = campaign;
+    update public.campaigns x set crash_count = c.crash_count + 1 where x.id = campaign;
+    perform public.end_in_error(
+      campaign, 'Three runs in a row died without progress: ' || cause, coalesce(now, clock_timestamp()));
     return next pg_catalog.jsonb_build_object('answer', 'failed');
   else
     update public.campaigns x

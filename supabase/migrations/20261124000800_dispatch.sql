@@ -7,10 +7,12 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more,
--- and the run that owned it before, if that one died. Dispatched three times and never begun: error.
+-- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
+-- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
+-- it is given up, in error.
 declare
   c public.campaigns;
+  dead_run text;
   t timestamptz := coalesce(now, clock_timestamp());
 begin
   for c in
@@ -25,20 +27,25 @@ begin
     limit most
     for no key update skip locked
   loop
+    -- While `dispatched_at` is set, nobody has begun: the last run listed was made for that dispatch.
+    dead_run := case
+      when c.dispatched_at is null then c.run_id::text
+      else c.flow_run_ids[cardinality(c.flow_run_ids)]
+    end;
     if c.dispatch_misses >= 3 then
-      update public.campaigns x
-      set
-        status = 'error', finished_at = t, run_id = null, lease_until = null, dispatched_at = null,
-        error = 'Prefect was asked three times and began no run; see whether a worker is up, then start it again.'
-      where x.id = c.id;
+      perform public.end_in_error(
+        c.id,
+        'Prefect was asked three times and began no run; see whether a worker is up, then start it again.', t);
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
     else
       update public.campaigns x
       set
         dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
       where x.id = c.id;
       return next pg_catalog.jsonb_build_object(
-        'id', c.id, 'name', c.name, 'key', pg_catalog.format('%s:%s', c.id, c.dispatch_no + 1),
-        'dead_run', c.run_id);
+        'answer', 'due', 'id', c.id, 'name', c.name,
+        'key', pg_catalog.format('%s:%s', c.id, c.dispatch_no + 1), 'dead_run', dead_run);
     end if;
   end loop;
 end

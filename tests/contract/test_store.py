@@ -7,7 +7,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from outreach.answers import Batch, Begun, Checked, Created, Finished, Imported, Reason
+from outreach.answers import (
+    AccountSummary,
+    Batch,
+    Begun,
+    Checked,
+    Created,
+    Finished,
+    Imported,
+    Reason,
+)
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
 from outreach.models import (
     Account,
@@ -431,6 +440,23 @@ def test_the_end_is_told(store: Store, campaign: UUID, run: UUID) -> None:
     )
 
 
+def test_each_account_is_summed_up(store: Store, campaign: UUID, run: UUID) -> None:
+    """One mail has no rate."""
+    bob, _ = claims(store, campaign, run)
+    store.record_outcome(begin(store, bob, run), "sent")
+    assert list(store.campaign_account_summary(campaign, run)) == [
+        AccountSummary(
+            email="ann@us.test",
+            sent=1,
+            failed=0,
+            pending=1,
+            cancelled=0,
+            sent_by_run=1,
+            per_minute=None,
+        )
+    ]
+
+
 # --- dispatching, pausing, deciding by hand -----------------------------------------------------------
 
 
@@ -443,8 +469,8 @@ def test_a_campaign_that_is_due_is_dispatched_once(store: Store, campaign: UUID)
     listed = [(d.id, d.flow_run) for d in store.list_dispatched()]
     store.forget_dispatch(campaign, flow_run)
     second = store.take_due()
-    assert ([(d.id, d.name, d.dead_run) for d in first], again) == (
-        [(campaign, "Spring", None)],
+    assert ([(d.answer, d.id, d.name, d.dead_run) for d in first], again) == (
+        [("due", campaign, "Spring", None)],
         [],
     )
     assert (listed, [d.id for d in second]) == ([(campaign, flow_run)], [campaign])

@@ -1,5 +1,6 @@
 """The dispatcher against a real Prefect server: what is due is started, what died is put right."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -36,6 +37,27 @@ def deployment(prefect_api: str) -> Iterator[None]:  # noqa: ARG001 - it has to 
 
 def runs_of(store: Store, campaign: UUID) -> list[str]:
     return store.campaign_status(campaign).flow_run_ids
+
+
+def state_of(run: str) -> str | None:
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(run)).state
+    return state and state.name
+
+
+def failures(api: str, campaign: UUID) -> list[dict[str, object]]:
+    """The payloads of `campaign.failed`, once the server has one."""
+    chosen = {
+        "resource": {"id": [f"campaign.{campaign}"]},
+        "event": {"name": ["campaign.failed"]},
+    }
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = httpx.post(f"{api}/events/filter", json={"filter": chosen}).json()["events"]
+        if found:
+            return [event["payload"] for event in found]
+        time.sleep(0.1)
+    return []
 
 
 def test_a_campaign_that_is_due_gets_one_run(store: Store, new_campaign: NewCampaign) -> None:
@@ -88,18 +110,50 @@ def test_a_run_cancelled_before_it_began_cancels_its_campaign(
 
 
 def test_three_dispatches_that_nobody_begins_are_an_error(
-    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+    prefect_api: str, store: Store, db: psycopg.Connection, new_campaign: NewCampaign
 ) -> None:
-    """Each after five minutes; then a person has to see whether a worker is up."""
+    """Each after five minutes; then a person is told to see whether a worker is up.
+
+    None of the runs waits on: a worker that comes later finds nothing to begin.
+    """
     campaign = new_campaign()
+    started = []
     for _ in range(4):
-        dispatch_campaigns()
+        started.append(dispatch_campaigns())
         db.execute("update campaigns set dispatched_at = dispatched_at - interval '6 minutes'")
 
     status = store.campaign_status(campaign)
-    assert status.status == "error"
+    assert (started, status.status) == ([1, 1, 1, 0], "error")
     assert "worker" in str(status.error)
-    assert len(runs_of(store, campaign)) == 3
+    assert [state_of(run) for run in runs_of(store, campaign)] == ["Crashed"] * 3
+    (told,) = failures(prefect_api, campaign)
+    assert told == {
+        "campaign_id": str(campaign),
+        "name": "Spring",
+        "error": status.error,
+        "sent": 0,
+        "failed": 0,
+        "total": 3,
+    }
+
+
+def test_the_run_that_finds_the_third_owner_dead_says_so(
+    prefect_api: str, store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """It ends the campaign by asking for it, so it is the one to announce that."""
+    campaign = new_campaign()
+    for _ in range(3):
+        store.begin_run(campaign, uuid4(), 60)
+        db.execute("update campaigns set lease_until = now() - interval '1 second'")
+
+    state = send_campaign(campaign, return_state=True)
+
+    error = store.campaign_status(campaign).error
+    assert (state.name, [told["error"] for told in failures(prefect_api, campaign)]) == (
+        "Failed",
+        [error],
+    )
+    assert "Three runs in a row died" in str(error)
 
 
 def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(
@@ -116,11 +170,7 @@ def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(
 
     started = dispatch_campaigns()
 
-    with get_client(sync_client=True) as client:
-        state = client.read_flow_run(UUID(silent)).state
-    assert started == 1
-    assert state is not None
-    assert state.is_crashed()
+    assert (started, state_of(silent)) == (1, "Crashed")
     assert len(runs_of(store, campaign)) == 2
 
 

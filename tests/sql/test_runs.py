@@ -175,12 +175,12 @@ def test_who_takes_over_from_a_dead_owner_counts_its_crash(build: Any, account: 
 def test_the_third_owner_that_dies_without_progress_ends_the_campaign(
     build: Any, account: UUID
 ) -> None:
-    """In error, with its leads still pending."""
+    """In error, with its leads still pending; whoever found it so is told, to announce it."""
     campaign = build.campaign(account, leads=1)
     for at in (0, 100, 200):
         build.begin(campaign, at=at)
     answer = begin(build, campaign, uuid4(), at=300)
-    assert answer == {"answer": "already_ended", "status": "error"}
+    assert answer == {"answer": "failed", "status": "error"}
     assert build.fields("campaigns", campaign, "status", "error", "run_id", "crash_count") == (
         "error",
         "Three runs in a row died without progress: the last one vanished without a word",

@@ -121,6 +121,7 @@ def story(build: Any) -> dict[str, int]:
     build.claim(made, run, pace=1)
     account = UUID(call.list_accounts()["id"])
     call.read_credentials(account=account)
+    call.campaign_account_summary(campaign=made, run=run)
     call.pause_account(account=account, seconds=1, at=0)
     call.renew_run(campaign=made, run=run, lease_seconds=60.0)
     call.check_campaign(campaign=made)
