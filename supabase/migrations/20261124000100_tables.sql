@@ -94,7 +94,11 @@ alter table public.accounts
   add column if not exists daily_limit integer
     constraint accounts_daily_limit_positive check (daily_limit > 0),
   -- The pace is this row: the first moment that nobody has reserved yet.
-  add column if not exists next_send_at timestamptz;
+  add column if not exists next_send_at timestamptz,
+  -- How many mails surely fit into the daily limit yet, and the limit for which they were counted: counting
+  -- them for each mail would cost as much as the account has sent today.
+  add column if not exists mails_left integer,
+  add column if not exists mails_left_of integer;
 
 alter table public.campaigns
   add column if not exists flow_run_ids text[] not null default '{}',

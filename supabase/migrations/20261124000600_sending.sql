@@ -310,6 +310,8 @@ create or replace function public.begin_attempt(
 language plpgsql
 security invoker
 set search_path = ''
+-- A plan made while a table was small would read all of it when it has grown.
+set enable_seqscan = off
 as $$
 #variable_conflict use_variable
 -- The last check and the write-ahead record in one: after `go` the mail may be posted, once, within
@@ -372,19 +374,25 @@ begin
 
   pace := least(coalesce(a.pace_seconds, default_pace), 86400);
   per_day := coalesce(a.daily_limit, default_per_day);
+  if a.mails_left_of is distinct from per_day or a.mails_left <= 0 then
+    -- Counted once, then counted down: of these nothing is taken away but by the mails that we begin.
+    a.mails_left := per_day - public.mails_of_account(a.id, t);
+  end if;
   if a.status is distinct from 'active' then
     refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
   elsif exists (
-    -- What the log does not know: the sender before us mailed the same address as another lead.
+    -- What the log does not know: the sender before us mailed the same address as another lead. Found by
+    -- the address: no index serves `is not distinct from`, and thousands of rows share the campaign.
     select from public.leads l
     join public.campaign_leads x on x.lead_id = l.id
-    where lower(l.email) = lower(mail_address) and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
+    where lower(l.email) = lower(mail_address)
+      and x.campaign_id is not distinct from c.id and x.id <> lead and x.status = 'sent'
   ) then
     refusal := 'This address was already mailed in this campaign';
   elsif a.paused_until > t then
     free_at := a.paused_until;
     refusal := pg_catalog.format('the quota of %s', a.email);
-  elsif public.mails_of_account(a.id, t) >= per_day then
+  elsif a.mails_left <= 0 then
     free_at := public.below_daily_limit_at(a.id, per_day, t);
     refusal := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
   else
@@ -425,6 +433,7 @@ begin
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
     on conflict do nothing;
     if found then
+      update public.accounts x set mails_left = a.mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;
