@@ -21,6 +21,9 @@ from outreach.store import Store, Transport
 if TYPE_CHECKING:
     from outreach.gmail import Gmail
 
+CONNECTIONS = 8
+"""Of senders, whose calls take milliseconds: with each one more Postgres plans each function anew."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -133,7 +136,7 @@ def _transport(settings: Settings) -> Transport:
     url = database_url(settings)
     if settings.database_url is None and not is_current(url):
         migrate(url)  # the embedded database is nobody else's
-    return Postgres(url, most=settings.send_concurrency + 4)
+    return Postgres(url, most=min(settings.send_concurrency, CONNECTIONS) + 4)
 
 
 def _is_local_database(url: SecretStr) -> bool:

@@ -1,5 +1,6 @@
 """Calls over psycopg: any Postgres, Supabase's pooler too."""
 
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -34,20 +35,14 @@ class Postgres:
         )
 
     def call(self, function: str, **arguments: Any) -> list[Row]:
-        query = sql.SQL("select * from public.{}({})").format(
-            sql.Identifier(function),
-            sql.SQL(", ").join(
-                sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
-                for name in arguments
-            ),
-        )
+        query = _query(function, tuple(arguments))
         values = {name: _as_postgres(value) for name, value in arguments.items()}
         return repeated(lambda: self._fetch(query, values))
 
     def close(self) -> None:
         self._pool.close()
 
-    def _fetch(self, query: sql.Composed, values: Row) -> list[Row]:
+    def _fetch(self, query: bytes, values: Row) -> list[Row]:
         try:
             with self._pool.connection() as connection:
                 return [row[0] for row in connection.execute(query, values)]
@@ -72,6 +67,18 @@ class Postgres:
             ) from None
         except psycopg.OperationalError:
             return
+
+
+@cache
+def _query(function: str, arguments: tuple[str, ...]) -> bytes:
+    query = sql.SQL("select * from public.{}({})").format(
+        sql.Identifier(function),
+        sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
+            for name in arguments
+        ),
+    )
+    return query.as_bytes()
 
 
 def _refuse_no_address(url: SecretStr) -> None:
