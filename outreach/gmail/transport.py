@@ -19,9 +19,9 @@ import httplib2
 import requests
 import urllib3.exceptions
 from google.auth.credentials import Credentials
-from google.auth.transport.requests import AuthorizedSession
 from googleapiclient import discovery, discovery_cache
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -127,26 +127,22 @@ def never_connected(error: BaseException) -> bool:
     )
 
 
-class _Session(AuthorizedSession):
-    """Sends again on a 401 alone, once; and nothing later than `latest`, on the monotonic clock.
+class Http:
+    """What Google's client takes for its `http`: one account's connection, for one thread.
 
-    A post that waited for a new token longer than that could meet somebody who settles it already.
+    Requests go to the adapter as they are: what a `requests.Session` does around it (merging
+    settings, reading the environment, following redirects, keeping cookies) says nothing here and
+    costs more than the post itself.
     """
 
-    latest = float("inf")
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        if time.monotonic() > self.latest:
-            raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
-        return super().send(request, **kwargs)
-
-
-class Http:
-    """What Google's client takes for its `http`: one account's connection, for one thread."""
-
     def __init__(self, credentials: Credentials, url: str, timeout: float) -> None:
-        session = _Session(credentials, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
-        self._session = single_shot(session, url)
+        self._credentials = credentials
+        self._session = single_shot(requests.Session(), url)
+        self._adapter = self._session.get_adapter(url)
+        self._how: dict[str, Any] = {
+            **self._session.merge_environment_settings(url, {}, False, None, None),
+            "timeout": (timeout, timeout),
+        }
         self._timeout = timeout
 
     def request(
@@ -156,20 +152,39 @@ class Http:
         body: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httplib2.Response, bytes]:
-        self._session.latest = time.monotonic() + self._timeout
-        answer = self._session.request(  # type: ignore[no-untyped-call]
-            method,
-            uri,
-            data=body,
-            headers=dict(headers or {}),
-            timeout=(self._timeout, self._timeout),
-            allow_redirects=False,
-        )
+        """Sends again on a 401 alone, which is a refusal, once and with a new token."""
+        latest = time.monotonic() + self._timeout
+        answer = self._send(uri, method, body, headers or {}, latest)
+        if answer.status_code == requests.codes.unauthorized:
+            self._credentials.refresh(None)  # type: ignore[no-untyped-call]
+            answer = self._send(uri, method, body, headers or {}, latest)
         status = {"status": str(answer.status_code)}
         return httplib2.Response({**answer.headers, **status}), answer.content
 
+    def _send(
+        self,
+        uri: str,
+        method: str,
+        body: bytes | str | None,
+        headers: Mapping[str, str],
+        latest: float,
+    ) -> requests.Response:
+        """A post that waited longer for a new token could meet somebody who settles it already."""
+        request = requests.PreparedRequest()
+        request.method, request.url = method, uri
+        request.body = body.encode() if isinstance(body, str) else body
+        request.headers = CaseInsensitiveDict(headers)
+        if method != "GET":
+            request.headers["Content-Length"] = str(len(request.body or b""))
+        self._credentials.before_request(None, method, uri, request.headers)  # type: ignore[no-untyped-call]
+        if time.monotonic() > latest:
+            raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
+        answer = self._adapter.send(request, **self._how)
+        answer.content  # noqa: B018 - reads it, so that the connection is free for the next request
+        return answer
+
     def close(self) -> None:
-        self._session.close()  # type: ignore[no-untyped-call]
+        self._session.close()
 
 
 class Connections:
