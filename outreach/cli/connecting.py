@@ -4,6 +4,7 @@ import webbrowser
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID, uuid4
 
@@ -124,14 +125,24 @@ def _saved(
 
 
 def _send_there(address: str, port: int, *, no_browser: bool) -> None:
-    if not no_browser and webbrowser.open(address):
-        note("Google's page opens in your browser; if it does not, open this address there:")
-    else:
+    if no_browser or not _has_browser():
         note(
             "Open this address in a browser of this machine; for one elsewhere, first forward "
             f"the port from there: ssh -L {port}:127.0.0.1:{port} …"
         )
+    else:
+        note("Google's page opens in your browser; if it does not, open this address there:")
+        # Of some browsers it returns only when they are closed.
+        Thread(target=webbrowser.open, args=[address], daemon=True).start()
     note(address)
+
+
+def _has_browser() -> bool:
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
 
 
 def _show(connected: Connected, *, as_json: bool) -> None:

@@ -16,7 +16,6 @@ import typer
 
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
-from outreach.loopback import is_loopback
 
 if TYPE_CHECKING:
     from outreach.models import Account
@@ -88,16 +87,10 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
 
 def _settings(settings: "Settings") -> Finding:
     from outreach import wiring  # noqa: PLC0415
+    from outreach.gmail.access import app_of  # noqa: PLC0415
 
     wiring.refuse_mixed_worlds(settings)
-    app = settings.google_client_id and settings.google_client_secret
-    if not app and not is_loopback(settings.google_token_url):
-        return Finding(
-            "settings",
-            "fail",
-            "GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET is not set.",
-            "set both to those of your app in the Google Cloud console",
-        )
+    app_of(settings)
     if settings.app_url is None:
         return Finding(
             "settings",

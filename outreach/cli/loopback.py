@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,8 +43,7 @@ class Visit(Generic[T]):
     ) -> None:
         self._expects, self._conclude, self._tell = expects, conclude, tell
         self._once = Lock()
-        self._result: T | None = None
-        self._error: Exception | None = None
+        self._outcome: Future[T] = Future()
         self._page: str | None = None
         self._shown = Event()
 
@@ -51,9 +51,7 @@ class Visit(Generic[T]):
         """What `conclude` returned or raised, once the person has seen it. Raises TimeoutError."""
         if not self._shown.wait(seconds):
             raise TimeoutError
-        if self._error is not None or self._result is None:
-            raise self._error or TimeoutError
-        return self._result
+        return self._outcome.result()
 
     def answer(self, target: str, send: Callable[[HTTPStatus, str], None]) -> None:
         """Any request but the expected one changes nothing; that one, made again, neither."""
@@ -70,13 +68,14 @@ class Visit(Generic[T]):
 
     def _concluded(self, query: Query) -> str:
         try:
-            self._result = self._conclude(query)
+            result = self._conclude(query)
         except Exception as error:  # noqa: BLE001 - `result` raises it
-            self._error = error
+            self._outcome.set_exception(error)
             known = isinstance(error, OutreachError | ConfigurationError | Rejected)
             told = str(error) if known else "Something unexpected happened."
             return _page.render(heading="Not connected", told=told)
-        return _page.render(heading="Connected", told=self._tell(self._result))
+        self._outcome.set_result(result)
+        return _page.render(heading="Connected", told=self._tell(result))
 
 
 class Loopback(ThreadingHTTPServer):

@@ -115,8 +115,8 @@ def app_of(settings: Settings) -> dict[str, str]:
     if is_loopback(settings.google_token_url):
         return {"client_id": "sandbox", "client_secret": "sandbox"}
     raise ConfigurationError(
-        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not set; set both to those of your app: "
-        "Google Cloud console > APIs & Services > Credentials > Create credentials > "
+        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not both set; set them to those of your "
+        "app: Google Cloud console > APIs & Services > Credentials > Create credentials > "
         "OAuth client ID > Desktop app."
     )
 

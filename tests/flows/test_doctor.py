@@ -168,7 +168,7 @@ def test_no_account_is_no_failure(doctor: Doctor, database: SecretStr) -> None: 
         (
             {"GOOGLE_TOKEN_URL": "https://oauth2.googleapis.com/token", "GMAIL_API_URL": ""},
             "settings",
-            "GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET is not set",
+            "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not both set; ",
         ),
     ],
 )
