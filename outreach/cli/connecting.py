@@ -38,7 +38,7 @@ class Connected:
 
 def connect(
     email: Annotated[
-        str | None, typer.Argument(metavar="[EMAIL]", help="Let this account alone be chosen.")
+        str | None, typer.Argument(metavar="EMAIL", help="Let this account alone be chosen.")
     ] = None,
     *,
     send_only: Annotated[
