@@ -229,3 +229,14 @@ class CampaignLead(Model):
     thread_id: str | None
     message_id: str | None
     error: str | None
+
+
+class ExportedLead(CampaignLead):
+    """A row of `outreach campaigns export`: all that is known of a lead."""
+
+    id: UUID
+    """campaign_leads.id, which `outreach campaigns resolve` takes."""
+    name: str | None
+    company: str | None
+    role: str | None
+    opened_at: datetime | None

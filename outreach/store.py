@@ -30,9 +30,11 @@ from outreach.models import (
     CampaignStatus,
     Claim,
     Credentials,
+    ExportedLead,
     OpenAttempt,
 )
 from outreach.settings import Settings
+from outreach.watching import Progress
 
 Row = dict[str, Any]
 
@@ -363,6 +365,15 @@ class Store:
         for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
             yield CampaignLead.model_validate(row)
 
+    def campaign_progress(self, campaign: UUID) -> Progress:
+        """How far it is and what holds it up, an account each. Raises CampaignNotFound."""
+        row = self._row(campaign, "campaign_progress", **self._defaults())
+        return Progress.model_validate(row)
+
+    def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
+        for row in self._pages("export_leads", campaign=campaign, with_status=status):
+            yield ExportedLead.model_validate(row)
+
     def failure_reasons(self, campaign: UUID) -> list[Reason]:
         rows = self._call("failure_reasons", campaign=campaign)
         return [Reason.model_validate(row) for row in rows]
@@ -403,8 +414,8 @@ class Store:
             raise Rejected(row["reason"])
         return row
 
-    def _row(self, campaign: UUID, function: str) -> Row:
-        rows = self._call(function, campaign=campaign)
+    def _row(self, campaign: UUID, function: str, **arguments: Any) -> Row:
+        rows = self._call(function, campaign=campaign, **arguments)
         if not rows:
             raise CampaignNotFound(campaign)
         return rows[0]

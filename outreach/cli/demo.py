@@ -7,7 +7,6 @@ database or Google.
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,16 +14,15 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from outreach import wiring
 from outreach.cli.csv_leads import read_leads
+from outreach.cli.watching import shown_meanwhile
 from outreach.errors import OutreachError
 from outreach.local import postgres
 from outreach.local.sandbox.server import Sandbox, serve
 from outreach.migrate import packaged
-from outreach.models import LeadCounts
 from outreach.settings import Settings
 from outreach.store import Store
 
@@ -118,40 +116,15 @@ def _create(store: Store) -> UUID:
 
 
 def _send(console: Console, store: Store, campaign: UUID) -> str:
-    """Run the flow here, with a bar beside it; the id of the flow run."""
+    """Run the flow here, with its progress beside it; the id of the flow run."""
     from flows.send_campaign import send_campaign  # noqa: PLC0415 - only now is Prefect set up
 
-    over = threading.Event()
-    bar = threading.Thread(target=_bar, args=(console, store, campaign, over), daemon=True)
-    bar.start()
-    try:
+    # Without advice: the commands that it names would ask another database.
+    with shown_meanwhile(store, campaign, console, advice=False):
         state = send_campaign(campaign, return_state=True)
-    finally:
-        over.set()
-        bar.join()
     if not state.is_completed() or state.name != "Completed":
         raise OutreachError(f"The demo's campaign ended as {state.name}: {state.message}")
     return store.campaign_status(campaign).flow_run_ids[-1]
-
-
-def _bar(console: Console, store: Store, campaign: UUID, over: threading.Event) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console) as progress:
-        leads = store.campaign_status(campaign).leads
-        shown = progress.add_task("Mailing", total=leads.total)
-        while not over.wait(0.2):
-            leads = store.campaign_status(campaign).leads
-            progress.update(shown, completed=_done(leads), description=_told(leads))
-        leads = store.campaign_status(campaign).leads
-        progress.update(shown, completed=_done(leads), description=_told(leads))
-
-
-def _done(leads: LeadCounts) -> int:
-    return leads.total - leads.pending
-
-
-def _told(leads: LeadCounts) -> str:
-    return f"{leads.sent} sent, {leads.failed} failed"
 
 
 def _show_outcomes(console: Console, store: Store, campaign: UUID) -> None:

@@ -5,6 +5,7 @@ whole, without colour or frame: what `cut` and `grep` expect.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,19 +53,24 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         for row in chain([columns], rows):
             print("\t".join(cell(value) for value in row))
         return
+    terminal().print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """A rich Table of these cells."""
     from rich import box  # noqa: PLC0415 - only a terminal has use for it
     from rich.table import Table  # noqa: PLC0415
 
     cells = [[cell(value) for value in row] for row in rows]
     # What nobody has takes no room; what names the row is there to be copied, so never cut.
     used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in cells)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(columns[0], min_width=max((len(row[0]) for row in cells), default=0))
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made.add_column(columns[0], min_width=max((len(row[0]) for row in cells), default=0))
     for number in used[1:]:
-        table.add_column(columns[number], overflow="fold")
+        made.add_column(columns[number], overflow="fold")
     for row in cells:
-        table.add_row(*(row[number] for number in used))
-    terminal().print(table)
+        made.add_row(*(row[number] for number in used))
+    return made
 
 
 def show_fields(fields: dict[str, Any]) -> None:
@@ -72,17 +78,9 @@ def show_fields(fields: dict[str, Any]) -> None:
     print(_fields(fields))
 
 
-def show_changes(changes: Iterable[tuple[dict[str, Any], str]]) -> None:
-    """Something that changes, as fields in place on a terminal, else as a line each time."""
-    if not sys.stdout.isatty():
-        for _, line in changes:
-            print(line, flush=True)
-        return
-    from rich.live import Live  # noqa: PLC0415
-
-    with Live(console=terminal(), auto_refresh=False) as live:
-        for fields, _ in changes:
-            live.update(_fields(fields), refresh=True)
+def redraws(stream: Any) -> bool:
+    """Whether what is shown there can be drawn anew in its place."""
+    return bool(stream.isatty()) and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def cell(value: Any) -> str:

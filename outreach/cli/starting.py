@@ -1,5 +1,6 @@
 """`outreach campaigns start`: hand a campaign to Prefect, or run it in this process."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -7,8 +8,10 @@ import typer
 
 from outreach.cli import flow_runs
 from outreach.cli.context import campaign_id, opened_parts, opened_store
-from outreach.cli.output import AsJson, note, say, show_json
+from outreach.cli.output import AsJson, note, say, show_json, terminal
+from outreach.cli.watching import shown_meanwhile
 from outreach.errors import Rejected
+from outreach.watching import words
 
 if TYPE_CHECKING:
     from outreach.store import Row, Store
@@ -51,7 +54,10 @@ def _start_here(campaign: UUID, *, verbose: bool, as_json: bool) -> None:
         _refuse_unstartable(parts.store, campaign)
         flow_runs.prepare_here(verbose=verbose)
         _begin(parts.store, campaign)
-        ended = flow_runs.run_here(campaign)
+        # On stderr, and not into the log that is shown there.
+        shown = shown_meanwhile(parts.store, campaign, terminal(notes=True))
+        with nullcontext() if verbose else shown:
+            ended = flow_runs.run_here(campaign)
         status = parts.store.campaign_status(campaign)
     if as_json:
         run = status.flow_run_ids[-1] if status.flow_run_ids else None
@@ -76,7 +82,7 @@ def _begin(store: "Store", campaign: UUID) -> str:
         case "already":
             return _still_startable(answer)
         case "scheduled":
-            note(f"It is scheduled: its first mail leaves in {_words(answer['wait_seconds'])}.")
+            note(f"It is scheduled: its first mail leaves in {words(answer['wait_seconds'])}.")
     return str(answer["answer"])
 
 
@@ -99,10 +105,3 @@ def _still_startable(answer: "Row") -> str:
             "`outreach campaigns leads ID --status failed` shows why."
         )
     return str(status)
-
-
-def _words(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 2:  # noqa: PLR2004 - where the smaller unit stops saying more
-        return f"{hours:.0f} hours"
-    return f"{minutes:.0f} minutes" if minutes >= 2 else f"{seconds:.0f} s"  # noqa: PLR2004

@@ -26,6 +26,7 @@ from outreach.models import (
     Company,
     Credentials,
     Draft,
+    ExportedLead,
     Lead,
     LeadCounts,
     Sender,
@@ -224,6 +225,7 @@ def test_a_campaign_of_later_is_scheduled(store: Store, campaign: UUID) -> None:
         lambda store: store.start_campaign(uuid4()),
         lambda store: store.cancel_campaign(uuid4()),
         lambda store: store.campaign_status(uuid4()),
+        lambda store: store.campaign_progress(uuid4()),
     ],
 )
 def test_a_campaign_that_is_not_there_is_not_found(
@@ -525,6 +527,43 @@ def test_drafts_that_may_still_go_out_are_in_use(store: Store, campaign: UUID, r
     """Of an open attempt; no other."""
     begin(store, claims(store, campaign, run)[0], run, draft="d1")
     assert (store.drafts_in_use(["d1", "d2"]), store.drafts_in_use([])) == ({"d1"}, set())
+
+
+def test_progress_is_told_by_account(store: Store, campaign: UUID, run: UUID) -> None:
+    """With the settings' pace and limit where an account has none."""
+    bob, eve = claims(store, campaign, run)
+    store.record_outcome(begin(store, bob, run), "sent")
+    store.fail_lead(eve, "x")
+    told = store.campaign_progress(campaign)
+    (ann,) = told.accounts
+    assert (told.id, told.status, told.owned, told.leads) == (
+        campaign,
+        "running",
+        True,
+        LeadCounts(sent=1, failed=1),
+    )
+    assert (ann.email, ann.pace_seconds, ann.daily_limit, ann.sent_today, ann.recent.mails) == (
+        "ann@us.test",
+        0,
+        500,
+        1,
+        1,
+    )
+    assert ann.recent.last_seconds == pytest.approx(0, abs=60)
+
+
+def test_leads_are_exported(store: Store, campaign: UUID, run: UUID) -> None:
+    """Those of a status, or all."""
+    bob, eve = claims(store, campaign, run)
+    store.fail_lead(eve, "x")
+    store.record_outcome(begin(store, bob, run), "sent", message_id="m1", thread_id="t2")
+    (sent,) = store.export_leads(campaign, "sent")
+    assert len(list(store.export_leads(campaign))) == 2
+    assert sent == ExportedLead(
+        id=bob.id, email="bob@acme.test", name="Bob", company="Acme", role="CEO", status="sent",
+        account="ann@us.test", sent_at=sent.sent_at, thread_id="t2", message_id="m1", error=None,
+        opened_at=None,
+    )  # fmt: skip
 
 
 def test_the_schemas_version_is_told(store: Store) -> None:

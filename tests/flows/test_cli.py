@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from outreach.cli import app, campaigns
+from outreach.cli import app, watching
 from outreach.rpc import Postgres
 from outreach.settings import Settings
 from outreach.store import Store
@@ -546,7 +546,7 @@ def test_watch_tells_each_change_until_the_campaign_ends(
 ) -> None:
     """Through a pipe a line each; nothing while nothing changes."""
     events = iter([lambda: None, lambda: store.cancel_campaign(campaign)])
-    monkeypatch.setattr(campaigns.time, "sleep", lambda _: next(events)())
+    monkeypatch.setattr(watching.time, "sleep", lambda _: next(events)())
 
     ran = outreach("campaigns", "status", campaign, "--watch")
 

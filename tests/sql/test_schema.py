@@ -127,8 +127,9 @@ def story(build: Any) -> dict[str, int]:
     call.check_campaign(campaign=made)
     for function in ("list_campaigns", "list_open_attempts"):
         call.rows(function)
-    for function in ("campaign_status", "list_campaign_leads", "failure_reasons"):
+    for function in ("campaign_status", "list_campaign_leads", "export_leads", "failure_reasons"):
         call.rows(function, campaign=made)
+    call.campaign_progress(campaign=made, default_pace=2.0, default_per_day=500)
     call.finish_run(campaign=made, run=run)
     for end in ("fail_run", "cancel_run", "release_run", "finish_run"):
         campaign = build.campaign(account, status="draft")
@@ -405,10 +406,11 @@ def test_what_lists_rows_gives_every_row_once(build: Any, store: Any) -> None:
         lambda: {c.id for c in store.list_campaigns()},
         lambda: {x.email for x in store.list_campaign_leads(campaign)},
         lambda: {x.email for x in store.list_campaign_leads(campaign, "pending")},
+        lambda: {x.email for x in store.export_leads(campaign, "pending")},
         lambda: {o.id for o in store.list_open_attempts()},
         lambda: {o.id for o in store.list_open_attempts(campaign)},
     ]
-    assert [len(rows()) for rows in listed] == [1203] * 6
+    assert [len(rows()) for rows in listed] == [1203] * 7
 
 
 # --- plans ------------------------------------------------------------------------------------------
