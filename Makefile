@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-slow test-postgres15 lifecycle chaos check format lint types imports lock clean
+.PHONY: demo test test-slow test-postgres15 lifecycle chaos check format lint types imports reference lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -44,6 +44,10 @@ types: .venv/ready
 
 imports: .venv/ready
 	$(BIN)/lint-imports
+
+# docs/reference.md and .env.example, from the settings, the command and the models.
+reference: .venv/ready
+	$(BIN)/python -m outreach.cli.reference
 
 # Pins the whole tree with hashes, for every platform, without a registry's address.
 lock:

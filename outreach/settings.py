@@ -16,39 +16,69 @@ GOOGLE_TOKEN = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address,
 class Settings(BaseSettings):
     """Settings of this process; times are in seconds.
 
-    Built with keyword arguments alone (`Settings.only(...)`) it reads nothing from outside.
+    Built with keyword arguments alone (`Settings.only(...)`) it reads nothing from outside. What
+    stands below a field is its description in docs/reference.md and in .env.example.
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     supabase_url: str | None = Field(
         default=None,
         validation_alias=AliasChoices("SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL"),
     )
+    """The project's address, such as https://PROJECT.supabase.co. Supabase wins when DATABASE_URL
+    is set as well."""
     supabase_service_role_key: SecretStr | None = None
+    """Its service-role (secret) key: Settings > API Keys in Supabase."""
     database_url: SecretStr | None = None
+    """Any Postgres, as in postgresql://user:password@host:5432/postgres; with Supabase it serves
+    `outreach db migrate` alone. Without either, a Postgres is started under OUTREACH_HOME."""
     outreach_home: Path = Path(".outreach")
+    """The folder of what is run on this machine: the embedded Postgres, the server of
+    `outreach up`."""
 
     google_client_id: str | None = None
+    """Of the OAuth client that the accounts' refresh tokens are made with: Google Cloud console >
+    APIs & Services > Credentials > Create credentials > OAuth client ID > Desktop app."""
     google_client_secret: SecretStr | None = None
-    gmail_api_url: str = GMAIL_API
-    google_token_url: str = GOOGLE_TOKEN
-    google_auth_url: str = GOOGLE_AUTH
+    """Of the same client."""
     gmail_delivery: Literal["auto", "drafts", "direct"] = "auto"
+    """How mails are sent: `drafts` exactly once, `direct` at most once; `auto` takes drafts where
+    an account's scopes allow them."""
+    gmail_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Seconds that Gmail may take for one answer."""
+    gmail_settle_seconds: float = Field(default=60.0, ge=0)
+    """Seconds to let Gmail come to rest before a mail in doubt is looked for."""
+    gmail_api_url: str = GMAIL_API
+    """For the sandbox, tests and proxies."""
+    google_token_url: str = GOOGLE_TOKEN
+    """The same, for access tokens."""
+    google_auth_url: str = GOOGLE_AUTH
+    """The same, for the consent page of `outreach accounts connect`."""
 
     app_url: str | None = Field(
         default=None, validation_alias=AliasChoices("APP_URL", "NEXT_PUBLIC_APP_URL")
     )
+    """The web app that answers /api/track/open. Without it mails carry no tracking pixel."""
     attachment_pdf: str | None = None
+    """A path or an https address; its name is what recipients see. A campaign may name its own, or
+    none."""
 
     send_pace_seconds: float = Field(default=2.0, ge=0)
+    """Seconds between two mails of an account; an account may have its own."""
     account_daily_limit: int = Field(default=500, ge=1)
+    """Mails of an account in any 24 hours; an account may have its own."""
     send_concurrency: int = Field(default=8, ge=1, le=200)
+    """Sender threads of one run."""
     claim_lease_seconds: float = Field(default=120.0, gt=0)
-    gmail_timeout_seconds: float = Field(default=30.0, gt=0)
-    gmail_settle_seconds: float = Field(default=60.0, ge=0)
+    """Seconds for which a lead stays with a run that claimed it and has not begun to mail it."""
 
     @property
     def settle_after_seconds(self) -> float:

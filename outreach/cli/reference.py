@@ -1,0 +1,244 @@
+"""Writes docs/reference.md and .env.example from the code: `make reference`.
+
+Settings come from `Settings`, commands from the command itself, JSON shapes from the models; a test
+fails while a file is not what the code says.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+from uuid import UUID
+
+import typer
+from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from outreach.answers import Created, Imported
+from outreach.cli.app import INTERRUPTED, app
+from outreach.cli.csv_leads import Skip
+from outreach.cli.doctor import Finding
+from outreach.models import Account, CampaignLead, CampaignStatus
+from outreach.settings import Settings
+
+WIDTH = 100
+
+SECTIONS = {
+    "supabase_url": "The database: Supabase, or any Postgres, or neither",
+    "google_client_id": "Google",
+    "app_url": "The mail",
+    "send_pace_seconds": "The pace",
+}
+"""By the first setting of each."""
+
+SHAPES: dict[str, Any] = {
+    "accounts add": {"id": UUID, "email": str, "connected": bool},
+    "accounts list": list[Account],
+    "accounts remove": {"email": str, "status": str},
+    "campaigns cancel": {"id": UUID, "status": str, "leads": int},
+    "campaigns create": Created,
+    "campaigns leads": list[CampaignLead],
+    "campaigns list": list[CampaignStatus],
+    "campaigns pause": {"id": UUID, "paused": bool},
+    "campaigns resolve": {
+        "answer": str,
+        "lead": UUID,
+        "lead_status": str,
+        "campaign": UUID,
+        "campaign_status": str,
+    },
+    "campaigns resume": {"id": UUID, "paused": bool},
+    "campaigns retry-failed": {"id": UUID, "leads": int},
+    "campaigns settle": [{"lead": UUID, "outcome": str, "reason": str | None}],
+    "campaigns start": {"id": UUID, "flow_run_id": UUID | None, "status": str},
+    "campaigns status": CampaignStatus,
+    "db migrate": {"applied": list[str]},
+    "db url": {"url": str},
+    "doctor": list[Finding],
+    "leads import": {**dict.fromkeys(Imported.model_fields, int), "skipped": list[Skip]},
+}
+"""What each command with --json shows."""
+
+NOTES = {
+    "campaigns resume": "With `--local` it is that of `start`.",
+    "campaigns status": "With `--watch` a line of it for each change.",
+}
+
+HEAD = """\
+# Reference
+
+Written from the code by `make reference`; change the code, not this file.
+
+## Exit status
+
+| status | meaning |
+|---|---|
+| 0 | it did what was asked |
+| 1 | it did not: one sentence on stderr says why and what to do, see [errors.md](errors.md) |
+| 2 | the arguments are wrong; nothing was done |
+"""
+
+SETTINGS = """
+Read from the environment, then from `.env` in the current folder; `.env.example` has them all.
+Prefect has settings of its own, `PREFECT_API_URL` first among them. `NO_COLOR` takes the colours
+away; `OUTREACH_DEBUG=1` shows the traceback of an unexpected error.
+"""
+
+
+def main() -> None:
+    """Write both files below the current folder, which is the repository's root."""
+    Path("docs/reference.md").write_text(reference(), encoding="utf-8")
+    Path(".env.example").write_text(env_example(), encoding="utf-8")
+
+
+def reference() -> str:
+    """docs/reference.md."""
+    interrupted = f"| {INTERRUPTED} | interrupted with Ctrl-C |\n"
+    return HEAD + interrupted + "\n".join(["", *_settings(), "", *_commands(), ""])
+
+
+def env_example() -> str:
+    """`.env.example`: every setting with what it means and its default."""
+    lines = [
+        "# Every setting there is. Copy to .env and fill in what you need; the environment wins."
+    ]
+    for name, field in Settings.model_fields.items():
+        if name in SECTIONS:
+            lines += ["", f"# --- {SECTIONS[name]} ---"]
+        lines += [f"# {line}" for line in textwrap.wrap(_meaning(field), WIDTH - 2)]
+        lines.append(f"{_names(name, field)[0]}={_default(field)}")
+    return "\n".join([*lines, ""])
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings"
+    yield SETTINGS.rstrip()
+    for name, field in Settings.model_fields.items():
+        if name in SECTIONS:
+            yield f"\n### {SECTIONS[name]}\n"
+            yield "| setting | default | meaning |\n|---|---|---|"
+        default = f"`{_default(field)}`" if _default(field) else ""
+        yield f"| `{_names(name, field)[0]}` | {default} | {_meaning(field)} |"
+
+
+def _names(name: str, field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return (
+        [str(one) for one in alias.choices] if isinstance(alias, AliasChoices) else [name.upper()]
+    )
+
+
+def _meaning(field: FieldInfo) -> str:
+    """What stands below the field, the limits that it has, and the other name that is read."""
+    said = [" ".join((field.description or "").split())]
+    limits = {"ge": "at least", "gt": "more than", "le": "at most"}
+    bounds = [
+        f"{word} {bound:g}"
+        for one in field.metadata
+        for key, word in limits.items()
+        if (bound := getattr(one, key, None))  # that none may be below zero goes without saying
+    ]
+    if bounds:
+        said.append(f"{' and '.join(bounds).capitalize()}.")
+    if isinstance(field.validation_alias, AliasChoices):
+        said.append(f"{field.validation_alias.choices[1]} is read too.")
+    return " ".join(said)
+
+
+def _default(field: FieldInfo) -> str:
+    match field.default:
+        case None | SecretStr():
+            return ""
+        case float() as number:
+            return f"{number:g}"
+        case value:
+            return str(value)
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+
+def _commands() -> Iterator[str]:
+    yield "## Commands"
+    for path, context in walk():
+        yield from _command(path, context)
+
+
+def walk() -> Iterator[tuple[str, Any]]:
+    """Every command by its path (`campaigns start`), with the context that its help needs."""
+    root: Any = typer.main.get_command(app)
+    yield from _below(root, root.context_class(root, info_name="outreach"), "")
+
+
+def _below(group: Any, context: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        inner = command.context_class(command, info_name=name, parent=context)
+        if hasattr(command, "commands"):
+            yield from _below(command, inner, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", inner
+
+
+def _command(path: str, context: Any) -> Iterator[str]:
+    command = context.command
+    yield f"\n### outreach {path}\n"
+    yield f"`{command.get_usage(context).removeprefix('Usage: ')}`\n"
+    yield " ".join(command.help.split("\n\n")[0].split())
+    for paragraph in command.help.split("\n\n")[1:]:
+        yield f"\n{' '.join(paragraph.split())}"
+    records = [
+        record
+        for one in command.get_params(context)
+        if one.name != "help" and (record := one.get_help_record(context))
+    ]
+    if records:
+        yield "\n| | |\n|---|---|"
+        for option, meaning in records:
+            yield f"| `{option.replace('|', chr(92) + '|')}` | {meaning} |"
+    if path in SHAPES:
+        note = f" {NOTES[path]}" if path in NOTES else ""
+        yield f"\n`--json`: `{shape(SHAPES[path])}`{note}"
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+_KINDS = {
+    UUID: "uuid",
+    str: "string",
+    datetime: "time",
+    bool: "true or false",
+    int: "number",
+    float: "number",
+}
+
+
+def shape(kind: Any) -> str:
+    """A type as a script sees it: `{id: uuid, error: string or null}`."""
+    match kind:
+        case dict():
+            return f"{{{', '.join(f'{name}: {shape(one)}' for name, one in kind.items())}}}"
+        case list():
+            return f"[{shape(kind[0])}, …]"
+        case type() if kind in _KINDS:
+            return _KINDS[kind]
+        case type() if issubclass(kind, BaseModel):
+            shown = {name: f.annotation for name, f in kind.model_fields.items() if not f.exclude}
+            return shape(shown)
+        case type() if is_dataclass(kind):
+            return shape({field.name: field.type for field in fields(kind)})
+    arguments = get_args(kind)
+    if get_origin(kind) is list:
+        return shape(list(arguments))
+    if get_origin(kind) is Literal:
+        return " or ".join(f'"{one}"' for one in arguments)
+    return " or ".join("null" if one is NoneType else shape(one) for one in arguments)
+
+
+if __name__ == "__main__":
+    main()
