@@ -19,12 +19,24 @@ import google.auth.jwt
 from pydantic import SecretStr
 
 from outreach.errors import AccountUnusable, Rejected
-from outreach.gmail.access import DIRECT, MODIFY, SEND, TokenService, app_of
+from outreach.gmail.access import (
+    DIRECT,
+    DRAFTS,
+    METADATA,
+    MODIFY,
+    READ,
+    SEND,
+    TokenService,
+    app_of,
+    named,
+)
 from outreach.gmail.transport import address
 from outreach.settings import Settings
 
 IDENTITY = "openid email"
 """Asked for always: gmail.send alone does not even tell whose account it is."""
+RESTRICTED = DRAFTS | READ | {METADATA}
+"""In Google's verification of apps; gmail.send is only sensitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +105,13 @@ class Question:
 def verification(scopes: frozenset[str]) -> str:
     """What Google wants of an app that asks for these scopes, in a sentence."""
     outside = "an app for accounts outside your own Workspace organisation has to pass Google's"
-    if scopes & (DIRECT - {SEND}):
+    if restricted := scopes & RESTRICTED:
         return (
-            f"Drafts need a restricted scope: {outside} verification with a security assessment; "
-            "an internal app needs neither."
+            f"Restricted scope ({', '.join(named(restricted))}): {outside} verification with a "
+            "security assessment; an internal app needs neither."
         )
     return (
-        f"gmail.send is a sensitive scope: {outside} verification, without a security assessment; "
+        f"Sensitive scope (send): {outside} verification, without a security assessment; "
         "an internal app needs none."
     )
 

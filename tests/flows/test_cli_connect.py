@@ -157,7 +157,7 @@ def test_an_account_is_connected_in_the_browser(
     said = f"{ADA} is connected: it delivers by drafts, exactly once (modify)."
     [account] = accounts(db)
     assert (ran.status, ran.out) == (0, f"{said}\n")
-    assert "restricted scope" in ran.err
+    assert "Restricted scope (modify)" in ran.err
     assert (page.get_by_role("heading").inner_text(), troubles) == ("Connected", [])
     assert said in page.inner_text("main")
     assert (account["email"], account["refresh_token"]) == (ADA, f"sandbox:{ADA}:modify")
@@ -181,7 +181,7 @@ def test_send_only_asks_for_less_and_promises_less(connect: Connect, new_page: N
         "delivery": "direct",
         "scopes": ["send"],
     }
-    assert "sensitive scope" in ran.err
+    assert "Sensitive scope (send)" in ran.err
 
 
 def test_the_page_opens_in_the_persons_browser(connect: Connect, tmp_path: Path) -> None:
