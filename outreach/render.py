@@ -47,6 +47,17 @@ class Placeholders(Model):
     """`{words}` that no value stands for: sent as they are, so probably a slip."""
 
 
+class Gaps(Model):
+    """What one lead lacks of its company's template, each name as it is spelled there."""
+
+    unknown: tuple[str, ...]
+    """Names in `{{ … }}` that this lead does not have: it fails."""
+    empty: tuple[str, ...]
+    """Names that it has, without a value, and that the template shows without a word instead."""
+    stray: tuple[str, ...]
+    """`{words}` that no value stands for: sent as they are, so probably a slip."""
+
+
 def render(
     company: Company, lead: Lead, *, pixel_url: str | None, search_token: str | None = None
 ) -> Rendered:
@@ -55,10 +66,7 @@ def render(
     Raises TemplateNotReady.
     """
     subject, template = _subject(company), _template(company)
-    try:
-        body = _clean(template.fill(_values(company, lead)))
-    except Fault as fault:
-        raise _not_ready(company, fault) from fault
+    body = _filled(company, template, _values(company, lead))
     document, text = (_whole(body), plain_text(body)) if template.has_markup else _paragraphs(body)
     return Rendered(subject=subject, html=_with_marks(document, pixel_url, search_token), text=text)
 
@@ -89,6 +97,26 @@ def placeholders(template: str, custom_fields: Iterable[str] = ()) -> Placeholde
     )
 
 
+def gaps(company: Company, lead: Lead) -> Gaps:
+    """What the lead lacks; where that stops nothing, the template is filled to see that it can be.
+
+    Raises TemplateNotReady where `render` would for another reason than an unknown name.
+    """
+    asked, values = _template(company), _values(company, lead)
+    braced = {key: word for key, word in asked.braced.items() if key not in asked.names}
+    found = Gaps(
+        unknown=_sorted(asked.names, lambda key: key not in values),
+        empty=_sorted(
+            {**braced, **asked.names},
+            lambda key: key in asked.bare and not str(values.get(key, key)).strip(),
+        ),
+        stray=_sorted(braced, lambda key: key not in values),
+    )
+    if not found.unknown:
+        _filled(company, asked, values)
+    return found
+
+
 def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[str, ...]:
     return tuple(sorted(word for key, word in words.items() if chosen(key)))
 
@@ -117,6 +145,13 @@ def _template(company: Company) -> Compiled:
         )
     try:
         return compiled(source)
+    except Fault as fault:
+        raise _not_ready(company, fault) from fault
+
+
+def _filled(company: Company, template: Compiled, values: Mapping[str, Any]) -> str:
+    try:
+        return _clean(template.fill(values))
     except Fault as fault:
         raise _not_ready(company, fault) from fault
 

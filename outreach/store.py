@@ -5,6 +5,7 @@ functions are repeatable, and the caller makes the ids. Those that people call m
 """
 
 import time as clock
+from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime, time
 from typing import Any, Literal, Protocol
@@ -24,6 +25,7 @@ from outreach.answers import (
     Reason,
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
+from outreach.facts import CampaignFacts, PlannedMail
 from outreach.models import (
     Account,
     CampaignLead,
@@ -373,6 +375,34 @@ class Store:
     def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
         for row in self._pages("export_leads", campaign=campaign, with_status=status):
             yield ExportedLead.model_validate(row)
+
+    def campaign_facts(self, campaign: UUID) -> CampaignFacts:
+        """Raises CampaignNotFound."""
+        return CampaignFacts.model_validate(self._row(campaign, "campaign_facts"))
+
+    def list_mails(
+        self,
+        campaign: UUID,
+        *,
+        cooldown_seconds: float = 0,
+        every: bool = False,
+        lead: UUID | None = None,
+        address: str | None = None,
+    ) -> Iterator[PlannedMail]:
+        """Of its pending leads, of `every` lead, or of one: by its id or by its address."""
+        asked = {"cooldown_seconds": cooldown_seconds, "every": every}
+        companies: OrderedDict[str | None, Row] = OrderedDict()
+        for row in self._pages(
+            "list_mails", campaign=campaign, lead=lead, address=address, **asked
+        ):
+            key = row["company_id"]
+            if row["company"] is not None:
+                # With the first of its leads on a page: older pages' may go.
+                companies.pop(key, None)
+                companies[key] = row["company"]
+                if len(companies) > PAGE:
+                    companies.popitem(last=False)
+            yield PlannedMail.model_validate({**row, "company": companies[key]})
 
     def failure_reasons(self, campaign: UUID) -> list[Reason]:
         rows = self._call("failure_reasons", campaign=campaign)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
+from outreach.template_gaps import shown_bare
 from outreach.template_sandbox import CALLED, LONGEST, SANDBOX, Fault, check_syntax, open_budget
 
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
@@ -38,6 +39,8 @@ class Compiled(NamedTuple):
     braced: Mapping[str, str]
     """Of `{…}` outside of style sheets: the same, but these need not be names."""
     has_markup: bool
+    bare: frozenset[str]
+    """The keys that leave a hole in the mail where a lead's value is empty."""
 
     def fill(self, values: Mapping[str, Any]) -> str:
         """The body, by values under their keys. Raises Fault."""
@@ -97,18 +100,21 @@ def _compiled(tree: nodes.Template) -> Compiled:
     names = _name_by_key(tree)
     text = "".join(data.data for data in tree.find_all(nodes.TemplateData))
     has_markup = _MARKUP.search(text) is not None
+    bare = shown_bare(tree)
     _Rewriter(has_markup=has_markup).visit(tree)
     tree.set_environment(SANDBOX)
     needed = meta.find_undeclared_variables(tree)
+    braced = {
+        key: word.strip()
+        for word in _SINGLE_BRACES.findall(_STYLE.sub("", text))
+        if (key := key_of(word))
+    }
     return Compiled(
         jinja=SANDBOX.from_string(tree),
         names={key: written for key, written in names.items() if key in needed},
-        braced={
-            key: word.strip()
-            for word in _SINGLE_BRACES.findall(_STYLE.sub("", text))
-            if (key := key_of(word))
-        },
+        braced=braced,
         has_markup=has_markup,
+        bare=bare | frozenset(braced),
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from outreach.errors import Rejected
@@ -36,6 +36,25 @@ def parse(text: str) -> Window:
         raise Rejected(f"A window has days, hours and a time zone, as in {EXAMPLE!r}.")
     start, until = _hours(parts[1])
     return Window(_days(parts[0]), start, until, _zone(parts[2]))
+
+
+def opening(window: Window, moment: datetime) -> tuple[datetime, datetime] | None:
+    """When it is open next: from and until, in UTC; what has begun before `moment` counts.
+
+    None: it is never open. The database's `next_opening` decides; this is for estimates.
+    Raises Rejected for a zone that is none.
+    """
+    zone = ZoneInfo(_zone(window.zone))
+    date = moment.astimezone(zone).date()
+    for _ in range(len(DAYS) + 1):
+        tomorrow = date + timedelta(days=1)
+        until = (tomorrow, time()) if window.until is None else (date, window.until)
+        opens = datetime.combine(date, window.start, zone).astimezone(UTC)
+        closes = datetime.combine(*until, zone).astimezone(UTC)
+        if date.isoweekday() in window.days and closes > max(moment, opens):
+            return opens, closes
+        date = tomorrow
+    return None
 
 
 def _days(text: str) -> list[int]:

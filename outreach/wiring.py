@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from outreach.gmail import Gmail
 
 CONNECTIONS = 8
-"""Of senders, whose calls take milliseconds: with each one more Postgres plans each function anew."""
+"""Of all senders: their calls take milliseconds, and each connection plans every function anew."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import typer
 from outreach.cli import (
     accounts,
     campaigns,
+    checking,
     connecting,
     database,
     doctor,
@@ -43,6 +44,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(leads.app, name="leads")
 app.add_typer(campaigns.app, name="campaigns")
 for command in (
+    checking.check,
     starting.start,
     operating.pause,
     operating.resume,

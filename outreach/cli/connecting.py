@@ -14,9 +14,10 @@ from outreach.cli.accounts import DailyLimit, Pace, ReplyTo, SenderName, address
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import Rejected
+from outreach.scopes import Delivery, choose_delivery, delivers, named
 
 if TYPE_CHECKING:
-    from outreach.gmail.access import Delivery, TokenService
+    from outreach.gmail.access import TokenService
     from outreach.gmail.consent import Question
     from outreach.store import Store
 
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
 class Connected:
     account: UUID
     email: str
-    delivery: "Delivery"
+    delivery: Delivery
     scopes: frozenset[str]
 
     def __str__(self) -> str:
-        from outreach.gmail.access import delivers  # noqa: PLC0415
-
         return f"{self.email} is connected: it {delivers(self.delivery, self.scopes)}."
 
 
@@ -110,8 +109,6 @@ def _saved(
     given: dict[str, Any],
 ) -> Connected:
     """The account of an answer, stored; nothing is when this raises."""
-    from outreach.gmail.access import choose_delivery  # noqa: PLC0415
-
     granted = question.redeem(query, tokens)
     if question.hint and granted.email.lower() != question.hint.lower():
         raise Rejected(
@@ -146,7 +143,6 @@ def _has_browser() -> bool:
 
 
 def _show(connected: Connected, *, as_json: bool) -> None:
-    from outreach.gmail.access import named  # noqa: PLC0415
     from outreach.gmail.consent import verification  # noqa: PLC0415
 
     if as_json:

@@ -18,6 +18,7 @@ from outreach.cli.output import AsJson, say, show_json_list
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
 
 if TYPE_CHECKING:
+    from outreach.gmail import Gmail
     from outreach.models import Account
     from outreach.settings import Settings
     from outreach.store import Store
@@ -164,29 +165,24 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
             "There is no account to send from.",
             "connect one with `outreach accounts connect`",
         )
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
+    from outreach.gmail import Gmail  # noqa: PLC0415
+
+    try:
+        gmail = Gmail(settings, store.read_credentials)
+    except ConfigurationError as error:
+        yield Finding("accounts", "fail", str(error))
+        return
+    with contextlib.closing(gmail), ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
         yield from side_by_side.map(
-            lambda account: _checked(account.email, lambda: _account(account, store, settings)),
-            accounts,
+            lambda account: _checked(account.email, lambda: _account(account, gmail)), accounts
         )
 
 
-def _account(account: "Account", store: "Store", settings: "Settings") -> Finding:
-    from outreach.gmail import access  # noqa: PLC0415
+def _account(account: "Account", gmail: "Gmail") -> Finding:
+    from outreach.standing import standing  # noqa: PLC0415
 
-    with contextlib.closing(access.TokenService(settings)) as tokens:
-        granted = access.Access(lambda: store.read_credentials(account.id), tokens).granted
-    told = access.delivers(access.choose_delivery(settings.gmail_delivery, granted), granted)
-    if account.status == "unusable":
-        return Finding(
-            account.email,
-            "fail",
-            f"Its token works, but it is marked unusable: {account.status_reason}",
-            f"connect it again with `outreach accounts connect {account.email}`",
-        )
-    if account.paused_seconds:
-        return Finding(account.email, "warn", f"{told}; rests for {account.paused_seconds:.0f} s")
-    return Finding(account.email, "ok", told)
+    found = standing(account, gmail)
+    return Finding(account.email, found.verdict, found.told, found.todo)
 
 
 # --- Prefect and the attachment -----------------------------------------------------------------

@@ -36,7 +36,7 @@ def resume(
     with opened_store() as store:
         store.resume_campaign(found)
     if local:
-        start(campaign, local=True, as_json=as_json)
+        start(campaign, local=True, force=True, as_json=as_json)
     elif as_json:
         show_json({"id": str(found), "paused": False})
     else:

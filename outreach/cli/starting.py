@@ -6,8 +6,9 @@ from uuid import UUID
 
 import typer
 
-from outreach.cli import flow_runs
-from outreach.cli.context import campaign_id, opened_parts, opened_store
+from outreach.cli import checking, flow_runs
+from outreach.cli.checking import COOLDOWN_DAYS, Cooldown, Strict
+from outreach.cli.context import campaign_id, opened_parts
 from outreach.cli.output import AsJson, note, say, show_json, terminal
 from outreach.cli.watching import shown_meanwhile
 from outreach.errors import Rejected
@@ -24,22 +25,34 @@ def start(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show Prefect's log (with --local).")
     ] = False,
+    cooldown: Cooldown = COOLDOWN_DAYS,
+    strict: Strict = False,
+    force: Annotated[bool, typer.Option("--force", help="In spite of errors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a campaign, or go on with one that stopped; never one that is being sent."""
+    """Start a campaign, or go on with one that stopped; never one that is being sent.
+
+    It is checked first, as by `check`, and what that finds is told; errors keep it from starting.
+    """
     found = campaign_id(campaign)
-    if local:
-        _start_here(found, verbose=verbose, as_json=as_json)
-    else:
-        _start_there(found, as_json=as_json)
-
-
-def _start_there(campaign: UUID, *, as_json: bool) -> None:
-    with opened_store() as store:
-        _refuse_unstartable(store, campaign)
+    with opened_parts() as parts:
+        _refuse_unstartable(parts.store, found)
         # Asked first: what nobody will run stays a draft.
-        flow_runs.find_deployment(campaign)
-        status = _begin(store, campaign)
+        if local:
+            flow_runs.prepare_here(verbose=verbose)
+        else:
+            flow_runs.find_deployment(found)
+        checking.refuse_unready(
+            parts, found, cooldown=cooldown, strict=strict, force=force, here=local
+        )
+        status = _begin(parts.store, found)
+        if local:
+            _run_here(parts.store, found, verbose=verbose, as_json=as_json)
+        else:
+            _run_there(found, status, as_json=as_json)
+
+
+def _run_there(campaign: UUID, status: str, *, as_json: bool) -> None:
     run = flow_runs.create(campaign)
     if as_json:
         show_json({"id": str(campaign), "flow_run_id": str(run.id), "status": status})
@@ -49,16 +62,12 @@ def _start_there(campaign: UUID, *, as_json: bool) -> None:
             note(f"Watch it at {run.url}")
 
 
-def _start_here(campaign: UUID, *, verbose: bool, as_json: bool) -> None:
-    with opened_parts() as parts:
-        _refuse_unstartable(parts.store, campaign)
-        flow_runs.prepare_here(verbose=verbose)
-        _begin(parts.store, campaign)
-        # On stderr, and not into the log that is shown there.
-        shown = shown_meanwhile(parts.store, campaign, terminal(notes=True))
-        with nullcontext() if verbose else shown:
-            ended = flow_runs.run_here(campaign)
-        status = parts.store.campaign_status(campaign)
+def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -> None:
+    # On stderr, and not into the log that is shown there.
+    shown = shown_meanwhile(store, campaign, terminal(notes=True))
+    with nullcontext() if verbose else shown:
+        ended = flow_runs.run_here(campaign)
+    status = store.campaign_status(campaign)
     if as_json:
         run = status.flow_run_ids[-1] if status.flow_run_ids else None
         show_json({"id": str(campaign), "flow_run_id": run, "status": status.status})

@@ -19,18 +19,9 @@ import google.auth.jwt
 from pydantic import SecretStr
 
 from outreach.errors import AccountUnusable, Rejected
-from outreach.gmail.access import (
-    DIRECT,
-    DRAFTS,
-    METADATA,
-    MODIFY,
-    READ,
-    SEND,
-    TokenService,
-    app_of,
-    named,
-)
+from outreach.gmail.access import TokenService, app_of
 from outreach.gmail.transport import address
+from outreach.scopes import DIRECT, DRAFTS, METADATA, MODIFY, READ, SEND, named
 from outreach.settings import Settings
 
 IDENTITY = "openid email"

@@ -17,11 +17,12 @@ from outreach.errors import (
     RecipientRefused,
     TemporarilyUnavailable,
 )
-from outreach.gmail import access, errors
-from outreach.gmail.access import Access, Delivery, TokenService
+from outreach.gmail import errors
+from outreach.gmail.access import Access, TokenService
 from outreach.gmail.transport import Connections, address, api, never_connected
 from outreach.mailer import OurDraft, Prepared
 from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
+from outreach.scopes import DRAFTS, METADATA, READ, Delivery, choose_delivery
 from outreach.settings import Settings
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
@@ -76,9 +77,9 @@ class Gmail:
         scopes = self.scopes(attempt.account_id)
         if attempt.draft_id is not None and self._is_draft(attempt.account_id, attempt.draft_id):
             return StillDraft()
-        if not scopes & (access.READ | {access.METADATA}):
+        if not scopes & (READ | {METADATA}):
             return Gone(readable=False)
-        searchable = bool(scopes & access.READ) and access.METADATA not in scopes
+        searchable = bool(scopes & READ) and METADATA not in scopes
         found = self._sent_in_thread(attempt)
         if found is None and searchable:
             found = self._sent_by_search(attempt)
@@ -107,14 +108,14 @@ class Gmail:
         Raises AccountUnusable when it has not granted what that takes.
         """
         try:
-            return access.choose_delivery(self._forced, self.scopes(account_id))
+            return choose_delivery(self._forced, self.scopes(account_id))
         except AccountUnusable:
             self._access(account_id).expire()
             raise
 
     def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
         """The drafts that we made and nobody has sent or deleted; nobody else's."""
-        if not self.scopes(account_id) & access.DRAFTS:
+        if not self.scopes(account_id) & DRAFTS:
             return
         request = self._api.drafts.list(userId="me", maxResults=500)
         while request is not None:
@@ -156,7 +157,7 @@ class Gmail:
         return answer if isinstance(answer, dict) else {}
 
     def _is_draft(self, account_id: UUID, draft_id: str) -> bool:
-        if not self.scopes(account_id) & (access.DRAFTS | access.READ):
+        if not self.scopes(account_id) & (DRAFTS | READ):
             self._access(account_id).expire()
             raise AccountUnusable(
                 "The account no longer lets us see its drafts, and one of them may have been "

@@ -164,9 +164,10 @@ def test_a_local_run_that_fails_says_why_in_one_sentence(
     """The campaign's own words, and a status that scripts can see."""
     db.execute("delete from campaign_accounts")
 
-    ran = outreach("campaigns", "start", campaign, "--local")
+    ran = outreach("campaigns", "start", campaign, "--local", "--force")
 
-    assert one_sentence(ran).startswith("The campaign has no Gmail account;")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1].startswith("Error: The campaign has no Gmail account;")
 
 
 def test_start_makes_a_flow_run_of_the_deployment(

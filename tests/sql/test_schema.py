@@ -127,9 +127,16 @@ def story(build: Any) -> dict[str, int]:
     call.check_campaign(campaign=made)
     for function in ("list_campaigns", "list_open_attempts"):
         call.rows(function)
-    for function in ("campaign_status", "list_campaign_leads", "export_leads", "failure_reasons"):
+    for function in (
+        "campaign_status",
+        "campaign_facts",
+        "list_campaign_leads",
+        "export_leads",
+        "failure_reasons",
+    ):
         call.rows(function, campaign=made)
     call.campaign_progress(campaign=made, default_pace=2.0, default_per_day=500)
+    call.rows("list_mails", campaign=made, cooldown_seconds=86400.0, every=True)
     call.finish_run(campaign=made, run=run)
     for end in ("fail_run", "cancel_run", "release_run", "finish_run"):
         campaign = build.campaign(account, status="draft")
@@ -407,6 +414,7 @@ def test_what_lists_rows_gives_every_row_once(build: Any, store: Any) -> None:
         lambda: {x.email for x in store.list_campaign_leads(campaign)},
         lambda: {x.email for x in store.list_campaign_leads(campaign, "pending")},
         lambda: {x.email for x in store.export_leads(campaign, "pending")},
+        lambda: {m.id for m in store.list_mails(campaign, cooldown_seconds=86400)},
         lambda: {o.id for o in store.list_open_attempts()},
         lambda: {o.id for o in store.list_open_attempts(campaign)},
     ]

@@ -12,6 +12,7 @@ from outreach import wiring
 from outreach.errors import AccountUnusable, ConfigurationError, Rejected
 from outreach.gmail import access
 from outreach.gmail.consent import Granted, Question, verification
+from outreach.scopes import COMPOSE, FULL, MODIFY, READONLY, SEND, Delivery, delivers
 from outreach.settings import Settings
 
 HERE = "http://127.0.0.1:8400/"
@@ -46,7 +47,7 @@ def answer(**changes: Any) -> dict[str, Any]:
     whole = {
         "access_token": "ya29.hush",
         "refresh_token": "1//hush",
-        "scope": f"{access.MODIFY} {' '.join(IDENTITY)}",
+        "scope": f"{MODIFY} {' '.join(IDENTITY)}",
         "id_token": id_token(email="ada@ours.example"),
     }
     return {name: value for name, value in (whole | changes).items() if value is not None}
@@ -56,7 +57,7 @@ def test_a_code_is_redeemed_with_its_verifier() -> None:
     """The account is the one of the id token, with all that Google granted."""
     asking, tokens = question(), Answering(**answer())
     granted = asking.redeem({"code": "4/x"}, tokens)
-    assert granted == Granted("ada@ours.example", SecretStr("1//hush"), IDENTITY | {access.MODIFY})
+    assert granted == Granted("ada@ours.example", SecretStr("1//hush"), IDENTITY | {MODIFY})
     assert tokens.asked == ("4/x", asking.verifier, HERE)
 
 
@@ -71,7 +72,7 @@ def test_a_code_is_redeemed_with_its_verifier() -> None:
         ({"code": "c"}, {"id_token": "hush"}, "did not tell whose account"),
         ({"code": "c"}, {"id_token": id_token(sub="1")}, "did not tell whose account"),
         ({"code": "c"}, {"scope": " ".join(IDENTITY)}, "was not ticked"),
-        ({"code": "c"}, {"scope": access.READONLY}, "was not ticked"),
+        ({"code": "c"}, {"scope": READONLY}, "was not ticked"),
     ],
 )
 def test_anything_else_is_refused_without_a_secret(
@@ -87,8 +88,8 @@ def test_each_question_is_asked_anew() -> None:
     """Its state and its verifier are its own, and no log shows them."""
     one, other = question(), question(send_only=True)
     asked = [parse_qs(urlsplit(q.address).query) for q in (one, other)]
-    assert asked[0]["scope"] == [f"openid email {access.MODIFY}"]
-    assert asked[1]["scope"] == [f"openid email {access.SEND}"]
+    assert asked[0]["scope"] == [f"openid email {MODIFY}"]
+    assert asked[1]["scope"] == [f"openid email {SEND}"]
     assert asked[0]["state"] != asked[1]["state"]
     assert asked[0]["code_challenge"] != asked[1]["code_challenge"]
     assert not any(secret in repr(one) for secret in (one.state, one.verifier, "hush"))
@@ -126,25 +127,23 @@ def test_consent_is_given_and_redeemed_at_the_same_place(name: str) -> None:
 @pytest.mark.parametrize(
     ("delivery", "scope", "says"),
     [
-        ("drafts", access.MODIFY, "delivers by drafts, exactly once (modify)"),
-        ("drafts", access.FULL, "delivers by drafts, exactly once (https://mail.google.com/)"),
-        ("direct", access.SEND, "delivers by direct, at most once (send)"),
+        ("drafts", MODIFY, "delivers by drafts, exactly once (modify)"),
+        ("drafts", FULL, "delivers by drafts, exactly once (https://mail.google.com/)"),
+        ("direct", SEND, "delivers by direct, at most once (send)"),
     ],
 )
-def test_scopes_are_named_as_people_know_them(
-    delivery: access.Delivery, scope: str, says: str
-) -> None:
+def test_scopes_are_named_as_people_know_them(delivery: Delivery, scope: str, says: str) -> None:
     """Without those that tell who somebody is."""
-    assert access.delivers(delivery, IDENTITY | {scope}) == says
+    assert delivers(delivery, IDENTITY | {scope}) == says
 
 
 @pytest.mark.parametrize(
     ("scopes", "says"),
     [
-        ({access.MODIFY}, "with a security assessment"),
-        ({access.SEND, access.COMPOSE}, "with a security assessment"),
-        ({access.SEND}, "without a security assessment"),
-        ({access.SEND, access.READONLY}, "with a security assessment"),
+        ({MODIFY}, "with a security assessment"),
+        ({SEND, COMPOSE}, "with a security assessment"),
+        ({SEND}, "without a security assessment"),
+        ({SEND, READONLY}, "with a security assessment"),
     ],
 )
 def test_googles_verification_follows_from_the_scopes(scopes: set[str], says: str) -> None:

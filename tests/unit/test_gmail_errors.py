@@ -13,8 +13,9 @@ from outreach.errors import (
     SendUnclear,
     TemporarilyUnavailable,
 )
-from outreach.gmail import access, errors
-from outreach.gmail.transport import is_loopback
+from outreach.gmail import errors
+from outreach.loopback import is_loopback
+from outreach.scopes import COMPOSE, FULL, METADATA, MODIFY, READONLY, SEND, choose_delivery
 
 CALLS: tuple[errors.Call, ...] = ("look", "create", "send")
 
@@ -170,30 +171,30 @@ def test_an_unknown_app_is_named_by_its_settings() -> None:
 @pytest.mark.parametrize(
     ("forced", "scopes", "expected"),
     [
-        ("auto", {access.SEND}, "direct"),
-        ("auto", {access.COMPOSE}, "drafts"),
-        ("auto", {access.MODIFY}, "drafts"),
-        ("auto", {access.FULL}, "drafts"),
-        ("auto", {access.SEND, access.COMPOSE}, "drafts"),
-        ("auto", {access.SEND, access.READONLY}, "direct"),
-        ("direct", {access.COMPOSE}, "direct"),
-        ("drafts", {access.COMPOSE}, "drafts"),
+        ("auto", {SEND}, "direct"),
+        ("auto", {COMPOSE}, "drafts"),
+        ("auto", {MODIFY}, "drafts"),
+        ("auto", {FULL}, "drafts"),
+        ("auto", {SEND, COMPOSE}, "drafts"),
+        ("auto", {SEND, READONLY}, "direct"),
+        ("direct", {COMPOSE}, "direct"),
+        ("drafts", {COMPOSE}, "drafts"),
     ],
 )
 def test_drafts_are_taken_wherever_they_are_granted(
     forced: Any, scopes: set[str], expected: str
 ) -> None:
     """Unless GMAIL_DELIVERY says otherwise."""
-    assert access.choose_delivery(forced, frozenset(scopes)) == expected
+    assert choose_delivery(forced, frozenset(scopes)) == expected
 
 
 @pytest.mark.parametrize(
     ("forced", "scopes", "advice"),
     [
-        ("auto", {access.READONLY}, "reconnect the account"),
+        ("auto", {READONLY}, "reconnect the account"),
         ("auto", set[str](), "reconnect the account"),
-        ("direct", {access.METADATA}, "reconnect the account"),
-        ("drafts", {access.SEND}, "GMAIL_DELIVERY=auto"),
+        ("direct", {METADATA}, "reconnect the account"),
+        ("drafts", {SEND}, "GMAIL_DELIVERY=auto"),
     ],
 )
 def test_an_account_that_may_not_send_so_is_told_what_to_do(
@@ -201,7 +202,7 @@ def test_an_account_that_may_not_send_so_is_told_what_to_do(
 ) -> None:
     """Before anything is recorded."""
     with pytest.raises(AccountUnusable, match=advice):
-        access.choose_delivery(forced, frozenset(scopes))
+        choose_delivery(forced, frozenset(scopes))
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def test_a_hostile_or_broken_template_fails_its_lead_alone_and_soon(template: st
         said.startswith("The email template of Acme "),
         said.endswith(FIX),
         "\n" in said,
-        time.process_time() - began < 3,
+        time.process_time() - began < 20,
     ) == (True, True, False, True)
 
 

@@ -1,0 +1,145 @@
+"""Look at a campaign before it starts: the database, Google, the attachment. Changes nothing."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from outreach import attachments, checks, lead_checks
+from outreach.checks import Report, Tally
+from outreach.errors import (
+    AccountUnusable,
+    AttachmentMissing,
+    ConfigurationError,
+    TemporarilyUnavailable,
+)
+from outreach.facts import CampaignAccount, CampaignFacts, PlannedMail
+from outreach.mime import Attachment
+from outreach.settings import Settings
+from outreach.standing import Mailbox, Standing, standing
+from outreach.store import Store
+
+COOLDOWN_DAYS = 30
+DAY = 24 * 60 * 60
+SIDE_BY_SIDE = 8
+"""Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
+NEWS = 1000
+
+News = Callable[[str], None]
+Load = Callable[[str | None], Attachment | None]
+"""What a campaign names as its attachment -> the file. Raises AttachmentMissing."""
+
+
+class Inspecting:
+    """Where it is looked; `here` says that this machine would send it, with these settings."""
+
+    def __init__(
+        self,
+        store: Store,
+        mailbox: Mailbox,
+        settings: Settings,
+        *,
+        here: bool = True,
+        load: Load | None = None,
+    ) -> None:
+        self._store = store
+        self._mailbox = mailbox
+        self._settings = settings
+        self._here = here
+        self._load = load or (lambda named: attachments.load(settings.attachment_pdf, named))
+
+    def inspect(
+        self,
+        campaign: UUID,
+        *,
+        cooldown_days: int = COOLDOWN_DAYS,
+        most: int | None = None,
+        news: News = lambda _: None,
+    ) -> Report:
+        """All pending leads, or the first `most` of them; `news` tells how far it is.
+
+        Raises CampaignNotFound and StoreUnavailable.
+        """
+        facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
+        for problem, leads in checks.of_campaign(facts, now):
+            tally.add(problem, count=leads)
+        for problem in checks.of_attachment(self._attachment(facts), here=self._here):
+            tally.add(problem, count=facts.leads.pending)
+        able = self._accounts(facts, tally)
+        mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
+        looked_at = _leads(islice(mails, most), tally, news)
+        return self._report(facts, able, tally, looked_at, now)
+
+    def _attachment(self, facts: CampaignFacts) -> Attachment | AttachmentMissing | None:
+        try:
+            return self._load(facts.attachment)
+        except AttachmentMissing as error:
+            return error
+
+    def _accounts(self, facts: CampaignFacts, tally: Tally) -> list[CampaignAccount]:
+        """Those that can send, as far as one can tell."""
+        limit = self._settings.account_daily_limit
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
+            stand = list(side_by_side.map(self._standing, facts.accounts))
+        able = []
+        for account, found in zip(facts.accounts, stand, strict=True):
+            problems = list(checks.of_account(account, found, limit, here=self._here))
+            for problem in problems:
+                tally.add(problem, account.email, count=account.leads)
+            if not any(problem.severity == "error" for problem in problems):
+                able.append(account)
+        return able
+
+    def _standing(self, account: CampaignAccount) -> Standing | Exception:
+        try:
+            return standing(account, self._mailbox)
+        except (AccountUnusable, ConfigurationError, TemporarilyUnavailable) as error:
+            return error
+
+    def _report(
+        self,
+        facts: CampaignFacts,
+        able: list[CampaignAccount],
+        tally: Tally,
+        looked_at: int,
+        now: datetime,
+    ) -> Report:
+        seconds = checks.estimate(
+            facts,
+            able,
+            now,
+            pace=self._settings.send_pace_seconds,
+            daily_limit=self._settings.account_daily_limit,
+        )
+        findings = tally.findings()
+        return Report(
+            id=facts.id,
+            name=facts.name,
+            status=facts.status,
+            pending=facts.leads.pending,
+            looked_at=looked_at,
+            accounts=len(facts.accounts),
+            starts_in_seconds=facts.wait_seconds,
+            seconds=seconds,
+            done_at=None if seconds is None else now + timedelta(seconds=seconds),
+            errors=sum(finding.severity == "error" for finding in findings),
+            warnings=sum(finding.severity == "warning" for finding in findings),
+            findings=findings,
+        )
+
+
+def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News) -> int:
+    """How many there were."""
+    seen: set[str] = set()
+    looked_at = 0
+    for looked_at, planned in enumerate(mails, start=1):
+        address = lead_checks.same_address(planned)
+        for problem in lead_checks.problems(planned):
+            tally.add(problem, *filter(None, [planned.lead.email]))
+        if address and address in seen:
+            tally.add(lead_checks.twice(), planned.lead.email)
+        seen.add(address)
+        if looked_at % NEWS == 0:
+            news(f"{looked_at:,} leads")
+    return looked_at

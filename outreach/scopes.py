@@ -1,0 +1,50 @@
+"""Pure: what an account may do by the scopes that it has granted, and so how its mails are sent."""
+
+from typing import Literal
+
+from outreach.errors import AccountUnusable
+
+_GOOGLE = "https://www.googleapis.com/auth/gmail."
+FULL = "https://mail.google.com/"
+COMPOSE, MODIFY, READONLY = _GOOGLE + "compose", _GOOGLE + "modify", _GOOGLE + "readonly"
+SEND, METADATA = _GOOGLE + "send", _GOOGLE + "metadata"
+
+DRAFTS = frozenset({FULL, MODIFY, COMPOSE})
+"""Any of these may create, send, read and delete drafts."""
+DIRECT = DRAFTS | {SEND}
+READ = frozenset({FULL, MODIFY, READONLY})
+
+Delivery = Literal["drafts", "direct"]
+
+
+def named(scopes: frozenset[str]) -> list[str]:
+    """Those of Gmail, in the words that people know them by: `modify`, `send`."""
+    return sorted(s.removeprefix(_GOOGLE) for s in scopes if s.startswith((_GOOGLE, FULL)))
+
+
+def delivers(delivery: Delivery, scopes: frozenset[str]) -> str:
+    """What an account promises, and by which scopes, in words."""
+    promise = "exactly once" if delivery == "drafts" else "at most once"
+    return f"delivers by {delivery}, {promise} ({', '.join(named(scopes))})"
+
+
+def choose_delivery(
+    forced: Literal["auto", "drafts", "direct"], scopes: frozenset[str]
+) -> Delivery:
+    """Drafts wherever they are allowed, unless GMAIL_DELIVERY says otherwise.
+
+    Raises AccountUnusable when the scopes do not suffice.
+    """
+    if not scopes & DIRECT:
+        raise AccountUnusable(
+            "The account has not granted the permission to send mail; "
+            "reconnect the account and grant it."
+        )
+    if forced != "auto":
+        if forced == "drafts" and not scopes & DRAFTS:
+            raise AccountUnusable(
+                "The account has granted sending but not drafts, which GMAIL_DELIVERY=drafts "
+                "needs; reconnect the account and grant them, or set GMAIL_DELIVERY=auto."
+            )
+        return forced
+    return "drafts" if scopes & DRAFTS else "direct"

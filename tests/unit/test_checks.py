@@ -1,0 +1,272 @@
+"""What is wrong with a campaign before it starts, and when it would end."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from outreach.checks import (
+    EXAMPLES,
+    Finding,
+    Problem,
+    Tally,
+    of_account,
+    of_attachment,
+    of_campaign,
+)
+from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
+from outreach.estimate import DAY, seconds_to_send
+from outreach.facts import CampaignAccount, CampaignFacts, PlannedMail
+from outreach.lead_checks import problems
+from outreach.mime import Attachment
+from outreach.models import Company, Lead, LeadCounts, Sender
+from outreach.role_addresses import role_of
+from outreach.standing import Standing
+
+TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+SENDER = Sender(id=UUID(int=1), email="ada@ours.example")
+GOOD = Standing(verdict="ok", told="", delivery="drafts")
+
+
+def planned(**changes: Any) -> PlannedMail:
+    """A lead whose mail is well, changed."""
+    lead = {"email": "zoe@acme.example", "name": "Zoë"}
+    company = {"name": "Acme", "email_subject": "A deck", "email_template": "Hi {{ name }}"}
+    ours = {
+        key: changes.pop(key) for key in [*changes] if key in {"email", "name", "custom_fields"}
+    }
+    theirs = {key: changes.pop(key) for key in [*changes] if key in Company.model_fields}
+    return PlannedMail(
+        id=uuid4(),
+        status="pending",
+        sender=SENDER,
+        lead=Lead.model_validate(lead | ours),
+        company=Company.model_validate(company | theirs),
+        **changes,
+    )
+
+
+def account(**changes: Any) -> CampaignAccount:
+    usual = {"id": uuid4(), "email": "ada@ours.example", "status": "active", "leads": 10}
+    return CampaignAccount.model_validate({**usual, "sent_by_hour": [0] * 24, **changes})
+
+
+def facts(*accounts: CampaignAccount, **changes: Any) -> CampaignFacts:
+    usual = {"id": uuid4(), "name": "Spring", "status": "draft", "paused": False, "wait_seconds": 0}
+    pending = sum(one.leads for one in accounts)
+    usual |= {"leads": LeadCounts(pending=pending), "misassigned": 0, "accounts": list(accounts)}
+    return CampaignFacts.model_validate(usual | changes)
+
+
+def told(found: list[Problem]) -> list[tuple[str, str]]:
+    return [(problem.severity, problem.check) for problem in found]
+
+
+# --- leads ------------------------------------------------------------------------------------
+
+
+def test_a_mail_that_is_well_has_no_problem() -> None:
+    """Nor has one whose template provides for what is empty."""
+    assert list(problems(planned())) == []
+    for template in (
+        "Hi {{ name or 'there' }}",
+        "Hi {% if name %}{{ name }}{% else %}there{% endif %}",
+        "Hi {{ name if name else 'there' }}",
+    ):
+        assert list(problems(planned(name=None, email_template=template))) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"email_template": "Hi {{ nmae }}"}, [("error", "placeholders")]),
+        ({"email_template": "Hi {{ city }}"}, [("error", "placeholders")]),
+        ({"email_template": "Hi {{ city }}", "custom_fields": {"City": "Köln"}}, []),
+        ({"name": " "}, [("warning", "placeholders")]),
+        ({"name": None, "email_template": "Hi {name}"}, [("warning", "placeholders")]),
+        ({"email_template": "Hi {nmae}"}, [("warning", "placeholders")]),
+        ({"email_template": None}, [("error", "template")]),
+        ({"email_subject": " "}, [("error", "template")]),
+        ({"email_subject": None, "email_template": None}, [("error", "template")] * 2),
+        ({"email_subject": "A\ndeck"}, [("error", "template")]),
+        ({"email_template": "{% if name %}"}, [("error", "template")]),
+        ({"email_template": "{% if domain %}x{% endif %}"}, [("error", "template")]),
+        ({"email": ""}, [("error", "address")]),
+        ({"email": "zoe@acme"}, [("error", "address")]),
+        ({"email": "info@acme.example"}, [("warning", "address")]),
+        ({"email": "no-reply@acme.example"}, [("warning", "address")]),
+        ({"name": "Zoë\nBcc: x@y.z"}, [("error", "name")]),
+        ({"missing": "lead"}, [("error", "lead")]),
+        ({"missing": "company"}, [("error", "company")]),
+        ({"mailed_here": True}, [("warning", "duplicates")]),
+        ({"mailed_seconds_ago": 86400}, [("warning", "cooldown")]),
+    ],
+    ids=str,
+)
+def test_each_thing_that_is_wrong_with_a_lead_is_found(
+    changes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    """What makes it fail is an error, the rest a warning; nothing is told twice."""
+    assert told(list(problems(planned(**changes)))) == expected
+
+
+def test_a_problem_names_the_company_and_the_placeholder_and_no_address() -> None:
+    """So that the leads of a company that have it are one finding."""
+    (problem,) = problems(planned(email_template="Hi {{ nmae }}"))
+    assert problem.what == "The template of Acme has {{ nmae }}, which the lead does not have"
+
+
+@pytest.mark.parametrize(
+    ("address", "role"),
+    [
+        ("info@acme.example", "role"),
+        ("Sales+de@acme.example", "role"),
+        ("customer-service@acme.example", "role"),
+        ("No.Reply@acme.example", "no-reply"),
+        ("donotreply@acme.example", "no-reply"),
+        ("mailer-daemon@acme.example", "no-reply"),
+        ("ines@acme.example", None),
+        ("infoline@acme.example", None),
+        ("norep@acme.example", None),
+    ],
+)
+def test_who_reads_an_address_is_told_by_its_words(address: str, role: str | None) -> None:
+    """Whole words alone: a person may be called anything."""
+    assert role_of(address) == role
+
+
+def test_findings_are_added_up_with_errors_first() -> None:
+    """And a few examples of each."""
+    tally, error, warning = Tally(), Problem("error", "a", "x"), Problem("warning", "b", "y", "z")
+    for number in range(5):
+        tally.add(warning, f"{number}@x.test")
+    tally.add(error, "e@x.test", count=2)
+    assert tally.findings() == [
+        Finding(
+            severity="error", check="a", what="x", todo="", count=2, examples=["e@x.test"]
+        ),
+        Finding(
+            severity="warning", check="b", what="y", todo="z", count=5,
+            examples=[f"{number}@x.test" for number in range(EXAMPLES)],
+        ),
+    ]  # fmt: skip
+
+
+# --- the campaign, its accounts, the attachment --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (facts(account()), []),
+        (facts(), [("error", "accounts"), ("error", "leads")]),
+        (facts(account(), misassigned=2), [("error", "accounts")]),
+        (facts(account(leads=0)), [("error", "leads")]),
+        (facts(account(), paused=True), [("warning", "campaign")]),
+        (facts(account(), send_from=time(9), time_zone="Mars/Base"), [("error", "window")]),
+        (facts(account(), send_from=time(9), time_zone="Europe/Berlin"), []),
+    ],
+)
+def test_what_stops_a_campaign_is_an_error(
+    found: CampaignFacts, expected: list[tuple[str, str]]
+) -> None:
+    """In the words of the run that would stop."""
+    assert told([problem for problem, _ in of_campaign(found, TUESDAY)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "expected"),
+    [
+        ({}, GOOD, []),
+        ({}, AccountUnusable("Revoked; reconnect the account."), [("error", "account")]),
+        ({}, Standing(verdict="fail", told="x", delivery="drafts"), [("error", "account")]),
+        ({}, Standing(verdict="ok", told="", delivery="direct"), [("warning", "account")]),
+        ({}, StoreUnavailable("Google cannot be reached."), [("warning", "account")]),
+        ({}, ConfigurationError("GOOGLE_CLIENT_ID is not set."), [("error", "settings")]),
+        ({"paused_seconds": 60}, GOOD, [("warning", "account")]),
+        ({"sent_today": 500}, GOOD, [("warning", "account")]),
+        ({"sent_today": 495}, GOOD, [("warning", "account")]),
+        ({"daily_limit": 9}, GOOD, [("warning", "account")]),
+        ({"sender_name": "A\nBcc: x"}, GOOD, [("error", "account")]),
+        ({"reply_to": "nobody"}, GOOD, [("error", "account")]),
+    ],
+)
+def test_how_an_account_stands(
+    changes: dict[str, Any], found: Standing | Exception, expected: list[tuple[str, str]]
+) -> None:
+    """Google being away is no error: the run may meet it again."""
+    assert told(list(of_account(account(**changes), found, 500, here=True))) == expected
+
+
+def test_what_this_machine_lacks_stops_no_run_elsewhere() -> None:
+    """The worker has settings and files of its own."""
+    missing = AttachmentMissing("deck.pdf", "no such file")
+    unset = ConfigurationError("GOOGLE_CLIENT_ID is not set.")
+    for here, severity in ((True, "error"), (False, "warning")):
+        found = [
+            *of_attachment(missing, here=here),
+            *of_account(account(), unset, 500, here=here),
+        ]
+        assert [problem.severity for problem in found] == [severity] * 2
+
+
+def test_a_large_attachment_is_warned_of() -> None:
+    """Gmail takes it, many others do not."""
+    large = Attachment("deck.pdf", 8 * 1024 * 1024, b"")
+    assert told(list(of_attachment(large, here=True))) == [("warning", "attachment")]
+    assert list(of_attachment(Attachment("deck.pdf", 1024, b""), here=True)) == []
+
+
+# --- when it ends -------------------------------------------------------------------------------
+
+
+def lasts(*accounts: CampaignAccount, now: datetime = TUESDAY, **changes: Any) -> float:
+    found = facts(*accounts, **changes)
+    return seconds_to_send(found, found.accounts, now, pace=2, daily_limit=500)
+
+
+def test_accounts_send_side_by_side_each_at_its_pace() -> None:
+    """The last mail leaves one pace less than there are mails; the slowest account decides."""
+    assert lasts(account(leads=0)) == 0
+    assert lasts(account(leads=1)) == 0
+    assert lasts(account(leads=100), account(leads=3, pace_seconds=300)) == 600
+    assert lasts(account(leads=11), wait_seconds=3600) == 3620
+    assert lasts(account(leads=11, paused_seconds=900)) == 920
+
+
+def test_the_daily_limit_counts_the_mails_of_the_last_24_hours() -> None:
+    """What is sent now makes room a day later; what was sent 20 hours ago, in four."""
+    assert lasts(account(leads=11, daily_limit=10)) == DAY
+    assert lasts(account(leads=21, daily_limit=10)) == 2 * DAY
+    before = [0] * 20 + [10] + [0] * 3
+    assert lasts(account(leads=1, daily_limit=10, sent_by_hour=before)) == 4 * 3600
+
+
+def test_nothing_leaves_outside_the_window() -> None:
+    """From 9 to 10 on weekdays in Berlin it is 30 mails at one in two minutes; the rest waits."""
+    weekdays = {
+        "send_days": [1, 2, 3, 4, 5], "send_from": time(9), "send_until": time(10),
+        "time_zone": "Europe/Berlin",
+    }  # fmt: skip
+    slow = account(leads=31, pace_seconds=120)
+    opens = TUESDAY - timedelta(hours=1)
+    assert lasts(slow, now=opens, **weekdays) == DAY
+    assert lasts(slow, now=opens + timedelta(days=3), **weekdays) == 3 * DAY
+    assert lasts(slow, now=opens - timedelta(hours=2), **weekdays) == DAY + 2 * 3600
+
+
+def test_hours_until_midnight_and_a_change_of_the_clock_are_kept() -> None:
+    """And 9 in New York is an hour later for everybody else after 1 November."""
+    evening = {"send_from": time(23), "time_zone": "UTC"}
+    late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    assert lasts(account(leads=1), now=late, **evening) == 0
+    assert lasts(account(leads=1), now=TUESDAY, **evening) == 14 * 3600
+    morning = {"send_from": time(9), "send_until": time(17), "time_zone": "America/New_York"}
+    saturday = datetime(2026, 10, 31, 22, 0, tzinfo=UTC)
+    assert lasts(account(leads=1), now=saturday, **morning) == 16 * 3600
+
+
+def test_what_takes_for_ever_is_not_worked_out() -> None:
+    """A day's pace for ten thousand leads."""
+    assert lasts(account(leads=10_000, pace_seconds=86400)) == float("inf")
