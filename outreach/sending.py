@@ -1,6 +1,6 @@
 """The one place where a mail meets its record: claimed, prepared, written ahead, posted, recorded.
 
-Nothing else posts a mail. What happens when it dies between any two steps: docs/states.md.
+Nothing else posts a lead's mail. What happens when it dies between any two steps: docs/states.md.
 """
 
 import time

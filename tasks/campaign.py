@@ -9,6 +9,7 @@ from outreach import attachments
 from outreach.answers import Begun, Finished
 from outreach.errors import AccountMissing, NeverOpen, NoAccounts
 from outreach.wiring import current
+from tasks.checks import tell_findings
 from tasks.events import announce_end, announce_failure, announce_start
 from tasks.log import run_log
 from tasks.retries import PHASE
@@ -65,6 +66,7 @@ def check(run: CampaignRun) -> None:
         found.accounts,
     )
     announce_start(run)
+    tell_findings(run)
 
 
 @task(**PHASE)

@@ -12,10 +12,11 @@ import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
+from outreach.composing import compose
 from outreach.errors import StoreUnavailable
-from outreach.mime import Attachment, build
+from outreach.mime import Attachment
 from outreach.models import Claim, LeadCounts, Outcome
-from outreach.render import pixel_url, render
+from outreach.render import pixel_url
 from outreach.sending import Sending
 from outreach.settling import Settling
 from outreach.wiring import Parts, current
@@ -78,20 +79,14 @@ class CampaignRun:
             self.outcomes[outcome.kind] += 1
 
     def _build(self, claim: Claim, search_token: str) -> bytes:
-        rendered = render(
-            claim.company,
-            claim.lead,
+        return compose(
+            claim,
+            sender=claim.sender,
+            attachment=self.attachment,
             pixel_url=pixel_url(self.settings.app_url, claim.id),
             search_token=search_token,
-        )
-        return build(
-            rendered,
-            sender=claim.sender,
-            to=claim.lead,
-            attachment=self.attachment,
-            search_token=search_token,
             date=datetime.now(UTC),
-        )
+        ).mail
 
 
 def flow_run_id() -> UUID:

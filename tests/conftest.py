@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,9 +50,9 @@ def server() -> Iterator[SecretStr]:
         yield running.url
 
 
-@pytest.fixture
-def database(server: SecretStr) -> Iterator[SecretStr]:
-    """The address of a migrated, empty database of this test alone."""
+@contextmanager
+def new_database(server: SecretStr) -> Iterator[SecretStr]:
+    """A migrated, empty database, for as long as the block lasts."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server.get_secret_value(), autocommit=True) as db:
         db.execute(
@@ -62,6 +63,13 @@ def database(server: SecretStr) -> Iterator[SecretStr]:
     yield _address(server, name)
     with psycopg.connect(server.get_secret_value(), autocommit=True) as db:
         db.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database(server: SecretStr) -> Iterator[SecretStr]:
+    """The address of a migrated, empty database of this test alone."""
+    with new_database(server) as address:
+        yield address
 
 
 @pytest.fixture

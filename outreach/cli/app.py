@@ -21,6 +21,7 @@ from outreach.cli import (
     doubt,
     leads,
     operating,
+    previewing,
     starting,
     up,
 )
@@ -45,6 +46,7 @@ app.add_typer(leads.app, name="leads")
 app.add_typer(campaigns.app, name="campaigns")
 for command in (
     checking.check,
+    previewing.preview,
     starting.start,
     operating.pause,
     operating.resume,
@@ -54,6 +56,7 @@ for command in (
 ):
     campaigns.app.command()(command)
 accounts.app.command()(connecting.connect)
+campaigns.app.command("test-send")(previewing.send_test)
 app.command()(doctor.doctor)
 app.command()(up.up)
 

@@ -93,13 +93,21 @@ def lines(report: "Report") -> Iterator[str]:
 
 
 def _told(finding: "Finding") -> Iterator[str]:
-    some = ", ".join(finding.examples)
-    concerned = _number(finding.count, "lead") if finding.count else ""
-    who = ": ".join(filter(None, (concerned, some)))
     severity = "error" if finding.severity == "error" else "warn"
+    who = _who(finding)
     yield f"{severity:<7}{finding.what.removesuffix('.')}{f' ({who})' if who else ''}"
     if finding.todo:
         yield f"       → {finding.todo}"
+
+
+def _who(finding: "Finding") -> str:
+    """`12 leads: zoe@acme.example, …`, or the accounts with what they have to mail."""
+    leads = _number(finding.count, "lead") if finding.count else ""
+    some = ", ".join(finding.examples)
+    if finding.check in {"account", "settings"}:
+        return ": ".join(filter(None, (some, leads)))
+    more = ", …" if some and finding.count > len(finding.examples) else ""
+    return ": ".join(filter(None, (leads, some + more)))
 
 
 def _when(report: "Report") -> str:

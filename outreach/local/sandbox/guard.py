@@ -1,4 +1,4 @@
-"""Keeps web pages out: whatever a browser has open must not steer or read the sandbox."""
+"""Keeps web pages out: whatever a browser has open must not steer or read what is served here."""
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -15,7 +15,7 @@ class LocalOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_local(Headers(scope=scope)):
-            refused = PlainTextResponse("The sandbox answers to this machine alone.", 403)
+            refused = PlainTextResponse("This answers to this machine alone.", 403)
             await refused(scope, receive, send)
             return
         await self.app(scope, receive, send)

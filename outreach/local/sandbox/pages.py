@@ -1,6 +1,5 @@
 """The page for people: what was "sent", the drafts, and what goes wrong on purpose."""
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -12,14 +11,11 @@ from starlette.routing import Route
 
 from outreach.local.sandbox import parts, query, refusal
 from outreach.local.sandbox.mail import Message
-from outreach.local.sandbox.rendering import SAFE, page, stylesheet
+from outreach.local.sandbox.rendering import SAFE, framed, inert, page, stylesheet
 from outreach.local.sandbox.state import State
 
 A_PAGE = 50
 SOURCE_SHOWN = 20_000
-INERT = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'"
-HTML_POLICY = f"{INERT}; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-REACHES_OUT = re.compile(r"<(?=(?:link|meta|base)\b)", re.IGNORECASE)
 
 
 class Pages:
@@ -109,18 +105,13 @@ class Pages:
         )
 
     async def html(self, request: Request) -> Response:
-        """The mail's own HTML, for a frame: no scripts, no forms, nothing is fetched.
-
-        A policy does not hold back `<link rel=preconnect>`, so such elements lose their names.
-        """
+        """The mail's own HTML, for a frame."""
         _, message = self._message(request)
-        html = parts.text_of(parts.tree(message.read()), "text/html") or ""
-        defused = REACHES_OUT.sub("<x-", html)
-        return _inert(defused.encode("utf-8", "replace"), "text/html; charset=utf-8", HTML_POLICY)
+        return framed(parts.text_of(parts.tree(message.read()), "text/html") or "")
 
     async def source(self, request: Request) -> Response:
         _, message = self._message(request)
-        return _inert(message.read(), "text/plain; charset=utf-8")
+        return inert(message.read(), "text/plain; charset=utf-8")
 
     async def part(self, request: Request) -> Response:
         """An attachment, always as a download."""
@@ -128,7 +119,7 @@ class Pages:
         number = request.path_params["number"]
         for leaf in parts.tree(message.read()).leaves():
             if f"part-{leaf.number or 0}" == number and leaf.filename is not None:
-                response = _inert(leaf.data, "application/octet-stream")
+                response = inert(leaf.data, "application/octet-stream")
                 name = quote(leaf.filename, safe="")
                 response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
                 return response
@@ -163,11 +154,6 @@ def _search(q: str, messages: list[Message]) -> list[Message]:
 
 def _number(text: str) -> int:
     return max(int(text), 1) if text.isdecimal() and len(text) < len("10000000") else 1
-
-
-def _inert(content: bytes, media_type: str, policy: str = INERT) -> Response:
-    headers = {**SAFE, "Content-Security-Policy": policy, "X-DNS-Prefetch-Control": "off"}
-    return Response(content, headers={**headers, "Content-Type": media_type})
 
 
 async def _style(_: Request) -> Response:
