@@ -18,10 +18,12 @@ from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from outreach.answers import Created, Imported
+from outreach.checks import Report
 from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.csv_leads import Skip
 from outreach.cli.doctor import Finding
 from outreach.models import Account, CampaignLead, CampaignStatus
+from outreach.scopes import Delivery
 from outreach.settings import Settings
 
 WIDTH = 100
@@ -36,13 +38,28 @@ SECTIONS = {
 
 SHAPES: dict[str, Any] = {
     "accounts add": {"id": UUID, "email": str, "connected": bool},
+    "accounts connect": {
+        "id": UUID,
+        "email": str,
+        "connected": bool,
+        "delivery": Delivery,
+        "scopes": list[str],
+    },
     "accounts list": list[Account],
     "accounts remove": {"email": str, "status": str},
     "campaigns cancel": {"id": UUID, "status": str, "leads": int},
+    "campaigns check": Report,
     "campaigns create": Created,
     "campaigns leads": list[CampaignLead],
     "campaigns list": list[CampaignStatus],
     "campaigns pause": {"id": UUID, "paused": bool},
+    "campaigns preview": {
+        "id": UUID,
+        "folder": str,
+        "leads": int,
+        "mails": int,
+        "problems": int,
+    },
     "campaigns resolve": {
         "answer": str,
         "lead": UUID,
@@ -55,6 +72,13 @@ SHAPES: dict[str, Any] = {
     "campaigns settle": [{"lead": UUID, "outcome": str, "reason": str | None}],
     "campaigns start": {"id": UUID, "flow_run_id": UUID | None, "status": str},
     "campaigns status": CampaignStatus,
+    "campaigns test-send": {
+        "to": str,
+        "lead": str,
+        "account": str,
+        "message_id": str | None,
+        "thread_id": str | None,
+    },
     "db migrate": {"applied": list[str]},
     "db url": {"url": str},
     "doctor": list[Finding],
@@ -63,6 +87,7 @@ SHAPES: dict[str, Any] = {
 """What each command with --json shows."""
 
 NOTES = {
+    "campaigns preview": "With `--out`; without it `{url: string}`, the address of the page.",
     "campaigns resume": "With `--local` it is that of `start`.",
     "campaigns status": "With `--watch` a line of it for each change.",
 }
