@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +69,23 @@ def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def running_server(home: Path, port: int | None = None) -> Iterator[Server]:
+def running_server(
+    home: Path, port: int | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """A server with its UI, its state under `home`. Ended, and waited for, at the exit.
 
+    `more` are settings of Prefect's beside those above: another database, say.
     Raises ConfigurationError when the port is taken or the server does not come up.
     """
     home.mkdir(parents=True, exist_ok=True)
     port = _free(port)
     address = f"http://127.0.0.1:{port}"
     # The API's own address goes to the UI: it has to be known before the server starts.
-    environment = {**isolated_environment(home), "PREFECT_API_URL": f"{address}/api"}
+    environment = {
+        **isolated_environment(home),
+        **(more or {}),
+        "PREFECT_API_URL": f"{address}/api",
+    }
     command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter

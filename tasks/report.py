@@ -3,19 +3,17 @@
 Nothing here decides anything; addresses are masked, and the database stays the record.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import (
-    Artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
 
 from outreach.addresses import mask
 from outreach.answers import Finished
@@ -67,26 +65,27 @@ def told(run: CampaignRun) -> str:
 @task(**PHASE)
 def report(run: CampaignRun, finished: Finished) -> None:
     """Publish the result for programs, the failures by reason, and the summary for people."""
-    # A result that is persisted lies on the worker's disk: Prefect's API hands out artifacts alone.
-    Artifact(
-        type="result",
-        key="campaign-result",
-        description=f"What became of {run.name}",
-        data=finished.result,
-    ).create()
+    # What a run returns lies on its worker's disk: programs read this through Prefect's API. The UI
+    # leaves artifacts of this type out.
+    _publish(run, "result", "campaign-result", finished.result)
     reasons = run.store.failure_reasons(run.campaign)
     if reasons:
-        create_table_artifact(
-            [{"leads": r.leads, "reason": r.reason} for r in reasons],
-            key="campaign-failures",
-            description=f"Why leads of {run.name} failed",
-        )
-    create_markdown_artifact(
-        "\n".join(summary(run, finished)), key="campaign-summary", description=run.name
-    )
+        table = [{"leads": r.leads, "reason": r.reason} for r in reasons]
+        told = f"Why leads of {run.name} failed"
+        _publish(run, "table", "campaign-failures", json.dumps(table), told)
+    _publish(run, "markdown", "campaign-summary", "\n".join(summary(run, finished)), run.name)
     run_log().info(
         "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
     )
+
+
+def _publish(run: CampaignRun, kind: str, key: str, data: Any, told: str | None = None) -> None:
+    """An artifact of the flow run: those of a task run are at the end of its page, out of sight."""
+    artifact = ArtifactCreate(
+        type=kind, key=key, data=data, description=told, flow_run_id=run.id, task_run_id=None
+    )
+    with get_client(sync_client=True) as client:
+        client.create_artifact(artifact)
 
 
 def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
@@ -105,10 +104,10 @@ def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
     took = timedelta(seconds=round(time.monotonic() - run.began))
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
-    yield f"This run: {told(run)}, in {took} h."
+    yield f"This run: {told(run)}, in {took}."
     if finished.waiting_for:
         later = timedelta(seconds=round(finished.resume_seconds or 0))
-        yield f"It goes on in {later} h, after {finished.waiting_for}."
+        yield f"It goes on in {later}, after {finished.waiting_for}."
     for one in run.store.list_accounts():
         if one.status != "active":
             yield f"- {mask(one.email)} cannot send: {one.status_reason}"

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
 
+from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
 
@@ -211,10 +212,27 @@ def _prefect() -> Iterator[Finding]:
                 "start it, or correct PREFECT_API_URL",
             )
             return
-        yield Finding("prefect", "ok", where)
+        refused = _checked("prefect", lambda: _credentials(client, where))
+        yield refused
+        if refused.verdict == "fail":
+            return
         for name in DEPLOYMENTS:
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
+
+
+def _credentials(client: Any, where: str) -> Finding:
+    """The health check asks for none."""
+    failure = flow_runs.credentials_failure(client)
+    status = getattr(getattr(failure, "response", None), "status_code", None)
+    if status in flow_runs.REFUSED:
+        return Finding(
+            "prefect",
+            "fail",
+            f"{where} {flow_runs.refusal(status)}.",
+            "set it to the server's",
+        )
+    return Finding("prefect", "ok", where)
 
 
 def _deployment(read: Callable[[str], object], name: str) -> Finding:

@@ -9,6 +9,7 @@ from outreach.cli.output import note
 from outreach.errors import ConfigurationError
 
 DEPLOYMENT = "send-campaign/send-campaign"
+REFUSED = (401, 403)
 EPHEMERAL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -27,6 +28,30 @@ class Ended:
     name: str
     """The state's: `Completed` alone means that all is done."""
     message: str
+
+
+def _failure(error: Exception) -> str:
+    """Why Prefect did not answer as it should; ends in what to do about it."""
+    import httpx  # noqa: PLC0415
+
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
+        return f"Prefect {refusal(error.response.status_code)}; set it to the server's"
+    return f"Prefect cannot be reached ({type(error).__name__}); correct PREFECT_API_URL"
+
+
+def refusal(status: int) -> str:
+    return f"refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY (HTTP {status})"
+
+
+def credentials_failure(client: Any) -> Exception | None:
+    """The health check asks for none, so a server that is up may still refuse us."""
+    import httpx  # noqa: PLC0415
+
+    try:
+        client.hello()
+    except httpx.HTTPError as error:
+        return error
+    return None
 
 
 def find_deployment(campaign: UUID) -> None:
@@ -51,8 +76,7 @@ def find_deployment(campaign: UUID) -> None:
         ) from None
     except httpx.HTTPError as error:
         raise ConfigurationError(
-            f"Nothing was started, since Prefect cannot be reached ({type(error).__name__}); "
-            f"check PREFECT_API_URL, {instead}."
+            f"Nothing was started, since {_failure(error)}, {instead}."
         ) from None
 
 
@@ -93,11 +117,11 @@ def prepare_here(*, verbose: bool) -> None:
         note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
         return
     with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
+        failure = client.api_healthcheck() or credentials_failure(client)
     if failure is not None:
         raise ConfigurationError(
-            f"Nothing was started, since Prefect cannot be reached ({type(failure).__name__}); "
-            "correct PREFECT_API_URL, or unset it to do without a server."
+            f"Nothing was started, since {_failure(failure)}, or unset PREFECT_API_URL to do "
+            "without a server."
         )
 
 

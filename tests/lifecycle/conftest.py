@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.events import emit_event
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Cancelling
 from pydantic import SecretStr
 
@@ -57,19 +57,23 @@ CLOCKS = {
 
 @pytest.fixture(scope="session")
 def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
-    """A server on which `prefect deploy --all` was run; tests call the dispatcher themselves."""
+    deploy(tmp_path_factory.mktemp("deploy"))
+    return prefect_api
+
+
+def deploy(home: Path) -> None:
+    """`prefect deploy --all` on a new server; tests call the dispatcher themselves."""
     provision()
     subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=ROOT,
-        env=_environment(tmp_path_factory.mktemp("deploy")),
+        env=environment(home),
         check=True,
         capture_output=True,
     )
     with get_client(sync_client=True) as client:
         dispatcher = client.read_deployment_by_name("dispatch-campaigns/dispatch-campaigns")
         client.pause_deployment(dispatcher.id)
-    return prefect_api
 
 
 @pytest.fixture
@@ -91,8 +95,12 @@ def settings(database: SecretStr, sandbox: Sandbox, tmp_path: Path) -> Settings:
     )
 
 
-def _environment(home: Path) -> dict[str, str]:
-    return {**isolated_environment(home), "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+def environment(home: Path) -> dict[str, str]:
+    """What a machine of its own knows of Prefect: where its server is, and how to get in."""
+    known = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "HOME": str(home)}
+    if (auth := PREFECT_API_AUTH_STRING.value()) is not None:
+        known["PREFECT_API_AUTH_STRING"] = auth
+    return {**isolated_environment(home), **known}
 
 
 def exported(settings: Settings) -> dict[str, str]:
@@ -116,19 +124,20 @@ def until(look: Callable[[], Found], what: str, seconds: float = 60) -> Found:
 class Worker:
     """`prefect worker start` as an operator runs it, from a folder that holds a foreign tasks.py."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, *options: str, **more: str) -> None:
         folder.mkdir(parents=True)
         for name in ("tasks.py", "flows.py"):
             (folder / name).write_text('raise SystemExit("a foreign module")')
         self.log = folder / "worker.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL],
+                [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, *options],
                 cwd=folder,
                 env={
-                    **_environment(folder / "home"),
+                    **environment(folder / "home"),
                     **exported(settings),
                     "PREFECT_WORKER_QUERY_SECONDS": "1",
+                    **more,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -182,8 +191,9 @@ class World:
     workers: list[Worker] = field(default_factory=list)
     commands: list["subprocess.Popen[str]"] = field(default_factory=list)
 
-    def worker(self) -> Worker:
-        worker = Worker(self.settings, self.folder / f"worker{len(self.workers)}")
+    def worker(self, *options: str, **more: str) -> Worker:
+        folder = self.folder / f"worker{len(self.workers)}"
+        worker = Worker(self.settings, folder, *options, **more)
         self.workers.append(worker)
         return worker
 
@@ -207,10 +217,14 @@ class World:
 
     def start_by_command(self, campaign: UUID, *options: str) -> "subprocess.Popen[str]":
         """`outreach campaigns start`; its stdout is the run's id."""
+        return self.command("campaigns", "start", str(campaign), *options)
+
+    def command(self, *words: str, **more: str) -> "subprocess.Popen[str]":
+        """`outreach` with these words, in another process."""
         command = subprocess.Popen(
-            [sys.executable, "-m", "outreach.cli", "campaigns", "start", str(campaign), *options],
+            [sys.executable, "-m", "outreach.cli", *words],
             cwd=self.folder,
-            env={**_environment(self.folder), **exported(self.settings)},
+            env={**environment(self.folder), **exported(self.settings), **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
