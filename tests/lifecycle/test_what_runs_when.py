@@ -1,6 +1,10 @@
 """Every row of FACTS.md's table "what runs when": what becomes of the campaign in each."""
 
+import os
+import re
+import shlex
 import signal
+import subprocess
 from uuid import UUID
 
 import httpx
@@ -11,11 +15,14 @@ from prefect.states import Cancelled, Running
 from flows.dispatch_campaigns import dispatch_campaigns
 from outreach.models import LeadCounts
 from tests.flows.conftest import NewCampaign
-from tests.lifecycle.conftest import World, until
+from tests.lifecycle.conftest import ROOT, World, until
+from tests.programs import needed
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(240)]
 
 LEADS = 8
+UNIT = (ROOT / "deployments" / "systemd" / "outreach-worker.service").read_text()
+STOP = shlex.split(re.findall("^ExecStop=-(.*)$", UNIT, re.MULTILINE)[0])
 
 
 @pytest.fixture
@@ -125,6 +132,22 @@ def test_a_worker_ended_in_mid_campaign_is_followed_by_another(
     assert world.account_for(campaign) == {"sent": LEADS}
 
 
+def test_a_worker_ended_by_systemd_gives_its_campaign_back(world: World, campaign: UUID) -> None:
+    """Its unit ends the flow runs first: they crash in order, and no lease is waited for."""
+    needed("pkill", "procps")
+    worker = world.worker()
+    run = world.start(campaign)
+    world.until_sending(worker)
+
+    subprocess.run(STOP, env={**os.environ, "MAINPID": str(worker.process.pid)}, check=True)
+    worker.terminate()
+
+    assert world.state(run).name == "Crashed"
+    assert not world._owned(campaign)
+    assert world.go_on(campaign).status == "completed"
+    assert world.account_for(campaign) == {"sent": LEADS}
+
+
 def test_a_machine_that_vanishes_is_followed_by_another(world: World, campaign: UUID) -> None:
     """Worker and flow killed at once."""
     worker = world.worker()
@@ -143,7 +166,7 @@ def test_a_machine_that_vanishes_is_followed_by_another(world: World, campaign: 
 def test_a_worker_killed_while_its_run_is_pending_is_followed_by_another(
     world: World, campaign: UUID
 ) -> None:
-    """Prefect leaves it Pending for good; after five minutes it is dispatched again."""
+    """Prefect leaves it Pending for good; after five minutes another is made and this one closed."""
     worker = world.worker()
     dispatch_campaigns()
     (run,) = world.store.campaign_status(campaign).flow_run_ids
@@ -154,6 +177,7 @@ def test_a_worker_killed_while_its_run_is_pending_is_followed_by_another(
     assert world.state(UUID(run)).is_pending()
     world.move_clock(360)
     assert world.go_on(campaign).status == "completed"
+    assert world.state(UUID(run)).name == "Crashed"
     assert world.account_for(campaign) == {"sent": LEADS}
 
 
