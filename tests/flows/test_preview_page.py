@@ -264,12 +264,11 @@ def test_it_fits_wide_and_narrow_screens_in_light_and_dark(
         viewport={"width": width, "height": height}, color_scheme=scheme
     ) as context:
         page = context.new_page()
-        for address, name in (("a0@acme.example", "mail"), ("info@beta.example", "problem")):
+        for address in ("info@beta.example", "a0@acme.example"):
             page.goto(previewed.url)
             row_of(page, address).click()
             page.wait_for_load_state("networkidle")
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide == width
-            if os.environ.get("OUTREACH_SCREENSHOTS") == "1":
-                kind = "wide" if width > height else "phone"
-                page.screenshot(path=IMAGES / f"preview-{name}-{kind}-{scheme}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        if os.environ.get("OUTREACH_SCREENSHOTS") == "1":
+            kind = "wide" if width > height else "phone"
+            page.screenshot(path=IMAGES / f"preview-{kind}-{scheme}.png")

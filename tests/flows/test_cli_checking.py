@@ -1,0 +1,447 @@
+"""Before a campaign starts: check, preview and test-send, as people and scripts run them."""
+# ruff: noqa: F811 - fixtures are imported, and are arguments of the same name
+
+import email
+import json
+from collections.abc import Callable
+from email.policy import default
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from prefect.client.orchestration import get_client
+
+from flows.send_campaign import send_campaign
+from outreach import wiring
+from outreach.settings import Settings
+from outreach.store import Store
+from tests.flows.conftest import PDF
+from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
+    Outreach,
+    campaign,
+    csv,
+    environment,
+    one_sentence,
+    outreach,
+    store,
+)
+
+ADA = "ada@ours.example"
+
+
+def everything(db: psycopg.Connection) -> list[Any]:
+    """Every row that a campaign has, to see that nothing of it was changed."""
+    tables = ("campaigns", "campaign_leads", "leads", "accounts", "send_attempts")
+    return [
+        db.execute(f"select to_jsonb(x) from {table} x order by to_jsonb(x)").fetchall()  # noqa: S608
+        for table in tables
+    ]
+
+
+def mails(gmail: httpx.Client) -> list[Any]:
+    """What Gmail was given to send, parsed by the library."""
+    found = gmail.get("/sandbox/mails").json()
+    raws = [gmail.get(f"/sandbox/mails/{mail['id']}/raw").content for mail in found]
+    return [email.message_from_bytes(raw, policy=default) for raw in raws]
+
+
+def found(ran: Any) -> set[tuple[str, str, int]]:
+    return {(f["severity"], f["check"], f["count"]) for f in ran.json["findings"]}
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+def test_a_campaign_that_is_well_passes_and_is_told_when_it_ends(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+) -> None:
+    """One screen for people, all of it for scripts; and nothing is changed."""
+    db.execute("update accounts set pace_seconds = 600")
+    before = everything(db)
+
+    shown = outreach("campaigns", "check", campaign)
+    checked = outreach("campaigns", "check", campaign, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    first, when, last = shown.out.splitlines()
+    assert first == "Spring: 2 leads to mail from 1 account"
+    assert when.startswith("About 10 min, done ")
+    assert when.endswith(" if started now.")
+    assert last == "Nothing is wrong."
+    assert checked.status == 0
+    assert checked.json | {"done_at": ""} == {
+        "id": str(campaign),
+        "name": "Spring",
+        "status": "draft",
+        "pending": 2,
+        "looked_at": 2,
+        "accounts": 1,
+        "starts_in_seconds": 0,
+        "seconds": 600,
+        "done_at": "",
+        "errors": 0,
+        "warnings": 0,
+        "findings": [],
+    }
+    assert everything(db) == before
+
+
+def test_what_is_wrong_is_told_with_whom_it_concerns(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+) -> None:
+    """Errors are status 1; each finding has a count, examples and what to do."""
+    db.execute("update companies set email_template = 'Hi {{ nmae }}'")
+    db.execute("update leads set email = 'info@acme.example' where name = 'Bob'")
+
+    shown = outreach("campaigns", "check", campaign)
+    checked = outreach("campaigns", "check", campaign, "--json")
+
+    assert (shown.status, checked.status) == (1, 1)
+    assert found(checked) == {("error", "placeholders", 2), ("warning", "address", 1)}
+    placeholder = checked.json["findings"][0]
+    assert (
+        placeholder["what"] == "The template of Acme has {{ nmae }}, which the lead does not have"
+    )
+    assert sorted(placeholder["examples"]) == ["info@acme.example", "zoe@acme.example"]
+    assert shown.out.splitlines()[1].startswith("error  The template of Acme has {{ nmae }}")
+    assert shown.out.splitlines()[-1] == "1 error and 1 warning."
+
+
+def test_warnings_block_only_when_they_are_asked_to(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+) -> None:
+    """A name that is empty where the template shows it."""
+    db.execute("update leads set name = null where name = 'Bob'")
+
+    assert outreach("campaigns", "check", campaign).status == 0
+    assert outreach("campaigns", "check", campaign, "--strict").status == 1
+
+
+def test_who_was_mailed_lately_is_told_within_the_cooldown(
+    outreach: Outreach,
+    campaign: UUID,
+    store: Store,
+    db: psycopg.Connection,
+) -> None:
+    """30 days unless told."""
+    other = uuid4()
+    store.create_campaign(other, "Winter", [ADA], tag="spring")
+    db.execute(
+        "update campaign_leads set status = 'sent', sent_at = now() - interval '10 days'"
+        " where campaign_id = %s",
+        (other,),
+    )
+
+    def told(*options: object) -> set[tuple[str, str, int]]:
+        return found(outreach("campaigns", "check", campaign, "--json", *options))
+
+    assert told() == {("warning", "cooldown", 2)}
+    assert told("--cooldown", 7) == told("--cooldown", 0) == set()
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("sandbox:ada@ours.example:readonly", ("error", "account", 2)),
+        ("sandbox:ada@ours.example:send", ("warning", "account", 2)),
+        (None, ("error", "account", 2)),
+    ],
+)
+def test_how_its_accounts_stand_is_asked_of_google(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+    token: str | None,
+    expected: tuple[str, str, int],
+) -> None:
+    """Not allowed to send, to send but not to draft, not connected."""
+    db.execute("update accounts set refresh_token = %s", (token,))
+    assert found(outreach("campaigns", "check", campaign, "--json")) == {expected}
+
+
+def test_without_google_or_the_attachment_it_still_tells_the_rest(
+    outreach: Outreach,
+    campaign: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Being offline is a warning; a file that is not there would stop the run."""
+    monkeypatch.setenv("GOOGLE_TOKEN_URL", "http://127.0.0.1:9/token")
+    monkeypatch.setenv("ATTACHMENT_PDF", "nowhere.pdf")
+    checked = outreach("campaigns", "check", campaign, "--json")
+    assert found(checked) == {("warning", "account", 2), ("error", "attachment", 2)}
+
+
+@pytest.mark.parametrize("command", ["check", "preview"])
+def test_a_campaign_that_does_not_exist_is_one_sentence(
+    outreach: Outreach,
+    command: str,
+) -> None:
+    """As of every command."""
+    assert one_sentence(outreach("campaigns", command, uuid4())).startswith("There is no campaign")
+
+
+# --- at every start ---------------------------------------------------------------------------------
+
+
+def test_an_error_keeps_it_a_draft_unless_somebody_insists(
+    prefect_api: str,  # noqa: ARG001
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+    gmail: httpx.Client,
+) -> None:
+    """With --force the leads that can be mailed are, and the other fails by itself."""
+    db.execute("update leads set email = 'nobody' where name = 'Bob'")
+    before = everything(db)
+
+    refused = outreach("campaigns", "start", campaign, "--local")
+    untouched = everything(db)
+    forced = outreach("campaigns", "start", campaign, "--local", "--force", "--json")
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.splitlines()[-1] == (
+        "Error: Nothing was started, since the check found 1 error; "
+        "mend that, or start all the same with --force."
+    )
+    assert "error  This is not an address that Gmail takes" in refused.err
+    assert untouched == before
+    assert (forced.status, forced.json["status"]) == (0, "completed")
+    assert [str(mail["To"]) for mail in mails(gmail)] == ["Zoë <zoe@acme.example>"]
+
+
+def test_a_start_elsewhere_is_not_stopped_by_what_this_machine_lacks(
+    prefect_api: str,  # noqa: ARG001
+    outreach: Outreach,
+    campaign: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The attachment lies on the worker; warnings alone stop it with --strict."""
+    monkeypatch.setenv("ATTACHMENT_PDF", "nowhere.pdf")
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("send-campaign")
+        deployment = client.create_deployment(flow, "send-campaign")
+
+        strict = outreach("campaigns", "start", campaign, "--strict")
+        started = outreach("campaigns", "start", campaign, "--json")
+
+        client.delete_deployment(deployment)
+    assert strict.status == 1
+    assert "warn   On this machine: The attachment 'nowhere.pdf' cannot be read" in started.err
+    assert (started.status, started.json["status"]) == (0, "running")
+
+
+def test_the_flow_tells_its_findings_and_goes_on(
+    prefect_api: str,  # noqa: ARG001
+    campaign: UUID,
+    settings: Settings,
+    db: psycopg.Connection,
+) -> None:
+    """As an artifact of its run, whoever started it, with nobody's whole address."""
+    db.execute("update leads set email = 'sales@acme.example' where name = 'Bob'")
+    db.execute("update companies set name = 'ben@acme.example'")
+    db.execute("update leads set name = null where name = 'Zoë'")
+    db.execute("update campaigns set status = 'running'")
+
+    with wiring.using(settings):
+        state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "2/2 sent"
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/artifacts/filter", json={"limit": 200})
+    (data,) = [
+        artifact["data"]
+        for artifact in answer.json()
+        if artifact["key"] == "campaign-check"
+        and artifact["flow_run_id"] == str(state.state_details.flow_run_id)
+    ]
+    rows = {row["severity"]: row for row in json.loads(data)}
+    told = [(row["leads"], row["such as"]) for row in json.loads(data)]
+    assert sorted(told) == [(1, "s…@acme.example"), (1, "z…@acme.example")]
+    assert set(rows) == {"warning"}
+    assert "ben@acme" not in data
+
+
+# --- preview as files -------------------------------------------------------------------------------
+
+
+def test_a_preview_is_written_as_the_very_mails(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+    tmp_path: Path,
+) -> None:
+    """An .eml and an .html each, an index; no pixel, nothing that runs, and no row is changed."""
+    db.execute(
+        "update companies set email_template ="
+        " '<!DOCTYPE html><html><body><p>Hi {{ name }}</p><script>x</script></body></html>'"
+    )
+    before = everything(db)
+
+    ran = outreach("campaigns", "preview", campaign, "--out", "seen", "--json")
+
+    folder = tmp_path / "seen"
+    assert ran.json == {
+        "id": str(campaign), "folder": "seen", "leads": 2, "mails": 2, "problems": 0,
+    }  # fmt: skip
+    assert {one.name for one in folder.iterdir()} == {
+        "0001.eml", "0001.html", "0002.eml", "0002.html", "index.html", "style.css", ".outreach-preview",
+    }  # fmt: skip
+    parsed = [
+        email.message_from_bytes((folder / f"000{n}.eml").read_bytes(), policy=default)
+        for n in (1, 2)
+    ]
+    assert {str(mail["To"]) for mail in parsed} == {
+        "Zoë <zoe@acme.example>", "Bob <bob@acme.example>",
+    }  # fmt: skip
+    assert all(mail["Subject"] == "A deck" for mail in parsed)
+    (attachment,) = parsed[0].iter_attachments()
+    assert attachment.get_content() == PDF
+    assert not any(b"track/open" in one.read_bytes() for one in folder.iterdir())
+    html = (folder / "0001.html").read_text()
+    assert html.startswith(
+        '<!DOCTYPE html><meta http-equiv="Content-Security-Policy" content="default-src \'none\''
+    )
+    assert everything(db) == before
+
+
+def test_a_folder_of_other_files_is_left_alone_and_a_preview_is_replaced(
+    outreach: Outreach,
+    campaign: UUID,
+    tmp_path: Path,
+) -> None:
+    """Nor is a preview to which somebody added a file of their own."""
+    mine, seen = tmp_path / "mine", tmp_path / "seen"
+    mine.mkdir()
+    (mine / "index.html").write_text("mine")
+
+    refused = one_sentence(outreach("campaigns", "preview", campaign, "--out", mine))
+    assert outreach("campaigns", "preview", campaign, "--out", seen).status == 0
+    again = outreach("campaigns", "preview", campaign, "--out", seen, "--limit", 1)
+    (seen / "notes.txt").write_text("mine")
+    added = one_sentence(outreach("campaigns", "preview", campaign, "--out", seen))
+
+    assert "holds other files" in refused
+    assert (mine / "index.html").read_text() == "mine"
+    assert again.status == 0
+    assert {one.name for one in seen.glob("*.eml")} == {"0001.eml"}
+    assert "holds other files" in added
+
+
+# --- test-send --------------------------------------------------------------------------------------
+
+
+def test_a_test_goes_to_oneself_and_leaves_no_trace_at_the_lead(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+    gmail: httpx.Client,
+) -> None:
+    """Marked in its subject and its header, without the pixel; the rows stay as they are."""
+    before = everything(db)
+
+    ran = outreach(
+        "campaigns", "test-send", campaign, "--to", "me@mine.example", "--lead", "ZOE@acme.example"
+    )
+
+    assert ran.out == (
+        "Sent to me@mine.example as a test, from ada@ours.example: the mail of zoe@acme.example.\n"
+    )
+    (mail,) = mails(gmail)
+    assert (mail["To"], mail["Subject"], mail["X-Outreach-Test"]) == (
+        "me@mine.example", "[Test] A deck", "yes",
+    )  # fmt: skip
+    html = mail.get_body(("html",)).get_content()
+    assert "Hello Zoë" in html
+    assert "<img" not in html
+    assert everything(db) == before
+    assert gmail.get("/sandbox/drafts").json() == []
+
+
+def test_a_test_may_be_sent_from_another_account(
+    outreach: Outreach,
+    campaign: UUID,
+    gmail: httpx.Client,
+) -> None:
+    """The first pending lead's mail, unless told; direct where drafts are not granted."""
+    outreach(
+        "accounts", "add", "ben@ours.example", "--refresh-token-stdin",
+        stdin="sandbox:ben@ours.example:send\n",
+    )  # fmt: skip
+    ran = outreach(
+        "campaigns", "test-send", campaign, "--to", "me@mine.example", "--account",
+        "BEN@ours.example", "--json",
+    )  # fmt: skip
+    (sent,) = gmail.get("/sandbox/mails").json()
+    assert ran.json | {"lead": ""} == {
+        "to": "me@mine.example", "lead": "", "account": "ben@ours.example",
+        "message_id": sent["id"], "thread_id": sent["thread_id"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--to", "me"], "'me' is not a mail address"),
+        (["--to", "Bob@acme.example"], "is a lead of this campaign"),
+        (["--to", "me@mine.example", "--lead", "x@acme.example"], "has no lead x@acme.example"),
+        (["--to", "me@mine.example", "--lead", "bob"], "'bob' is no lead"),
+        (["--to", "me@mine.example", "--account", "x@y.example"], "There is no account"),
+    ],
+)
+def test_a_test_that_cannot_be_is_refused(
+    outreach: Outreach,
+    campaign: UUID,
+    gmail: httpx.Client,
+    options: list[str],
+    why: str,
+) -> None:
+    """In one sentence; a lead is never mailed by it."""
+    assert why in one_sentence(outreach("campaigns", "test-send", campaign, *options))
+    assert gmail.get("/sandbox/mails").json() == []
+
+
+def test_a_test_needs_a_mail_that_can_be_made_and_an_account_that_can_send(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+) -> None:
+    """The reason is the lead's or the account's own."""
+    command = ("campaigns", "test-send", campaign, "--to", "me@mine.example")
+    db.execute("update companies set email_template = 'Hi {{ nmae }}'")
+    template = one_sentence(outreach(*command))
+    db.execute("update accounts set status = 'unusable', status_reason = 'It was revoked'")
+    account = one_sentence(outreach(*command))
+    assert "{{ nmae }}" in template
+    assert template.endswith("; mend that, then test again.")
+    assert account == "ada@ours.example cannot send: It was revoked"
+
+
+def test_an_answer_that_is_lost_is_not_posted_again(
+    outreach: Outreach,
+    campaign: UUID,
+    gmail: httpx.Client,
+    fault: Callable[..., None],
+) -> None:
+    """Nobody knows whether it left, and that is what is said."""
+    fault()
+    told = one_sentence(outreach("campaigns", "test-send", campaign, "--to", "me@mine.example"))
+    assert told.startswith("Gmail's answer was lost, so the test may have been sent;")
+    assert len(gmail.get("/sandbox/mails").json()) == 1
+
+
+@pytest.fixture
+def fault(gmail: httpx.Client) -> Callable[..., None]:
+    """Gmail takes the next mail and hangs up."""
+    return lambda: gmail.post(
+        "/sandbox/faults",
+        json={"fault": "accept_then_close", "on": "drafts.send", "times": 1},
+    ).raise_for_status()
