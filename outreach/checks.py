@@ -46,6 +46,8 @@ class Problem(NamedTuple):
     what: str
     """What is wrong, for a person; without anybody's address."""
     todo: str = ""
+    company: str = ""
+    """Whose template it is about."""
 
 
 class Finding(Model):
@@ -55,6 +57,8 @@ class Finding(Model):
     check: str
     what: str
     todo: str
+    company: str
+    """Whose template it is about; empty for what is about none."""
     count: int
     """Leads that it concerns."""
     examples: list[str]

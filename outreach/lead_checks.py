@@ -63,51 +63,49 @@ def _of_address(planned: PlannedMail) -> Iterator[Problem]:
 
 
 def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
-    company = planned.company
-    yield from _of_subject(company)
     if planned.lead.name and breaks_a_header(planned.lead.name):
         told = "The lead's name holds a line break or a control character"
         yield Problem("error", "name", told, "remove it")
-    if not (company.email_template or "").strip():
-        yield Problem("error", "template", f"{_of(company)} has no email template", "write one")
-        return
-    try:
-        lacks = gaps(company, planned.lead)
-    except TemplateNotReady as error:
-        yield Problem("error", "template", _what(error), "correct the template")
-    except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
-        yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
-    else:
-        yield from _of_gaps(company, lacks)
+    company = _called(planned.company)
+    for problem in (*_of_subject(planned.company), *_of_template(planned)):
+        yield problem._replace(company=company)
 
 
 def _of_subject(company: Company) -> Iterator[Problem]:
     subject = company.email_subject or ""
     if not subject.strip():
-        yield Problem("error", "template", f"{_of(company)} has no email subject", "write one")
+        yield Problem("error", "template", "There is no email subject", "write one")
     elif breaks_a_header(subject):
-        told = f"The email subject of {_of(company)} holds a line break or a control character"
+        told = "The email subject holds a line break or a control character"
         yield Problem("error", "template", told, "remove it")
 
 
-def _of_gaps(company: Company, lacks: Gaps) -> Iterator[Problem]:
-    of = _of(company)
+def _of_template(planned: PlannedMail) -> Iterator[Problem]:
+    if not (planned.company.email_template or "").strip():
+        yield Problem("error", "template", "There is no email template", "write one")
+        return
+    try:
+        lacks = gaps(planned.company, planned.lead)
+    except TemplateNotReady as error:
+        yield Problem("error", "template", f"The template {error.__cause__}", "correct it")
+    except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
+        yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
+    else:
+        yield from _of_gaps(lacks)
+
+
+def _of_gaps(lacks: Gaps) -> Iterator[Problem]:
     for name in lacks.unknown:
-        told = f"The template of {of} has {{{{ {name} }}}}, which the lead does not have"
+        told = f"The template has {{{{ {name} }}}}, which the lead does not have"
         yield Problem("error", "placeholders", told, MEND)
     for name in lacks.empty:
-        told = f"{{{{ {name} }}}} is empty in the template of {of}"
+        told = f"The template has {{{{ {name} }}}}, which is empty for the lead"
         todo = f"add the value, or write {{{{ {name} or '…' }}}}"
         yield Problem("warning", "placeholders", told, todo)
     for words in lacks.stray:
-        told = f"{{{words}}} in the template of {of} is no placeholder and is sent as it stands"
+        told = f"The template has {{{words}}}, which is no placeholder and is sent as it stands"
         yield Problem("warning", "placeholders", told, "correct it, unless it is meant so")
 
 
-def _what(error: TemplateNotReady) -> str:
-    """Without what to do once it has failed."""
-    return str(error).rpartition("; ")[0] or str(error)
-
-
-def _of(company: Company) -> str:
-    return " ".join((company.name or company.domain or "").split()) or "the lead's company"
+def _called(company: Company) -> str:
+    return " ".join((company.name or company.domain or "").split()) or "without a company"

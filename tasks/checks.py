@@ -51,6 +51,7 @@ def _row(finding: Finding) -> dict[str, str | int]:
     return {
         "severity": finding.severity,
         "what": _masked(finding.what),
+        "company": _masked(finding.company),
         "leads": finding.count,
         "such as": ", ".join(map(mask, finding.examples)),
         "what to do": _masked(finding.todo),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Findings on the one screen."""
+EXAMPLES = 3
 COOLDOWN_DAYS = 30
 
 Cooldown = Annotated[
@@ -79,12 +80,12 @@ def inspected(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool = Tru
 
 
 def lines(report: "Report") -> Iterator[str]:
-    """The report on one screen."""
-    accounts = _number(report.accounts, "account")
+    """The report on one screen: what several companies have in common is one line of it."""
+    accounts, groups = _number(report.accounts, "account"), _grouped(report)
     yield f"{report.name}: {_number(report.pending, 'lead')} to mail from {accounts}"
-    for finding in report.findings[:SHOWN]:
-        yield from _told(finding)
-    if (left := len(report.findings) - SHOWN) > 0:
+    for group in groups[:SHOWN]:
+        yield from _told(group)
+    if (left := len(groups) - SHOWN) > 0:
         yield f"… and {left} more; `outreach campaigns check {report.id} --json` has them all"
     if report.pending:
         yield _when(report)
@@ -92,22 +93,41 @@ def lines(report: "Report") -> Iterator[str]:
     yield f"{counts[0].upper()}{counts[1:]}."
 
 
-def _told(finding: "Finding") -> Iterator[str]:
-    severity = "error" if finding.severity == "error" else "warn"
-    who = _who(finding)
-    yield f"{severity:<7}{finding.what.removesuffix('.')}{f' ({who})' if who else ''}"
-    if finding.todo:
-        yield f"       → {finding.todo}"
+def _grouped(report: "Report") -> list[list["Finding"]]:
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for x in report.findings:
+        groups.setdefault((x.severity, x.check, x.what, x.todo), []).append(x)
+    return sorted(groups.values(), key=lambda group: (group[0].severity, -_leads(group)))
 
 
-def _who(finding: "Finding") -> str:
+def _leads(group: list["Finding"]) -> int:
+    return sum(finding.count for finding in group)
+
+
+def _told(group: list["Finding"]) -> Iterator[str]:
+    first = group[0]
+    severity = "error" if first.severity == "error" else "warn"
+    told = f"{severity:<7}{first.what.removesuffix('.')}"
+    companies = _some([finding.company for finding in group if finding.company], len(group))
+    who = _who(group)
+    yield f"{told}{f': {companies}' if companies else ''}{f' ({who})' if who else ''}"
+    if first.todo:
+        yield f"       → {first.todo}"
+
+
+def _who(group: list["Finding"]) -> str:
     """`12 leads: zoe@acme.example, …`, or the accounts with what they have to mail."""
-    leads = _number(finding.count, "lead") if finding.count else ""
-    some = ", ".join(finding.examples)
-    if finding.check in {"account", "settings"}:
-        return ": ".join(filter(None, (some, leads)))
-    more = ", …" if some and finding.count > len(finding.examples) else ""
-    return ": ".join(filter(None, (leads, some + more)))
+    count = _leads(group)
+    leads = _number(count, "lead") if count else ""
+    some = [example for finding in group for example in finding.examples]
+    if group[0].check in {"account", "settings"}:
+        return ": ".join(filter(None, (", ".join(some), leads)))
+    return ": ".join(filter(None, (leads, _some(some, count))))
+
+
+def _some(names: list[str], count: int) -> str:
+    """The first few, and whether there are more."""
+    return ", ".join(names[:EXAMPLES] + ["…"] * (count > EXAMPLES and bool(names)))
 
 
 def _when(report: "Report") -> str:
@@ -138,11 +158,14 @@ def _moment(at: datetime) -> str:
 
 
 def _counts(report: "Report") -> str:
+    """Of the lines, not of the companies."""
+    severities = [group[0].severity for group in _grouped(report)]
     found = [
-        _number(report.errors, "error") if report.errors else "",
-        _number(report.warnings, "warning") if report.warnings else "",
+        _number(severities.count(severity), severity)
+        for severity in ("error", "warning")
+        if severity in severities
     ]
-    return " and ".join(filter(None, found)) or "nothing is wrong"
+    return " and ".join(found) or "nothing is wrong"
 
 
 def _number(count: int, what: str) -> str:

@@ -106,11 +106,12 @@ def test_what_is_wrong_is_told_with_whom_it_concerns(
     assert (shown.status, checked.status) == (1, 1)
     assert found(checked) == {("error", "placeholders", 2), ("warning", "address", 1)}
     placeholder = checked.json["findings"][0]
-    assert (
-        placeholder["what"] == "The template of Acme has {{ nmae }}, which the lead does not have"
-    )
+    assert placeholder["what"] == "The template has {{ nmae }}, which the lead does not have"
+    assert placeholder["company"] == "Acme"
     assert sorted(placeholder["examples"]) == ["info@acme.example", "zoe@acme.example"]
-    assert shown.out.splitlines()[1].startswith("error  The template of Acme has {{ nmae }}")
+    assert shown.out.splitlines()[1].startswith(
+        "error  The template has {{ nmae }}, which the lead does not have: Acme (2 leads: "
+    )
     assert shown.out.splitlines()[-1] == "1 error and 1 warning."
 
 
@@ -263,11 +264,11 @@ def test_the_flow_tells_its_findings_and_goes_on(
         if artifact["key"] == "campaign-check"
         and artifact["flow_run_id"] == str(state.state_details.flow_run_id)
     ]
-    rows = {row["severity"]: row for row in json.loads(data)}
-    told = [(row["leads"], row["such as"]) for row in json.loads(data)]
-    assert sorted(told) == [(1, "s…@acme.example"), (1, "z…@acme.example")]
-    assert set(rows) == {"warning"}
-    assert "ben@acme" not in data
+    told = {(row["severity"], row["company"], row["such as"]) for row in json.loads(data)}
+    assert told == {
+        ("warning", "", "s…@acme.example"),
+        ("warning", "b…@acme.example", "z…@acme.example"),
+    }
 
 
 # --- preview as files -------------------------------------------------------------------------------

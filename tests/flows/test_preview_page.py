@@ -214,7 +214,7 @@ def test_problems_are_marked_with_what_to_do(previewed: Previewed, page: Page) -
     row_of(page, "info@beta.example").click()
 
     told = page.locator(".problems").inner_text()
-    assert "The template of Beta has {{ nmae }}, which the lead does not have." in told
+    assert "The template has {{ nmae }}, which the lead does not have." in told
     assert "This address is a department's" in told
     assert page.get_by_text("This mail cannot be made.").is_visible()
 
