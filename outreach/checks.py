@@ -192,6 +192,9 @@ def _of_standing(
         case AccountUnusable():
             what, _, todo = str(found).removesuffix(".").rpartition("; ")
             yield Problem("error", "account", what or todo, todo if what else "")
+        case Exception() if account.status == "unusable":
+            told = f"It is marked unusable: {account.status_reason or 'reconnect it'}"
+            yield Problem("error", "account", told, "reconnect it")
         case ConfigurationError() if here:
             yield Problem("error", "settings", str(found))
         case Exception():

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from outreach.models import Account, Company, Lead, LeadCounts, Model, Sender
 
+COOLDOWN_DAYS = 30
+"""Whom another campaign mailed more recently is told of, unless somebody asks for other days."""
+
 
 class CampaignAccount(Account):
     leads: int = 0

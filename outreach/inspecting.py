@@ -14,13 +14,12 @@ from outreach.errors import (
     ConfigurationError,
     TemporarilyUnavailable,
 )
-from outreach.facts import CampaignAccount, CampaignFacts, PlannedMail
+from outreach.facts import COOLDOWN_DAYS, CampaignAccount, CampaignFacts, PlannedMail
 from outreach.mime import Attachment
 from outreach.settings import Settings
 from outreach.standing import Mailbox, Standing, standing
 from outreach.store import Store
 
-COOLDOWN_DAYS = 30
 DAY = 24 * 60 * 60
 SIDE_BY_SIDE = 8
 """Accounts that are asked for at once: one that does not answer shall not hold up the rest."""

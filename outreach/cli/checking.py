@@ -10,6 +10,7 @@ import typer
 from outreach.cli.context import campaign_id, opened_parts
 from outreach.cli.output import AsJson, note, progress, say, show_json
 from outreach.errors import Rejected
+from outreach.facts import COOLDOWN_DAYS
 
 if TYPE_CHECKING:
     from outreach.checks import Finding, Report
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Findings on the one screen."""
-EXAMPLES = 3
-COOLDOWN_DAYS = 30
+NAMED = 3
+"""Companies, and addresses, that a line names."""
 
 Cooldown = Annotated[
     int,
@@ -127,7 +128,7 @@ def _who(group: list["Finding"]) -> str:
 
 def _some(names: list[str], count: int) -> str:
     """The first few, and whether there are more."""
-    return ", ".join(names[:EXAMPLES] + ["…"] * (count > EXAMPLES and bool(names)))
+    return ", ".join(names[:NAMED] + ["…"] * (count > NAMED and bool(names)))
 
 
 def _when(report: "Report") -> str:

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import typer
 
-from outreach.cli.checking import COOLDOWN_DAYS
 from outreach.cli.context import campaign_id, opened_parts, opened_store
 from outreach.cli.output import AsJson, note, say, show_json, show_json_line
 from outreach.errors import AttachmentMissing, RecipientRefused, Rejected, TemplateNotReady
+from outreach.facts import COOLDOWN_DAYS
 
 if TYPE_CHECKING:
     from outreach.facts import CampaignFacts, PlannedMail

@@ -7,11 +7,12 @@ from uuid import UUID
 import typer
 
 from outreach.cli import checking, flow_runs
-from outreach.cli.checking import COOLDOWN_DAYS, Cooldown, Strict
+from outreach.cli.checking import Cooldown, Strict
 from outreach.cli.context import campaign_id, opened_parts
 from outreach.cli.output import AsJson, note, say, show_json, terminal
 from outreach.cli.watching import shown_meanwhile
 from outreach.errors import Rejected
+from outreach.facts import COOLDOWN_DAYS
 from outreach.watching import words
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from tests.conftest import new_database
 
 CHROMIUM = Path("/usr/bin/chromium")
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PDF = b"%PDF-1.4\n" + bytes(90_000)
 HOSTILE = (
     "<p>Hello {{ name }},</p><p>our deck for {{ company }}.</p>"
     "<script>document.title = 'stolen'</script>"
@@ -100,7 +101,7 @@ def rows(elsewhere: str) -> list[dict[str, Any]]:
 def previewed(server: SecretStr, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previewed]:
     """`outreach campaigns preview`, until Ctrl-C ends it with status 0."""
     deck = tmp_path_factory.mktemp("deck") / "Project Reach Out Deck.pdf"
-    deck.write_bytes(b"%PDF-1.4\n" + bytes(90_000))
+    deck.write_bytes(PDF)
     with new_database(server) as database, serve() as sandbox, _elsewhere() as elsewhere:
         place = f"http://127.0.0.1:{elsewhere.server_port}"
         campaign = _campaign(database, place)
@@ -201,6 +202,9 @@ def test_one_steps_from_mail_to_mail(previewed: Previewed, page: Page) -> None:
     assert "Zoë Müller <a0@acme.example>" in facts
     assert "Ada Löwe <ada@ours.example>" in facts
     assert "Project Reach Out Deck.pdf, 88 KB" in facts
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Project Reach Out Deck.pdf").click()
+    assert downloaded.value.path().read_bytes() == PDF
     assert page.locator(".problems").count() == 0
     here = page.locator(".where").inner_text()
     page.locator("a[rel=next], a[rel=prev]").first.click()

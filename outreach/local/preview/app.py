@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from starlette.routing import Mount, Route
 from outreach.errors import ConfigurationError
 from outreach.local.preview import show
 from outreach.local.preview.show import Shown
+from outreach.local.sandbox import parts
 from outreach.local.sandbox.guard import LocalOnly
 from outreach.local.sandbox.rendering import POLICY, SAFE, framed, inert
 
@@ -34,6 +36,7 @@ class Pages:
         return [
             Route("/", self.first),
             Route("/style.css", _style),
+            Route("/attachment", self.attachment),
             Route("/{number:int}", self.mail),
             Route("/{number:int}/html", self.html),
             Route("/{number:int}/mail.eml", self.source),
@@ -43,6 +46,16 @@ class Pages:
         """Of those with a problem, if there is one."""
         number = next(iter(self._shown.wrong), 1)
         return RedirectResponse(f"{request.url.path}{number}", headers=SAFE)
+
+    async def attachment(self, _: Request) -> Response:
+        """Always as a download."""
+        attached = self._shown.attachment
+        if attached is None:
+            raise HTTPException(404)
+        response = inert(parts.tree(attached.part).data, "application/octet-stream")
+        name = quote(attached.name, safe="")
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        return response
 
     async def mail(self, request: Request) -> Response:
         number = self._number(request)
@@ -96,7 +109,13 @@ class _Server(uvicorn.Server):
     def __init__(self, app: Starlette, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False
+                app,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
             )
         )
         self._ready = ready

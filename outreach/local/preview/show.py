@@ -59,7 +59,7 @@ class Shown:
             "preview": self.previews[number - 1],
             "made": made,
             "short": made is not None and _lines(made.rendered.text) <= SHORT,
-            "headers": parts.headers(parts.tree(raw).head),
+            "headers": parts.headers(parts.tree(raw.partition(b"\r\n\r\n")[0]).head),
             "source": raw[:SOURCE_SHOWN].decode("utf-8", "replace"),
             "size": len(raw),
             "cut": len(raw) > SOURCE_SHOWN,
