@@ -34,7 +34,6 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="outreach",
     no_args_is_help=True,
-    add_completion=False,
     # Plain help and usage errors: they read the same through a pipe.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -196,23 +196,28 @@ def _commands() -> Iterator[str]:
 
 
 def walk() -> Iterator[tuple[str, Any]]:
-    """Every command by its path (`campaigns start`), with the context that its help needs."""
+    """Every command by its path (`campaigns start`), with the context that its help needs.
+
+    The first one is the command as a whole, without a path.
+    """
     root: Any = typer.main.get_command(app)
-    yield from _below(root, root.context_class(root, info_name="outreach"), "")
+    context = root.context_class(root, info_name="outreach")
+    yield "", context
+    yield from _below(context, "")
 
 
-def _below(group: Any, context: Any, path: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+def _below(context: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in context.command.commands.items():
         inner = command.context_class(command, info_name=name, parent=context)
         if hasattr(command, "commands"):
-            yield from _below(command, inner, f"{path}{name} ")
+            yield from _below(inner, f"{path}{name} ")
         else:
             yield f"{path}{name}", inner
 
 
 def _command(path: str, context: Any) -> Iterator[str]:
     command = context.command
-    yield f"\n### outreach {path}\n"
+    yield f"\n### {f'outreach {path}'.rstrip()}\n"
     yield f"`{command.get_usage(context).removeprefix('Usage: ')}`\n"
     yield " ".join(command.help.split("\n\n")[0].split())
     for paragraph in command.help.split("\n\n")[1:]:
