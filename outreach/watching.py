@@ -73,6 +73,10 @@ class Progress(Model):
     """Until its time; negative when that is past."""
     resume_seconds: float | None = None
     """Until its leads can go on; negative when that is past."""
+    windowed: bool = False
+    """Whether it mails at certain hours or on certain days only."""
+    opens_seconds: float | None = None
+    """Until its sending window opens; 0 while it is open, None when it never does."""
     dispatched_seconds: float | None = None
     """Since Prefect was asked for a run that has not begun."""
     dispatch_misses: int = 0
@@ -117,7 +121,8 @@ def mails_a_minute(progress: Progress) -> float | None:
 def seconds_left(progress: Progress) -> float | None:
     """Until its last lead is done: when its slowest account is. None where nobody can say.
 
-    It counts on each account's speed of late, or else on its pace, and on its daily limit.
+    It counts on each account's speed of late, or else on its pace, and on its daily limit; not on
+    the hours at which a sending window is closed.
     """
     if progress.status != "running" or progress.paused or not progress.leads.pending:
         return None
@@ -126,6 +131,17 @@ def seconds_left(progress: Progress) -> float | None:
         return None
     left = [_account_seconds(one, wait) for one in progress.accounts if one.leads.pending]
     return None if None in left else max(one for one in left if one is not None)
+
+
+def end(progress: Progress, now: datetime) -> str | None:
+    """When it ends, in words. None where nobody can say."""
+    left = seconds_left(progress)
+    if left is None:
+        return None
+    if progress.windowed:
+        sending = left - _ahead(progress.resume_seconds)
+        return f"after {words(sending)} more of its sending window"
+    return when(left, now)
 
 
 def _account_seconds(account: AccountProgress, wait: float) -> float | None:
@@ -208,7 +224,7 @@ def _without_a_run(progress: Progress, now: datetime) -> str:
         return f"It is scheduled and begins {when(left, now)}."
     if left := _ahead(progress.resume_seconds):
         what = progress.waiting_for or "leads that can only go later"
-        return f"It waits for {what} and goes on {when(left, now)}."
+        return f"It waits for {what}, and goes on {when(left, now)}."
     return (
         "It is due and no run was asked for yet: the dispatcher looks every minute; where none is "
         f"served, `outreach campaigns start {progress.id}` sends it."
@@ -224,6 +240,8 @@ def _with_its_run(progress: Progress, now: datetime) -> str | None:
     )
     if (waits or 0) > 0:
         return f"Its run waits for its time and begins {when(waits or 0, now)}."
+    if left := _ahead(progress.opens_seconds):
+        return f"Its sending window opens {when(left, now)}."
     if not progress.leads.pending:
         return "Every lead is done; its run is counting the end."
     if resting := _all_resting(progress, now):

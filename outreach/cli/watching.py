@@ -18,9 +18,8 @@ from outreach.watching import (
     AccountProgress,
     Progress,
     account_state,
+    end,
     mails_a_minute,
-    seconds_left,
-    when,
     why_nothing_is_sent,
 )
 
@@ -92,10 +91,10 @@ def shown_meanwhile(
 
 def facts(progress: Progress) -> dict[str, Any]:
     """What `status` tells beside the counts: the rate, the end, and why nothing is sent."""
-    now, rate, left = datetime.now().astimezone(), mails_a_minute(progress), seconds_left(progress)
+    now, rate = datetime.now().astimezone(), mails_a_minute(progress)
     return {
         "rate": None if rate is None else f"{_rounded(rate)} mails a minute",
-        "ends": None if left is None else when(left, now),
+        "ends": end(progress, now),
         "now": why_nothing_is_sent(progress, now),
     }
 

@@ -16,12 +16,17 @@ as $$
   -- again: its leads are counted in one pass, its mails of the last minutes by their accounts. Leads of an
   -- account that left the campaign, or is gone, are counted too.
   with looked as materialized (
+    -- As a whole it is called by a name that no column has: then the name would be that column.
     select
-      c.id, c.name, c.status, c.error, c.paused_at, c.waiting_for, c.run_id, c.lease_until, c.scheduled_at,
-      c.resume_at, c.dispatched_at, c.dispatch_misses,
-      coalesce(campaign_progress.now, clock_timestamp()) as t
-    from public.campaigns c
-    where c.id = campaign_progress.campaign
+      its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
+      its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
+      its_row.dispatch_misses,
+      (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
+      public.next_opening(its_row, clock.t) as opening,
+      clock.t
+    from public.campaigns its_row
+    cross join lateral (select coalesce(campaign_progress.now, clock_timestamp()) as t) clock
+    where its_row.id = campaign_progress.campaign
   ),
   counted as materialized (
     select
@@ -94,6 +99,8 @@ as $$
     end,
     'scheduled_seconds', extract(epoch from c.scheduled_at - c.t)::double precision,
     'resume_seconds', extract(epoch from c.resume_at - c.t)::double precision,
+    'windowed', c.windowed,
+    'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
     'next_seconds', (

@@ -151,6 +151,18 @@ def test_what_it_waits_for_is_told_in_seconds(
     assert (later["resume_seconds"], later["waiting_for"]) == (60, "a lead")
 
 
+def test_a_closed_sending_window_is_told_in_seconds(build: Any, looked: Callable[..., Any]) -> None:
+    """T0 is 9 o'clock: one opens at ten, one is open, one never opens, one campaign has none."""
+    facts = ({"send_from": "10:00"}, {"send_from": "08:00"}, {"send_days": []}, {})
+
+    told = [looked(build.campaign(build.account(f"{n}@us.test"), **fact), at=60)
+            for n, fact in enumerate(facts)]  # fmt: skip
+
+    assert [(one["windowed"], one["opens_seconds"]) for one in told] == [
+        (True, 3540), (True, 0), (True, None), (False, 0),
+    ]  # fmt: skip
+
+
 def test_a_mail_on_its_way_is_in_doubt(build: Any, looked: Callable[..., Any]) -> None:
     """Until its outcome is recorded; it is a mail of late either way."""
     campaign = build.campaign(build.account(), leads=1)

@@ -12,6 +12,7 @@ from outreach.watching import (
     Progress,
     Recent,
     account_state,
+    end,
     mails_a_minute,
     seconds_left,
     when,
@@ -91,7 +92,7 @@ def done(**given: Any) -> AccountProgress:
         ),
         (
             progress(owned=False, resume_seconds=3 * 3600, waiting_for="the daily limit of ada@us.test (500)"),
-            "It waits for the daily limit of ada@us.test (500) and goes on in 3 hours (17:20).",
+            "It waits for the daily limit of ada@us.test (500), and goes on in 3 hours (17:20).",
         ),
         (
             progress(owned=False, resume_seconds=-5),
@@ -106,6 +107,7 @@ def done(**given: Any) -> AccountProgress:
             "Its run waits for its time and begins in 100 s (14:21).",
         ),
         (progress(resume_seconds=50), "Its run waits for its time and begins in 50 s (14:20)."),
+        (progress(opens_seconds=90.0, windowed=True), "Its sending window opens in 90 s (14:21)."),
         (progress(done(sent=3)), "Every lead is done; its run is counting the end."),
         (
             progress(account(paused_seconds=900)),
@@ -180,6 +182,15 @@ def test_the_rate_is_of_the_distances_between_mails() -> None:
 def test_the_end_is_the_slowest_accounts(facts: Progress, seconds: float | None) -> None:
     """By its speed of late, else by its pace, over its rests and its daily limits."""
     assert seconds_left(facts) == seconds
+
+
+def test_the_end_is_told_as_a_time_or_as_so_much_of_the_sending_window() -> None:
+    """The hours at which it is closed are nobody's guess."""
+    assert end(progress(account(pace_seconds=60)), NOW) == "in 10 minutes (14:30)"
+    assert end(progress(windowed=True, owned=False, resume_seconds=3600), NOW) == (
+        "after 20 s more of its sending window"
+    )
+    assert end(progress(paused=True), NOW) is None
 
 
 # --- an account -------------------------------------------------------------------------------
