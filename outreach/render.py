@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +13,7 @@ from outreach.plain_text import plain_text, without_comments
 from outreach.template_sandbox import Fault
 from outreach.templates import Compiled, compiled, key_of
 
-KNOWN = ("name", "email", "role", "company", "company_name", "domain")
-"""The names that every lead has, empty or not; its custom fields come on top."""
-
 _FIX = "correct the template, then run `outreach campaigns retry-failed`"
-_KNOWN_KEYS = frozenset(map(key_of, KNOWN))
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _DOCUMENT = """\
 <!DOCTYPE html>
@@ -34,17 +30,6 @@ class Rendered(Model):
     subject: str
     html: str
     text: str
-
-
-class Placeholders(Model):
-    """What a template asks for, each name as it is spelled there."""
-
-    used: tuple[str, ...]
-    """Names that have a value."""
-    unknown: tuple[str, ...]
-    """Names in `{{ … }}` without one: such a lead fails."""
-    stray: tuple[str, ...]
-    """`{words}` that no value stands for: sent as they are, so probably a slip."""
 
 
 class Gaps(Model):
@@ -77,24 +62,6 @@ def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
         return None
     base = app_url.strip().rstrip("/")
     return f"{base}/api/track/open?id={campaign_lead_id}&type=campaign_lead"
-
-
-def placeholders(template: str, custom_fields: Iterable[str] = ()) -> Placeholders:
-    """What the template asks for, given these custom fields' names.
-
-    Raises TemplateNotReady when it cannot be read at all.
-    """
-    try:
-        asked = compiled(template)
-    except Fault as fault:
-        raise TemplateNotReady(f"The email template {fault}; {_FIX}.") from fault
-    known = _KNOWN_KEYS | {key_of(name) for name in custom_fields} - {""}
-    braced = {key: word for key, word in asked.braced.items() if key not in asked.names}
-    return Placeholders(
-        used=_sorted({**braced, **asked.names}, lambda key: key in known),
-        unknown=_sorted(asked.names, lambda key: key not in known),
-        stray=_sorted(braced, lambda key: key not in known),
-    )
 
 
 def gaps(company: Company, lead: Lead) -> Gaps:

@@ -57,18 +57,19 @@ def check(
         raise typer.Exit(1)
 
 
-def refuse_unready(
-    parts: "Parts", campaign: UUID, *, cooldown: int, strict: bool, force: bool, here: bool
-) -> None:
-    """Tell on stderr what a check finds. Raises Rejected where that blocks and nobody insists."""
+def tell(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool) -> "Report":
+    """What a check finds, told on stderr. Raises CampaignNotFound."""
     report = inspected(parts, campaign, cooldown=cooldown, here=here)
     for line in lines(report):
         note(line)
-    if report.blocks(strict=strict) and not force:
-        raise Rejected(
-            f"Nothing was started, since the check found {_counts(report)}; "
-            "mend that, or start all the same with --force."
-        )
+    return report
+
+
+def blocked(report: "Report") -> Rejected:
+    return Rejected(
+        f"Nothing was started, since the check found {_counts(report)}; "
+        "mend that, or start all the same with --force."
+    )
 
 
 def inspected(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool = True) -> "Report":

@@ -43,9 +43,11 @@ def start(
             flow_runs.prepare_here(verbose=verbose)
         else:
             flow_runs.find_deployment(found)
-        checking.refuse_unready(
-            parts, found, cooldown=cooldown, strict=strict, force=force, here=local
-        )
+        report = checking.tell(parts, found, cooldown=cooldown, here=local)
+        if report.blocks(strict=strict) and not force:
+            # Somebody else may have sent it meanwhile: that is said first.
+            _refuse_unstartable(parts.store, found)
+            raise checking.blocked(report)
         status = _begin(parts.store, found)
         if local:
             _run_here(parts.store, found, verbose=verbose, as_json=as_json)

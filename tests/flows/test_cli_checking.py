@@ -337,6 +337,30 @@ def test_a_folder_of_other_files_is_left_alone_and_a_preview_is_replaced(
     assert "holds other files" in added
 
 
+def test_a_preview_shows_one_lead_or_those_of_an_ended_campaign(
+    outreach: Outreach,
+    campaign: UUID,
+    db: psycopg.Connection,
+    tmp_path: Path,
+) -> None:
+    """Pending ones first; where there are none, all of them."""
+
+    def to(*options: object) -> set[str]:
+        assert outreach("campaigns", "preview", campaign, "--out", "seen", *options).status == 0
+        raws = [one.read_bytes() for one in (tmp_path / "seen").glob("*.eml")]
+        return {str(email.message_from_bytes(raw, policy=default)["To"]) for raw in raws}
+
+    zoe, bob = "Zoë <zoe@acme.example>", "Bob <bob@acme.example>"
+    assert to("--lead", "bob@acme.example") == {bob}
+    db.execute(
+        "update campaign_leads set status = 'sent', sent_at = now()"
+        " where lead_id = (select id from leads where name = 'Bob')"
+    )
+    assert to() == {zoe}
+    db.execute("update campaign_leads set status = 'cancelled' where status = 'pending'")
+    assert to() == {zoe, bob}
+
+
 # --- test-send --------------------------------------------------------------------------------------
 
 

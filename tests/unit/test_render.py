@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outreach.errors import TemplateNotReady
 from outreach.models import Company, Lead
 from outreach.plain_text import plain_text
-from outreach.render import Placeholders, Rendered, pixel_url, placeholders, render
+from outreach.render import Gaps, Rendered, gaps, pixel_url, render
 
 FIX = "correct the template, then run `outreach campaigns retry-failed`."
 PIXEL = "https://app.acme.com/api/track/open?id=1&type=campaign_lead"
@@ -184,19 +184,22 @@ def test_braces_of_css_stay(css: str) -> None:
     assert rendered(template).html == template.replace("{name}", "Jo")
 
 
-def test_placeholders_tells_used_unknown_and_stray_names() -> None:
+def test_gaps_tells_unknown_empty_and_stray_names() -> None:
     """What a check before the launch shows, as the template spells it."""
     template = "<style>p{color}</style>{{ Nmae or 'x' }} {Name} {{ First Name }} {role} {rloe}"
-    assert placeholders(template, ["first-name"]) == Placeholders(
-        used=("First_Name", "Name", "role"), unknown=("Nmae",), stray=("rloe",)
+    company = Company(email_subject="s", email_template=template)
+    lead = Lead(email="jo@acme.test", name="Jo", role=" ", custom_fields={"first-name": None})
+    assert gaps(company, lead) == Gaps(
+        unknown=("Nmae",), empty=("First_Name", "role"), stray=("rloe",)
     )
 
 
-def test_placeholders_refuses_what_cannot_be_read() -> None:
-    """With the line, as for a lead."""
-    with pytest.raises(TemplateNotReady) as refused:
-        placeholders("Hi\n{{ name")
-    assert str(refused.value).startswith("The email template has an error in line 2: ")
+def test_gaps_refuses_what_cannot_be_read_or_filled() -> None:
+    """In the words of the rendering itself."""
+    for template, why in (("Hi\n{{ name", "has an error in line 2"), ("{{ name }}", "empty")):
+        company = Company(name="Acme", email_template=template)
+        with pytest.raises(TemplateNotReady, match=why):
+            gaps(company, Lead(email="jo@acme.test"))
 
 
 # --- values are data ----------------------------------------------------------------------------
