@@ -173,6 +173,19 @@ def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
     return _with_its_run(progress, now) if progress.owned else _without_a_run(progress, now)
 
 
+def is_due(progress: Progress) -> bool:
+    """Whether it could be sent now and nobody has begun to."""
+    return not (
+        progress.status not in {"running", "scheduled"}
+        or progress.paused
+        or progress.owned
+        or progress.dispatched_seconds is not None
+        or progress.silent_seconds is not None
+        or (progress.status == "scheduled" and _ahead(progress.scheduled_seconds))
+        or _ahead(progress.resume_seconds)
+    )
+
+
 def _not_running(progress: Progress) -> str:
     leads, its = progress.leads, f"`outreach campaigns %s {progress.id}`"
     match progress.status:

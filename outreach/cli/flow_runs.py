@@ -13,6 +13,7 @@ REFUSED = (401, 403)
 EPHEMERAL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
 }
 """For the server that Prefect starts in this process where PREFECT_API_URL is not set."""
 

@@ -6,7 +6,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -19,6 +19,7 @@ from outreach.watching import (
     Progress,
     account_state,
     end,
+    is_due,
     mails_a_minute,
     why_nothing_is_sent,
 )
@@ -43,6 +44,8 @@ class Looked(Protocol):
 
 
 T = TypeVar("T", bound=Looked)
+Looks = Iterator[tuple[Progress, bool]]
+Why = Callable[[Progress, datetime], str | None]
 
 
 def follow(
@@ -67,20 +70,21 @@ def follow(
 
 def watch(store: "Store", campaign: UUID) -> None:
     """Draw it in place on the terminal until it ends."""
-    _draw(terminal(), follow(store.campaign_progress, campaign), advice=True)
+    _draw(terminal(), follow(store.campaign_progress, campaign), why_nothing_is_sent)
 
 
 @contextmanager
 def shown_meanwhile(
     store: "Store", campaign: UUID, console: Any, *, advice: bool = True
 ) -> Iterator[None]:
-    """Draw it beside what the block does, and how it stood at the end of that, on a terminal."""
+    """Draw it beside the run that the block is, and how it stood at the end, on a terminal."""
     if not redraws(console.file):
         yield
         return
     over = threading.Event()
     looks = follow(store.campaign_progress, campaign, over.wait)
-    beside = threading.Thread(target=_draw_quietly, args=(console, looks, advice), daemon=True)
+    why = _why_in_its_run if advice else _silence
+    beside = threading.Thread(target=_draw_quietly, args=(console, looks, why), daemon=True)
     beside.start()
     try:
         yield
@@ -120,22 +124,34 @@ def _timed(look: Callable[[UUID], T], campaign: UUID) -> tuple[T, float | None]:
     return look(campaign), time.monotonic() - asked
 
 
-def _draw_quietly(console: Any, looks: Iterator[tuple[Progress, bool]], advice: bool) -> None:
+def _why_in_its_run(progress: Progress, now: datetime) -> str | None:
+    """The run that would begin it is this process, which takes a while to get ready."""
+    if is_due(progress):
+        return "Its run is about to begin in this process."
+    return why_nothing_is_sent(progress, now)
+
+
+def _silence(_progress: Progress, _now: datetime) -> None:
+    return None
+
+
+def _draw_quietly(console: Any, looks: Looks, why: Why) -> None:
     """A drawing that fails must not be what is told of a campaign that is sent."""
     with suppress(Exception):
-        _draw(console, looks, advice=advice)
+        _draw(console, looks, why)
 
 
-def _draw(console: Any, looks: Iterator[tuple[Progress, bool]], *, advice: bool) -> None:
+def _draw(console: Any, looks: Looks, why: Why) -> None:
     from rich.live import Live  # noqa: PLC0415 - only a terminal has use for it
 
     with Live(console=console, auto_refresh=False) as live:
         for progress, away in looks:
-            picture = _picture(progress, console.width, AWAY if away else None, advice=advice)
-            live.update(picture, refresh=True)
+            now = datetime.now().astimezone()
+            news = (progress.error, why(progress, now), AWAY if away else None)
+            live.update(_picture(progress, console.width, filter(None, news)), refresh=True)
 
 
-def _picture(progress: Progress, width: int, news: str | None, *, advice: bool) -> Any:
+def _picture(progress: Progress, width: int, news: Iterable[str]) -> Any:
     from rich.console import Group  # noqa: PLC0415
 
     told = facts(progress)
@@ -145,7 +161,7 @@ def _picture(progress: Progress, width: int, news: str | None, *, advice: bool) 
         f"{cell(progress.name)}: {progress.status}{', paused' if progress.paused else ''}",
         _bar(progress),
         "; ".join(filter(None, (counts or "no leads", told["rate"], ends))),
-        *map(cell, filter(None, (progress.error, advice and told["now"], news))),
+        *map(cell, news),
         _accounts(progress, width),
     )
 

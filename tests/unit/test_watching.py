@@ -13,6 +13,7 @@ from outreach.watching import (
     Recent,
     account_state,
     end,
+    is_due,
     mails_a_minute,
     seconds_left,
     when,
@@ -137,6 +138,7 @@ def test_why_nothing_is_sent_is_one_sentence_with_what_to_do(
 ) -> None:
     """Each of the states, and nothing at all while mails leave."""
     assert why_nothing_is_sent(facts, NOW) == why
+    assert is_due(facts) == (why or "").startswith("It is due")
 
 
 def test_one_account_that_could_send_is_not_told_of_as_resting() -> None:
