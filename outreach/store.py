@@ -35,8 +35,8 @@ from outreach.models import (
     ExportedLead,
     OpenAttempt,
 )
+from outreach.progress import Progress
 from outreach.settings import Settings
-from outreach.watching import Progress
 
 Row = dict[str, Any]
 

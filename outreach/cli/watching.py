@@ -14,15 +14,8 @@ from uuid import UUID
 
 from outreach.cli.output import cell, redraws, show_table, table, terminal
 from outreach.errors import StoreUnavailable
-from outreach.watching import (
-    AccountProgress,
-    Progress,
-    account_state,
-    end,
-    is_due,
-    mails_a_minute,
-    why_nothing_is_sent,
-)
+from outreach.progress import AccountProgress, Progress, mails_a_minute
+from outreach.watching import account_state, end, is_due, why_nothing_is_sent
 
 if TYPE_CHECKING:
     from outreach.store import Store

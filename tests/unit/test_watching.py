@@ -7,19 +7,8 @@ from uuid import UUID
 import pytest
 
 from outreach.models import LeadCounts
-from outreach.watching import (
-    AccountProgress,
-    Progress,
-    Recent,
-    account_state,
-    end,
-    is_due,
-    mails_a_minute,
-    seconds_left,
-    when,
-    why_nothing_is_sent,
-    words,
-)
+from outreach.progress import AccountProgress, Progress, Recent, mails_a_minute, seconds_left
+from outreach.watching import account_state, end, is_due, when, why_nothing_is_sent, words
 
 ID = UUID("11111111-1111-4111-8111-111111111111")
 NOW = datetime(2026, 11, 24, 14, 20, tzinfo=UTC)
