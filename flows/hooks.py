@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.schemas.objects import FlowRun, State
 
 from outreach.errors import ConfigurationError, OutreachError, TemporarilyUnavailable
@@ -16,8 +17,8 @@ def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # n
     if campaign is None:
         return
     error = state.data if isinstance(state.data, BaseException) else _raised(state)
-    if isinstance(error, TemporarilyUnavailable):
-        failed = current().store.crash_run(campaign, flow_run.id, str(error))
+    if (passing := _passing(error)) is not None:
+        failed = current().store.crash_run(campaign, flow_run.id, passing)
     else:
         failed = current().store.fail_run(campaign, flow_run.id, _reason(error, state))
     if failed:
@@ -51,6 +52,15 @@ def _campaign(flow_run: FlowRun) -> UUID | None:
 def _raised(state: State[Any]) -> BaseException | None:
     error = state.result(raise_on_failure=False)
     return error if isinstance(error, BaseException) else None
+
+
+def _passing(error: BaseException | None) -> str | None:
+    """What may be over when the next run comes: the database is away, or Prefect."""
+    if isinstance(error, TemporarilyUnavailable):
+        return str(error)
+    if isinstance(error, httpx.HTTPError):  # Prefect's client; what else speaks HTTP has our errors
+        return f"Prefect's server did not answer ({type(error).__name__})"
+    return None
 
 
 def _reason(error: BaseException | None, state: State[Any]) -> str:

@@ -1,15 +1,16 @@
 """What people who watch see in Prefect's UI: progress, failures, and a closing summary.
 
-Nothing here decides anything; addresses are masked, and the database stays the record.
+Nothing here decides anything, nor stops a run; addresses are masked, the database is the record.
 """
 
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
+import httpx
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
@@ -23,6 +24,8 @@ from tasks.run import CampaignRun
 
 ENDED = ("sent", "failed", "unclear")
 TELL_EVERY_SECONDS = 20.0
+PREFECT_AWAY_SECONDS = 60.0
+"""How long no progress is shown once Prefect did not take it: asking in vain holds up the run."""
 
 
 class Progress:
@@ -31,9 +34,11 @@ class Progress:
     def __init__(self, run: CampaignRun) -> None:
         self._run = run
         self._shown = self._told = time.monotonic()
-        self._artifact = create_progress_artifact(
-            self._percent(), key="campaign-progress", description=f"Leads of {run.name} done"
-        )
+        self._artifact: Any = None
+        with suppress(httpx.HTTPError):
+            self._artifact = create_progress_artifact(
+                self._percent(), key="campaign-progress", description=f"Leads of {run.name} done"
+            )
 
     def show(self) -> None:
         now = time.monotonic()
@@ -48,8 +53,12 @@ class Progress:
         self._update()
 
     def _update(self) -> None:
-        if isinstance(self._artifact, UUID):
+        if self._artifact is None:
+            return
+        try:
             update_progress_artifact(self._artifact, self._percent())
+        except httpx.HTTPError:
+            self._shown = time.monotonic() + PREFECT_AWAY_SECONDS
 
     def _percent(self) -> float:
         leads = self._run.leads
@@ -65,24 +74,33 @@ def told(run: CampaignRun) -> str:
 @task(**PHASE)
 def report(run: CampaignRun, finished: Finished) -> None:
     """Publish the result for programs, the failures by reason, and the summary for people."""
-    # What a run returns lies on its worker's disk: programs read this through Prefect's API. The UI
-    # leaves artifacts of this type out.
-    _publish(run, "result", "campaign-result", finished.result)
-    reasons = run.store.failure_reasons(run.campaign)
-    if reasons:
-        table = [{"leads": r.leads, "reason": r.reason} for r in reasons]
-        told = f"Why leads of {run.name} failed"
-        _publish(run, "table", "campaign-failures", json.dumps(table), told)
-    _publish(run, "markdown", "campaign-summary", "\n".join(summary(run, finished)), run.name)
+    try:
+        _publish_all(run, finished)
+    except httpx.HTTPError as error:
+        run_log().warning("Prefect did not take the summary: %s", type(error).__name__)
     run_log().info(
         "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
     )
 
 
-def _publish(run: CampaignRun, kind: str, key: str, data: Any, told: str | None = None) -> None:
+def _publish_all(run: CampaignRun, finished: Finished) -> None:
+    # All is read before anything is published: a retry shall publish nothing twice.
+    reasons = run.store.failure_reasons(run.campaign)
+    text = "\n".join(summary(run, finished))
+    # What a run returns lies on its worker's disk: programs read this through Prefect's API. The UI
+    # leaves artifacts of this type out.
+    _publish(run, "result", "campaign-result", finished.result)
+    if reasons:
+        table = [{"leads": r.leads, "reason": r.reason} for r in reasons]
+        title = f"Why leads of {run.name} failed"
+        _publish(run, "table", "campaign-failures", json.dumps(table), title)
+    _publish(run, "markdown", "campaign-summary", text, run.name)
+
+
+def _publish(run: CampaignRun, kind: str, key: str, data: Any, title: str | None = None) -> None:
     """An artifact of the flow run: those of a task run are at the end of its page, out of sight."""
     artifact = ArtifactCreate(
-        type=kind, key=key, data=data, description=told, flow_run_id=run.id, task_run_id=None
+        type=kind, key=key, data=data, description=title, flow_run_id=run.id, task_run_id=None
     )
     with get_client(sync_client=True) as client:
         client.create_artifact(artifact)

@@ -1,6 +1,8 @@
 """The real flow, from pending leads to mails that Gmail accepted and rows that say so."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -200,6 +202,26 @@ def test_a_run_leaves_alone_what_another_run_owns(
     assert state.name == "AlreadyRunning"
     assert sent_to(gmail) == []
     assert store.campaign_status(campaign).status == "running"
+
+
+def test_a_run_that_fails_since_prefect_is_away_gives_its_campaign_back(
+    store: Store, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That may pass: it is no error of the campaign's, and the dispatcher goes on."""
+    campaign = new_campaign(leads=2)
+
+    @contextmanager
+    def away(_: object) -> Iterator[None]:
+        raise httpx.ConnectError("no route")
+        yield
+
+    monkeypatch.setattr("flows.send_campaign.sender_slots", away)
+    state = send_campaign(campaign, return_state=True)
+    monkeypatch.undo()
+
+    assert (state.name, store.campaign_status(campaign).status) == ("Failed", "running")
+    assert send_campaign(campaign, return_state=True).name == "Completed"
+    assert store.campaign_status(campaign).leads == LeadCounts(sent=2)
 
 
 def test_an_unknown_campaign_fails_the_run_and_marks_nothing(store: Store) -> None:
