@@ -46,7 +46,7 @@ def test_started_in_every_way_at_once_one_run_sends(
 
 @pytest.mark.parametrize("way", ["api", "event"])
 def test_from_a_start_to_the_first_mail(world: World, new_campaign: NewCampaign, way: str) -> None:
-    """Measured with a worker that waits; docs/prefect.md tells the figures."""
+    """Measured with a worker that waits; docs/operating.md tells the figures."""
     campaign = new_campaign(leads=2)
     worker = world.worker()
     until(lambda: "started!" in worker.log.read_text(), "the worker")
