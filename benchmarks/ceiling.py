@@ -1,0 +1,68 @@
+"""How fast it sends where no pace holds it, what that costs, and how others do on the same work.
+
+Pace 0, 50 ms latency, a 100 KB PDF, 32 in flight, 4 accounts. A rate is the number of mails over
+the time from the start of the flow (or of the script) until the last outcome is recorded.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from benchmarks import peers
+from benchmarks.harness import World, world
+from benchmarks.table import Line, at_least, at_most, holds, told
+
+RATES = {("send", False): 200.0, ("send", True): 110.0, ("modify", False): 100.0, ("modify", True): 55.0}
+"""Mails a second, by scope and whether each lead is a task run of its own."""
+CPU = {False: 4.0, True: 14.0}
+"""Milliseconds a mail, of sender, Prefect server and Postgres together."""
+RECORDED_SECONDS = 30.0
+
+
+def run(*, quick: bool) -> Iterator[Line]:
+    leads = 400 if quick else 2000
+    with world(send_concurrency=32) as there:
+        for (scope, rows), rate in RATES.items():
+            yield from _sent(there, leads, scope, rows=rows, rate=rate)
+        yield from peers.compared(there, leads, has_redis=shutil.which("redis-server") is not None)
+
+
+def _sent(there: World, leads: int, scope: str, *, rows: bool, rate: float) -> Iterator[Line]:
+    delivery = "direct" if scope == "send" else "drafts"
+    name = f"{delivery}, {'a task run a lead' if rows else 'grouped'}"
+    campaign = there.campaign(leads, there.accounts(4, scope=scope))
+    before = there.cpu()
+    sender = there.send(campaign, *(["--rows"] if rows else []))
+    recorded = _until_recorded(there, sender)
+    spent = {part: seconds - before[part] for part, seconds in there.cpu().items()}
+    spent["sender"] = sender["cpu"]
+    last = there.one(
+        "select extract(epoch from max(finished_at)) from send_attempts where campaign_id = %s",
+        campaign,
+    )
+    yield at_least(f"ceiling: {name}", leads / (float(last) - sender["began_at"]), rate, "/s")
+    yield holds(f"ceiling: {name}, mails", leads, len({to for _, _, to in there.posts()}))
+    yield at_most(f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s")
+    cost = {part: 1000 * seconds / leads for part, seconds in spent.items()}
+    total = sum(cost.values())
+    yield at_most(f"CPU a mail: {name}", total, CPU[rows], " ms") if scope == "send" else told(
+        f"CPU a mail: {name}", total, " ms"
+    )
+    yield told(f"CPU a mail: {name}, where", ", ".join(f"{k} {v:.2f} ms" for k, v in cost.items()))
+
+
+def _until_recorded(there: World, sender: dict[str, Any]) -> float:
+    """Seconds from the flow's end until its server shows every task run as Completed."""
+    chosen = {
+        "flow_runs": {"id": {"any_": [sender["run"]]}},
+        "task_runs": {"name": {"like_": "send "}, "state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+    while time.monotonic() < sender["ended"] + 4 * RECORDED_SECONDS:
+        answer = httpx.post(f"{there.prefect.api}/task_runs/count", json=chosen, timeout=60)
+        if answer.json() == sender["task_runs"]:
+            return time.monotonic() - sender["ended"]
+        time.sleep(0.5)
+    return float("inf")

@@ -1,0 +1,210 @@
+"""What the benchmarks share: real parts started and ended, campaigns made, CPU and memory read."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+import psycopg
+from pydantic import SecretStr
+
+from deployments.server import RUN_SETTINGS, Server, isolated_environment, running_server
+from outreach.local import postgres
+from outreach.migrate import migrate
+from outreach.rpc import Postgres
+from outreach.settings import Settings
+from outreach.store import Store
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = "<p>Hello {{ name }},</p><p>our deck for {{ company }} is attached.</p>" + (
+    "<p>A paragraph as long as those of real mails are, about nothing in particular.</p>" * 5
+)
+
+
+@dataclass
+class World:
+    """A Postgres, a Prefect server and a Gmail of a benchmark's own."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    db: psycopg.Connection
+    database: psutil.Process
+    prefect: Server
+    gmail: httpx.Client
+
+    # --- what there is to send ----------------------------------------------------------------
+
+    def accounts(self, count: int, *, scope: str = "send", pace: float = 0) -> list[str]:
+        """New accounts; their addresses. `scope` send delivers directly, modify by drafts."""
+        name = uuid4().hex[:8]
+        addresses = [f"sender{number}.{name}@ours.example" for number in range(count)]
+        for address in addresses:
+            self.store.save_account(
+                uuid4(),
+                address,
+                refresh_token=f"bench:{address}:{scope}",
+                sender_name="Ada Lovelace",
+                pace_seconds=pace,
+                daily_limit=10_000_000,
+            )
+        return addresses
+
+    def campaign(self, leads: int, accounts: list[str], *, start: bool = True) -> UUID:
+        """A campaign with leads of its own."""
+        tag, campaign = uuid4().hex[:8], uuid4()
+        rows = [_lead(number, tag) for number in range(leads)]
+        for start in range(0, leads, 1000):
+            self.store.import_leads(rows[start : start + 1000], tag=tag)
+        self.store.create_campaign(campaign, f"Campaign {tag}", accounts, tag=tag)
+        if start:
+            self.store.start_campaign(campaign)
+        return campaign
+
+    # --- who sends it ---------------------------------------------------------------------------
+
+    def environment(self, **settings: Any) -> dict[str, str]:
+        """A sender's: this world's settings, with some of them changed, and Prefect's."""
+        values = self.settings.model_dump(exclude_none=True) | settings
+        exported = {
+            name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
+            for name, v in values.items()
+        }
+        return {
+            **isolated_environment(self.folder / "prefect"),
+            **exported,
+            **RUN_SETTINGS,
+            "PREFECT_API_URL": self.prefect.api,
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        }
+
+    def start(self, module: str, *arguments: str, **settings: Any) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=self.environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def send(self, campaign: UUID, *options: str, **settings: Any) -> dict[str, Any]:
+        """Run a sender to its end; what it says of itself."""
+        return said(self.start("benchmarks.sender", str(campaign), *options, **settings))
+
+    # --- what became of it ----------------------------------------------------------------------
+
+    def posts(self) -> list[list[Any]]:
+        """[at, account, to] of each mail that Gmail took, and forget them."""
+        posts: list[list[Any]] = self.gmail.get("/bench/posts").json()
+        self.gmail.delete("/bench/posts")
+        return posts
+
+    def one(self, query: str, *arguments: Any) -> Any:
+        row = self.db.execute(query.encode(), arguments).fetchone()
+        return row and row[0]
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far of what serves the sender, by name."""
+        return {
+            "postgres": cpu_of(self.database),
+            "prefect": cpu_of(psutil.Process(self.prefect.process.pid)),
+        }
+
+
+def said(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """The line of JSON that a process of ours ends with."""
+    out, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{process.args} failed ({process.returncode})")
+    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return answer
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and all its children, of those that have ended too."""
+    total = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += sum(one.cpu_times()[:4])
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+@contextmanager
+def world(*, latency: float = 0.05, pdf: int = 100_000, **settings: Any) -> Iterator[World]:
+    """`latency` of Gmail in seconds, `pdf` octets of attachment; `settings` are the sender's."""
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # as root, Postgres runs as somebody else, who has to get to its data
+        deck = folder / "deck.pdf"
+        deck.write_bytes(b"%PDF-1.4\n" + os.urandom(pdf - 9))
+        with (
+            postgres.temporary(folder, durable=True) as database,
+            running_server(folder / "prefect") as prefect,
+            gmail(latency) as address,
+            httpx.Client(base_url=address, trust_env=False) as client,
+            psycopg.connect(database.url.get_secret_value(), autocommit=True) as db,
+        ):
+            migrate(database.url)
+            chosen = Settings.only(
+                **{
+                    "database_url": database.url,
+                    "outreach_home": folder,
+                    "gmail_api_url": address,
+                    "google_token_url": f"{address}/token",
+                    "app_url": "https://app.example",
+                    "attachment_pdf": str(deck),
+                    "send_pace_seconds": 0,
+                }
+                | settings
+            )
+            store = Store(Postgres(database.url), chosen)
+            yield World(
+                folder, chosen, store, db, psutil.Process(database.pid), prefect, client
+            )
+            store.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def gmail(latency: float) -> Iterator[str]:
+    """The address of a stand-in of one's own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.gmail", str(latency)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _lead(number: int, tag: str) -> dict[str, Any]:
+    return {
+        "email": f"lead{number}.{tag}@acme{number % 50}.example",
+        "name": f"Lead {number}",
+        "company": f"Acme {number % 50}",
+        "domain": f"acme{number % 50}.example",
+        "email_subject": "A deck for you",
+        "email_template": TEMPLATE,
+    }

@@ -1,0 +1,85 @@
+"""Whether an account's pace is kept, and nothing but the pace costs time.
+
+N leads over A accounts at p seconds take N / A x p; the time from the first mail to the last has
+one pause less. A distance is that between two mails of one account where Gmail accepts them.
+"""
+
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from benchmarks.harness import World, said, world
+from benchmarks.table import Line, at_least, at_most, holds
+
+PACES = {2.0: 12, 0.5: 40, 0.2: 100}
+"""Leads an account, by pace: each takes some twenty seconds."""
+ACCOUNTS = (1, 4, 20)
+SLOWER, CLOSER = 1.02, 0.95
+
+
+def run(*, quick: bool) -> Iterator[Line]:
+    with world(send_concurrency=32) as there:
+        for pace, leads in PACES.items():
+            each = 8 if quick else leads
+            for accounts in ACCOUNTS:
+                yield from _alone(there, pace, accounts, each)
+        each = 10 if quick else 40
+        yield from _together(there, 0.5, 4, each)
+        yield from _across_a_crash(there, 0.5, 4, each)
+
+
+def _alone(there: World, pace: float, accounts: int, each: int) -> Iterator[Line]:
+    campaign = there.campaign(accounts * each, there.accounts(accounts, pace=pace))
+    sender = there.send(campaign)
+    posts = there.posts()
+    name = f"pace {pace:g} s x {accounts} account(s)"
+    start_up = posts[0][0] - sender["began"]
+    spent = posts[-1][0] - sender["began"]
+    yield at_most(
+        f"{name}: {len(posts)} mails, after {start_up:.1f} s of start-up",
+        spent - start_up + pace,
+        SLOWER * each * pace,
+        " s",
+    )
+    yield _distance(name, posts, pace)
+
+
+def _together(there: World, pace: float, accounts: int, each: int) -> Iterator[Line]:
+    """Two campaigns that share their accounts, sent by two processes."""
+    shared = there.accounts(accounts, pace=pace)
+    campaigns = [there.campaign(accounts * each // 2, shared) for _ in range(2)]
+    senders = [there.start("benchmarks.sender", str(campaign)) for campaign in campaigns]
+    for sender in senders:
+        said(sender)
+    posts = there.posts()
+    name = f"pace {pace:g} s x {accounts}, two campaigns in two processes"
+    spent = posts[-1][0] - posts[0][0] + pace
+    yield at_most(f"{name}: {len(posts)} mails", spent, SLOWER * each * pace, " s")
+    yield _distance(name, posts, pace)
+
+
+def _across_a_crash(there: World, pace: float, accounts: int, each: int) -> Iterator[Line]:
+    """Killed in the middle; the next run begins as soon as the lease allows."""
+    campaign = there.campaign(accounts * each, there.accounts(accounts, pace=pace))
+    sender = there.start("benchmarks.sender", str(campaign))
+    while there.one("select count(*) from send_attempts where campaign_id = %s", campaign) < accounts * each // 2:
+        time.sleep(0.05)
+    sender.send_signal(signal.SIGKILL)
+    sender.wait()
+    there.db.execute("update campaigns set lease_until = now() where id = %s", [campaign])
+    there.send(campaign)
+    posts = there.posts()
+    name = f"pace {pace:g} s x {accounts}, across a crash and a restart"
+    yield _distance(name, posts, pace)
+    yield holds(f"{name}: mailed twice", 0, len(posts) - len({to for _, _, to in posts}))
+
+
+def _distance(name: str, posts: Sequence[Sequence[Any]], pace: float) -> Line:
+    by_account = defaultdict(list)
+    for at, account, _ in posts:
+        by_account[account].append(at)
+    least = min(later - at for times in by_account.values() for at, later in pairwise(sorted(times)))
+    return at_least(f"{name}: least distance", least / pace, CLOSER, " of the pace")
