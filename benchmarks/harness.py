@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import psutil
 import psycopg
 from pydantic import SecretStr
 
-from deployments.server import RUN_SETTINGS, Server, isolated_environment, running_server
+from deployments.server import RUN_SETTINGS, isolated_environment, running_server
 from outreach.local import postgres
 from outreach.migrate import migrate
 from outreach.rpc import Postgres
@@ -40,7 +40,8 @@ class World:
     store: Store
     db: psycopg.Connection
     database: psutil.Process
-    prefect: Server
+    prefect: Any
+    """A Server; None where a benchmark needs none."""
     gmail: httpx.Client
 
     # --- what there is to send ----------------------------------------------------------------
@@ -143,7 +144,9 @@ def cpu_of(process: psutil.Process) -> float:
 
 
 @contextmanager
-def world(*, latency: float = 0.05, pdf: int = 100_000, **settings: Any) -> Iterator[World]:
+def world(
+    *, latency: float = 0.05, pdf: int = 100_000, prefect: bool = True, **settings: Any
+) -> Iterator[World]:
     """`latency` of Gmail in seconds, `pdf` octets of attachment; `settings` are the sender's."""
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
         folder = Path(name)
@@ -152,7 +155,7 @@ def world(*, latency: float = 0.05, pdf: int = 100_000, **settings: Any) -> Iter
         deck.write_bytes(b"%PDF-1.4\n" + os.urandom(pdf - 9))
         with (
             postgres.temporary(folder, durable=True) as database,
-            running_server(folder / "prefect") as prefect,
+            (running_server(folder / "prefect") if prefect else nullcontext()) as server,
             gmail(latency) as address,
             httpx.Client(base_url=address, trust_env=False) as client,
             psycopg.connect(database.url.get_secret_value(), autocommit=True) as db,
@@ -171,9 +174,7 @@ def world(*, latency: float = 0.05, pdf: int = 100_000, **settings: Any) -> Iter
                 | settings
             )
             store = Store(Postgres(database.url), chosen)
-            yield World(
-                folder, chosen, store, db, psutil.Process(database.pid), prefect, client
-            )
+            yield World(folder, chosen, store, db, psutil.Process(database.pid), server, client)
             store.close()
 
 

@@ -1,0 +1,144 @@
+"""Whether one mail costs the same among a million rows, and how often a 5 MB PDF is in memory."""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from benchmarks.harness import World, world
+from benchmarks.table import Line, at_most, holds, told
+from outreach.rpc import Postgres
+from outreach.store import Store
+
+FILL = """
+with company as (
+  insert into companies (name, domain, email_subject, email_template)
+  select 'Filler', 'filler.example', 'A deck', '<p>Hello {{ name }}</p>' returning id
+), lead as (
+  insert into leads (company_id, email, name)
+  select company.id, 'filler' || n || '@filler.example', 'Lead ' || n
+  from company, generate_series(1, %(rows)s) n returning id
+)
+insert into campaign_leads (campaign_id, lead_id, status, assigned_account_id)
+select %(campaign)s, lead.id, 'pending', %(account)s from lead
+"""
+TABLES = ("campaign_leads", "leads", "send_attempts", "companies")
+SLACK = 1.25
+"""What two measurements of the same thing differ by on a machine that does other things too."""
+
+
+def run(*, quick: bool) -> Iterator[Line]:
+    with world(prefect=False) as there:
+        small = _costs(there)
+        rows = 50_000 if quick else 1_000_000
+        big = _fill(there, rows)
+        _forget(there)
+        large, kinds = _costs(there), _plans(there)
+        scans = _sequential_scans(there)
+        within = _costs(there, big)
+        for step in ("claim", "begin", "record", "finish"):
+            yield at_most(
+                f"size: {step}, {rows:,} rows beside {small[step]:.2f} ms at 1,000",
+                large[step],
+                SLACK * small[step],
+                " ms",
+            )
+        for step in ("claim", "begin", "record"):
+            yield at_most(
+                f"size: {step} in one campaign of {rows:,} leads", within[step], SLACK * small[step], " ms"
+            )
+        yield told(f"size: finish of it, which counts all its leads", within["finish"], " ms")
+        yield holds("size: sequential scans of large tables", 0, scans)
+        yield holds("size: plans with them", 0, kinds.count("SEQSCAN"))
+        yield told("size: nodes of the plans", ", ".join(f"{kinds.count(k)} {k.lower()}" for k in sorted({*kinds})))
+    yield from _attachment(quick=quick)
+
+
+def _fill(there: World, rows: int) -> UUID:
+    """One campaign of that many leads."""
+    campaign = there.campaign(1, there.accounts(1))
+    account = there.one("select account_id from campaign_accounts where campaign_id = %s", campaign)
+    there.db.execute(FILL.encode(), {"rows": rows, "campaign": campaign, "account": account})
+    there.db.execute("vacuum analyze")
+    return campaign
+
+
+def _costs(there: World, campaign: UUID | None = None) -> dict[str, float]:
+    """Milliseconds by step, as the sender sees them: the median of 400 mails."""
+    campaign = campaign or there.campaign(1000, there.accounts(4))
+    store = Store(Postgres(there.settings.database_url, most=1), there.settings)  # type: ignore[arg-type]
+    run, taken = uuid4(), {"claim": [], "begin": [], "record": [], "finish": []}  # type: ignore[var-annotated]
+    store.begin_run(campaign, run, 600)
+
+    def timed(step: str, call: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        answer = call()
+        taken[step].append(1000 * (time.perf_counter() - began))
+        return answer
+
+    for _ in range(8):
+        batch = timed("claim", lambda: store.claim_leads(uuid4(), campaign, run, 50))
+        for claim in batch.claims:
+            attempt = uuid4()
+            timed("begin", lambda: store.begin_attempt(attempt, claim, run, "token", None, None))  # noqa: B023
+            timed("record", lambda: store.record_outcome(attempt, "sent", message_id="m"))  # noqa: B023
+    timed("finish", lambda: store.finish_run(campaign, run, 60, "the benchmark"))
+    store.close()
+    return {step: statistics.median(times) for step, times in taken.items()}
+
+
+def _forget(there: World) -> None:
+    there.db.execute("select pg_stat_force_next_flush()")
+    there.db.execute("select pg_stat_reset()")
+
+
+def _sequential_scans(there: World) -> int:
+    """Of the tables that grow, since `_forget`; loading a campaign's leads is not counted."""
+    there.db.execute("select pg_stat_force_next_flush()")
+    return int(
+        there.one(
+            "select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables where relname = any (%s) "
+            "and seq_tup_read > 100000",
+            list(TABLES),
+        )
+    )
+
+
+def _plans(there: World) -> list[str]:
+    """The kinds of scans in every plan that one mail takes, as Postgres prints them."""
+    campaign, run, attempt = there.campaign(4, there.accounts(1)), uuid4(), uuid4()
+    kinds: list[str] = []
+    url = there.settings.database_url.get_secret_value()  # type: ignore[union-attr]
+    with psycopg.connect(url, autocommit=True) as db:
+        db.add_notice_handler(
+            lambda said: kinds.extend(re.findall(r"\{(\w*SCAN)\b", said.message_detail or ""))
+        )
+        db.execute("select begin_run(%s, %s, 600)", [campaign, run])
+        db.execute("set debug_print_plan = on; set debug_pretty_print = off; set client_min_messages = log")
+        claimed = db.execute(
+            "select claim_leads(%s, %s, %s, 1, 60, 0, 500)", [uuid4(), campaign, run]
+        ).fetchone()
+        claim = claimed[0]["claims"][0]  # type: ignore[index]
+        db.execute(
+            "select begin_attempt(%s, %s, %s, %s, %s, 'token', 30, 0, 500)",
+            [attempt, claim["id"], claim["token"], run, claim["lead"]["email"]],
+        )
+        db.execute("select record_outcome(%s, 'sent', 'm', 't')", [attempt])
+        db.execute("select finish_run(%s, %s)", [campaign, run])
+    return kinds
+
+
+def _attachment(*, quick: bool) -> Iterator[Line]:
+    """The sender's memory with 5 MB beside that with 1 KB."""
+    peaks = {}
+    for octets in (1_000, 5_000_000):
+        with world(pdf=octets, send_concurrency=32) as there:
+            sender = there.send(there.campaign(64 if quick else 200, there.accounts(4)))
+            peaks[octets] = sender["peak_mb"]
+    encoded = 5_000_000 * 78 / 57 / 2**20
+    more = (peaks[5_000_000] - peaks[1_000]) / encoded
+    yield at_most("size: encoded copies of a 5 MB PDF in memory, 32 in flight", more, 1.5)
