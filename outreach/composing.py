@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from outreach.mime import Attachment, build
+from outreach.mime import Attachment, Mail, build
 from outreach.models import Company, Lead, Sender
 from outreach.render import Rendered, render
 
@@ -19,8 +19,7 @@ class ToMail(Protocol):
 
 class Composed(NamedTuple):
     rendered: Rendered
-    mail: bytes
-    """RFC 5322"""
+    mail: Mail
 
 
 def compose(

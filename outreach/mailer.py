@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from outreach.mime import Mail
 from outreach.models import Finding, OpenAttempt, Sent
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A mail that is ready to leave: a draft in the account (`draft_id`), or its bytes (`raw`)."""
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`)."""
 
     account_id: UUID
     search_token: str
     draft_id: str | None = None
     thread_id: str | None = None
-    raw: bytes | None = field(default=None, repr=False)
+    raw: Mail | None = field(default=None, repr=False)
 
 
 class OurDraft(NamedTuple):
@@ -34,7 +35,7 @@ class Mailer(Protocol):
     ConfigurationError; in each of these cases nothing has left.
     """
 
-    def prepare(self, account_id: UUID, mail: bytes, search_token: str) -> Prepared:
+    def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
         """Do all that can be done before the mail leaves; invisible to the recipient.
 
         Raises RecipientRefused where Gmail already refuses the message.

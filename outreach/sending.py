@@ -22,6 +22,7 @@ from outreach.errors import (
     TemporarilyUnavailable,
 )
 from outreach.mailer import Mailer, Prepared
+from outreach.mime import Mail
 from outreach.models import (
     Claim,
     Deferred,
@@ -39,7 +40,7 @@ from outreach.models import (
 from outreach.settings import Settings
 from outreach.store import Store
 
-BuildMail = Callable[[Claim, str], bytes]
+BuildMail = Callable[[Claim, str], Mail]
 """(claim, search token) -> the mail as it will leave. Raises LeadError."""
 
 STOPPED = NotOurs(reason="the run was stopped")
@@ -102,7 +103,7 @@ class Sending:
         mail = self._made(claim, search_token)
         return self._mailer.prepare(claim.sender.id, mail, search_token)
 
-    def _made(self, claim: Claim, search_token: str) -> bytes:
+    def _made(self, claim: Claim, search_token: str) -> Mail:
         try:
             return self._build(claim, search_token)
         except LeadError:

@@ -11,7 +11,7 @@ from outreach.composing import compose
 from outreach.errors import Rejected, SendUnclear
 from outreach.facts import PlannedMail
 from outreach.mailer import Mailer
-from outreach.mime import Attachment
+from outreach.mime import Attachment, Mail
 from outreach.models import Account, Lead, Sender, Sent
 
 MARK = "[Test] "
@@ -27,13 +27,13 @@ def send_trial(
     where nobody knows whether it left.
     """
     token = f"o{uuid4().hex}"
-    mail = HEADER + _composed(planned, account, to, attachment, token)
+    mail = Mail(HEADER, *_composed(planned, account, to, attachment, token))
     return _post(mailer, account.id, mail, token)
 
 
 def _composed(
     planned: PlannedMail, account: Account, to: str, attachment: Attachment | None, token: str
-) -> bytes:
+) -> Mail:
     subject = planned.company.email_subject or ""
     marked = {"email_subject": f"{MARK}{subject}" if subject.strip() else subject}
     company = planned.company.model_copy(update=marked)
@@ -51,7 +51,7 @@ def _composed(
     ).mail
 
 
-def _post(mailer: Mailer, account: UUID, mail: bytes, token: str) -> Sent:
+def _post(mailer: Mailer, account: UUID, mail: Mail, token: str) -> Sent:
     prepared = mailer.prepare(account, mail, token)
     try:
         return mailer.commit(prepared)

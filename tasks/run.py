@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 
 from outreach.composing import compose
 from outreach.errors import StoreUnavailable
-from outreach.mime import Attachment
+from outreach.mime import Attachment, Mail
 from outreach.models import Claim, LeadCounts, Outcome
 from outreach.render import pixel_url
 from outreach.sending import Sending
@@ -78,7 +78,7 @@ class CampaignRun:
         with self._lock:
             self.outcomes[outcome.kind] += 1
 
-    def _build(self, claim: Claim, search_token: str) -> bytes:
+    def _build(self, claim: Claim, search_token: str) -> Mail:
         return compose(
             claim,
             sender=claim.sender,

@@ -1,6 +1,5 @@
 """The Mailer for Gmail: what to ask of it, in which order, and how to read what comes back."""
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -8,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import googleapiclient.errors
-from googleapiclient.http import MediaIoBaseUpload
+from googleapiclient.http import MediaUpload
 
 from outreach.errors import (
     AccountUnusable,
@@ -21,6 +20,7 @@ from outreach.gmail import errors
 from outreach.gmail.access import Access, TokenService
 from outreach.gmail.transport import Connections, address, api, never_connected
 from outreach.mailer import OurDraft, Prepared
+from outreach.mime import Mail
 from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
 from outreach.scopes import DRAFTS, METADATA, READ, Delivery, choose_delivery
 from outreach.settings import Settings
@@ -50,7 +50,7 @@ class Gmail:
 
     # --- the Mailer ---------------------------------------------------------------------------
 
-    def prepare(self, account_id: UUID, mail: bytes, search_token: str) -> Prepared:
+    def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
         """Renew the access token if it ends soon; with drafts, put the mail into one."""
         self._access(account_id).lasting(TOKEN_MARGIN)
         if self.delivery(account_id) == "direct":
@@ -61,11 +61,11 @@ class Gmail:
         return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
 
     def commit(self, prepared: Prepared) -> Sent:
-        """One post: `drafts.send`, or `messages.send` with the mail's bytes."""
+        """One post: `drafts.send`, or `messages.send` with the mail."""
         if prepared.draft_id is not None:
             request = self._api.drafts.send(userId="me", body={"id": prepared.draft_id})
         else:
-            request = _uploading(self._api.messages.send, prepared.raw or b"")
+            request = _uploading(self._api.messages.send, prepared.raw or Mail())
         message = self._execute(prepared.account_id, request, "send")
         return Sent(message_id=message["id"], thread_id=_thread_id(message))
 
@@ -207,11 +207,29 @@ class Gmail:
             yield OurDraft(draft_id, max(age, 0.0), token)  # `Date` has whole seconds
 
 
-def _uploading(method: Callable[..., Any], mail: bytes) -> Any:
+class _Whole(MediaUpload):  # type: ignore[misc]
+    """A mail as Google's client uploads it, in the pieces that it has: nothing is copied."""
+
+    def __init__(self, mail: Mail) -> None:
+        self._mail = mail
+
+    def mimetype(self) -> str:
+        return "message/rfc822"
+
+    def size(self) -> int:
+        return len(self._mail)
+
+    def resumable(self) -> bool:
+        return False
+
+    def getbytes(self, begin: int, end: int) -> Mail:  # noqa: ARG002 - all of it is asked for
+        return self._mail
+
+
+def _uploading(method: Callable[..., Any], mail: Mail) -> Any:
     """The request with the mail as it is: JSON's `raw` is larger, slower, and ends at 6.5 MiB."""
-    media = MediaIoBaseUpload(io.BytesIO(mail), mimetype="message/rfc822", resumable=False)
     try:
-        return method(userId="me", media_body=media)
+        return method(userId="me", media_body=_Whole(mail))
     except googleapiclient.errors.MediaUploadSizeError:
         raise RecipientRefused("The mail is too large for Gmail: over 35 MB.") from None
 

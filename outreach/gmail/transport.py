@@ -27,6 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from outreach.errors import ConfigurationError, TemporarilyUnavailable
 from outreach.loopback import is_loopback
+from outreach.mime import Mail
 
 S = TypeVar("S", bound=requests.Session)
 
@@ -149,7 +150,7 @@ class Http:
         self,
         uri: str,
         method: str = "GET",
-        body: bytes | str | None = None,
+        body: Mail | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httplib2.Response, bytes]:
         """Sends again on a 401 alone, which is a refusal, once and with a new token."""
@@ -165,17 +166,18 @@ class Http:
         self,
         uri: str,
         method: str,
-        body: bytes | str | None,
+        body: Mail | str | None,
         headers: Mapping[str, str],
         latest: float,
     ) -> requests.Response:
         """A post that waited longer for a new token could meet somebody who settles it already."""
         request = requests.PreparedRequest()
         request.method, request.url = method, uri
-        request.body = body.encode() if isinstance(body, str) else body
+        octets: Any = body.encode() if isinstance(body, str) else body
+        request.body = octets  # a Mail is sent piece by piece: requests takes what can be iterated
         request.headers = CaseInsensitiveDict(headers)
         if method != "GET":
-            request.headers["Content-Length"] = str(len(request.body or b""))
+            request.headers["Content-Length"] = str(len(octets or b""))
         self._credentials.before_request(None, method, uri, request.headers)  # type: ignore[no-untyped-call]
         if time.monotonic() > latest:
             raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")

@@ -28,6 +28,7 @@ from outreach.gmail import Gmail
 from outreach.local.sandbox.faults import Fault
 from outreach.local.sandbox.server import Sandbox, serve
 from outreach.mailer import Prepared
+from outreach.mime import Mail
 from outreach.models import Credentials, Gone, OpenAttempt, Sent, StillDraft, WasSent
 from outreach.settings import Settings
 
@@ -53,7 +54,7 @@ class Mailbox:
         self.sandbox.state.faults.add(Fault(fault=fault, on=on, **more))
 
     def prepared(self, mail: bytes = MAIL) -> Prepared:
-        return self.gmail.prepare(self.id, mail, TOKEN)
+        return self.gmail.prepare(self.id, Mail(mail), TOKEN)
 
     def attempt(self, prepared: Prepared, **changes: Any) -> OpenAttempt:
         known = {"draft_id": prepared.draft_id, "thread_id": prepared.thread_id}
@@ -457,8 +458,8 @@ def test_a_reconnected_account_works_without_a_restart(sandbox: Sandbox) -> None
     stored = [Credentials(email=ANNA), granted("send")]
     with closing(Gmail(settings(sandbox), lambda _: stored.pop(0))) as gmail:
         with pytest.raises(AccountUnusable, match="not connected"):
-            gmail.prepare(UUID(int=1), MAIL, TOKEN)
-        assert gmail.prepare(UUID(int=1), MAIL, TOKEN).raw == MAIL
+            gmail.prepare(UUID(int=1), Mail(MAIL), TOKEN)
+        assert bytes(gmail.prepare(UUID(int=1), Mail(MAIL), TOKEN).raw or Mail()) == MAIL
 
 
 def test_an_account_that_grants_more_sends_without_a_restart(sandbox: Sandbox) -> None:
@@ -467,8 +468,8 @@ def test_an_account_that_grants_more_sends_without_a_restart(sandbox: Sandbox) -
     forced = settings(sandbox, gmail_delivery="drafts")
     with closing(Gmail(forced, lambda _: stored.pop(0))) as gmail:
         with pytest.raises(AccountUnusable, match="GMAIL_DELIVERY=auto"):
-            gmail.prepare(UUID(int=1), MAIL, TOKEN)
-        assert gmail.prepare(UUID(int=1), MAIL, TOKEN).draft_id is not None
+            gmail.prepare(UUID(int=1), Mail(MAIL), TOKEN)
+        assert gmail.prepare(UUID(int=1), Mail(MAIL), TOKEN).draft_id is not None
 
 
 def test_google_itself_is_not_asked_without_an_app() -> None:

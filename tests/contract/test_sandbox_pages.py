@@ -53,13 +53,15 @@ def of_a_campaign() -> Iterator[tuple[str, bytes]]:
         company = Company(name=firm, email_subject=f"A deck for {firm}", email_template=TEMPLATE)
         yield (
             address,
-            build(
-                render(company, lead, pixel_url=None),
-                sender=Sender(id=uuid4(), email=address, name=sender),
-                to=lead,
-                attachment=attachment,
-                search_token="mountain7",
-                date=datetime.now(UTC),
+            bytes(
+                build(
+                    render(company, lead, pixel_url=None),
+                    sender=Sender(id=uuid4(), email=address, name=sender),
+                    to=lead,
+                    attachment=attachment,
+                    search_token="mountain7",
+                    date=datetime.now(UTC),
+                )
             ),
         )
 

@@ -39,8 +39,15 @@ def made(
     attachment: Attachment | None = PDF,
     search_token: str = TOKEN,
 ) -> bytes:
-    return build(
-        rendered, sender=sender, to=to, attachment=attachment, search_token=search_token, date=DATE
+    return bytes(
+        build(
+            rendered,
+            sender=sender,
+            to=to,
+            attachment=attachment,
+            search_token=search_token,
+            date=DATE,
+        )
     )
 
 
@@ -50,6 +57,13 @@ def read(mail: bytes) -> EmailMessage:
     assert isinstance(message, EmailMessage)
     assert [part.defects for part in message.walk() if part.defects] == []
     return message
+
+
+def test_mails_share_their_attachment() -> None:
+    """The very same octets: with 32 mails in flight a PDF of 5 MB is in memory once."""
+    mail = build(MAIL, sender=FROM, to=JO, attachment=PDF, search_token=TOKEN, date=DATE)
+    assert any(piece is PDF.part for piece in mail)
+    assert len(mail) == len(bytes(mail))
 
 
 def header(mail: bytes) -> list[str]:

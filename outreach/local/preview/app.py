@@ -82,7 +82,7 @@ class Pages:
         made = self._shown.made(number)
         if made is None:
             raise HTTPException(404)
-        response = inert(made.mail, "message/rfc822")
+        response = inert(bytes(made.mail), "message/rfc822")
         response.headers["Content-Disposition"] = f'attachment; filename="{number:04}.eml"'
         return response
 

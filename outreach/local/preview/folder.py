@@ -37,7 +37,7 @@ def _write_mail(shown: Shown, number: int, folder: Path) -> bool:
     made = shown.made(number)
     if made is None:
         return False
-    (folder / f"{number:04}.eml").write_bytes(made.mail)
+    (folder / f"{number:04}.eml").write_bytes(bytes(made.mail))
     _write(folder / f"{number:04}.html", _inert(made.rendered.html))
     return True
 

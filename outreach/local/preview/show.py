@@ -52,7 +52,7 @@ class Shown:
     def values(self, number: int) -> dict[str, Any]:
         """What the template of one mail needs."""
         made = self.made(number)
-        raw = made.mail if made else b""
+        raw = bytes(made.mail) if made else b""
         return {
             "shown": self,
             "number": number,
