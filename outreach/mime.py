@@ -5,6 +5,7 @@ The attachment is encoded once a campaign and spliced into each mail: encoding i
 """
 
 import binascii
+import io
 import mimetypes
 from base64 import encodebytes
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from outreach.render import Rendered
 
 LONGEST_NAME = 200
 _CRLF = b"\r\n"
+_BLOCK = 57 * 1024
+"""Octets; 57 of them make a whole line of base64."""
 _UNENCODABLE = ("message/", "multipart/")
 """Types that RFC 2045 lets nobody encode as base64."""
 
@@ -54,8 +57,11 @@ class Attachment:
             raise AttachmentMissing(name, "its name is empty or holds a line break")
         if len(name) > LONGEST_NAME:
             raise AttachmentMissing(f"{name[:40]}…", "its name is too long")
-        encoded = encodebytes(data).replace(b"\n", _CRLF)
-        return cls(name, len(data), _part_header(name) + encoded)
+        part = io.BytesIO(_part_header(name))
+        part.seek(0, io.SEEK_END)
+        for start in range(0, len(data), _BLOCK):  # in one go it would take four times the memory
+            part.write(encodebytes(data[start : start + _BLOCK]).replace(b"\n", _CRLF))
+        return cls(name, len(data), part.getvalue())
 
     def __repr__(self) -> str:
         return f"Attachment({self.name!r}, {self.size:,} bytes)"
