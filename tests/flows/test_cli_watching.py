@@ -37,7 +37,8 @@ def environment(settings: Settings) -> dict[str, str]:
         name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
         for name, v in values.items()
     }
-    return {**exported, "NO_COLOR": "1", "TERM": "xterm"}
+    # The size is the terminal's own, whatever the shell that runs the tests has exported.
+    return {**exported, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "", "LINES": ""}
 
 
 @pytest.fixture
