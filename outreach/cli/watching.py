@@ -76,7 +76,7 @@ def shown_meanwhile(
         return
     over = threading.Event()
     looks = follow(store.campaign_progress, campaign, over.wait)
-    why = _why_in_its_run if advice else _silence
+    why = _why_beside(over) if advice else _silence
     beside = threading.Thread(target=_draw_quietly, args=(console, looks, why), daemon=True)
     beside.start()
     try:
@@ -117,11 +117,15 @@ def _timed(look: Callable[[UUID], T], campaign: UUID) -> tuple[T, float | None]:
     return look(campaign), time.monotonic() - asked
 
 
-def _why_in_its_run(progress: Progress, now: datetime) -> str | None:
-    """The run that would begin it is this process, which takes a while to get ready."""
-    if is_due(progress):
-        return "Its run is about to begin in this process."
-    return why_nothing_is_sent(progress, now)
+def _why_beside(over: threading.Event) -> Why:
+    """Who would begin it is this process, which takes a while to get ready."""
+
+    def why(progress: Progress, now: datetime) -> str | None:
+        if is_due(progress) and not over.is_set():
+            return "Its run is about to begin in this process."
+        return why_nothing_is_sent(progress, now)
+
+    return why
 
 
 def _silence(_progress: Progress, _now: datetime) -> None:

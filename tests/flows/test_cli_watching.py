@@ -9,8 +9,10 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +24,7 @@ from pydantic import SecretStr
 from outreach.cli import app, exporting, watching
 from outreach.errors import StoreUnavailable
 from outreach.models import CampaignStatus, ExportedLead, LeadCounts
+from outreach.progress import Progress
 from outreach.rpc import Postgres
 from outreach.settings import Settings
 from outreach.store import Store
@@ -242,6 +245,19 @@ def test_looks_take_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPa
     looked = list(watching.follow(lambda _: running(pending=1), uuid4(), wait))
 
     assert (len(looked), waits) == (3, [1, 10])
+
+
+def test_who_waits_for_this_process_is_not_told_how_to_start_it() -> None:
+    """Only after its run ended, such as by Ctrl-C."""
+    over, now = threading.Event(), datetime.now().astimezone()
+    due = Progress(id=uuid4(), name="x", status="running", paused=False, owned=False)
+    why = watching._why_beside(over)
+
+    before = why(due, now)
+    over.set()
+
+    assert before == "Its run is about to begin in this process."
+    assert (why(due, now) or "").startswith("It is due and no run was asked for yet")
 
 
 # --- exporting --------------------------------------------------------------------------------
