@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from outreach.answers import Begun, Finished
+from outreach.watching import words
 from outreach.wiring import current
 
 
@@ -32,7 +33,7 @@ def handed_back(begun: Begun) -> State[Any]:
         case "wait":
             return Completed(
                 name="Deferred",
-                message=f"Due in {begun.wait_seconds:.0f} s: the dispatcher starts it then.",
+                message=f"Due in {words(begun.wait_seconds)}: the dispatcher starts it then.",
             )
         case _:
             return Completed(name="Paused", message="The campaign is paused; resume it first.")
@@ -52,7 +53,7 @@ def ended(finished: Finished) -> State[Any]:
     if finished.answer == "deferred":
         return Completed(
             name="Deferred",
-            message=f"{told}; goes on in {finished.resume_seconds or 0:.0f} s, "
+            message=f"{told}; goes on in {words(finished.resume_seconds or 0)}, "
             f"after {finished.waiting_for}",
             data=finished.result,
         )

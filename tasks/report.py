@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 
 from outreach.addresses import mask
 from outreach.answers import Finished
+from outreach.watching import words
 from tasks.log import run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
@@ -119,12 +119,12 @@ def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
         rate = "" if account.per_minute is None else f"{account.per_minute:.1f}"
         yield f"| {mask(account.email or '')} | {counts} | {account.sent_by_run} | {rate} |"
     counts = f"{leads.sent} | {leads.failed} | {leads.pending} | {leads.cancelled}"
-    took = timedelta(seconds=round(time.monotonic() - run.began))
+    took = words(time.monotonic() - run.began)
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
     yield f"This run: {told(run)}, in {took}."
     if finished.waiting_for:
-        later = timedelta(seconds=round(finished.resume_seconds or 0))
+        later = words(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."
     for one in run.store.list_accounts():
         if one.status != "active":
