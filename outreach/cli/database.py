@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from outreach.cli.output import AsJson, say, show_json
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, Rejected
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -35,6 +35,22 @@ def url(*, as_json: AsJson = False) -> None:
         show_json({"url": address})
     else:
         say(address)
+
+
+@app.command()
+def stop(*, as_json: AsJson = False) -> None:
+    """Shut the embedded Postgres down; the next command that needs it starts it again."""
+    from outreach import settings  # noqa: PLC0415
+    from outreach.local import postgres  # noqa: PLC0415
+
+    found = settings.load()
+    if found.supabase_url or found.database_url:
+        raise Rejected("The database is none that `outreach` has started: end it where it runs.")
+    ran = postgres.stop(found.outreach_home)
+    if as_json:
+        show_json({"was_running": ran})
+    else:
+        say("It is stopped." if ran else "It was not running.")
 
 
 def _address() -> "SecretStr":

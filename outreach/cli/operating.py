@@ -1,6 +1,7 @@
 """`outreach campaigns pause`, `resume` and `retry-failed`: stop for a while, and take up again."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -40,7 +41,7 @@ def resume(
     elif as_json:
         show_json({"id": str(found), "paused": False})
     else:
-        say("Resumed; the dispatcher goes on with it within a minute.")
+        say(f"Resumed; {_goes_on(found)}")
 
 
 def retry_failed(
@@ -67,6 +68,13 @@ def retry_failed(
     if as_json:
         show_json({"id": str(found), "leads": retried})
     elif retried:
-        say(f"{retried} lead(s) are pending again; the dispatcher goes on within a minute.")
+        say(f"{retried} lead(s) are pending again; {_goes_on(found)}")
     else:
         say("No failed lead fits.")
+
+
+def _goes_on(campaign: UUID) -> str:
+    return (
+        "the dispatcher goes on within a minute; where none is served, "
+        f"`outreach campaigns start {campaign} --local` does."
+    )

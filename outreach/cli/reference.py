@@ -80,6 +80,7 @@ SHAPES: dict[str, Any] = {
         "thread_id": str | None,
     },
     "db migrate": {"applied": list[str]},
+    "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": list[Finding],
     "leads import": {**dict.fromkeys(Imported.model_fields, int), "skipped": list[Skip]},

@@ -415,6 +415,18 @@ def test_a_latin_1_file_is_imported_when_its_encoding_is_named(
     assert db.execute("select name from leads").fetchall() == [("Zoë",)]
 
 
+def test_the_embedded_postgres_is_stopped_by_name(
+    outreach: Outreach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody else runs is not ours to end."""
+    theirs = outreach("db", "stop")
+    monkeypatch.delenv("DATABASE_URL")
+
+    assert (theirs.status, "end it where it runs" in theirs.err) == (1, True)
+    assert outreach("db", "stop") == Ran(0, "It was not running.\n", "")
+    assert outreach("db", "stop", "--json").json == {"was_running": False}
+
+
 def test_only_bad_lines_are_an_error(outreach: Outreach, csv: Callable[[str], Path]) -> None:
     """Each is told, and so is that nothing came of it."""
     ran = outreach("leads", "import", csv("email\nnobody\n"))
