@@ -12,7 +12,7 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not lifecycle and not chaos"
 
-# Real servers, workers and flow processes, ended in every way: some ten minutes.
+# Real servers, workers and flow processes, ended in every way: some fifteen minutes.
 lifecycle: .venv/ready
 	$(BIN)/pytest -q -m lifecycle
 

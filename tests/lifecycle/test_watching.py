@@ -54,7 +54,7 @@ def test_a_run_tells_its_story_in_a_few_lines_and_two_events(
     ]
     with get_client(sync_client=True) as client:
         seen = client.read_flow_run(run)
-    assert (seen.name, seen.tags) == ("send Spring", ["outreach"])
+    assert (seen.name, set(seen.tags)) == ("send Spring", {"outreach", f"campaign:{campaign}"})
     lines = until(
         lambda: (found := told(deployed, run)) and "20/20 sent" in found[-1][1] and found,
         "the last line of the log",
