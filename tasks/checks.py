@@ -3,14 +3,17 @@
 It decides nothing and stops nothing: what stops a run is raised elsewhere, before.
 """
 
+import json
 import re
+from contextlib import suppress
 
-from prefect.artifacts import create_table_artifact
+import httpx
 
 from outreach.addresses import mask
 from outreach.checks import Finding
 from outreach.inspecting import Inspecting
 from outreach.wiring import current
+from tasks.artifacts import publish
 from tasks.log import run_log
 from tasks.run import CampaignRun
 
@@ -40,11 +43,10 @@ def tell_findings(run: CampaignRun) -> None:
             "%s: %s (%d leads)", finding.severity, _masked(finding.what), finding.count
         )
     if report.findings:
-        create_table_artifact(
-            [_row(finding) for finding in report.findings[:MOST]],
-            key="campaign-check",
-            description=f"What a check found before {run.name} was sent",
-        )
+        rows = json.dumps([_row(finding) for finding in report.findings])
+        with suppress(httpx.HTTPError):
+            title = f"What a check found before {run.name} was sent"
+            publish(run, "table", "campaign-check", rows, title)
 
 
 def _row(finding: Finding) -> dict[str, str | int]:

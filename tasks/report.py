@@ -12,12 +12,11 @@ from typing import Any
 import httpx
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate
 
 from outreach.addresses import mask
 from outreach.answers import Finished
 from outreach.watching import words
+from tasks.artifacts import publish
 from tasks.log import run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
@@ -89,21 +88,12 @@ def _publish_all(run: CampaignRun, finished: Finished) -> None:
     text = "\n".join(summary(run, finished))
     # What a run returns lies on its worker's disk: programs read this through Prefect's API. The UI
     # leaves artifacts of this type out.
-    _publish(run, "result", "campaign-result", finished.result)
+    publish(run, "result", "campaign-result", finished.result)
     if reasons:
         table = [{"leads": r.leads, "reason": r.reason} for r in reasons]
         title = f"Why leads of {run.name} failed"
-        _publish(run, "table", "campaign-failures", json.dumps(table), title)
-    _publish(run, "markdown", "campaign-summary", text, run.name)
-
-
-def _publish(run: CampaignRun, kind: str, key: str, data: Any, title: str | None = None) -> None:
-    """An artifact of the flow run: those of a task run are at the end of its page, out of sight."""
-    artifact = ArtifactCreate(
-        type=kind, key=key, data=data, description=title, flow_run_id=run.id, task_run_id=None
-    )
-    with get_client(sync_client=True) as client:
-        client.create_artifact(artifact)
+        publish(run, "table", "campaign-failures", json.dumps(table), title)
+    publish(run, "markdown", "campaign-summary", text, run.name)
 
 
 def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
