@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo test test-slow test-postgres15 lifecycle chaos check format lint types imports reference lock clean
+.PHONY: demo bench test test-slow test-postgres15 lifecycle chaos check format lint types imports reference lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -28,6 +28,10 @@ test-slow: .venv/ready
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 test-postgres15: .venv/ready
 	POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -q -n 2 --dist loadfile tests/sql
+
+# How fast, how flat: some fifteen quiet minutes. ONLY=pace,start chooses, QUICK=1 tries it, OUT=FILE keeps it.
+bench: .venv/bench
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 check: lint types imports test
 
@@ -60,6 +64,10 @@ lock:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/bench: benchmarks/requirements.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
 
 clean:

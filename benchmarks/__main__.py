@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.table import Line, machine, shown
 
-ALL = ("start", "ceiling", "pace", "machines", "size", "memory")
+ALL = ("start", "ceiling", "where", "pace", "machines", "size", "memory")
 
 
 def main() -> None:

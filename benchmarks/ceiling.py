@@ -15,7 +15,12 @@ from benchmarks import peers
 from benchmarks.harness import World, world
 from benchmarks.table import Line, at_least, at_most, holds, told
 
-RATES = {("send", False): 200.0, ("send", True): 110.0, ("modify", False): 100.0, ("modify", True): 55.0}
+RATES = {
+    ("send", False): 200.0,
+    ("send", True): 110.0,
+    ("modify", False): 100.0,
+    ("modify", True): 55.0,
+}
 """Mails a second, by scope and whether each lead is a task run of its own."""
 CPU = {False: 4.0, True: 14.0}
 """Milliseconds a mail, of sender, Prefect server and Postgres together."""
@@ -45,11 +50,15 @@ def _sent(there: World, leads: int, scope: str, *, rows: bool, rate: float) -> I
     )
     yield at_least(f"ceiling: {name}", leads / (float(last) - sender["began_at"]), rate, "/s")
     yield holds(f"ceiling: {name}, mails", leads, len({to for _, _, to in there.posts()}))
-    yield at_most(f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s")
+    yield at_most(
+        f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s"
+    )
     cost = {part: 1000 * seconds / leads for part, seconds in spent.items()}
     total = sum(cost.values())
-    yield at_most(f"CPU a mail: {name}", total, CPU[rows], " ms") if scope == "send" else told(
-        f"CPU a mail: {name}", total, " ms"
+    yield (
+        at_most(f"CPU a mail: {name}", total, CPU[rows], " ms")
+        if scope == "send"
+        else told(f"CPU a mail: {name}", total, " ms")
     )
     yield told(f"CPU a mail: {name}, where", ", ".join(f"{k} {v:.2f} ms" for k, v in cost.items()))
 
@@ -63,6 +72,6 @@ def _until_recorded(there: World, sender: dict[str, Any]) -> float:
     while time.monotonic() < sender["ended"] + 4 * RECORDED_SECONDS:
         answer = httpx.post(f"{there.prefect.api}/task_runs/count", json=chosen, timeout=60)
         if answer.json() == sender["task_runs"]:
-            return time.monotonic() - sender["ended"]
+            return float(time.monotonic() - sender["ended"])
         time.sleep(0.5)
     return float("inf")

@@ -38,7 +38,10 @@ class Gmail:
 
     def answer(self, request: "Request") -> tuple[int, object, float]:
         """Status, content, and the seconds until the answer leaves."""
-        match request.method, request.path.removeprefix("/upload").removeprefix("/gmail/v1/users/me"):
+        match (
+            request.method,
+            request.path.removeprefix("/upload").removeprefix("/gmail/v1/users/me"),
+        ):
             case "POST", "/token":
                 return 200, _token(request.body), 0
             case "POST", "/messages/send":
@@ -78,7 +81,7 @@ class Request(NamedTuple):
 
 
 def _token(body: bytes) -> object:
-    """The access token is the account; the scopes are named in the refresh token, as the sandbox's."""
+    """The access token is the account; a refresh token names its scope, as the sandbox's do."""
     _, account, scope = parse_qs(body.decode())["refresh_token"][0].split(":")
     return {
         "access_token": account,

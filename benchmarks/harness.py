@@ -65,8 +65,8 @@ class World:
         """A campaign with leads of its own."""
         tag, campaign = uuid4().hex[:8], uuid4()
         rows = [_lead(number, tag) for number in range(leads)]
-        for start in range(0, leads, 1000):
-            self.store.import_leads(rows[start : start + 1000], tag=tag)
+        for first in range(0, leads, 1000):
+            self.store.import_leads(rows[first : first + 1000], tag=tag)
         self.store.create_campaign(campaign, f"Campaign {tag}", accounts, tag=tag)
         if start:
             self.store.start_campaign(campaign)
@@ -155,7 +155,7 @@ def world(
         deck.write_bytes(b"%PDF-1.4\n" + os.urandom(pdf - 9))
         with (
             postgres.temporary(folder, durable=True) as database,
-            (running_server(folder / "prefect") if prefect else nullcontext()) as server,
+            running_server(folder / "prefect") if prefect else nullcontext() as server,
             gmail(latency) as address,
             httpx.Client(base_url=address, trust_env=False) as client,
             psycopg.connect(database.url.get_secret_value(), autocommit=True) as db,
@@ -192,9 +192,9 @@ def gmail(latency: float) -> Iterator[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
+    port = process.stdout.readline() if process.stdout else ""
     try:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        yield f"http://127.0.0.1:{port.strip()}"
     finally:
         process.terminate()
         process.wait()

@@ -39,7 +39,10 @@ def run(*, quick: bool) -> Iterator[Line]:
         spent = posts[-1][0] - posts[0][0] + PACE
         yield at_most(f"{name}: {len(posts)} mails", spent, 1.02 * each * PACE, " s")
         yield at_least(
-            f"{name}: least share of a campaign in any minute", _fairness(there, campaigns), 0.5, " of its fair share"
+            f"{name}: least share of a campaign in any minute",
+            _fairness(there, campaigns),
+            0.5,
+            " of its fair share",
         )
         yield holds(f"{name}: mailed twice", 0, len(posts) - len({to for _, _, to in posts}))
 
@@ -65,7 +68,10 @@ def _fairness(there: World, campaigns: list[UUID]) -> float:
 @contextmanager
 def _workers(there: World) -> Iterator[None]:
     environment = there.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
-    for command in (["-m", "deployments.provision"], ["-m", "prefect", "--no-prompt", "deploy", "--all"]):
+    for command in (
+        ["-m", "deployments.provision"],
+        ["-m", "prefect", "--no-prompt", "deploy", "--all"],
+    ):
         subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=environment, check=True, capture_output=True
         )
@@ -79,7 +85,17 @@ def _workers(there: World) -> Iterator[None]:
             folder.mkdir()
             workers.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "prefect", "worker", "start", "--pool", "outreach", "--limit", "1"],
+                    [
+                        sys.executable,
+                        "-m",
+                        "prefect",
+                        "worker",
+                        "start",
+                        "--pool",
+                        "outreach",
+                        "--limit",
+                        "1",
+                    ],
                     cwd=folder,
                     env=environment,
                     stdout=subprocess.DEVNULL,

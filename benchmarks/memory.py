@@ -26,9 +26,14 @@ def run(*, quick: bool) -> Iterator[Line]:
             " MB",
         )
         yield at_most(f"memory: sender, {many:,} leads", large["peak_mb"], SENDER_MB, " MB")
-        yield holds(f"memory: mailed of {many:,}", many, there.one(
-            "select count(*) from campaign_leads where campaign_id = %s and status = 'sent'", campaign
-        ))
+        yield holds(
+            f"memory: mailed of {many:,}",
+            many,
+            there.one(
+                "select count(*) from campaign_leads where campaign_id = %s and status = 'sent'",
+                campaign,
+            ),
+        )
         recorded, expected = _recorded(there, large["run"], large["task_runs"]), large["task_runs"]
         yield holds("memory: task runs that Prefect's queue kept", expected, recorded)
         yield told("memory: Prefect's server", peak_mb(str(there.prefect.process.pid)), " MB")
@@ -44,7 +49,9 @@ def _recorded(there: World, run: str, expected: int) -> int:
     }
     found = 0
     for _ in range(60):
-        found = int(httpx.post(f"{there.prefect.api}/task_runs/count", json=chosen, timeout=60).json())
+        found = int(
+            httpx.post(f"{there.prefect.api}/task_runs/count", json=chosen, timeout=60).json()
+        )
         if found == expected:
             break
         time.sleep(1)

@@ -42,14 +42,14 @@ def _alone(there: World, pace: float, at_once: list[int], each: int) -> Iterator
     all_posts = there.posts()
     for (n, own), campaign, start in zip(accounts.items(), campaigns, began, strict=True):
         posts = [post for post in all_posts if post[1] in own]
-        start_up = posts[0][0] - start
+        name, start_up = f"pace {pace:g} s, {n} account(s)", posts[0][0] - start
         yield at_most(
-            f"pace {pace:g} s, {n} account(s): {len(posts)} mails, after {start_up:.1f} s of start-up",
+            f"{name}: {len(posts)} mails, after {start_up:.1f} s of start-up",
             posts[-1][0] - posts[0][0] + pace,
             SLOWER * each * pace,
             " s",
         )
-        yield from _distances(there, f"pace {pace:g} s, {n} account(s)", [campaign], posts, pace)
+        yield from _distances(there, name, [campaign], posts, pace)
 
 
 def _together(there: World, pace: float, accounts: int, each: int) -> Iterator[Line]:
@@ -70,7 +70,10 @@ def _across_a_crash(there: World, pace: float, accounts: int, each: int) -> Iter
     """Killed in the middle; the next run begins as soon as the lease allows."""
     campaign = there.campaign(accounts * each, there.accounts(accounts, pace=pace))
     sender = there.start("benchmarks.sender", str(campaign))
-    while there.one("select count(*) from send_attempts where campaign_id = %s", campaign) < accounts * each // 2:
+    while (
+        there.one("select count(*) from send_attempts where campaign_id = %s", campaign)
+        < accounts * each // 2
+    ):
         time.sleep(0.05)
     sender.send_signal(signal.SIGKILL)
     sender.wait()
@@ -99,6 +102,4 @@ def _least(moments: Iterable[Sequence[Any]]) -> float:
     by_account: dict[Any, list[float]] = {}
     for at, account, *_ in moments:
         by_account.setdefault(account, []).append(float(at))
-    return min(
-        later - at for times in by_account.values() for at, later in pairwise(sorted(times))
-    )
+    return min(later - at for times in by_account.values() for at, later in pairwise(sorted(times)))

@@ -24,13 +24,14 @@ def raw(lead: asyncpg.Record, pdf: bytes) -> str:
     return base64.urlsafe_b64encode(mail.as_bytes()).decode()
 
 
-async def main(leads: int) -> None:
-    pdf = Path(os.environ["ATTACHMENT_PDF"]).read_bytes()
+async def main(leads: int, pdf: bytes) -> None:
     limit = asyncio.Semaphore(IN_FLIGHT)
     limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
     async with (
         asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=8) as pool,
-        httpx.AsyncClient(base_url=os.environ["GMAIL_API_URL"], limits=limits, trust_env=False) as gmail,
+        httpx.AsyncClient(
+            base_url=os.environ["GMAIL_API_URL"], limits=limits, trust_env=False
+        ) as gmail,
     ):
 
         async def send(lead: asyncpg.Record) -> None:
@@ -52,6 +53,6 @@ async def main(leads: int) -> None:
 
 if __name__ == "__main__":
     cpu, began = time.process_time(), time.monotonic()
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), Path(os.environ["ATTACHMENT_PDF"]).read_bytes()))
     told = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
     print(json.dumps(told), flush=True)

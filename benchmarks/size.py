@@ -3,6 +3,7 @@
 import re
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,7 +38,7 @@ def run(*, quick: bool) -> Iterator[Line]:
         rows = 50_000 if quick else 1_000_000
         big = _fill(there, rows)
         _forget(there)
-        large, kinds = _costs(there), _plans(there)
+        large, plans = _costs(there), _plans(there)
         scans = _sequential_scans(there)
         within = _costs(there, big)
         for step in ("claim", "begin", "record", "finish"):
@@ -49,12 +50,18 @@ def run(*, quick: bool) -> Iterator[Line]:
             )
         for step in ("claim", "begin", "record"):
             yield at_most(
-                f"size: {step} in one campaign of {rows:,} leads", within[step], SLACK * small[step], " ms"
+                f"size: {step} in one campaign of {rows:,} leads",
+                within[step],
+                SLACK * small[step],
+                " ms",
             )
-        yield told(f"size: finish of it, which counts all its leads", within["finish"], " ms")
-        yield holds("size: sequential scans of large tables", 0, scans)
-        yield holds("size: plans with them", 0, kinds.count("SEQSCAN"))
-        yield told("size: nodes of the plans", ", ".join(f"{kinds.count(k)} {k.lower()}" for k in sorted({*kinds})))
+        yield told("size: finish of it, which counts all its leads", within["finish"], " ms")
+        yield holds("size: rows of large tables read by sequential scans", 0, scans)
+        sequential = [table for kind, table in plans if kind == "SEQSCAN" and table in TABLES]
+        yield holds("size: plans of a mail with a sequential scan of them", [], sequential)
+        kinds = Counter(kind for kind, table in plans if table in TABLES)
+        shown = ", ".join(f"{count} {kind.lower()}" for kind, count in kinds.most_common())
+        yield told("size: scans of them in the plans of a mail", shown)
     yield from _attachment(quick=quick)
 
 
@@ -68,7 +75,7 @@ def _fill(there: World, rows: int) -> UUID:
 
 
 def _costs(there: World, campaign: UUID | None = None) -> dict[str, float]:
-    """Milliseconds by step, as the sender sees them: the median of 400 mails."""
+    """Milliseconds by step, as the sender sees them: the first quartile of 400 mails."""
     campaign = campaign or there.campaign(1000, there.accounts(4))
     store = Store(Postgres(there.settings.database_url, most=1), there.settings)  # type: ignore[arg-type]
     run, taken = uuid4(), {"claim": [], "begin": [], "record": [], "finish": []}  # type: ignore[var-annotated]
@@ -88,7 +95,7 @@ def _costs(there: World, campaign: UUID | None = None) -> dict[str, float]:
             timed("record", lambda: store.record_outcome(attempt, "sent", message_id="m"))  # noqa: B023
     timed("finish", lambda: store.finish_run(campaign, run, 60, "the benchmark"))
     store.close()
-    return {step: statistics.median(times) for step, times in taken.items()}
+    return {step: statistics.quantiles(times * 2, n=4)[0] for step, times in taken.items()}
 
 
 def _forget(there: World) -> None:
@@ -97,28 +104,29 @@ def _forget(there: World) -> None:
 
 
 def _sequential_scans(there: World) -> int:
-    """Of the tables that grow, since `_forget`; loading a campaign's leads is not counted."""
+    """Rows that were read so since `_forget`; an import looks at its thousand new ones."""
     there.db.execute("select pg_stat_force_next_flush()")
     return int(
         there.one(
-            "select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables where relname = any (%s) "
-            "and seq_tup_read > 100000",
+            "select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables "
+            "where relname = any (%s) and seq_tup_read > 100000",
             list(TABLES),
         )
     )
 
 
-def _plans(there: World) -> list[str]:
-    """The kinds of scans in every plan that one mail takes, as Postgres prints them."""
+def _plans(there: World) -> list[tuple[str, str | None]]:
+    """(kind of scan, table) in every plan that one mail takes, as Postgres prints them."""
+    names = dict(there.db.execute("select oid::text, relname from pg_class").fetchall())
     campaign, run, attempt = there.campaign(4, there.accounts(1)), uuid4(), uuid4()
-    kinds: list[str] = []
+    printed: list[str] = []
     url = there.settings.database_url.get_secret_value()  # type: ignore[union-attr]
     with psycopg.connect(url, autocommit=True) as db:
-        db.add_notice_handler(
-            lambda said: kinds.extend(re.findall(r"\{(\w*SCAN)\b", said.message_detail or ""))
-        )
+        db.add_notice_handler(lambda said: printed.append(said.message_detail or ""))
         db.execute("select begin_run(%s, %s, 600)", [campaign, run])
-        db.execute("set debug_print_plan = on; set debug_pretty_print = off; set client_min_messages = log")
+        db.execute("set debug_pretty_print = off")
+        db.execute("set debug_print_plan = on")
+        db.execute("set client_min_messages = log")
         claimed = db.execute(
             "select claim_leads(%s, %s, %s, 1, 60, 0, 500)", [uuid4(), campaign, run]
         ).fetchone()
@@ -129,7 +137,14 @@ def _plans(there: World) -> list[str]:
         )
         db.execute("select record_outcome(%s, 'sent', 'm', 't')", [attempt])
         db.execute("select finish_run(%s, %s)", [campaign, run])
-    return kinds
+    return [scan for plan in printed for scan in _scans(" ".join(plan.split()), names)]
+
+
+def _scans(plan: str, names: dict[str, str]) -> Iterator[tuple[str, str | None]]:
+    """A scan names its table by its place in the plan's list of them."""
+    tables = re.findall(r"\{RANGETBLENTRY.*?:rtekind \d+(?: :relid (\d+))?", plan)
+    for kind, place in re.findall(r"\{(\w*SCAN) (?:(?!\{\w*SCAN ).)*?scanrelid (\d+)", plan):
+        yield kind, names.get(tables[int(place) - 1])
 
 
 def _attachment(*, quick: bool) -> Iterator[Line]:
@@ -141,4 +156,4 @@ def _attachment(*, quick: bool) -> Iterator[Line]:
             peaks[octets] = sender["peak_mb"]
     encoded = 5_000_000 * 78 / 57 / 2**20
     more = (peaks[5_000_000] - peaks[1_000]) / encoded
-    yield at_most("size: encoded copies of a 5 MB PDF in memory, 32 in flight", more, 1.5)
+    yield at_most("size: a 5 MB PDF in memory, 32 in flight, in encoded copies", more, 1.9)

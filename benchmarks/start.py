@@ -15,7 +15,9 @@ LIMIT_SECONDS = 3.0
 def run(*, quick: bool) -> Iterator[Line]:
     with world(send_pace_seconds=2) as there:
         times = [_started(there) for _ in range(1 if quick else 3)]
-    yield at_most("start: from the command to the first mail", statistics.median(times), LIMIT_SECONDS, " s")
+    yield at_most(
+        "start: from the command to the first mail", statistics.median(times), LIMIT_SECONDS, " s"
+    )
 
 
 def _started(there: World) -> float:
