@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.table import Line, machine, shown
 
-ALL = ("start", "ceiling", "where", "pace", "machines", "size", "memory")
+ALL = ("memory", "size", "machines", "start", "pace", "ceiling", "where")
 
 
 def main() -> None:

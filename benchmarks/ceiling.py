@@ -42,6 +42,7 @@ def _sent(there: World, leads: int, scope: str, *, rows: bool, rate: float) -> I
     before = there.cpu()
     sender = there.send(campaign, *(["--rows"] if rows else []))
     recorded = _until_recorded(there, sender)
+    there.rest()
     spent = {part: seconds - before[part] for part, seconds in there.cpu().items()}
     spent["sender"] = sender["cpu"]
     last = there.one(

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from outreach.settings import Settings
 from outreach.store import Store
 
 ROOT = Path(__file__).parents[1]
+IDLE = 0.1
+"""CPU seconds a second at which a server has nothing to do."""
 TEMPLATE = "<p>Hello {{ name }},</p><p>our deck for {{ company }} is attached.</p>" + (
     "<p>A paragraph as long as those of real mails are, about nothing in particular.</p>" * 5
 )
@@ -114,6 +117,14 @@ class World:
     def one(self, query: str, *arguments: Any) -> Any:
         row = self.db.execute(query.encode(), arguments).fetchone()
         return row and row[0]
+
+    def rest(self) -> None:
+        """Wait until Prefect's server has nothing more to write down."""
+        server, spent = psutil.Process(self.prefect.process.pid), float("inf")
+        while spent > IDLE:
+            before = cpu_of(server)
+            time.sleep(1)
+            spent = cpu_of(server) - before
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far of what serves the sender, by name."""

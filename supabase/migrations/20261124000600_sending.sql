@@ -462,6 +462,8 @@ create or replace function public.record_outcome(
 language plpgsql
 security invoker
 set search_path = ''
+-- As for begin_attempt.
+set enable_seqscan = off
 as $$
 #variable_conflict use_variable
 -- What became of an attempt: sent, refused, not_sent or unclear. The first word stands, but that `sent`
