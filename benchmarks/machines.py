@@ -107,7 +107,7 @@ def _workers(there: World) -> Iterator[None]:
         yield
     finally:
         for worker in workers:
-            worker.terminate()
+            worker.kill()  # idle; on SIGTERM a worker may wait for what is long over
         for worker in workers:
             worker.wait()
 

@@ -94,7 +94,8 @@ class Steps:
 
     def finish(self) -> None:
         again = lambda: self._store.finish_run(self._campaign, self._run, 60, "the benchmark")  # noqa: E731
-        self._timed("finish", again)
+        for _ in range(5):  # asked again it answers the same, and counts the same
+            self._timed("finish", again)
         self._store.close()
 
     def _timed(self, step: str, call: Callable[[], Any]) -> Any:
