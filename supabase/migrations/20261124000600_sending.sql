@@ -418,7 +418,8 @@ begin
     order by x.started_at desc
     limit 1;
     free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
-    if free_at > t + interval '1 millisecond' then
+    -- A millisecond too early for its own time is on time; too close to the last post it never is.
+    if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
       update public.campaign_leads x
       set claimed_until = greatest(x.claimed_until, free_at + interval '30 seconds')
       where x.id = lead;

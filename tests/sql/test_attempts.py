@@ -275,6 +275,20 @@ def test_posts_of_an_account_start_95_hundredths_of_its_pace_apart(
     assert (early, on_time) == ({"answer": "wait", "wait_seconds": pytest.approx(1.4)}, GO)
 
 
+def test_two_posts_of_an_account_are_never_closer_than_its_pace_allows(build: Any) -> None:
+    """Not by half a millisecond: the next one waits for just that."""
+    campaign = build.campaign(build.account(), leads=2)
+    run = build.begin(campaign)
+    first, second = build.claim(campaign, run)["claims"]
+    build.attempt(first, run, pace=2)
+    early = build.attempt(second, run, at=1.8995, pace=2)
+    then = build.attempt(second, run, at=1.9, pace=2)
+    assert (early, then["answer"]) == (
+        {"answer": "wait", "wait_seconds": pytest.approx(0.0005)},
+        "go",
+    )
+
+
 def test_two_campaigns_keep_the_pace_of_their_account(build: Any) -> None:
     """A post of one makes the other wait."""
     account = build.account(pace_seconds=10)
