@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import psutil
 
@@ -32,8 +33,8 @@ def compared(there: World, leads: int, *, has_redis: bool) -> Iterator[Line]:
     spent = there.cpu()["postgres"] - before + script["cpu"]
     yield told("peer: asyncio and httpx, no engine", leads / script["seconds"], "/s")
     yield told("peer: asyncio and httpx, CPU a mail", 1000 * spent / leads, " ms")
-    if not has_redis:
-        yield told("peer: Celery", "not measured: no redis-server")
+    if not has_redis or find_spec("celery") is None:
+        yield told("peer: Celery", "not measured: no redis-server, or no Celery in .venv")
         return
     before = there.cpu()["postgres"]
     with _redis() as (port, redis), _celery(there, port) as worker:
