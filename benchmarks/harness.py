@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 import httpx
 import psutil
 import psycopg
-from pydantic import SecretStr
 
 from deployments.server import RUN_SETTINGS, isolated_environment, running_server
 from outreach.local import postgres
@@ -79,11 +78,7 @@ class World:
 
     def environment(self, **settings: Any) -> dict[str, str]:
         """A sender's: this world's settings, with some of them changed, and Prefect's."""
-        values = self.settings.model_dump(exclude_none=True) | settings
-        exported = {
-            name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
-            for name, v in values.items()
-        }
+        exported = self.settings.model_copy(update=settings).exported()
         return {
             **isolated_environment(self.folder / "prefect"),
             **exported,

@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         """
         return 2 * self.gmail_timeout_seconds + self.gmail_settle_seconds
 
+    def exported(self) -> dict[str, str]:
+        """As the environment of another process, secrets too; what is None is left out."""
+        return {
+            name.upper(): str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+            for name in type(self).model_fields
+            if (value := getattr(self, name)) is not None
+        }
+
     @classmethod
     def only(cls, **values: object) -> "Settings":
         """Settings from these values and the defaults alone: no `.env`, no environment."""

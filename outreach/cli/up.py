@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from filelock import FileLock, Timeout
-from pydantic import AliasChoices, SecretStr
 
 from outreach.cli.output import say
 from outreach.errors import ConfigurationError
@@ -142,7 +141,7 @@ def _serving(settings: "Settings", home: Path, api: str) -> Iterator[Part]:
     environment = {
         **isolated_environment(home),
         **RUN_SETTINGS,
-        **_exported(settings),
+        **settings.exported(),  # `.env` is read here and nowhere below
         "PREFECT_API_URL": api,
     }
     with (home / "flows.log").open("ab") as log:
@@ -169,20 +168,6 @@ def _absolute(settings: "Settings") -> "Settings":
     return settings.model_copy(
         update={"outreach_home": settings.outreach_home.resolve(), "attachment_pdf": pdf}
     )
-
-
-def _exported(settings: "Settings") -> dict[str, str]:
-    """The settings as an environment: `.env` is read here and nowhere below."""
-    exported = {}
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        alias = field.validation_alias
-        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else name.upper()
-        if value is not None:
-            exported[variable] = str(
-                value.get_secret_value() if isinstance(value, SecretStr) else value
-            )
-    return exported
 
 
 def _leave_current_folder(folder: Path) -> None:

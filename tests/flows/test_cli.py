@@ -45,11 +45,7 @@ Outreach = Callable[..., Ran]
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     """The test's settings, as a shell would export them."""
-    values = settings.model_dump(exclude_none=True, exclude={"supabase_url", "send_concurrency"})
-    return {
-        name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
-        for name, v in values.items()
-    }
+    return settings.exported()
 
 
 @pytest.fixture

@@ -35,13 +35,8 @@ Outreach = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     """The test's settings, as a shell would export them; no colours."""
-    values = settings.model_dump(exclude_none=True, exclude={"supabase_url", "send_concurrency"})
-    exported = {
-        name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
-        for name, v in values.items()
-    }
     # The size is the terminal's own, whatever the shell that runs the tests has exported.
-    return {**exported, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "", "LINES": ""}
+    return {**settings.exported(), "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "", "LINES": ""}
 
 
 @pytest.fixture

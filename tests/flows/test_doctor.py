@@ -39,10 +39,8 @@ def doctor(
     tmp_path: Path,
 ) -> Doctor:
     """Run it with the test's settings, changed: its findings by what was checked."""
-    values = settings.model_dump(exclude_none=True, exclude={"supabase_url"})
-    for name, value in values.items():
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        monkeypatch.setenv(name.upper(), str(text))
+    for name, value in settings.exported().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(failures, "PAUSES", (0,))
 

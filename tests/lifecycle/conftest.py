@@ -103,15 +103,6 @@ def environment(home: Path) -> dict[str, str]:
     return {**isolated_environment(home), **known}
 
 
-def exported(settings: Settings) -> dict[str, str]:
-    """The settings as a worker's environment has them."""
-    values = settings.model_dump(exclude_none=True)
-    return {
-        name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v)
-        for name, v in values.items()
-    }
-
-
 def until(look: Callable[[], Found], what: str, seconds: float = 60) -> Found:
     """Look again and again until there is something."""
     deadline = time.monotonic() + seconds
@@ -135,7 +126,7 @@ class Worker:
                 cwd=folder,
                 env={
                     **environment(folder / "home"),
-                    **exported(settings),
+                    **settings.exported(),
                     "PREFECT_WORKER_QUERY_SECONDS": "1",
                     **more,
                 },
@@ -224,7 +215,7 @@ class World:
         command = subprocess.Popen(
             [sys.executable, "-m", "outreach.cli", *words],
             cwd=self.folder,
-            env={**environment(self.folder), **exported(self.settings), **more},
+            env={**environment(self.folder), **self.settings.exported(), **more},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
