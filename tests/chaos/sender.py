@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ class Plan:
 
     at_step: int = 0
     """The step, counted from 1, at which it is killed; 0: never."""
+    at: str = ""
+    """Or a pattern of its name: it is killed at the first step that fits."""
     signal: int = signal.SIGKILL
     log: Path | None = None
     """Where to write the name of each step, a line each."""
@@ -51,13 +54,20 @@ class Steps:
 
     def step(self, name: str) -> None:
         with self._lock:
-            self._count += 1
-            if self._plan.log is not None:
-                with self._plan.log.open("a") as log:
-                    log.write(f"{name}\n")
-            if self._count == self._plan.at_step:
+            if self._is_the_end(name):
                 # To this very thread: with several, another one would take it a moment later.
                 signal.pthread_kill(threading.get_ident(), self._plan.signal)
+
+    def _is_the_end(self, name: str) -> bool:
+        if self._plan.at:
+            return fnmatch(name, self._plan.at)
+        if name.endswith(" renew_run"):
+            return False  # it comes by the clock, so a number would mean another step each time
+        self._count += 1
+        if self._plan.log is not None:
+            with self._plan.log.open("a") as log:
+                log.write(f"{name}\n")
+        return self._count == self._plan.at_step
 
 
 class Watched:
