@@ -367,14 +367,15 @@ class Store:
         for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
             yield CampaignLead.model_validate(row)
 
+    def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
+        """The same leads, with all that is known of them."""
+        for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
+            yield ExportedLead.model_validate(row)
+
     def campaign_progress(self, campaign: UUID) -> Progress:
         """How far it is and what holds it up, an account each. Raises CampaignNotFound."""
         row = self._row(campaign, "campaign_progress", **self._defaults())
         return Progress.model_validate(row)
-
-    def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
-        for row in self._pages("export_leads", campaign=campaign, with_status=status):
-            yield ExportedLead.model_validate(row)
 
     def campaign_facts(self, campaign: UUID) -> CampaignFacts:
         """Raises CampaignNotFound."""

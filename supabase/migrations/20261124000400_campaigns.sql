@@ -263,17 +263,23 @@ stable
 security invoker
 set search_path = ''
 as $$
+  -- Every lead with all that is known of it; one whose own row is gone, too.
   select pg_catalog.jsonb_build_object(
     'id', cl.id,
     'email', l.email,
+    'name', l.name,
+    'company', co.name,
+    'role', l.role,
     'status', cl.status,
     'account', a.email,
     'sent_at', cl.sent_at,
+    'opened_at', cl.opened_at,
     'thread_id', cl.thread_id,
     'message_id', cl.message_id,
     'error', cl.error)
   from public.campaign_leads cl
   left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
   left join public.accounts a on a.id = cl.assigned_account_id
   where cl.campaign_id = list_campaign_leads.campaign
     and (list_campaign_leads.with_status is null or cl.status::text = list_campaign_leads.with_status)

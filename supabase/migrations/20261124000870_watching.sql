@@ -1,4 +1,4 @@
--- What people look at while a campaign is sent, and what they take away when it was.
+-- What people look at while a campaign is sent.
 
 create or replace function public.campaign_progress(
   campaign uuid,
@@ -112,40 +112,4 @@ as $$
     'accounts', coalesce(
       (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))
   from looked c;
-$$;
-
-create or replace function public.export_leads(
-  campaign uuid,
-  with_status text default null,
-  after uuid default null,
-  most integer default 500
-) returns setof jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  -- Every lead of a campaign with all that is known of it, for a file that a person opens.
-  select pg_catalog.jsonb_build_object(
-    'id', cl.id,
-    'email', l.email,
-    'name', l.name,
-    'company', co.name,
-    'role', l.role,
-    'status', cl.status,
-    'account', a.email,
-    'sent_at', cl.sent_at,
-    'opened_at', cl.opened_at,
-    'thread_id', cl.thread_id,
-    'message_id', cl.message_id,
-    'error', cl.error)
-  from public.campaign_leads cl
-  left join public.leads l on l.id = cl.lead_id
-  left join public.companies co on co.id = l.company_id
-  left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = export_leads.campaign
-    and (export_leads.with_status is null or cl.status::text = export_leads.with_status)
-    and (export_leads.after is null or cl.id > export_leads.after)
-  order by cl.id
-  limit export_leads.most;
 $$;

@@ -7,6 +7,7 @@ from datetime import time
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 NOTHING = {"pending": 0, "sent": 0, "failed": 0, "cancelled": 0}
@@ -367,14 +368,38 @@ def test_leads_are_listed_page_by_page_and_by_status(build: Any, call: Any) -> N
         {
             "id": str(gone),
             "email": None,
+            "name": None,
+            "company": None,
+            "role": None,
             "status": "failed",
             "account": None,
             "sent_at": None,
+            "opened_at": None,
             "thread_id": None,
             "message_id": None,
             "error": "The lead was deleted",
         }
     ]
+
+
+def test_a_listed_lead_has_all_that_is_known_of_it(
+    build: Any, call: Any, db: psycopg.Connection
+) -> None:
+    """For `export`, its person and company too."""
+    ann = build.account("ann@us.test")
+    campaign = build.campaign(ann)
+    lead = build.lead("zoe@acme.test", name="Zoë", role="CEO", company_id=build.company("Acme"))
+    known = build.in_campaign(campaign, lead, ann, status="failed", error="no")
+    db.execute("update campaign_leads set opened_at = '2026-11-24 10:00+01' where id = %s", [known])
+
+    row = call.list_campaign_leads(campaign=campaign)
+
+    assert row.pop("opened_at").startswith("2026-11-24T09:00:00")
+    assert row == {
+        "id": str(known), "email": "zoe@acme.test", "name": "Zoë", "company": "Acme", "role": "CEO",
+        "status": "failed", "account": "ann@us.test", "sent_at": None, "thread_id": None,
+        "message_id": None, "error": "no",
+    }  # fmt: skip
 
 
 def test_failures_are_counted_by_reason_the_most_frequent_first(build: Any, call: Any) -> None:

@@ -131,7 +131,6 @@ def story(build: Any) -> dict[str, int]:
         "campaign_status",
         "campaign_facts",
         "list_campaign_leads",
-        "export_leads",
         "failure_reasons",
     ):
         call.rows(function, campaign=made)

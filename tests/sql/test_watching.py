@@ -1,11 +1,10 @@
-"""What campaign_progress counts and what export_leads lists, as the rows have it."""
+"""What campaign_progress counts, as the rows have it."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 
@@ -179,27 +178,3 @@ def test_a_mail_on_its_way_is_in_doubt(build: Any, looked: Callable[..., Any]) -
 
 def test_of_an_unknown_campaign_nothing_is_told(looked: Callable[..., Any]) -> None:
     assert looked(uuid4()) is None
-
-
-def test_an_export_has_all_that_is_known_of_a_lead(
-    build: Any, call: Any, db: psycopg.Connection
-) -> None:
-    """And a row for the lead whose own row is gone."""
-    ann = build.account("ann@us.test")
-    campaign = build.campaign(ann)
-    lead = build.lead("zoe@acme.test", name="Zoë", role="CEO", company_id=build.company("Acme"))
-    known = build.in_campaign(campaign, lead, ann, status="failed", error="no")
-    build.in_campaign(campaign, None, None)
-    db.execute("update campaign_leads set opened_at = '2026-11-24 10:00+01' where id = %s", [known])
-
-    every = call.rows("export_leads", campaign=campaign)
-    failed = call.rows("export_leads", campaign=campaign, with_status="failed")
-
-    assert len(every) == 2
-    (row,) = failed
-    assert row.pop("opened_at").startswith("2026-11-24T09:00:00")
-    assert row == {
-        "id": str(known), "email": "zoe@acme.test", "name": "Zoë", "company": "Acme", "role": "CEO",
-        "status": "failed", "account": "ann@us.test", "sent_at": None, "thread_id": None,
-        "message_id": None, "error": "no",
-    }  # fmt: skip
