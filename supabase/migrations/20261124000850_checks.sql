@@ -118,8 +118,9 @@ as $$
           and s.campaign_lead_id <> page.id
           and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
       or exists (
+        -- `offset 0`, here and below: from the address on, as in begin_attempt.
         select from public.leads l
-        join public.campaign_leads x on x.lead_id = l.id
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
         where lower(l.email) = lower(page.email) and x.campaign_id = list_mails.campaign
           and x.id <> page.id and x.status = 'sent')),
     'mailed_seconds_ago', case when page.email <> '' and list_mails.cooldown_seconds > 0 then (
@@ -134,7 +135,7 @@ as $$
         -- What the log does not know: mails of the sender before us.
         select x.sent_at
         from public.leads l
-        join public.campaign_leads x on x.lead_id = l.id
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
         where lower(l.email) = lower(page.email) and x.campaign_id <> list_mails.campaign
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
