@@ -452,7 +452,8 @@ class Store:
         return rows[0]
 
     def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
-        after = None
+        # Not null, for the first page: by `id > null or ...` Postgres finds no place to begin at.
+        after = UUID(int=0)
         while rows := self._call(function, after=after, most=PAGE, **arguments):
             yield from rows
             after = UUID(rows[-1]["id"])

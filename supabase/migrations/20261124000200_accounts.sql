@@ -50,7 +50,7 @@ end
 $$;
 
 create or replace function public.list_accounts(
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500,
   now timestamptz default null
 ) returns setof jsonb
@@ -82,7 +82,7 @@ as $$
     'connected', coalesce(a.refresh_token, '') <> ''
   )
   from public.accounts a
-  where a.status <> 'removed' and (list_accounts.after is null or a.id > list_accounts.after)
+  where a.status <> 'removed' and a.id > list_accounts.after
   order by a.id
   limit list_accounts.most;
 $$;

@@ -228,7 +228,10 @@ as $$
   where cl.campaign_id = campaign_counts.campaign;
 $$;
 
-create or replace function public.list_campaigns(after uuid default null, most integer default 500) returns setof jsonb
+create or replace function public.list_campaigns(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
 language sql
 stable
 security invoker
@@ -236,7 +239,7 @@ set search_path = ''
 as $$
   select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
-  where list_campaigns.after is null or c.id > list_campaigns.after
+  where c.id > list_campaigns.after
   order by c.id
   limit list_campaigns.most;
 $$;
@@ -255,13 +258,15 @@ $$;
 create or replace function public.list_campaign_leads(
   campaign uuid,
   with_status text default null,
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500
 ) returns setof jsonb
 language sql
 stable
 security invoker
 set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
 as $$
   -- Every lead with all that is known of it; one whose own row is gone, too.
   select pg_catalog.jsonb_build_object(
@@ -277,15 +282,19 @@ as $$
     'thread_id', cl.thread_id,
     'message_id', cl.message_id,
     'error', cl.error)
-  from public.campaign_leads cl
+  from (
+    -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
+    select x.*
+    from public.campaign_leads x
+    where x.campaign_id = list_campaign_leads.campaign and x.id > list_campaign_leads.after
+      and (list_campaign_leads.with_status is null or x.status::text = list_campaign_leads.with_status)
+    order by x.id
+    limit list_campaign_leads.most
+  ) cl
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
   left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = list_campaign_leads.campaign
-    and (list_campaign_leads.with_status is null or cl.status::text = list_campaign_leads.with_status)
-    and (list_campaign_leads.after is null or cl.id > list_campaign_leads.after)
-  order by cl.id
-  limit list_campaign_leads.most;
+  order by cl.id;
 $$;
 
 create or replace function public.failure_reasons(campaign uuid, most integer default 100) returns setof jsonb

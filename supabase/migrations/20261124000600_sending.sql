@@ -654,7 +654,7 @@ $$;
 
 create or replace function public.list_open_attempts(
   campaign uuid default null,
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500,
   now timestamptz default null
 ) returns setof jsonb
@@ -680,7 +680,7 @@ as $$
   left join public.campaigns c on c.id = s.campaign_id
   where s.outcome is null
     and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
-    and (list_open_attempts.after is null or s.id > list_open_attempts.after)
+    and s.id > list_open_attempts.after
   order by s.id
   limit list_open_attempts.most;
 $$;

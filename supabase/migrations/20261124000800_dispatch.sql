@@ -67,7 +67,7 @@ as $$
 $$;
 
 create or replace function public.list_dispatched(
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500
 ) returns setof jsonb
 language sql
@@ -79,7 +79,7 @@ as $$
   select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
   from public.campaigns c
   where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
-    and (list_dispatched.after is null or c.id > list_dispatched.after)
+    and c.id > list_dispatched.after
   order by c.id
   limit list_dispatched.most;
 $$;

@@ -81,7 +81,7 @@ create or replace function public.list_mails(
   every boolean default false,
   lead uuid default null,
   address text default null,
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500,
   now timestamptz default null
 ) returns setof jsonb
@@ -152,15 +152,28 @@ as $$
             then pg_catalog.to_jsonb(l.custom_fields)
           else '{}'
         end as custom_fields
-      from public.campaign_leads cl
+      from (
+        -- A page, or the one: in one condition the planner would take every page for a single row.
+        (select x.*
+        from public.campaign_leads x
+        where list_mails.lead is null and list_mails.address is null
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.campaign_leads x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or lower(btrim(l.email)) = lower(btrim(list_mails.address)))
+        order by x.id
+        limit list_mails.most)
+      ) cl
       left join public.leads l on l.id = cl.lead_id
-      where cl.campaign_id = list_mails.campaign
-        and (list_mails.every or cl.status = 'pending')
-        and (list_mails.lead is null or list_mails.lead in (cl.id, cl.lead_id))
-        and (list_mails.address is null or lower(btrim(l.email)) = lower(btrim(list_mails.address)))
-        and (list_mails.after is null or cl.id > list_mails.after)
-      order by cl.id
-      limit list_mails.most
     ) chosen
   ) page
   left join public.companies co on co.id = page.company_id

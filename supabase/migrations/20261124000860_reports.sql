@@ -3,7 +3,7 @@
 create or replace function public.campaign_account_summary(
   campaign uuid,
   run uuid,
-  after uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
   most integer default 500
 ) returns setof jsonb
 language sql
@@ -41,7 +41,7 @@ as $$
   from of_campaign c
   left join of_run r on r.id = c.id
   left join public.accounts a on a.id = c.id
-  where campaign_account_summary.after is null or c.id > campaign_account_summary.after
+  where c.id > campaign_account_summary.after
   order by c.id
   limit campaign_account_summary.most;
 $$;

@@ -59,6 +59,6 @@ def test_accounts_come_a_page_at_a_time(build: Any, call: Any, account: UUID, be
     first, second = sorted([str(account), str(bert)])
     pages = [
         call.rows("campaign_account_summary", campaign=campaign, run=run, most=1, after=after)
-        for after in (None, UUID(first), UUID(second))
+        for after in (UUID(int=0), UUID(first), UUID(second))
     ]
     assert [[row["id"] for row in page] for page in pages] == [[first], [second], []]
