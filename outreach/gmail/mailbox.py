@@ -18,7 +18,7 @@ from outreach.errors import (
 )
 from outreach.gmail import errors
 from outreach.gmail.access import Access, TokenService
-from outreach.gmail.transport import Connections, address, api, never_connected
+from outreach.gmail.transport import Connections, Http, address, api, never_connected
 from outreach.mailer import OurDraft, Prepared
 from outreach.mime import Mail
 from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
@@ -43,7 +43,8 @@ class Gmail:
         self._forced = settings.gmail_delivery
         self._credentials = credentials
         self._api = api(url)
-        self._connections = Connections(url, settings.gmail_timeout_seconds)
+        at_once = settings.send_concurrency + 1  # who settles comes to those who send
+        self._connections = Connections(url, settings.gmail_timeout_seconds, at_once)
         self._tokens = TokenService(settings)
         self._accesses: dict[UUID, Access] = {}
         self._lock = threading.Lock()
@@ -140,7 +141,7 @@ class Gmail:
 
     def _execute(self, account_id: UUID, request: Any, call: errors.Call) -> dict[str, Any]:
         """Post it once. A send's errors are SendUnclear unless it is certain that nothing left."""
-        http = self._connections.of(account_id, self._access(account_id))
+        http = Http(self._access(account_id), self._connections)
         try:
             answer = request.execute(http=http, num_retries=0)
         except (OutreachError, ConfigurationError):

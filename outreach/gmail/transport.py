@@ -6,14 +6,12 @@ but for a 401, which is a refusal.
 """
 
 import json
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import httplib2
 import requests
@@ -78,8 +76,8 @@ class _HttpsPool(HTTPSConnectionPool):
 class _Once(HTTPAdapter):
     """Sends each request once; its own default, no retries, made plain."""
 
-    def __init__(self) -> None:
-        super().__init__(max_retries=urllib3.Retry(0, read=False))
+    def __init__(self, at_once: int) -> None:
+        super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=at_once)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -94,10 +92,13 @@ class _Once(HTTPAdapter):
 _POOLS = {"http": HTTPConnectionPool, "https": _HttpsPool}
 
 
-def single_shot(session: S, url: str) -> S:
-    """`session`, sending each request once, and past any proxy to this machine itself."""
+def single_shot(session: S, url: str, at_once: int = 1) -> S:
+    """`session`, sending each request once, and past any proxy to this machine itself.
+
+    It keeps as many connections as are in use `at_once`.
+    """
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Once())
+        session.mount(scheme, _Once(at_once))
     session.auth = _as_it_is
     session.trust_env = not is_loopback(url)
     return session
@@ -128,23 +129,38 @@ def never_connected(error: BaseException) -> bool:
     )
 
 
-class Http:
-    """What Google's client takes for its `http`: one account's connection, for one thread.
+class Connections:
+    """The connections to Gmail, kept alive between requests, shared by all accounts and threads.
 
     Requests go to the adapter as they are: what a `requests.Session` does around it (merging
     settings, reading the environment, following redirects, keeping cookies) says nothing here and
     costs more than the post itself.
     """
 
-    def __init__(self, credentials: Credentials, url: str, timeout: float) -> None:
-        self._credentials = credentials
-        self._session = single_shot(requests.Session(), url)
+    def __init__(self, url: str, timeout: float, at_once: int) -> None:
+        self.timeout = timeout
+        self._session = single_shot(requests.Session(), url, at_once)
         self._adapter = self._session.get_adapter(url)
         self._how: dict[str, Any] = {
             **self._session.merge_environment_settings(url, {}, False, None, None),
             "timeout": (timeout, timeout),
         }
-        self._timeout = timeout
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        answer = self._adapter.send(request, **self._how)
+        answer.content  # noqa: B018 - reads it, so that the connection is free for the next request
+        return answer
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class Http:
+    """What Google's client takes for its `http`: one account's access to Gmail."""
+
+    def __init__(self, credentials: Credentials, connections: Connections) -> None:
+        self._credentials = credentials
+        self._connections = connections
 
     def request(
         self,
@@ -154,7 +170,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httplib2.Response, bytes]:
         """Sends again on a 401 alone, which is a refusal, once and with a new token."""
-        latest = time.monotonic() + self._timeout
+        latest = time.monotonic() + self._connections.timeout
         answer = self._send(uri, method, body, headers or {}, latest)
         if answer.status_code == requests.codes.unauthorized:
             self._credentials.refresh(None)  # type: ignore[no-untyped-call]
@@ -181,33 +197,4 @@ class Http:
         self._credentials.before_request(None, method, uri, request.headers)  # type: ignore[no-untyped-call]
         if time.monotonic() > latest:
             raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
-        answer = self._adapter.send(request, **self._how)
-        answer.content  # noqa: B018 - reads it, so that the connection is free for the next request
-        return answer
-
-    def close(self) -> None:
-        self._session.close()
-
-
-class Connections:
-    """One `Http` per account and thread, kept alive between requests."""
-
-    def __init__(self, url: str, timeout: float) -> None:
-        self._url = url
-        self._timeout = timeout
-        self._here = threading.local()
-        self._all: list[Http] = []
-        self._lock = threading.Lock()
-
-    def of(self, account_id: UUID, credentials: Credentials) -> Http:
-        mine: dict[UUID, Http] = self._here.__dict__.setdefault("mine", {})
-        if account_id not in mine:
-            mine[account_id] = Http(credentials, self._url, self._timeout)
-            with self._lock:
-                self._all.append(mine[account_id])
-        return mine[account_id]
-
-    def close(self) -> None:
-        with self._lock:
-            for http in self._all:
-                http.close()
+        return self._connections.send(request)
