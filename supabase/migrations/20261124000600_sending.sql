@@ -74,6 +74,8 @@ declare
   candidate_why text;
   opening timestamptz;
   is_closed boolean;
+  claims jsonb;
+  incomplete bigint;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
@@ -191,27 +193,31 @@ begin
 
   end if;
 
-  -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
-  update public.campaign_leads cl
-  set
-    status = 'failed', claim_token = null, claimed_until = null,
-    error = case
-      when l.id is null then 'The lead was deleted'
-      when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
-      else 'The company of the lead was deleted'
-    end
-  from public.campaign_leads own
-  left join public.leads l on l.id = own.lead_id
-  left join public.companies co on co.id = l.company_id
-  where own.claim_token = batch and cl.id = own.id
-    and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
+  select
+    pg_catalog.jsonb_agg(made.claim order by own.next_attempt_at, own.id) filter (where made.claim is not null),
+    count(*) filter (where made.claim is null)
+  into claims, incomplete
+  from public.campaign_leads own, public.claim_of(own, t) made (claim)
+  where own.claim_token = batch;
+  if incomplete > 0 then
+    -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
+    update public.campaign_leads cl
+    set
+      status = 'failed', claim_token = null, claimed_until = null,
+      error = case
+        when l.id is null then 'The lead was deleted'
+        when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+        else 'The company of the lead was deleted'
+      end
+    from public.campaign_leads own
+    left join public.leads l on l.id = own.lead_id
+    left join public.companies co on co.id = l.company_id
+    where own.claim_token = batch and cl.id = own.id
+      and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
+  end if;
 
-  if exists (select from public.campaign_leads cl where cl.claim_token = batch) then
-    return query select pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', (
-      -- A row that went away this very moment waits until its claim expires.
-      select coalesce(pg_catalog.jsonb_agg(made.claim order by own.next_attempt_at, own.id), '[]')
-      from public.campaign_leads own, public.claim_of(own, t) made (claim)
-      where own.claim_token = batch and made.claim is not null));
+  if claims is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', claims);
     return;
   elsif not exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
@@ -261,7 +267,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- All that the mail of a claimed lead needs; no token of its account.
+  -- All that the mail of a claimed lead needs; no token of its account. Null where its rows are not there.
   select pg_catalog.jsonb_build_object(
     'id', cl.id,
     'token', cl.claim_token,
@@ -289,7 +295,8 @@ as $$
       limit 1))
   from public.accounts a, public.leads l
   left join public.companies co on co.id = l.company_id
-  where a.id = cl.assigned_account_id and l.id = cl.lead_id;
+  where a.id = cl.assigned_account_id and l.id = cl.lead_id
+    and btrim(l.email) <> '' and (l.company_id is null or co.id is not null);
 $$;
 
 create or replace function public.begin_attempt(
