@@ -1,12 +1,15 @@
 """How fast it sends where no pace holds it, what that costs, and how others do on the same work.
 
 Pace 0, 50 ms latency, a 100 KB PDF, 32 in flight, 4 accounts. A rate is the number of mails over
-the time from the start of the flow (or of the script) until the last outcome is recorded.
+the time from the start of the flow (or of the script) until the last outcome is recorded. The
+product is measured three times, since the machine is not the same all the time: the medians.
 """
 
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median, median_low
 from typing import Any
 
 import httpx
@@ -33,14 +36,28 @@ def run(*, quick: bool) -> Iterator[Line]:
         # A server's first flow run costs it some 0.6 s of CPU, once in its life.
         there.send(there.campaign(20, there.accounts(1)))
         there.posts()
-        for (scope, rows), rate in RATES.items():
-            yield from _sent(there, leads, scope, rows=rows, rate=rate)
+        for scope, rows in RATES:
+            trials = [_sent(there, leads, scope, rows=rows) for _ in range(1 if quick else 3)]
+            yield from _told(trials, leads, scope, rows=rows)
         yield from peers.compared(there, leads, has_redis=shutil.which("redis-server") is not None)
 
 
-def _sent(there: World, leads: int, scope: str, *, rows: bool, rate: float) -> Iterator[Line]:
-    delivery = "direct" if scope == "send" else "drafts"
-    name = f"{delivery}, {'a task run a lead' if rows else 'grouped'}"
+@dataclass(frozen=True)
+class Trial:
+    rate: float
+    """Mails a second."""
+    mails: int
+    recorded: float
+    """Seconds until Prefect's server showed every task run as Completed."""
+    cost: dict[str, float]
+    """CPU, milliseconds a mail by part."""
+
+    @property
+    def cpu(self) -> float:
+        return sum(self.cost.values())
+
+
+def _sent(there: World, leads: int, scope: str, *, rows: bool) -> Trial:
     campaign = there.campaign(leads, there.accounts(4, scope=scope))
     before = there.cpu()
     sender = there.send(campaign, *(["--rows"] if rows else []))
@@ -52,18 +69,31 @@ def _sent(there: World, leads: int, scope: str, *, rows: bool, rate: float) -> I
         "select extract(epoch from max(finished_at)) from send_attempts where campaign_id = %s",
         campaign,
     )
-    yield at_least(f"ceiling: {name}", leads / (float(last) - sender["began_at"]), rate, "/s")
-    yield holds(f"ceiling: {name}, mails", leads, len({to for _, _, to in there.posts()}))
+    return Trial(
+        rate=leads / (float(last) - sender["began_at"]),
+        mails=len({to for _, _, to in there.posts()}),
+        recorded=recorded,
+        cost={part: 1000 * seconds / leads for part, seconds in spent.items()},
+    )
+
+
+def _told(trials: list[Trial], leads: int, scope: str, *, rows: bool) -> Iterator[Line]:
+    delivery = "direct" if scope == "send" else "drafts"
+    name = f"{delivery}, {'a task run a lead' if rows else 'grouped'}"
+    rate = median(trial.rate for trial in trials)
+    yield at_least(f"ceiling: {name}", rate, RATES[scope, rows], "/s")
+    yield holds(f"ceiling: {name}, mails", leads, min(trial.mails for trial in trials))
+    recorded = max(trial.recorded for trial in trials)
     yield at_most(
         f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s"
     )
-    cost = {part: 1000 * seconds / leads for part, seconds in spent.items()}
-    total = sum(cost.values())
+    cpu = median_low(trial.cpu for trial in trials)
     yield (
-        at_most(f"CPU a mail: {name}", total, CPU[rows], " ms")
+        at_most(f"CPU a mail: {name}", cpu, CPU[rows], " ms")
         if scope == "send"
-        else told(f"CPU a mail: {name}", total, " ms")
+        else told(f"CPU a mail: {name}", cpu, " ms")
     )
+    cost = next(trial.cost for trial in trials if trial.cpu == cpu)
     yield told(f"CPU a mail: {name}, where", ", ".join(f"{k} {v:.2f} ms" for k, v in cost.items()))
 
 

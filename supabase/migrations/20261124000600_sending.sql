@@ -193,12 +193,46 @@ begin
 
   end if;
 
+  -- All that the mail of a claimed lead needs; no token of its account.
   select
-    pg_catalog.jsonb_agg(made.claim order by own.next_attempt_at, own.id) filter (where made.claim is not null),
-    count(*) filter (where made.claim is null)
+    pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'id', cl.id,
+        'token', cl.claim_token,
+        'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
+        'sender', pg_catalog.jsonb_build_object(
+          'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
+        'lead', pg_catalog.jsonb_build_object(
+          'email', btrim(l.email), 'name', l.name, 'role', l.role,
+          'custom_fields', case
+            when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
+            else '{}'
+          end),
+        'company', pg_catalog.jsonb_build_object(
+          'name', co.name, 'domain', co.domain,
+          'email_subject', co.email_subject, 'email_template', co.email_template),
+        'draft', (
+          -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
+          select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
+            then pg_catalog.jsonb_build_object(
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+          end
+          from public.send_attempts last
+          where last.campaign_lead_id = cl.id and last.search_token <> ''
+          order by last.started_at desc
+          limit 1))
+      order by cl.next_attempt_at, cl.id
+    ) filter (where whole.is_whole),
+    count(*) filter (where not whole.is_whole)
   into claims, incomplete
-  from public.campaign_leads own, public.claim_of(own, t) made (claim)
-  where own.claim_token = batch;
+  from public.campaign_leads cl
+  left join public.accounts x on x.id = cl.assigned_account_id
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  cross join lateral (
+    select x.id is not null and coalesce(btrim(l.email), '') <> '' and (l.company_id is null or co.id is not null)
+  ) whole (is_whole)
+  where cl.claim_token = batch;
   if incomplete > 0 then
     -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
     update public.campaign_leads cl
@@ -259,44 +293,6 @@ begin
     'wait_seconds', greatest(extract(epoch from coalesce(later, t + interval '5 seconds') - t), 0.1)::double precision,
     'waiting_for', coalesce(why, 'leads that are to be tried again'));
 end
-$$;
-
-create or replace function public.claim_of(cl public.campaign_leads, t timestamptz) returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  -- All that the mail of a claimed lead needs; no token of its account. Null where its rows are not there.
-  select pg_catalog.jsonb_build_object(
-    'id', cl.id,
-    'token', cl.claim_token,
-    'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - claim_of.t), 0)::double precision,
-    'sender', pg_catalog.jsonb_build_object(
-      'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to),
-    'lead', pg_catalog.jsonb_build_object(
-      'email', btrim(l.email), 'name', l.name, 'role', l.role,
-      'custom_fields', case
-        when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
-        else '{}'
-      end),
-    'company', pg_catalog.jsonb_build_object(
-      'name', co.name, 'domain', co.domain,
-      'email_subject', co.email_subject, 'email_template', co.email_template),
-    'draft', (
-      -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
-      select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = a.id
-        then pg_catalog.jsonb_build_object(
-          'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
-      end
-      from public.send_attempts last
-      where last.campaign_lead_id = cl.id and last.search_token <> ''
-      order by last.started_at desc
-      limit 1))
-  from public.accounts a, public.leads l
-  left join public.companies co on co.id = l.company_id
-  where a.id = cl.assigned_account_id and l.id = cl.lead_id
-    and btrim(l.email) <> '' and (l.company_id is null or co.id is not null);
 $$;
 
 create or replace function public.begin_attempt(
