@@ -38,6 +38,11 @@ begin
   elsif c.paused_at is not null then
     return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
     return;
+  elsif c.status = 'error' and c.crash_count > 2 and c.flow_run_ids[cardinality(c.flow_run_ids)] = run::text
+    and c.finished_at > t - interval '1 minute' then
+    -- The answer was lost. Later than that it is a person who starts the same run again.
+    return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
+    return;
   end if;
 
   -- An owner whose lease lapsed without a word has died; one that was only waiting held nothing.
@@ -45,6 +50,7 @@ begin
   if owner_died then
     perform public.crash_run(campaign, c.run_id, 'the last one vanished without a word', t);
     if c.crash_count >= 2 then
+      update public.campaigns x set flow_run_ids = x.flow_run_ids || run::text where x.id = campaign;
       return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
       return;
     end if;

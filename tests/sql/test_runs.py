@@ -189,6 +189,29 @@ def test_the_third_owner_that_dies_without_progress_ends_the_campaign(
     )
 
 
+def test_who_ended_the_campaign_so_is_told_again_but_may_start_it_later(
+    build: Any, account: UUID
+) -> None:
+    """A lost answer is asked for again at once; a person who starts the same run anew takes longer."""
+    campaign, last = build.campaign(account, leads=1), uuid4()
+    for at in (0, 100, 200):
+        build.begin(campaign, at=at)
+    told = begin(build, campaign, last, at=300)
+    before = build.everything()
+    assert begin(build, campaign, last, at=320) == told
+    assert build.everything() == before
+    assert begin(build, campaign, last, at=361)["answer"] == "begun"
+
+
+def test_another_run_begins_the_campaign_that_ended_so_at_once(build: Any, account: UUID) -> None:
+    """A person who has seen to the cause."""
+    campaign = build.campaign(account, leads=1)
+    for at in (0, 100, 200):
+        build.begin(campaign, at=at)
+    begin(build, campaign, uuid4(), at=300)
+    assert begin(build, campaign, uuid4(), at=301)["answer"] == "begun"
+
+
 def test_progress_sets_the_count_of_crashes_back(build: Any, account: UUID) -> None:
     """Four deaths with a mail in between: it goes on."""
     campaign = build.campaign(account, leads=2)
