@@ -22,7 +22,9 @@ class TokenService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session = single_shot(requests.Session(), settings.google_token_url)
+        self._session = single_shot(
+            requests.Session(), settings.google_token_url, settings.send_concurrency
+        )
 
     def exchange(self, refresh_token: SecretStr) -> dict[str, Any]:
         """Its answer, with an `access_token`.

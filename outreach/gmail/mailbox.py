@@ -43,8 +43,9 @@ class Gmail:
         self._forced = settings.gmail_delivery
         self._credentials = credentials
         self._api = api(url)
-        at_once = settings.send_concurrency + 1  # who settles comes to those who send
-        self._connections = Connections(url, settings.gmail_timeout_seconds, at_once)
+        self._connections = Connections(
+            url, settings.gmail_timeout_seconds, settings.send_concurrency
+        )
         self._tokens = TokenService(settings)
         self._accesses: dict[UUID, Access] = {}
         self._lock = threading.Lock()

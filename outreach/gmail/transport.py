@@ -76,8 +76,9 @@ class _HttpsPool(HTTPSConnectionPool):
 class _Once(HTTPAdapter):
     """Sends each request once; its own default, no retries, made plain."""
 
-    def __init__(self, at_once: int) -> None:
-        super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=at_once)
+    def __init__(self, senders: int) -> None:
+        # As many connections as threads: those that send, and the one that settles.
+        super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=senders + 1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -92,13 +93,13 @@ class _Once(HTTPAdapter):
 _POOLS = {"http": HTTPConnectionPool, "https": _HttpsPool}
 
 
-def single_shot(session: S, url: str, at_once: int = 1) -> S:
+def single_shot(session: S, url: str, senders: int) -> S:
     """`session`, sending each request once, and past any proxy to this machine itself.
 
-    It keeps as many connections as are in use `at_once`.
+    It keeps a connection for each of so many `senders`.
     """
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Once(at_once))
+        session.mount(scheme, _Once(senders))
     session.auth = _as_it_is
     session.trust_env = not is_loopback(url)
     return session
@@ -137,9 +138,9 @@ class Connections:
     costs more than the post itself.
     """
 
-    def __init__(self, url: str, timeout: float, at_once: int) -> None:
+    def __init__(self, url: str, timeout: float, senders: int) -> None:
         self.timeout = timeout
-        self._session = single_shot(requests.Session(), url, at_once)
+        self._session = single_shot(requests.Session(), url, senders)
         self._adapter = self._session.get_adapter(url)
         self._how: dict[str, Any] = {
             **self._session.merge_environment_settings(url, {}, False, None, None),

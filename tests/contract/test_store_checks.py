@@ -10,6 +10,7 @@ from outreach.models import Company, Lead, LeadCounts, Sender
 from outreach.store import Store
 
 HOUR = 3600.0
+EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
 ROWS = [
     {
         "email": "bob@acme.test", "name": "Bob", "role": "CEO", "company": "Acme", "domain": "acme.test",
@@ -26,12 +27,12 @@ def account(store: Store) -> UUID:
 
 
 def new_campaign(store: Store) -> UUID:
-    """A draft with the three leads and a window."""
+    """A draft with the three leads, and a window that is open at any time."""
     store.import_leads(ROWS, "spring")
     made = uuid4()
     store.create_campaign(
         made, "Spring", ["ann@us.test"], tag="spring", attachment="", time_zone="Europe/Berlin",
-        days=[1, 2], day_from=time(9), day_until=time(17, 30),
+        days=EVERY_DAY, day_from=time(0), day_until=time.max,
     )  # fmt: skip
     return made
 
@@ -59,8 +60,12 @@ def test_the_facts_of_a_campaign_are_its_own_and_its_accounts(store: Store, acco
     assert (before.name, before.status, before.paused, before.wait_seconds) == (
         "Spring", "draft", False, 0,
     )  # fmt: skip
-    assert (before.attachment, before.time_zone, before.send_days) == ("", "Europe/Berlin", [1, 2])
-    assert (before.send_from, before.send_until) == (time(9), time(17, 30))
+    assert (before.attachment, before.time_zone, before.send_days) == (
+        "",
+        "Europe/Berlin",
+        EVERY_DAY,
+    )
+    assert (before.send_from, before.send_until) == (time(0), time.max)
     assert (before.leads, after.leads) == (LeadCounts(pending=3), LeadCounts(pending=2, sent=1))
     assert [
         (a.id, a.email, a.sender_name, a.connected, a.leads, a.sent_today, a.sent_by_hour)
