@@ -192,9 +192,10 @@ create table if not exists public.send_attempts (
 create unique index if not exists send_attempts_one_open
   on public.send_attempts (campaign_lead_id) where outcome is null;
 
--- The database itself refuses a second mail to an address in a campaign.
+-- The database itself refuses a second mail to an address in a campaign. By address: for `check`, which
+-- asks when one was mailed last, by whatever campaign.
 create unique index if not exists send_attempts_one_mail
-  on public.send_attempts (campaign_id, lower(address))
+  on public.send_attempts (lower(address), campaign_id)
   where outcome is null or outcome = 'sent' or outcome = 'unclear';
 
 -- What an account has sent, or may have: its pace and its daily limit.
@@ -205,21 +206,19 @@ create index if not exists send_attempts_of_account
 create index if not exists send_attempts_of_lead on public.send_attempts (campaign_lead_id, started_at);
 create index if not exists send_attempts_open on public.send_attempts (campaign_id, id) where outcome is null;
 
+-- Each mail moves its lead three times (claimed, begun, done), and every index that holds it with it.
 create index if not exists campaign_leads_claimable
-  on public.campaign_leads (campaign_id, assigned_account_id, id)
+  on public.campaign_leads (assigned_account_id, campaign_id, id)
   where status = 'pending' and open_attempt_id is null;
 create index if not exists campaign_leads_by_status on public.campaign_leads (campaign_id, status, id);
 create index if not exists campaign_leads_claimed
-  on public.campaign_leads (claim_token) where claim_token is not null;
-create index if not exists campaign_leads_claims_of_campaign
-  on public.campaign_leads (campaign_id, claimed_until) where claimed_until is not null;
+  on public.campaign_leads (campaign_id, claim_token) where claim_token is not null;
 create index if not exists campaign_leads_waiting
-  on public.campaign_leads (campaign_id, next_attempt_at) where next_attempt_at is not null;
+  on public.campaign_leads (campaign_id, next_attempt_at)
+  where status = 'pending' and open_attempt_id is null and claim_token is null and next_attempt_at is not null;
 create index if not exists campaign_leads_of_campaign on public.campaign_leads (campaign_id, id);
 create index if not exists campaign_leads_of_lead on public.campaign_leads (lead_id);
 create index if not exists campaign_accounts_of_account on public.campaign_accounts (account_id);
-create index if not exists campaign_leads_pending_of_account
-  on public.campaign_leads (assigned_account_id) where status = 'pending';
 create index if not exists campaigns_by_status on public.campaigns (status, id);
 create index if not exists leads_by_address on public.leads (lower(email));
 create index if not exists leads_by_tag on public.leads (tag);

@@ -123,7 +123,9 @@ begin
   end if;
 
   select count(*) into waiting from public.campaign_leads cl
-  where cl.assigned_account_id = removed.id and cl.status = 'pending';
+  where cl.assigned_account_id = removed.id and cl.status = 'pending' and cl.open_attempt_id is null;
+  select waiting + count(*) into waiting from public.send_attempts s
+  where s.account_id = removed.id and s.outcome is null;
   if waiting > 0 then
     return next pg_catalog.jsonb_build_object(
       'answer', 'rejected',

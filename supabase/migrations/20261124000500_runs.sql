@@ -88,7 +88,7 @@ begin
     -- What the last run claimed and never began is free at once: its token is the fence.
     update public.campaign_leads cl
     set claim_token = null, claimed_until = null, next_attempt_at = null
-    where cl.campaign_id = campaign and cl.claimed_until is not null;
+    where cl.campaign_id = campaign and cl.claim_token is not null;
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'begun', 'name', c.name);
 end

@@ -50,6 +50,8 @@ security invoker
 set search_path = ''
 -- Whether anything is pending: where most rows are, the planner would read the table from its start.
 set enable_seqscan = off
+-- In a large table it would plan each statement anew each time, which takes as long as the claim itself.
+set plan_cache_mode = force_generic_plan
 set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
@@ -76,6 +78,8 @@ declare
   is_closed boolean;
   claims jsonb;
   incomplete bigint;
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
@@ -94,7 +98,9 @@ begin
     -- Nothing of it may leave before: when single leads could go again says nothing more.
     later := coalesce(opening, t + interval '1 day');
     why := public.told_window(c, opening);
-  elsif not exists (select from public.campaign_leads cl where cl.claim_token = batch) then
+  elsif not exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.claim_token = batch
+  ) then
     select ceil(most::numeric / greatest(count(*), 1)) into share
     from public.campaign_accounts ca where ca.campaign_id = campaign;
 
@@ -142,8 +148,8 @@ begin
               room := least(room, 1 + floor(extract(epoch from t - candidate) / pace));
             elsif exists (
               select from public.campaign_leads cl
-              where cl.campaign_id = campaign and cl.assigned_account_id = a.id and cl.status = 'pending'
-                and cl.open_attempt_id is null and cl.claimed_until > t
+              where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending'
+                and cl.assigned_account_id = a.id and cl.claimed_until > t
             ) then
               room := 0;
             else
@@ -151,15 +157,18 @@ begin
             end if;
           end if;
 
+          -- Compared as rows, here and below: only campaign_leads_claimable has this order. By `=` any index
+          -- of the campaign will do for the planner, and with it each claim reads all that was sent.
           select array_agg(ready.id order by ready.id) into picked
           from (
             select cl.id
             from public.campaign_leads cl
-            where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+            where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (a.id, campaign, lowest)
+              and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (a.id, campaign, highest)
               and cl.status = 'pending' and cl.open_attempt_id is null
               and (cl.claimed_until is null or cl.claimed_until <= t)
               and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
-            order by cl.id
+            order by cl.assigned_account_id, cl.campaign_id, cl.id
             limit least(room, share)
             for update skip locked
           ) ready;
@@ -179,15 +188,19 @@ begin
         end if;
       end if;
 
-      if candidate is not null and (later is null or candidate < later) and exists (
-        select from public.campaign_leads cl
-        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+      if candidate < coalesce(later, 'infinity') then
+        perform from public.campaign_leads cl
+        where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (a.id, campaign, lowest)
+          and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (a.id, campaign, highest)
           and cl.status = 'pending' and cl.open_attempt_id is null
           and (cl.claimed_until is null or cl.claimed_until <= t)
           and (cl.next_attempt_at is null or cl.next_attempt_at <= candidate)
-      ) then
-        later := candidate;
-        why := candidate_why;
+        order by cl.assigned_account_id, cl.campaign_id, cl.id
+        limit 1;
+        if found then
+          later := candidate;
+          why := candidate_why;
+        end if;
       end if;
     end loop;
 
@@ -232,7 +245,7 @@ begin
   cross join lateral (
     select x.id is not null and coalesce(btrim(l.email), '') <> '' and (l.company_id is null or co.id is not null)
   ) whole (is_whole)
-  where cl.claim_token = batch;
+  where cl.campaign_id = campaign and cl.claim_token = batch;
   if incomplete > 0 then
     -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
     update public.campaign_leads cl
@@ -246,7 +259,7 @@ begin
     from public.campaign_leads own
     left join public.leads l on l.id = own.lead_id
     left join public.companies co on co.id = l.company_id
-    where own.claim_token = batch and cl.id = own.id
+    where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
       and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
   end if;
 
@@ -271,7 +284,7 @@ begin
   end if;
   select min(cl.claimed_until) into candidate
   from public.campaign_leads cl
-  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null and cl.claimed_until > t
+  where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > t
     and not is_closed;
   if candidate < coalesce(later, 'infinity') then
     later := candidate;
@@ -315,6 +328,8 @@ security invoker
 set search_path = ''
 -- A plan made while a table was small would read all of it when it has grown.
 set enable_seqscan = off
+-- Each connection would plan each statement five times before it keeps a plan, and there is but one.
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_variable
 -- The last check and the write-ahead record in one: after `go` the mail may be posted, once, within
@@ -466,8 +481,9 @@ create or replace function public.record_outcome(
 language plpgsql
 security invoker
 set search_path = ''
--- As for begin_attempt.
+-- Both as for begin_attempt.
 set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_variable
 -- What became of an attempt: sent, refused, not_sent or unclear. The first word stands, but that `sent`

@@ -1,10 +1,5 @@
 -- What is known of a campaign before it starts: for `check`, `preview` and `test-send`. Nothing is changed.
 
--- When an address was mailed last, by whatever campaign.
-create index if not exists send_attempts_of_address
-  on public.send_attempts (lower(address), started_at desc)
-  where outcome is null or outcome = 'sent' or outcome = 'unclear';
-
 create or replace function public.campaign_facts(campaign uuid, now timestamptz default null) returns setof jsonb
 language sql
 stable

@@ -103,11 +103,14 @@ as $$
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
-    'next_seconds', (
-      select extract(epoch from min(cl.next_attempt_at) - c.t)::double precision
+    'next_seconds', extract(epoch from least(
+      (select min(cl.next_attempt_at)
       from public.campaign_leads cl
-      where cl.campaign_id = c.id and cl.next_attempt_at is not null
-        and cl.status = 'pending' and cl.open_attempt_id is null),
+      where cl.campaign_id = c.id and cl.claim_token is not null and cl.status = 'pending'),
+      (select min(cl.next_attempt_at)
+      from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token is null and cl.next_attempt_at is not null
+        and cl.status = 'pending' and cl.open_attempt_id is null)) - c.t)::double precision,
     'in_doubt', (select count(*) from public.send_attempts x where x.campaign_id = c.id and x.outcome is null),
     'accounts', coalesce(
       (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))

@@ -462,6 +462,27 @@ def test_a_mail_of_a_new_campaign_reads_no_more_when_thousands_were_sent(build: 
     assert mailed() < 2 * max(early)
 
 
+@pytest.mark.parametrize("pace", [0, 600])
+def test_a_claim_reads_no_more_when_thousands_were_sent(build: Any, pace: float) -> None:
+    """Beside a larger campaign that is all pending: what the planner knows of that one misleads it."""
+    account = build.account()
+    large = build.campaign(account)
+    insert = (
+        "with l as (insert into leads (email) select n || '@x.test' from generate_series(1, %s) n returning id)"
+        " insert into campaign_leads (campaign_id, lead_id, assigned_account_id, status, sent_at)"
+        " select %s, id, %s, %s, %s from l"
+    )
+    build.db.execute(insert, (20000, large, account, "pending", None))
+    build.db.execute("vacuum analyze campaign_leads")
+    campaign = build.campaign(account, leads=20)
+    build.db.execute(insert, (3000, campaign, account, "sent", "2026-11-24"))
+    run = build.begin(campaign)
+    before = rows_read(build.db)
+    for _ in range(6):
+        build.claim(campaign, run, at=1, most=2, pace=pace)
+    assert rows_read(build.db) - before < 600
+
+
 def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:
     """A campaign whose rows lie behind those of a large one that is pending too."""
     account = build.account()
