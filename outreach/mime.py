@@ -24,6 +24,8 @@ LONGEST_NAME = 200
 _CRLF = b"\r\n"
 _BLOCK = 57 * 1024
 """Octets; 57 of them make a whole line of base64."""
+_SMALL = 256 * 1024
+"""Octets of a mail that are copied into one piece: one write costs less than three."""
 _UNENCODABLE = ("message/", "multipart/")
 """Types that RFC 2045 lets nobody encode as base64."""
 
@@ -70,7 +72,7 @@ class Attachment:
 class Mail:
     """A mail in pieces, of which the attachment is shared by all mails that carry it.
 
-    In one piece, each mail in flight would have a copy of its own: 7 MB for a PDF of 5.
+    In one piece, each large mail in flight would have a copy of its own: 7 MB for a PDF of 5.
     """
 
     __slots__ = ("_pieces", "_size")
@@ -83,7 +85,7 @@ class Mail:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._pieces)
+        return iter(self._pieces if self._size > _SMALL else [bytes(self)])
 
     def __bytes__(self) -> bytes:
         return b"".join(self._pieces)

@@ -1,4 +1,4 @@
-"""How a request reaches Gmail: built by Google's client, posted once by `requests`.
+"""How a request reaches Gmail: built by Google's client, posted once by urllib3.
 
 httplib2, which Google's client comes with, posts again by itself when the server closes the
 connection without an answer, and a mail goes out twice. Here nothing below us repeats a request,
@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 
 import httplib2
 import requests
-import urllib3.exceptions
+import urllib3
 from google.auth.credentials import Credentials
 from googleapiclient import discovery, discovery_cache
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -89,6 +88,24 @@ class _Once(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def way_to(self, url: str, session: requests.Session) -> tuple[HTTPConnectionPool, str]:
+        """The connections to `url`, as the session has it; what requests leave out of it.
+
+        Raises ConfigurationError when the certificates to verify it with are not there.
+        """
+        how = session.merge_environment_settings(url, {}, False, None, None)
+        request = requests.Request("POST", url).prepare()
+        pool: Any = self.get_connection_with_tls_context(
+            request, how["verify"], how["proxies"], how["cert"]
+        )
+        try:
+            self.cert_verify(pool, url, how["verify"], how["cert"])  # type: ignore[no-untyped-call]
+        except OSError as error:
+            raise ConfigurationError(f"{error}; correct REQUESTS_CA_BUNDLE.") from None
+        parts = urlsplit(url)
+        in_full = self.request_url(request, how["proxies"]) != request.path_url  # for a proxy
+        return pool, "" if in_full else f"{parts.scheme}://{parts.netloc}"
+
 
 _POOLS = {"http": HTTPConnectionPool, "https": _HttpsPool}
 
@@ -123,34 +140,37 @@ def address(url: str, setting: str) -> str:
 
 def never_connected(error: BaseException) -> bool:
     """Whether it is certain that not one byte of the request has left."""
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", None)
-    return isinstance(
-        reason, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ProxyError
-    )
+    return isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ProxyError)
 
 
 class Connections:
     """The connections to Gmail, kept alive between requests, shared by all accounts and threads.
 
-    Requests go to the adapter as they are: what a `requests.Session` does around it (merging
-    settings, reading the environment, following redirects, keeping cookies) says nothing here and
-    costs more than the post itself.
+    `requests` says how to get there (proxies, certificates); what it does around each request costs
+    more than the post itself.
     """
 
     def __init__(self, url: str, timeout: float, senders: int) -> None:
         self.timeout = timeout
         self._session = single_shot(requests.Session(), url, senders)
-        self._adapter = self._session.get_adapter(url)
-        self._how: dict[str, Any] = {
-            **self._session.merge_environment_settings(url, {}, False, None, None),
-            "timeout": (timeout, timeout),
-        }
+        adapter: Any = self._session.get_adapter(url)
+        self._pool: HTTPConnectionPool
+        self._pool, self._origin = adapter.way_to(url, self._session)
 
-    def send(self, request: requests.PreparedRequest) -> requests.Response:
-        answer = self._adapter.send(request, **self._how)
-        answer.content  # noqa: B018 - reads it, so that the connection is free for the next request
-        return answer
+    def send(
+        self, method: str, uri: str, body: Mail | bytes | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        """Raises urllib3's errors as they are."""
+        return self._pool.urlopen(
+            method,
+            uri.removeprefix(self._origin),
+            body=body,
+            headers=headers,
+            timeout=self.timeout,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+        )
 
     def close(self) -> None:
         self._session.close()
@@ -173,11 +193,11 @@ class Http:
         """Sends again on a 401 alone, which is a refusal, once and with a new token."""
         latest = time.monotonic() + self._connections.timeout
         answer = self._send(uri, method, body, headers or {}, latest)
-        if answer.status_code == requests.codes.unauthorized:
+        if answer.status == requests.codes.unauthorized:
             self._credentials.refresh(None)  # type: ignore[no-untyped-call]
             answer = self._send(uri, method, body, headers or {}, latest)
-        status = {"status": str(answer.status_code)}
-        return httplib2.Response({**answer.headers, **status}), answer.content
+        response = httplib2.Response({**answer.headers, "status": str(answer.status)})
+        return response, answer.data
 
     def _send(
         self,
@@ -186,16 +206,13 @@ class Http:
         body: Mail | str | None,
         headers: Mapping[str, str],
         latest: float,
-    ) -> requests.Response:
+    ) -> urllib3.BaseHTTPResponse:
         """A post that waited longer for a new token could meet somebody who settles it already."""
-        request = requests.PreparedRequest()
-        request.method, request.url = method, uri
-        octets: Any = body.encode() if isinstance(body, str) else body
-        request.body = octets  # a Mail is sent piece by piece: requests takes what can be iterated
-        request.headers = CaseInsensitiveDict(headers)
+        octets = body.encode() if isinstance(body, str) else body
+        given = {name.lower(): value for name, value in headers.items()}
         if method != "GET":
-            request.headers["Content-Length"] = str(len(octets or b""))
-        self._credentials.before_request(None, method, uri, request.headers)  # type: ignore[no-untyped-call]
+            given["content-length"] = str(len(octets or b""))
+        self._credentials.before_request(None, method, uri, given)  # type: ignore[no-untyped-call]
         if time.monotonic() > latest:
             raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
-        return self._connections.send(request)
+        return self._connections.send(method, uri, octets, given)

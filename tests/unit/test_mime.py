@@ -59,10 +59,18 @@ def read(mail: bytes) -> EmailMessage:
     return message
 
 
-def test_mails_share_their_attachment() -> None:
+def test_large_mails_share_their_attachment() -> None:
     """The very same octets: with 32 mails in flight a PDF of 5 MB is in memory once."""
+    large = Attachment.from_bytes("Deck.pdf", b"%PDF-1.4 " + bytes(300_000))
+    mail = build(MAIL, sender=FROM, to=JO, attachment=large, search_token=TOKEN, date=DATE)
+    assert any(piece is large.part for piece in mail)
+    assert b"".join(mail) == bytes(mail)
+    assert len(mail) == len(bytes(mail))
+
+
+def test_small_mails_leave_in_one_piece() -> None:
     mail = build(MAIL, sender=FROM, to=JO, attachment=PDF, search_token=TOKEN, date=DATE)
-    assert any(piece is PDF.part for piece in mail)
+    assert list(mail) == [bytes(mail)]
     assert len(mail) == len(bytes(mail))
 
 
