@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import psutil
 
 from benchmarks.harness import ROOT, World, cpu_of, free_port, said
-from benchmarks.table import Line, told
+from benchmarks.table import Line, at_most, told
 
 TABLE = """
 create table if not exists peer_leads (
@@ -19,7 +19,8 @@ create table if not exists peer_leads (
 """
 
 
-def compared(there: World, leads: int, *, has_redis: bool) -> Iterator[Line]:
+def compared(there: World, leads: int, grouped: float, *, has_redis: bool) -> Iterator[Line]:
+    """`grouped`: CPU milliseconds of a mail of ours, which are to be no more than the script's."""
     there.db.execute(TABLE)
     there.db.execute("truncate peer_leads")
     there.db.execute(
@@ -32,7 +33,9 @@ def compared(there: World, leads: int, *, has_redis: bool) -> Iterator[Line]:
     script = said(there.start("benchmarks.peer_asyncio", str(leads)))
     spent = there.cpu()["postgres"] - before + script["cpu"]
     yield told("peer: asyncio and httpx, no engine", leads / script["seconds"], "/s")
-    yield told("peer: asyncio and httpx, CPU a mail", 1000 * spent / leads, " ms")
+    plain = 1000 * spent / leads
+    yield told("peer: asyncio and httpx, CPU a mail", plain, " ms")
+    yield at_most("CPU a mail: direct, grouped, beside that script's", grouped, plain, " ms")
     if not has_redis or find_spec("celery") is None:
         yield told("peer: Celery", "not measured: no redis-server, or no Celery in .venv")
         return

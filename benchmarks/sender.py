@@ -36,7 +36,11 @@ def run(campaign: UUID, *, rows: bool) -> dict[str, Any]:
 
     flow.grouped = counted  # type: ignore[attr-defined]
     store = current().store
-    importlib.import_module("fastapi.encoders")  # as Prefect does when its first flow begins
+    for late in (
+        "fastapi.encoders",
+        "outreach.gmail",
+    ):  # what Prefect and we import as a run begins
+        importlib.import_module(late)
     cpu, began, began_at = time.process_time(), time.monotonic(), time.time()
     state = flow.send_campaign(campaign, return_state=True)
     return {

@@ -31,7 +31,7 @@ LIMIT_WHEN_MISSING = 32
 ROWS_A_SECOND = 30
 """Task runs a second that Prefect's server records without falling behind."""
 
-GROUP = 25
+GROUP = 50
 SEND_SECONDS = 2.0
 """How long one mail may take in flight, for how many senders an account can use."""
 
