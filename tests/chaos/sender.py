@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import requests.adapters
+from urllib3.connectionpool import HTTPConnectionPool
 
 from outreach import attachments, wiring
 from outreach.errors import SendUnclear, TemporarilyUnavailable
@@ -190,18 +190,16 @@ def naive(run: CampaignRun) -> Callable[[Claim], Outcome]:
 
 
 def _watch_http(steps: Steps) -> None:
-    original = requests.adapters.HTTPAdapter.send
+    original = HTTPConnectionPool.urlopen
 
-    def watched(
-        self: requests.adapters.HTTPAdapter, request: requests.PreparedRequest, **kwargs: Any
-    ) -> requests.Response:
-        what = f"{request.method} {_shape(str(request.url))}"
+    def watched(self: HTTPConnectionPool, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        what = f"{method} {_shape(url)}"
         steps.step(f"before {what}")
-        answer = original(self, request, **kwargs)
+        answer = original(self, method, url, *args, **kwargs)
         steps.step(f"after {what}")
         return answer
 
-    requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign,assignment]
+    HTTPConnectionPool.urlopen = watched  # type: ignore[method-assign,assignment]
 
 
 def _shape(url: str) -> str:
