@@ -21,6 +21,9 @@ from outreach.wiring import current
 from tasks import send
 from tasks.run import CampaignRun
 
+IMPORTED_LATE = ("fastapi.encoders", "outreach.gmail")
+"""What Prefect and the product import only when a first run begins: no cost of a mail."""
+
 
 def run(campaign: UUID, *, rows: bool) -> dict[str, Any]:
     """`rows`: one task run a lead at any speed, beyond the rate at which Prefect records them."""
@@ -36,11 +39,8 @@ def run(campaign: UUID, *, rows: bool) -> dict[str, Any]:
 
     flow.grouped = counted  # type: ignore[attr-defined]
     store = current().store
-    for late in (
-        "fastapi.encoders",
-        "outreach.gmail",
-    ):  # what Prefect and we import as a run begins
-        importlib.import_module(late)
+    for module in IMPORTED_LATE:
+        importlib.import_module(module)
     cpu, began, began_at = time.process_time(), time.monotonic(), time.time()
     state = flow.send_campaign(campaign, return_state=True)
     return {

@@ -103,6 +103,7 @@ as $$
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
+    -- Of the claimed and of the deferred ones: each kind has its index.
     'next_seconds', extract(epoch from least(
       (select min(cl.next_attempt_at)
       from public.campaign_leads cl
