@@ -1,56 +1,82 @@
-"""The same work by a plain asyncio script and by Celery: `peer_asyncio.py`, `peer_celery.py`."""
+"""What others take on this machine in the same minutes.
 
+A plain asyncio script and Celery do the same work with the same Gmail and Postgres
+(`peer_asyncio.py`, `peer_celery.py`); Prefect alone runs tasks that do nothing (`peer_prefect.py`).
+"""
+
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import psutil
 
 from benchmarks.harness import ROOT, World, cpu_of, free_port, said
-from benchmarks.table import Line, at_most, told
 
 TABLE = """
-create table if not exists peer_leads (
+drop table if exists peer_leads;
+create table peer_leads (
   id integer primary key, email text, name text, company text, status text, message_id text
-)
+);
+insert into peer_leads
+select n, 'lead' || n || '@acme.example', 'Lead ' || n, 'Acme', 'pending'
+from generate_series(1, {leads}) n
 """
 
 
-def compared(there: World, leads: int, grouped: float, *, has_redis: bool) -> Iterator[Line]:
-    """`grouped`: CPU milliseconds of a mail of ours, which are to be no more than the script's."""
-    there.db.execute(TABLE)
-    there.db.execute("truncate peer_leads")
-    there.db.execute(
-        "insert into peer_leads "
-        "select n, 'lead' || n || '@acme.example', 'Lead ' || n, 'Acme', 'pending' "
-        "from generate_series(1, %s) n",
-        [2 * leads],
-    )
+class Taken(NamedTuple):
+    rate: float
+    """Mails, or task runs, a second."""
+    cpu: float
+    """Milliseconds a mail, or a task run, of all that takes part but Gmail."""
+
+
+def script(there: World, leads: int) -> Taken:
+    there.db.execute(TABLE.format(leads=leads).encode())
     before = there.cpu()["postgres"]
-    script = said(there.start("benchmarks.peer_asyncio", str(leads)))
-    spent = there.cpu()["postgres"] - before + script["cpu"]
-    yield told("peer: asyncio and httpx, no engine", leads / script["seconds"], "/s")
-    plain = 1000 * spent / leads
-    yield told("peer: asyncio and httpx, CPU a mail", plain, " ms")
-    yield at_most("CPU a mail: direct, grouped, beside that script's", grouped, plain, " ms")
-    if not has_redis or find_spec("celery") is None:
-        yield told("peer: Celery", "not measured: no redis-server, or no Celery in .venv")
-        return
-    before = there.cpu()["postgres"]
+    ran = said(there.start("benchmarks.peer_asyncio", str(leads)))
+    spent = there.cpu()["postgres"] - before + ran["cpu"]
+    return Taken(leads / ran["seconds"], 1000 * spent / leads)
+
+
+def celery(there: World, leads: int) -> Taken:
+    there.db.execute(TABLE.format(leads=leads).encode())
     with _redis() as (port, redis), _celery(there, port) as worker:
-        cpu = cpu_of(redis) + cpu_of(worker)
-        sent = said(there.start("benchmarks.peer_celery", str(port), str(leads)))
-        while there.one("select count(*) from peer_leads where status = 'sent'") < 2 * leads:
+        before = there.cpu()["postgres"] + cpu_of(redis) + cpu_of(worker)
+        ran = said(there.start("benchmarks.peer_celery", str(port), str(leads)))
+        while there.one("select count(*) from peer_leads where status = 'sent'") < leads:
             time.sleep(0.2)
-        seconds = time.monotonic() - sent["began"]
-        spent = (
-            cpu_of(redis) + cpu_of(worker) - cpu + there.cpu()["postgres"] - before + sent["cpu"]
-        )
-    yield told("peer: Celery (prefork, 32)", leads / seconds, "/s")
-    yield told("peer: Celery, CPU a mail", 1000 * spent / leads, " ms")
+        seconds = time.monotonic() - ran["began"]
+        spent = there.cpu()["postgres"] + cpu_of(redis) + cpu_of(worker) - before + ran["cpu"]
+    return Taken(leads / seconds, 1000 * spent / leads)
+
+
+def prefect_alone(there: World, leads: int) -> Taken:
+    before = there.cpu()["prefect"]
+    ran = said(there.start("benchmarks.peer_prefect", str(leads)))
+    there.rest()
+    spent = there.cpu()["prefect"] - before + ran["cpu"]
+    return Taken(leads / ran["seconds"], 1000 * spent / leads)
+
+
+SCRIPT = "asyncio and httpx, no engine"
+PREFECT = "Prefect alone, a task run that does nothing"
+CELERY = "Celery (prefork, 32)"
+ALL: dict[str, Callable[[World, int], Taken]] = {
+    SCRIPT: script,
+    PREFECT: prefect_alone,
+    CELERY: celery,
+}
+
+
+def there_are() -> list[str]:
+    """Those that can be measured here."""
+    has_celery = shutil.which("redis-server") and find_spec("celery")
+    return [name for name in ALL if name != CELERY or has_celery]
 
 
 @contextmanager
