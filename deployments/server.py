@@ -89,10 +89,10 @@ def running_server(
         **(more or {}),
         "PREFECT_API_URL": f"{address}/api",
     }
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    options = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, *command],
+            [sys.executable, "-m", "deployments.prefect_cli", *options],
             cwd=home,
             env=environment,
             stdin=subprocess.DEVNULL,

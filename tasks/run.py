@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 
 from outreach.composing import compose
 from outreach.errors import StoreUnavailable
+from outreach.garbage import rarely_collected
 from outreach.mime import Attachment, Mail
 from outreach.models import Claim, LeadCounts, Outcome
 from outreach.render import pixel_url
@@ -116,7 +117,8 @@ def owned(campaign: UUID) -> Iterator[CampaignRun]:
     )
     heartbeat.start()
     try:
-        yield run
+        with rarely_collected():
+            yield run
     finally:
         run.stop()
         over.set()
