@@ -29,7 +29,7 @@ POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 test-postgres15: .venv/ready
 	POSTGRES_BIN=$(POSTGRES_15) $(BIN)/pytest -q -n 2 --dist loadfile tests/sql
 
-# How fast, how flat: some fifteen quiet minutes. ONLY=pace,start chooses, QUICK=1 tries it, OUT=FILE keeps it.
+# How fast, how flat: half a quiet hour. ONLY=pace,start chooses, QUICK=1 tries it, OUT=FILE keeps it.
 bench: .venv/bench
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
