@@ -113,7 +113,7 @@ def _workers(there: World) -> Iterator[None]:
 
 
 def _api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
-    answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=30)
+    answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
     answer.raise_for_status()
     found: dict[str, str] = answer.json() if answer.content else {}
     return found

@@ -6,8 +6,27 @@ select set_config('outreach.new_tables', coalesce(string_agg(name, ','), ''), fa
 from unnest(array['companies', 'leads', 'accounts', 'campaigns', 'campaign_accounts', 'campaign_leads']) wanted (name)
 where to_regclass('public.' || name) is null;
 
+-- A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then chance. What is made together lies together,
+-- in the table and in its indexes, so that a claim in a large table changes few pages.
+create or replace function public.time_ordered_id() returns uuid
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  -- Of a random one's version, 4, two bits more make 7.
+  select encode(
+    set_bit(set_bit(
+      overlay(
+        uuid_send(gen_random_uuid())
+        placing substring(int8send(floor(1000 * extract(epoch from clock_timestamp()))::bigint) from 3)
+        from 1 for 6),
+      52, 1), 53, 1),
+    'hex')::uuid;
+$$;
+
 create table if not exists public.companies (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default public.time_ordered_id(),
   user_id uuid,
   name text,
   domain text,
@@ -16,7 +35,7 @@ create table if not exists public.companies (
 );
 
 create table if not exists public.leads (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default public.time_ordered_id(),
   user_id uuid,
   company_id uuid references public.companies (id) on delete set null,
   email text not null,
@@ -53,7 +72,7 @@ create table if not exists public.campaign_accounts (
 );
 
 create table if not exists public.campaign_leads (
-  id uuid primary key default gen_random_uuid(),
+  id uuid primary key default public.time_ordered_id(),
   campaign_id uuid not null references public.campaigns (id) on delete cascade,
   lead_id uuid references public.leads (id) on delete set null,
   status text not null default 'pending'

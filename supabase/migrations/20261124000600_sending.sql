@@ -266,9 +266,14 @@ begin
   if claims is not null then
     return next pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', claims);
     return;
-  elsif not exists (
-    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
-  ) then
+  end if;
+  -- As rows again: by campaign_leads_by_status, not past all that was sent.
+  perform from public.campaign_leads cl
+  where (cl.campaign_id, cl.status, cl.id) >= (campaign, 'pending', lowest)
+    and (cl.campaign_id, cl.status, cl.id) <= (campaign, 'pending', highest)
+  order by cl.campaign_id, cl.status, cl.id
+  limit 1;
+  if not found then
     return next pg_catalog.jsonb_build_object('answer', 'done');
     return;
   end if;

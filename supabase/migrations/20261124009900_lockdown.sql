@@ -22,7 +22,7 @@ declare
     'mails_of_account', 'mark_account_unusable', 'next_opening', 'note_dispatch', 'pause_account', 'pause_campaign',
     'put_off', 'read_credentials', 'record_outcome', 'release_run', 'remove_account', 'renew_run', 'resolve_lead',
     'resume_campaign', 'retry_failed', 'save_account', 'schema_version', 'settle_by_hand', 'start_campaign',
-    'sweep_cancelled', 'take_due', 'told_window'
+    'sweep_cancelled', 'take_due', 'time_ordered_id', 'told_window'
   ];
   f regprocedure;
   r name;

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import psycopg
 import pytest
@@ -464,7 +464,10 @@ def test_a_mail_of_a_new_campaign_reads_no_more_when_thousands_were_sent(build: 
 
 @pytest.mark.parametrize("pace", [0, 600])
 def test_a_claim_reads_no_more_when_thousands_were_sent(build: Any, pace: float) -> None:
-    """Beside a larger campaign that is all pending: what the planner knows of that one misleads it."""
+    """Beside a larger campaign that is all pending: what the planner knows of that one misleads it.
+
+    What is pending comes last, as it does in a campaign that is claimed in the order of its ids.
+    """
     account = build.account()
     large = build.campaign(account)
     insert = (
@@ -476,6 +479,8 @@ def test_a_claim_reads_no_more_when_thousands_were_sent(build: Any, pace: float)
     build.db.execute("vacuum analyze campaign_leads")
     campaign = build.campaign(account, leads=20)
     build.db.execute(insert, (3000, campaign, account, "sent", "2026-11-24"))
+    last = "update campaign_leads set id = ('ffff' || right(id::text, -4))::uuid where campaign_id = %s and status = 'pending'"
+    build.db.execute(last, [campaign])
     run = build.begin(campaign)
     before = rows_read(build.db)
     for _ in range(6):
@@ -503,3 +508,24 @@ def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:
     build.claim(campaign, run, at=1, per_day=1)
     build.claim(campaign, run, at=1, pace=600)
     assert rows_read_in_order(build.db) == before
+
+
+def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connection) -> None:
+    """UUIDs of version 7: a claim in a large table then changes few pages."""
+    rows = db.execute(
+        "select time_ordered_id(), extract(epoch from clock_timestamp())::float8"
+        " from generate_series(1, 2000)"
+    ).fetchall()
+    ids = [made for made, _ in rows]
+    milliseconds = [made.int >> 80 for made in ids]
+    assert {(made.version, made.variant) for made in ids} == {(7, RFC_4122)}
+    assert len(set(ids)) == 2000
+    assert milliseconds == sorted(milliseconds)
+    assert all(
+        0 <= at * 1000 - made < 1000 for made, (_, at) in zip(milliseconds, rows, strict=True)
+    )
+    defaults = db.execute(
+        "select table_name::text from information_schema.columns where table_schema = 'public'"
+        " and column_name = 'id' and column_default = 'time_ordered_id()'"
+    ).fetchall()
+    assert {name for (name,) in defaults} == {"companies", "leads", "campaign_leads"}
