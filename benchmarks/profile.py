@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import requests
+import urllib3
 
 from benchmarks import sender
 from outreach.gmail.mailbox import Gmail
@@ -28,7 +28,7 @@ STEPS: dict[str, tuple[type, str]] = {
     "commit": (Gmail, "commit"),
     "record_outcome": (Store, "record_outcome"),
     "claim_leads": (Store, "claim_leads"),
-    "posting": (requests.adapters.HTTPAdapter, "send"),
+    "posting": (urllib3.HTTPConnectionPool, "urlopen"),
     "database": (Postgres, "call"),
     "psycopg": (psycopg.Connection, "execute"),
 }

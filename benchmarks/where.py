@@ -18,7 +18,7 @@ def run(*, quick: bool) -> Iterator[Line]:
         "begin_attempt and record_outcome": spent["begin_attempt"] + spent["record_outcome"],
         "of which psycopg": spent["psycopg"],
         "the post": spent["commit"],
-        "of which requests and urllib3": spent["posting"],
+        "of which urllib3": spent["posting"],
         "claim_leads": spent["claim_leads"],
         "Prefect's engine and all else": engine,
     }
