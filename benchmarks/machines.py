@@ -113,7 +113,10 @@ def _workers(there: World) -> Iterator[None]:
 
 
 def _api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
-    answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
+    url = f"{there.prefect.api}{path}"
+    answer = httpx.request(method, url, json=content, timeout=120)
+    while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # another was writing: ask again
+        answer = httpx.request(method, url, json=content, timeout=120)
     answer.raise_for_status()
     found: dict[str, str] = answer.json() if answer.content else {}
     return found

@@ -50,6 +50,8 @@ security invoker
 set search_path = ''
 -- Whether anything is pending: where most rows are, the planner would read the table from its start.
 set enable_seqscan = off
+-- What the campaign holds: it would sort all the leads of the campaign instead, the sent ones too.
+set enable_incremental_sort = off
 -- In a large table it would plan each statement anew each time, which takes as long as the claim itself.
 set plan_cache_mode = force_generic_plan
 set statement_timeout = '60s'
@@ -62,10 +64,12 @@ as $$
 declare
   c public.campaigns;
   a public.accounts;
+  sender record;
   t timestamptz;
   pace double precision;
   per_day integer;
   sharing bigint;
+  may_hold bigint;
   slot timestamptz;
   room bigint;
   picked uuid[];
@@ -104,12 +108,29 @@ begin
     select ceil(most::numeric / greatest(count(*), 1)) into share
     from public.campaign_accounts ca where ca.campaign_id = campaign;
 
-    for a in
-      select x.* from public.accounts x
+    for sender in
+      select x as account, coalesce(own.leads, 0) as held, own.last_slot
+      from public.accounts x
       join public.campaign_accounts ca on ca.account_id = x.id and ca.campaign_id = campaign
+      left join (
+        select held.account_id, count(*) as leads, max(held.slot) as last_slot
+        from (
+          -- As rows, in order and with a limit: by campaign_leads_claimed, not past all that was sent.
+          select cl.assigned_account_id as account_id, cl.next_attempt_at as slot
+          from public.campaign_leads cl
+          where (cl.campaign_id, cl.claim_token) >= (campaign, lowest)
+            and (cl.campaign_id, cl.claim_token) <= (campaign, highest)
+            and cl.claim_token is not null
+          order by cl.campaign_id, cl.claim_token
+          limit 10 * most
+        ) held
+        where held.slot > t
+        group by held.account_id
+      ) own on own.account_id = x.id
       order by x.id
       for no key update of x
     loop
+      a := sender.account;
       t := coalesce(now, clock_timestamp());
       -- At most a day: a pace that no calendar can hold must not stop the run.
       pace := least(coalesce(a.pace_seconds, default_pace), 86400);
@@ -134,27 +155,26 @@ begin
           candidate := public.below_daily_limit_at(a.id, per_day, t);
           candidate_why := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
         else
-          -- A claim reaches ahead, shared by the live campaigns on the account, so that a crash wastes
-          -- little and campaigns take turns; at least one lead, so that a slow pace moves at all.
+          -- A claim reaches ahead, so that a crash wastes little. Of that a campaign holds its share, so that
+          -- the live ones take turns whoever asks first, and at least one lead, so that a slow pace moves.
           slot := greatest(a.next_send_at, t);
           if pace > 0 then
             select count(*) into sharing
             from public.campaign_accounts ca
             join public.campaigns x on x.id = ca.campaign_id
             where ca.account_id = a.id and x.status = 'running' and x.lease_until > t;
-            candidate := slot - reach_seconds / greatest(sharing, 1) * interval '1 second';
+            may_hold := least(1 + floor(reach_seconds / greatest(sharing, 1) / pace), most);
+            room := least(
+              room,
+              may_hold - sender.held,
+              greatest(
+                1 + floor((reach_seconds - extract(epoch from slot - t)) / pace),
+                (sender.held = 0)::integer));
+            -- When half of it is left: not a claim for each mail.
+            candidate := greatest(
+              slot - reach_seconds / 2 * interval '1 second',
+              sender.last_slot - may_hold / 2 * pace * interval '1 second');
             candidate_why := pg_catalog.format('the pace of %s', a.email);
-            if candidate <= t then
-              room := least(room, 1 + floor(extract(epoch from t - candidate) / pace));
-            elsif exists (
-              select from public.campaign_leads cl
-              where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending'
-                and cl.assigned_account_id = a.id and cl.claimed_until > t
-            ) then
-              room := 0;
-            else
-              room := 1;
-            end if;
           end if;
 
           -- Compared as rows, here and below: only campaign_leads_claimable has this order. By `=` any index
@@ -169,7 +189,7 @@ begin
               and (cl.claimed_until is null or cl.claimed_until <= t)
               and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
             order by cl.assigned_account_id, cl.campaign_id, cl.id
-            limit least(room, share)
+            limit greatest(least(room, share), 0)
             for update skip locked
           ) ready;
 

@@ -1,5 +1,6 @@
 """claim_leads, fail_lead, defer_lead: who gets which lead, and when it may go."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -208,24 +209,46 @@ def test_the_next_claim_goes_on_where_the_last_one_ended(build: Any) -> None:
 
 
 def test_leads_out_of_reach_go_later_and_the_answer_says_when(build: Any) -> None:
-    """Until the next slot is thirty seconds ahead."""
+    """When half of the thirty seconds is left: not a claim for each mail."""
     campaign = build.campaign(build.account(), leads=20)
     run = build.begin(campaign)
     build.claim(campaign, run, pace=2)
     assert build.claim(campaign, run, pace=2) == {
         "answer": "later",
-        "wait_seconds": 2,
+        "wait_seconds": 17,
         "waiting_for": "the pace of ann@us.test",
     }
 
 
-def test_two_campaigns_share_an_accounts_pace_and_take_turns(build: Any) -> None:
-    """Half the reach each, and no slot twice."""
+def test_two_campaigns_share_an_accounts_pace(build: Any) -> None:
+    """Half the reach each, and no slot twice; who holds half of its share asks again."""
     account = build.account()
     one, two = build.campaign(account, leads=20), build.campaign(account, leads=20)
     first, second = build.begin(one), build.begin(two)
     slots = waits(build.claim(one, first, pace=2)) + waits(build.claim(two, second, pace=2))
-    assert slots == [2.0 * n for n in range(9)]
+    assert slots == [2.0 * n for n in range(16)]
+    later = build.claim(one, first, pace=2)
+    assert (later["answer"], later["wait_seconds"]) == ("later", 17)
+
+
+def test_campaigns_take_turns_whoever_asks_first(build: Any) -> None:
+    """One is ahead and asks first each second: no slot is lost, and each gets its third of a minute."""
+    account = build.account()
+    campaigns = [build.campaign(account, leads=90) for _ in range(3)]
+    runs = [build.begin(campaigns[0], lease=600)]
+    sent: list[tuple[float, int]] = []
+    for at in range(120):
+        if at == 5:
+            runs += [build.begin(campaign, at=at, lease=600) for campaign in campaigns[1:]]
+        for number, run in enumerate(runs):
+            answer = build.claim(campaigns[number], run, at=at, pace=1)
+            if answer["answer"] == "claimed":
+                sent += [(at + wait, number) for wait in waits(answer)]
+    assert sorted(slot for slot, _ in sent) == [float(n) for n in range(len(sent))]
+    begin = next(slot for slot, number in sorted(sent) if number == 2)
+    for minute in range(int(begin), 60):
+        shares = Counter(number for slot, number in sent if minute <= slot < minute + 60)
+        assert min(shares[number] for number in range(3)) >= 15, (minute, shares)
 
 
 def test_a_campaign_whose_run_is_dead_does_not_halve_the_reach(build: Any) -> None:
@@ -237,14 +260,15 @@ def test_a_campaign_whose_run_is_dead_does_not_halve_the_reach(build: Any) -> No
 
 
 def test_a_slow_pace_hands_out_one_lead(build: Any) -> None:
-    """However far ahead its slot is; the next one when that is in reach or has gone."""
-    campaign = build.campaign(build.account(), leads=3)
+    """However far ahead its slot is; the next one when that is due."""
+    campaign = build.campaign(build.account(), leads=4)
     run = build.begin(campaign)
-    first = build.claim(campaign, run, pace=600)
-    later = build.claim(campaign, run, pace=600)
-    build.attempt(first["claims"][0], run, pace=600)
-    second = build.claim(campaign, run, at=1, pace=600)
-    assert (waits(first), later["answer"], waits(second)) == ([0.0], "later", [599.0])
+    due, ahead = (build.claim(campaign, run, pace=600) for _ in range(2))
+    build.attempt(due["claims"][0], run, pace=600)
+    later = build.claim(campaign, run, at=1, pace=600)
+    third = build.claim(campaign, run, at=600, pace=600)
+    assert (waits(due), waits(ahead), waits(third)) == ([0.0], [600.0], [600.0])
+    assert later["answer"] == "later"
 
 
 def test_an_account_keeps_its_own_pace(build: Any) -> None:
