@@ -246,7 +246,9 @@ def test_campaigns_take_turns_whoever_asks_first(build: Any) -> None:
                 sent += [(at + wait, number) for wait in waits(answer)]
     assert sorted(slot for slot, _ in sent) == [float(n) for n in range(len(sent))]
     begin = next(slot for slot, number in sorted(sent) if number == 2)
-    for minute in range(int(begin), 60):
+    minutes = range(int(begin), 60)
+    assert minutes
+    for minute in minutes:
         shares = Counter(number for slot, number in sent if minute <= slot < minute + 60)
         assert min(shares[number] for number in range(3)) >= 15, (minute, shares)
 
