@@ -115,18 +115,23 @@ class World:
 
     def rest(self) -> None:
         """Wait until Prefect's server has nothing more to write down."""
-        server, spent = psutil.Process(self.prefect.process.pid), float("inf")
+        spent = float("inf")
         while spent > IDLE:
-            before = cpu_of(server)
+            before = self._cpu_of_prefect()
             time.sleep(1)
-            spent = cpu_of(server) - before
+            spent = self._cpu_of_prefect() - before
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far of what serves the sender, by name."""
         return {
             "postgres": cpu_of(self.database),
-            "prefect": cpu_of(psutil.Process(self.prefect.process.pid)),
+            "prefect": self._cpu_of_prefect(),
         }
+
+    def _cpu_of_prefect(self) -> float:
+        """Its server's and its database's."""
+        pids = self.prefect.process.pid, self.prefect.database.pid
+        return sum(cpu_of(psutil.Process(pid)) for pid in pids)
 
 
 def said(process: "subprocess.Popen[str]") -> dict[str, Any]:

@@ -16,8 +16,6 @@ WORKERS = 3
 ACCOUNTS = 6
 PACE = 0.5
 MINUTE = 60.0
-TRIES = 5
-"""Prefect on SQLite answers 503, with nothing done, to a request that met another one's write."""
 
 
 def run(*, quick: bool) -> Iterator[Line]:
@@ -115,10 +113,7 @@ def _workers(there: World) -> Iterator[None]:
 
 
 def _api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
-    for _ in range(TRIES):
-        answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
+    answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
     answer.raise_for_status()
     found: dict[str, str] = answer.json() if answer.content else {}
     return found

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import httpx
+import psycopg
 
 from benchmarks.harness import World, world
 from benchmarks.sender import peak_mb
@@ -59,5 +60,6 @@ def _recorded(there: World, run: str, expected: int) -> int:
 
 
 def _database_mb(there: World) -> float:
-    files = (there.folder / "prefect").glob("prefect.db*")
-    return sum(file.stat().st_size for file in files) / 2**20
+    with psycopg.connect(there.prefect.database.url.get_secret_value()) as db:
+        ((size,),) = db.execute("select pg_database_size(current_database())").fetchall()
+    return float(size) / 2**20

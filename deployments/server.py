@@ -1,7 +1,11 @@
 """A Prefect server of this machine's own, set up for the load that campaigns make.
 
 `prefect server start --background` dies on its first log line, so it runs in the foreground as our
-child; the ephemeral server loses task runs, so nobody relies on that one.
+child; the ephemeral server loses task runs, so nobody relies on that one. Its database is an
+embedded Postgres: on SQLite it answers 503 to whoever starts a run while another request writes,
+and at times lets no write through for a minute.
+
+`python -m deployments.server HOME [PORT]` serves what lies under HOME, until Ctrl-C.
 """
 
 import os
@@ -14,11 +18,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import httpx
+import typer
 
 from outreach.errors import ConfigurationError
+from outreach.local import postgres
 
+PORT = 4200
 SETTINGS = {
     # Task runs are recorded in batches: 186 a second instead of 55.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -61,6 +69,7 @@ class Server:
     api: str
     """http://127.0.0.1:PORT/api"""
     process: subprocess.Popen[bytes]
+    database: postgres.Server
     log: Path
 
 
@@ -75,36 +84,49 @@ def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
 def running_server(
     home: Path, port: int | None = None, more: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """A server with its UI, its state under `home`. Ended, and waited for, at the exit.
+    """A server with its UI, its database and all state under `home`. Ended at the exit.
 
-    `more` are settings of Prefect's beside those above: another database, say.
+    `more` are settings of Prefect's beside those above: a password, say.
     Raises ConfigurationError when the port is taken or the server does not come up.
     """
     home.mkdir(parents=True, exist_ok=True)
-    port = _free(port)
-    address = f"http://127.0.0.1:{port}"
-    # The API's own address goes to the UI: it has to be known before the server starts.
-    environment = {
-        **isolated_environment(home),
-        **(more or {}),
-        "PREFECT_API_URL": f"{address}/api",
-    }
+    log = home / "server.log"
+    with postgres.temporary(home, durable=True) as database:
+        port = _free(port)
+        api = f"http://127.0.0.1:{port}/api"
+        environment = {
+            **isolated_environment(home),
+            **(more or {}),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": _for_sqlalchemy(database),
+            # The API's own address goes to the UI: it has to be known before the server starts.
+            "PREFECT_API_URL": api,
+        }
+        process = _launch(home, log, port, environment)
+        try:
+            _wait_until_healthy(process, api, log)
+            yield Server(api, process, database, log)
+        finally:
+            end(process, STOP_SECONDS)
+
+
+def _for_sqlalchemy(database: postgres.Server) -> str:
+    return database.url.get_secret_value().replace("postgresql:", "postgresql+asyncpg:", 1)
+
+
+def _launch(
+    home: Path, log: Path, port: int, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
     options = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+    with log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "deployments.prefect_cli", *options],
             cwd=home,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=file,
+            stderr=file,
             start_new_session=True,
         )
-    try:
-        _wait_until_healthy(process, f"{address}/api", home / "server.log")
-        yield Server(f"{address}/api", process, home / "server.log")
-    finally:
-        end(process, STOP_SECONDS)
 
 
 def _free(port: int | None) -> int:
@@ -138,3 +160,20 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def main(home: Path, port: Annotated[int, typer.Argument(min=0, max=65535)] = PORT) -> None:
+    """Serve what lies under HOME, until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with prefect_server(home, port) as api:
+            print(api.removesuffix("/api"), flush=True)  # noqa: T201 - for a person, or a script
+            signal.pause()
+    except KeyboardInterrupt:
+        return
+    except ConfigurationError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -62,7 +62,7 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
             _say(console, f"The run:    {api.removesuffix('/api')}/runs/flow-run/{flow_run}")
             console.input("\nPress Enter to end the sandbox and the server. ")
     _say(console, f"\nThe mails again:  outreach sandbox --data '{home / 'mails'}'")
-    _say(console, f"The run again:    PREFECT_HOME='{home / 'prefect'}' prefect server start")
+    _say(console, f"The run again:    {sys.executable} -m deployments.server '{home / 'prefect'}'")
     _say(console, f"                  http://127.0.0.1:4200/runs/flow-run/{flow_run}")
     _say(console, "Next:             README.md, “A first campaign, by hand”")
 

@@ -108,7 +108,7 @@ def running(home: Path) -> Server | None:
 def temporary(
     home: Path, *, bin_dir: Path | None = None, durable: bool = False
 ) -> Iterator[Server]:
-    """A server for a test: stopped at exit, whatever happened."""
+    """A server that is stopped at the exit, whatever happened."""
     try:
         yield start(home, bin_dir=bin_dir, durable=durable)
     finally:

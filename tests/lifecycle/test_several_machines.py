@@ -23,9 +23,8 @@ from prefect.settings import (
     PREFECT_LOGGING_LEVEL,
     temporary_settings,
 )
-from pydantic import SecretStr
 
-from deployments.server import running_server
+from deployments.server import Server, running_server
 from outreach.store import Store
 from tests.lifecycle.conftest import PACE_SECONDS, ROOT, World, deploy, environment
 from tests.programs import needed
@@ -44,26 +43,11 @@ print(len(outreach.migrate.migrations()))
 
 
 @pytest.fixture(scope="module")
-def prefect_database(server: SecretStr) -> str:
-    """A database of Prefect's own on the tests' Postgres."""
-    address = server.get_secret_value()
-    with psycopg.connect(address, autocommit=True) as db:
-        db.execute("create database prefect")
-    return address.rpartition("/")[0] + "/prefect"
-
-
-@pytest.fixture(scope="module")
-def prefect_api(prefect_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on that database which asks for a password."""
-    home = tmp_path_factory.mktemp("prefect-on-postgres")
-    more = {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database.replace(
-            "postgresql://", "postgresql+asyncpg://"
-        ),
-        "PREFECT_SERVER_API_AUTH_STRING": AUTH,
-    }
+def server_of_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It asks for a password."""
+    home = tmp_path_factory.mktemp("prefect-with-password")
     with (
-        running_server(home, None, more) as running,
+        running_server(home, None, {"PREFECT_SERVER_API_AUTH_STRING": AUTH}) as running,
         temporary_settings(
             {
                 PREFECT_API_URL: running.api,
@@ -74,7 +58,12 @@ def prefect_api(prefect_database: str, tmp_path_factory: pytest.TempPathFactory)
             }
         ),
     ):
-        yield running.api
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prefect_api(server_of_prefect: Server) -> str:
+    return server_of_prefect.api
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +143,7 @@ def two_campaigns(store: Store) -> list[UUID]:
 
 
 def test_two_machines_send_two_campaigns_over_the_same_accounts(
-    world: World, deployed: str, installed: Path, prefect_database: str
+    world: World, deployed: str, installed: Path, server_of_prefect: Server
 ) -> None:
     """A campaign each; the accounts keep their pace over both, and Prefect's rows are in Postgres."""
     campaigns = two_campaigns(world.store)
@@ -178,7 +167,7 @@ def test_two_machines_send_two_campaigns_over_the_same_accounts(
     gaps = [after - before for (times,) in starts for before, after in pairwise(times)]
     assert len(gaps) == 2 * LEADS - len(SENDERS)
     assert min(gaps) >= 0.95 * PACE_SECONDS - 0.001  # what begin_attempt allows
-    with psycopg.connect(prefect_database) as db:
+    with psycopg.connect(server_of_prefect.database.url.get_secret_value()) as db:
         kept = db.execute("select id from flow_run where id = any (%s)", [runs]).fetchall()
     assert {row[0] for row in kept} == set(runs)
 
