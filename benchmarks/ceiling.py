@@ -2,7 +2,7 @@
 
 Pace 0, 50 ms latency, a 100 KB PDF, 32 in flight, 4 accounts. A rate is the number of mails over
 the time from the start of the flow (or of the script) until the last outcome is recorded. The
-machine is not the same all the time, so each is measured three times, in turns: the medians.
+machine is not the same all the time, so each is measured five times, in turns: the medians.
 """
 
 import time
@@ -26,9 +26,10 @@ RATES = {
 """Mails a second, by scope and whether each lead is a task run of its own."""
 CPU = {False: 4.0, True: 14.0}
 """Milliseconds a mail, of sender, Prefect server and Postgres together."""
-BESIDE = {False: (peers.SCRIPT, 1.0), True: (peers.PREFECT, 1.4)}
+BESIDE = {("send", False): (peers.SCRIPT, 1.0), ("send", True): (peers.PREFECT, 1.4)}
 """What that is beside others, whatever the machine: no more than a script without any engine;
 with a task run a lead 14 ms, where Prefect alone takes 10."""
+TURNS = 5
 RECORDED_SECONDS = 30.0
 
 
@@ -40,15 +41,18 @@ def run(*, quick: bool) -> Iterator[Line]:
         # A server's first flow run costs it some 0.6 s of CPU, once in its life.
         there.send(there.campaign(20, there.accounts(1)))
         there.posts()
-        for _ in range(1 if quick else 3):
+        for _ in range(1 if quick else TURNS):
             for (scope, rows), trials in ours.items():
                 trials.append(_sent(there, leads, scope, rows=rows))
-            for peer, taken in others.items():
-                taken.append(peers.ALL[peer](there, leads))
+                if (scope, rows) in BESIDE:
+                    peer = BESIDE[scope, rows][0]
+                    others[peer].append(peers.ALL[peer](there, leads))
+            if peers.CELERY in others:
+                others[peers.CELERY].append(peers.celery(there, leads))
     for (scope, rows), trials in ours.items():
         yield from _told(trials, leads, scope, rows=rows)
-        if scope == "send":
-            yield _beside(trials, others, rows=rows)
+        if (scope, rows) in BESIDE:
+            yield _beside(trials, others, scope, rows=rows)
     for peer, taken in others.items():
         yield told(f"peer: {peer}", median(one.rate for one in taken), "/s")
         yield told(f"peer: {peer}, CPU", median(one.cpu for one in taken), " ms")
@@ -110,11 +114,13 @@ def _told(trials: Sequence[Trial], leads: int, scope: str, *, rows: bool) -> Ite
     yield told(f"CPU a mail: {name}, where", where)
 
 
-def _beside(trials: Sequence[Trial], others: dict[str, list[peers.Taken]], *, rows: bool) -> Line:
+def _beside(
+    trials: Sequence[Trial], others: dict[str, list[peers.Taken]], scope: str, *, rows: bool
+) -> Line:
     """Of each turn by itself: what came right after one another met the same machine."""
-    peer, limit = BESIDE[rows]
+    peer, limit = BESIDE[scope, rows]
     times = median(trial.cpu / taken.cpu for trial, taken in zip(trials, others[peer], strict=True))
-    name = _name("send", rows=rows)
+    name = _name(scope, rows=rows)
     return at_most(f"CPU a mail: {name}, beside {peer}", times, limit, " times")
 
 

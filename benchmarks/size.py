@@ -41,9 +41,9 @@ def run(*, quick: bool) -> Iterator[Line]:
         beside = Steps(many, many.campaign(1000, many.accounts(4)))
         within = Steps(many, one_campaign)
         _forget(many)
-        for _ in range(16):  # in turns, since the machine is not the same all the time
+        for _ in range(45):  # in turns, since the machine is not the same all the time
             for steps in (small, beside, within):
-                steps.send(50)
+                steps.send(20)
         time.sleep(1.1)  # a session tells its statistics once a second
         for steps in (small, beside, within):
             steps.send(1)

@@ -150,7 +150,11 @@ begin
         candidate := a.paused_until;
         candidate_why := pg_catalog.format('the quota of %s', a.email);
       else
-        room := per_day - public.mails_of_account(a.id, t);
+        -- As begin_attempt counts: not all of the day's mails for each claim.
+        room := case
+          when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
+          else per_day - public.mails_of_account(a.id, t)
+        end;
         if room <= 0 then
           candidate := public.below_daily_limit_at(a.id, per_day, t);
           candidate_why := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);

@@ -488,6 +488,19 @@ def test_a_claim_reads_no_more_when_thousands_were_sent(build: Any, pace: float)
     assert rows_read(build.db) - before < 3000
 
 
+def test_a_claim_reads_no_more_when_the_account_sent_all_day(build: Any) -> None:
+    """Its daily limit is counted once, by the first mail, and then counted down."""
+    account = build.account(daily_limit=2000)
+    build.past_mails(account, *range(1000))
+    campaign = build.campaign(account, leads=20)
+    run = build.begin(campaign)
+    build.mail(campaign, run)
+    before = rows_read(build.db)
+    for _ in range(5):
+        assert len(build.claim(campaign, run, at=1, most=2)["claims"]) == 2
+    assert rows_read(build.db) - before < 1000
+
+
 def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:
     """A campaign whose rows lie behind those of a large one that is pending too."""
     account = build.account()
