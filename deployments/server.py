@@ -4,10 +4,9 @@
 child; the ephemeral server loses task runs, so nobody relies on that one. Its database is an
 embedded Postgres: on SQLite it answers 503 to whoever starts a run while another request writes,
 and at times lets no write through for a minute.
-
-`python -m deployments.server HOME [PORT]` serves what lies under HOME, until Ctrl-C.
 """
 
+import fcntl
 import os
 import signal
 import socket
@@ -18,15 +17,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import httpx
-import typer
 
 from outreach.errors import ConfigurationError
 from outreach.local import postgres
 
-PORT = 4200
 SETTINGS = {
     # Task runs are recorded in batches: 186 a second instead of 55.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -87,21 +83,23 @@ def running_server(
     """A server with its UI, its database and all state under `home`. Ended at the exit.
 
     `more` are settings of Prefect's beside those above: a password, say.
-    Raises ConfigurationError when the port is taken or the server does not come up.
+    Raises ConfigurationError when the port is taken, when a server of this home runs already, or
+    when the server does not come up.
     """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
-    with postgres.temporary(home, durable=True) as database:
+    _free(port)  # before there is anything to end
+    with _alone(home) as claim, postgres.temporary(home, durable=True) as database:
         port = _free(port)
         api = f"http://127.0.0.1:{port}/api"
         environment = {
             **isolated_environment(home),
-            **(more or {}),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": _for_sqlalchemy(database),
             # The API's own address goes to the UI: it has to be known before the server starts.
             "PREFECT_API_URL": api,
+            **(more or {}),
         }
-        process = _launch(home, log, port, environment)
+        process = _launch(home, log, port, environment, claim)
         try:
             _wait_until_healthy(process, api, log)
             yield Server(api, process, database, log)
@@ -109,12 +107,25 @@ def running_server(
             end(process, STOP_SECONDS)
 
 
+@contextmanager
+def _alone(home: Path) -> Iterator[int]:
+    """A lock that the server inherits: it is held as long as either of us lives."""
+    with (home / "alive").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"A Prefect server of {home} still runs; end it, or whoever started it, first."
+            ) from None
+        yield file.fileno()
+
+
 def _for_sqlalchemy(database: postgres.Server) -> str:
     return database.url.get_secret_value().replace("postgresql:", "postgresql+asyncpg:", 1)
 
 
 def _launch(
-    home: Path, log: Path, port: int, environment: Mapping[str, str]
+    home: Path, log: Path, port: int, environment: Mapping[str, str], claim: int
 ) -> "subprocess.Popen[bytes]":
     options = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("ab") as file:
@@ -125,6 +136,7 @@ def _launch(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
+            pass_fds=[claim],
             start_new_session=True,
         )
 
@@ -160,20 +172,3 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def main(home: Path, port: Annotated[int, typer.Argument(min=0, max=65535)] = PORT) -> None:
-    """Serve what lies under HOME, until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with prefect_server(home, port) as api:
-            print(api.removesuffix("/api"), flush=True)  # noqa: T201 - for a person, or a script
-            signal.pause()
-    except KeyboardInterrupt:
-        return
-    except ConfigurationError as error:
-        sys.exit(f"Error: {error}")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -43,7 +43,8 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
     """
     home = home.resolve()
     # Ended by a signal, it still ends what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     console = Console()
     console.print("Starting Postgres, a Gmail sandbox and a Prefect server on this machine …")
     home.mkdir(parents=True, exist_ok=True)
@@ -62,8 +63,6 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
             _say(console, f"The run:    {api.removesuffix('/api')}/runs/flow-run/{flow_run}")
             console.input("\nPress Enter to end the sandbox and the server. ")
     _say(console, f"\nThe mails again:  outreach sandbox --data '{home / 'mails'}'")
-    _say(console, f"The run again:    {sys.executable} -m deployments.server '{home / 'prefect'}'")
-    _say(console, f"                  http://127.0.0.1:4200/runs/flow-run/{flow_run}")
     _say(console, "Next:             README.md, “A first campaign, by hand”")
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,10 @@ STOP_SECONDS = 45.0
 
 @dataclass(frozen=True)
 class Part:
-    """A process that has to live as long as we do."""
+    """What has to live as long as we do."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    is_alive: Callable[[], bool]
     log: Path
 
 
@@ -50,7 +50,9 @@ def up(
     from outreach import settings as settings_module  # noqa: PLC0415 - after --help
 
     settings = _absolute(settings_module.load())
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, _interrupt)
     with ExitStack() as started:
         try:
             parts = _start(started, settings, port)
@@ -79,14 +81,18 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     say(f"Commands  in other terminals: export PREFECT_API_URL={server.api}")
     say("Campaigns that are due are sent. Ctrl-C ends all.")
     sys.stdout.flush()
-    return [Part("Prefect's server", server.process, server.log), serving]
+    return [
+        Part("Prefect's server", lambda: server.process.poll() is None, server.log),
+        Part("Prefect's database", server.database.is_alive, prefect_home / "postgres" / "log"),
+        serving,
+    ]
 
 
 def _watch(parts: list[Part]) -> NoReturn:
     """Until a signal, or until one of them ends by itself: raises ConfigurationError."""
     while True:
         for part in parts:
-            if part.process.poll() is not None:
+            if not part.is_alive():
                 raise ConfigurationError(
                     f"{part.name} ended by itself, so all was ended; its log is {part.log}."
                 )
@@ -155,7 +161,9 @@ def _serving(settings: "Settings", home: Path, api: str) -> Iterator[Part]:
             start_new_session=True,
         )
     try:
-        yield Part("What serves the deployments", process, home / "flows.log")
+        yield Part(
+            "What serves the deployments", lambda: process.poll() is None, home / "flows.log"
+        )
     finally:
         end(process, STOP_SECONDS)
 
@@ -177,11 +185,11 @@ def _leave_current_folder(folder: Path) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM is Ctrl-C."""
+    """SIGTERM is Ctrl-C, and so is a terminal that is closed."""
     raise KeyboardInterrupt
 
 
 def _ignore_signals() -> None:
     """What has begun to end is not left half ended by impatience; every step has its time-out."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -59,6 +59,13 @@ class Server:
     """postgresql://postgres:PASSWORD@127.0.0.1:PORT/postgres"""
     pid: int
 
+    def is_alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
 
 def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> Server:
     """Start the server of this home, or find the running one; any number of processes may ask.
@@ -400,5 +407,5 @@ def _did_not_start(folder: Path) -> ConfigurationError:
 def _failure(folder: Path, what: str) -> ConfigurationError:
     return ConfigurationError(
         f"The embedded Postgres {what}; see {folder / 'log'}, then try again, or set "
-        "DATABASE_URL to another Postgres."
+        "POSTGRES_BIN to the programs of another Postgres."
     )

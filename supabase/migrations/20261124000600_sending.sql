@@ -150,7 +150,7 @@ begin
         candidate := a.paused_until;
         candidate_why := pg_catalog.format('the quota of %s', a.email);
       else
-        -- As begin_attempt counts: not all of the day's mails for each claim.
+        -- Counted down by begin_attempt, so that no claim counts the day's mails anew.
         room := case
           when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
           else per_day - public.mails_of_account(a.id, t)
@@ -541,6 +541,10 @@ begin
   if became = 'sent' then
     update public.accounts x set quota_pauses = 0 where x.id = s.account_id and x.quota_pauses > 0
       and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
+    if s.outcome in ('not_sent', 'refused') then
+      -- A late word: one mail more than was counted, so that they are counted anew.
+      update public.accounts x set mails_left_of = null where x.id = s.account_id;
+    end if;
   end if;
   select x.* into c from public.campaigns x where x.id = s.campaign_id;
   select x.* into cl from public.campaign_leads x where x.id = s.campaign_lead_id for no key update;

@@ -353,7 +353,7 @@ def test_a_server_that_cannot_start_says_why_and_where_the_log_is(home: Path) ->
         postgres.start(home)
     assert re.fullmatch(
         rf"The embedded Postgres did not start \(could not load \S*pg_hba.conf\); see {home}/"
-        r"postgres/log, then try again, or set DATABASE_URL to another Postgres\.",
+        r"postgres/log, then try again, or set POSTGRES_BIN to the programs of another Postgres\.",
         str(error.value),
     )
 

@@ -28,6 +28,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from deployments.provision import NOTIFICATION, POOL, provision
 from deployments.server import RUN_SETTINGS, prefect_server
 from deployments.serving import served
+from outreach.errors import ConfigurationError
+from outreach.local import postgres
 from tasks.send import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +59,16 @@ def _run(api: str, home: Path, *command: str) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def test_a_second_server_of_one_home_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    """Both would end by shutting down the one database."""
+    with prefect_server(tmp_path) as api:
+        with pytest.raises(ConfigurationError, match="still runs"), prefect_server(tmp_path):
+            pass
+        counted = httpx.post(f"{api}/flows/count", json={})
+        assert (counted.status_code, counted.json()) == (200, 0)
+    assert postgres.running(tmp_path) is None
 
 
 def deployed(name: str) -> DeploymentResponse:

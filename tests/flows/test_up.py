@@ -118,8 +118,12 @@ class Machine:
         process.send_signal(number)
         status = process.wait(120)
         assert [one for one in everything if one.is_running()] == []
-        assert postgres.running(self.home) is None
+        self.nothing_runs()
         return status
+
+    def nothing_runs(self) -> None:
+        assert postgres.running(self.home) is None
+        assert postgres.running(self.home / "prefect") is None
 
     def close(self) -> None:
         for process in self.started:
@@ -129,6 +133,7 @@ class Machine:
                     process.wait(120)
             process.kill()
             process.communicate()
+        postgres.stop(self.home / "prefect")
         postgres.stop(self.home)
         self.mails.close()
 
@@ -187,7 +192,7 @@ def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine)
         assert refused.communicate()[1] == (
             f"Error: Port {machine.port} is in use by another program; end it, or choose another port.\n"
         )
-    assert postgres.running(machine.home) is None
+    machine.nothing_runs()
 
     running = machine.up_and_ready()
     second = machine.up("--port", "0")
@@ -196,4 +201,16 @@ def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine)
         f"Error: `outreach up` already runs on {machine.home}; end that one, or set OUTREACH_HOME to another folder.\n"
     )
     assert running.poll() is None
-    assert machine.end(running) == 0
+    assert httpx.get(f"{machine.api}/health").json() is True
+    assert machine.end(running, signal.SIGHUP) == 0
+
+
+def test_prefects_database_is_a_part_that_has_to_live(machine: Machine) -> None:
+    """Without it every request to the server would fail, so all is ended, and said."""
+    running = machine.up_and_ready()
+    postgres.stop(machine.home / "prefect")
+    assert running.wait(60) == 1
+    assert running.communicate()[1] == (
+        f"Error: Prefect's database ended by itself, so all was ended; its log is {machine.home}/prefect/postgres/log.\n"
+    )
+    machine.nothing_runs()

@@ -347,6 +347,31 @@ def test_a_lowered_limit_waits_for_enough_mails_to_age(build: Any) -> None:
     assert later["wait_seconds"] == DAY - 2000
 
 
+def test_what_was_counted_down_is_counted_anew_a_day_later(build: Any) -> None:
+    """A claim takes no more than the first mail of the day left, and at zero asks again."""
+    account = build.account(daily_limit=3)
+    build.past_mails(account, 2000, 1000)
+    campaign = build.campaign(account, leads=5)
+    run = build.begin(campaign, lease=2 * DAY)
+    build.mail(campaign, run)
+    assert build.claim(campaign, run, at=1)["wait_seconds"] == DAY - 2001
+    assert len(build.claim(campaign, run, at=DAY - 999)["claims"]) == 2
+
+
+def test_a_late_word_counts_against_the_daily_limit(build: Any) -> None:
+    """Two of four did not leave, and then one of them had left after all: no fifth mail."""
+    account = build.account(daily_limit=4)
+    campaign = build.campaign(account, leads=8)
+    run = build.begin(campaign)
+    late, _ = build.open(campaign, run)
+    build.record(late, "not_sent", why="x")
+    build.mail(campaign, run, "not_sent", why="x")
+    for _ in range(3):
+        build.mail(campaign, run)
+    build.record(late, "sent")
+    assert build.claim(campaign, run, at=1)["answer"] == "later"
+
+
 @pytest.mark.parametrize("hindrance", ["capped", "paused"])
 def test_an_account_that_cannot_send_now_hides_nobody(build: Any, hindrance: str) -> None:
     """The other account's leads go; then the wait of the first is told."""
