@@ -40,7 +40,6 @@ def run(*, quick: bool) -> Iterator[Line]:
     with world(send_concurrency=32) as there:
         # A server's first flow run costs it some 0.6 s of CPU, once in its life.
         there.send(there.campaign(20, there.accounts(1)))
-        there.posts()
         for _ in range(1 if quick else TURNS):
             for (scope, rows), trials in ours.items():
                 trials.append(_sent(there, leads, scope, rows=rows))
@@ -77,6 +76,7 @@ class Trial:
 
 def _sent(there: World, leads: int, scope: str, *, rows: bool) -> Trial:
     campaign = there.campaign(leads, there.accounts(4, scope=scope))
+    there.posts()  # of the peer before us
     before = there.cpu()
     sender = there.send(campaign, *(["--rows"] if rows else []))
     recorded = _until_recorded(there, sender)
@@ -99,7 +99,8 @@ def _told(trials: Sequence[Trial], leads: int, scope: str, *, rows: bool) -> Ite
     name = _name(scope, rows=rows)
     rate = median(trial.rate for trial in trials)
     yield at_least(f"ceiling: {name}", rate, RATES[scope, rows], "/s")
-    yield holds(f"ceiling: {name}, mails", leads, min(trial.mails for trial in trials))
+    wrong = [trial.mails for trial in trials if trial.mails != leads]
+    yield holds(f"ceiling: {name}, mails", leads, *(wrong[:1] or [leads]))
     recorded = max(trial.recorded for trial in trials)
     yield at_most(
         f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s"
