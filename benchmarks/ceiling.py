@@ -99,8 +99,8 @@ def _told(trials: Sequence[Trial], leads: int, scope: str, *, rows: bool) -> Ite
     name = _name(scope, rows=rows)
     rate = median(trial.rate for trial in trials)
     yield at_least(f"ceiling: {name}", rate, RATES[scope, rows], "/s")
-    wrong = [trial.mails for trial in trials if trial.mails != leads]
-    yield holds(f"ceiling: {name}, mails", leads, *(wrong[:1] or [leads]))
+    mails = next((trial.mails for trial in trials if trial.mails != leads), leads)
+    yield holds(f"ceiling: {name}, mails", leads, mails)
     recorded = max(trial.recorded for trial in trials)
     yield at_most(
         f"ceiling: {name}, all task runs in Prefect after", recorded, RECORDED_SECONDS, " s"
