@@ -15,6 +15,22 @@ as $$
     and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
+create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+-- of these nothing is taken away but by the mails that we begin.
+begin
+  if a.mails_left_of = per_day and a.mails_left > 0 then
+    return a.mails_left;
+  end if;
+  return per_day - public.mails_of_account(a.id, t);
+end
+$$;
+
 create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
 returns timestamptz
 language sql
@@ -150,11 +166,7 @@ begin
         candidate := a.paused_until;
         candidate_why := pg_catalog.format('the quota of %s', a.email);
       else
-        -- Counted down by begin_attempt, so that no claim counts the day's mails anew.
-        room := case
-          when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
-          else per_day - public.mails_of_account(a.id, t)
-        end;
+        room := public.mails_left(a, per_day, t);
         if room <= 0 then
           candidate := public.below_daily_limit_at(a.id, per_day, t);
           candidate_why := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
@@ -421,10 +433,7 @@ begin
 
   pace := least(coalesce(a.pace_seconds, default_pace), 86400);
   per_day := coalesce(a.daily_limit, default_per_day);
-  if a.mails_left_of is distinct from per_day or a.mails_left <= 0 then
-    -- Counted once, then counted down: of these nothing is taken away but by the mails that we begin.
-    a.mails_left := per_day - public.mails_of_account(a.id, t);
-  end if;
+  a.mails_left := public.mails_left(a, per_day, t);
   if a.status is distinct from 'active' then
     refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
   elsif exists (

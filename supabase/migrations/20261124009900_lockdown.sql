@@ -19,10 +19,10 @@ declare
     'claim_leads', 'crash_run', 'create_campaign', 'defer_lead', 'drafts_in_use', 'end_campaign', 'end_in_error',
     'fail_lead', 'fail_run', 'failure_reasons', 'finish_run', 'forget_dispatch', 'import_leads', 'leads_to_mail',
     'list_accounts', 'list_campaign_leads', 'list_campaigns', 'list_dispatched', 'list_mails', 'list_open_attempts',
-    'mails_of_account', 'mark_account_unusable', 'next_opening', 'note_dispatch', 'pause_account', 'pause_campaign',
-    'put_off', 'read_credentials', 'record_outcome', 'release_run', 'remove_account', 'renew_run', 'resolve_lead',
-    'resume_campaign', 'retry_failed', 'save_account', 'schema_version', 'settle_by_hand', 'start_campaign',
-    'sweep_cancelled', 'take_due', 'time_ordered_id', 'told_window'
+    'mails_left', 'mails_of_account', 'mark_account_unusable', 'next_opening', 'note_dispatch', 'pause_account',
+    'pause_campaign', 'put_off', 'read_credentials', 'record_outcome', 'release_run', 'remove_account', 'renew_run',
+    'resolve_lead', 'resume_campaign', 'retry_failed', 'save_account', 'schema_version', 'settle_by_hand',
+    'start_campaign', 'sweep_cancelled', 'take_due', 'time_ordered_id', 'told_window'
   ];
   f regprocedure;
   r name;
