@@ -6,7 +6,6 @@ embedded Postgres: on SQLite it answers 503 to whoever starts a run while anothe
 and at times lets no write through for a minute.
 """
 
-import fcntl
 import os
 import signal
 import socket
@@ -110,14 +109,12 @@ def running_server(
 @contextmanager
 def _alone(home: Path) -> Iterator[int]:
     """A lock that the server inherits: it is held as long as either of us lives."""
-    with (home / "alive").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with postgres.claimed(home) as claim:
+        if claim is None:
             raise ConfigurationError(
                 f"A Prefect server of {home} still runs; end it, or whoever started it, first."
-            ) from None
-        yield file.fileno()
+            )
+        yield claim
 
 
 def _for_sqlalchemy(database: postgres.Server) -> str:

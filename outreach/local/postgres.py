@@ -78,7 +78,7 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
         for _ in _ticks():
             if server := _ready(folder):
                 return server
-            with _claim(folder) as claim:
+            with claimed(folder) as claim:
                 if claim is None:  # some process lives: it becomes ready, or the last one dies
                     continue
                 if launches == LAUNCHES:
@@ -138,8 +138,8 @@ def _alive(folder: Path) -> bool:
 
 
 @contextmanager
-def _claim(folder: Path) -> Iterator[int | None]:
-    """The lock that the server's processes are to inherit; None while others hold it."""
+def claimed(folder: Path) -> Iterator[int | None]:
+    """The lock that a server's processes are to inherit; None while others hold it."""
     with (folder / "alive").open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
