@@ -70,6 +70,7 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     prefect_home.mkdir(parents=True, exist_ok=True)
     _leave_current_folder(prefect_home)
     from deployments.server import running_server  # noqa: PLC0415 - never a foreign one
+    from outreach.local import postgres  # noqa: PLC0415 - after --help
 
     started.enter_context(_alone(home))
     started.enter_context(_database(settings))
@@ -82,21 +83,28 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     say("Campaigns that are due are sent. Ctrl-C ends all.")
     sys.stdout.flush()
     return [
+        Part(
+            "Prefect's database",
+            lambda: postgres.is_alive(prefect_home),
+            prefect_home / "postgres" / "log",
+        ),
         Part("Prefect's server", lambda: server.process.poll() is None, server.log),
-        Part("Prefect's database", server.database.is_alive, prefect_home / "postgres" / "log"),
         serving,
     ]
 
 
 def _watch(parts: list[Part]) -> NoReturn:
-    """Until a signal, or until one of them ends by itself: raises ConfigurationError."""
-    while True:
-        for part in parts:
-            if not part.is_alive():
-                raise ConfigurationError(
-                    f"{part.name} ended by itself, so all was ended; its log is {part.log}."
-                )
+    """Until a signal, or until one of them ends by itself: raises ConfigurationError.
+
+    Each needs those before it, and may be gone sooner than what took it along: the first is named.
+    """
+    while all(part.is_alive() for part in parts):
         time.sleep(LOOK_SECONDS)
+    time.sleep(LOOK_SECONDS)
+    cause = next(part for part in parts if not part.is_alive())
+    raise ConfigurationError(
+        f"{cause.name} ended by itself, so all was ended; its log is {cause.log}."
+    )
 
 
 @contextmanager

@@ -59,13 +59,6 @@ class Server:
     """postgresql://postgres:PASSWORD@127.0.0.1:PORT/postgres"""
     pid: int
 
-    def is_alive(self) -> bool:
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
 
 def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> Server:
     """Start the server of this home, or find the running one; any number of processes may ask.
@@ -109,6 +102,11 @@ def running(home: Path) -> Server | None:
     folder = _folder(home)
     with _explained(folder):
         return _ready(folder)
+
+
+def is_alive(home: Path) -> bool:
+    """Whether any process of this home's server is left, without asking the server."""
+    return _alive(_folder(home))
 
 
 @contextmanager

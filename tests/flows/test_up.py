@@ -208,7 +208,9 @@ def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine)
 def test_prefects_database_is_a_part_that_has_to_live(machine: Machine) -> None:
     """Without it every request to the server would fail, so all is ended, and said."""
     running = machine.up_and_ready()
-    postgres.stop(machine.home / "prefect")
+    database = postgres.running(machine.home / "prefect")
+    assert database is not None
+    os.kill(database.pid, signal.SIGKILL)
     assert running.wait(60) == 1
     assert running.communicate()[1] == (
         f"Error: Prefect's database ended by itself, so all was ended; its log is {machine.home}/prefect/postgres/log.\n"
