@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo bench test test-slow test-postgres15 lifecycle chaos check format lint types imports reference lock clean
+.PHONY: demo bench test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -52,6 +52,10 @@ imports: .venv/ready
 # docs/reference.md and .env.example, from the settings, the command and the models.
 reference: .venv/ready
 	$(BIN)/python -m outreach.cli.reference
+
+# One new migration with all functions of supabase/sql; BREAKS=1 when workers of the release before may not call them.
+release-sql: .venv/ready
+	$(BIN)/python -m outreach.release_sql $(if $(BREAKS),--breaks)
 
 # Pins the whole tree with hashes, for every platform, without a registry's address.
 lock:

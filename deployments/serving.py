@@ -5,6 +5,7 @@ They are the same as in prefect.yaml, whose comments hold here too.
 
 import asyncio
 import signal
+import sys
 from typing import Any
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -16,6 +17,8 @@ from prefect.types.entrypoint import EntrypointType
 from deployments.provision import provision
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
+from outreach.errors import ConfigurationError
+from outreach.wiring import current
 
 TAGS = ["outreach"]
 POLL_SECONDS = 2.0
@@ -61,6 +64,12 @@ def main() -> None:
     """Provision the server and serve until a signal. It needs PREFECT_API_URL and our settings."""
     # A shell's background jobs ignore Ctrl-C; here it is how all ends.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        difference = current().store.compare_schema()
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
+    if difference is not None:
+        print(f"The database: {difference}.", file=sys.stderr)  # noqa: T201 - its log
     provision()
     # A stop is no pause: the next start goes on by itself.
     runner = Serving(name="outreach", query_seconds=POLL_SECONDS, pause_on_shutdown=False)

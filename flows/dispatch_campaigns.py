@@ -5,7 +5,14 @@ A web app needs no access to Prefect: it writes a campaign's row, and this flow 
 
 from prefect import flow, runtime
 
-from tasks.dispatch import follow_up, settle_all, start_due, sweep_cancelled, sweep_drafts
+from tasks.dispatch import (
+    compare_schema,
+    follow_up,
+    settle_all,
+    start_due,
+    sweep_cancelled,
+    sweep_drafts,
+)
 
 
 def named_after_minute() -> str:
@@ -17,6 +24,7 @@ def named_after_minute() -> str:
 @flow(name="dispatch-campaigns", flow_run_name=named_after_minute)
 def dispatch_campaigns() -> int:
     """Start a run for each campaign that is due; returns how many."""
+    compare_schema()
     follow_up()
     started = start_due()
     settle_all()

@@ -6,17 +6,28 @@ from uuid import UUID
 import httpx
 from prefect.client.schemas.objects import FlowRun, State
 
-from outreach.errors import ConfigurationError, OutreachError, TemporarilyUnavailable
+from outreach.errors import (
+    ConfigurationError,
+    OutreachError,
+    SchemaMismatch,
+    TemporarilyUnavailable,
+)
 from outreach.wiring import current
 from tasks.events import announce_failure
 
 
 def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
-    """The campaign ends in error, unless what stopped the run may pass: then it is released."""
+    """The campaign ends in error, unless what stopped the run may pass: then it is released.
+
+    A worker that may not call the database's functions is not the campaign's fault: it declines.
+    """
     campaign = _campaign(flow_run)
     if campaign is None:
         return
     error = state.data if isinstance(state.data, BaseException) else _raised(state)
+    if isinstance(error, SchemaMismatch):
+        current().store.decline_run(campaign, flow_run.id)
+        return
     if (passing := _passing(error)) is not None:
         failed = current().store.crash_run(campaign, flow_run.id, passing)
     else:

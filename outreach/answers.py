@@ -6,6 +6,14 @@ from uuid import UUID
 from pydantic import Field
 
 from outreach.models import Claim, LeadCounts, Model
+from outreach.schema import State
+
+
+class InstalledRelease(Model):
+    """The database's release, and how it differs from the one that the caller named."""
+
+    version: str
+    state: State
 
 
 class Begun(Model):
@@ -39,6 +47,8 @@ class Batch(Model):
     wait_seconds: float = 0
     waiting_for: str = ""
     reason: str = ""
+    installed: InstalledRelease | None = None
+    """None where the database's schema is this version's."""
 
 
 class Due(Model):

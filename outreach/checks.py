@@ -109,6 +109,16 @@ class Tally:
         ]
 
 
+# --- the database ---------------------------------------------------------------------------------
+
+
+def of_schema(difference: str | None) -> Iterator[Problem]:
+    """How the database's functions differ from this version's, where that stops nothing."""
+    if difference is not None:
+        what, _, todo = difference.partition("; ")
+        yield Problem("warning", "schema", f"The database: {what}.", todo)
+
+
 # --- the campaign ---------------------------------------------------------------------------------
 
 

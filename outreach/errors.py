@@ -115,5 +115,13 @@ class ConfigurationError(Exception):
     """A setting, or what it points to, is wrong; the message says which and what to do."""
 
 
+class SchemaMismatch(ConfigurationError):
+    """The database's schema is of a release that this version may not use; nothing was changed."""
+
+    def __init__(self, difference: str) -> None:
+        """`difference` is a clause with what to do: `its schema is of …; run …`."""
+        super().__init__(f"The database does not fit this version: {difference}.")
+
+
 class Rejected(Exception):
     """What was asked for cannot be done; the message says why and what to do instead."""

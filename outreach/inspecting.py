@@ -58,9 +58,12 @@ class Inspecting:
     ) -> Report:
         """All pending leads, or the first `most` of them; `news` tells how far it is.
 
-        Raises CampaignNotFound and StoreUnavailable.
+        Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
         """
+        difference = self._store.compare_schema()
         facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
+        for problem in checks.of_schema(difference):
+            tally.add(problem, count=facts.leads.pending)
         for problem, leads in checks.of_campaign(facts, now):
             tally.add(problem, count=leads)
         for problem in checks.of_attachment(self._attachment(facts), here=self._here):

@@ -1,100 +1,147 @@
-"""Brings a database's schema up to date: the files of supabase/migrations, in order, repeatably."""
+"""Brings a database's schema up to date: what it lacks, in one transaction."""
 
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from pathlib import Path
+import time
+from typing import NamedTuple
 
 import psycopg
 from psycopg import errors
 from pydantic import SecretStr
 
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, SchemaMismatch
+from outreach.schema import Migration, SchemaVersion, migrations, release, told
 
-_RECORD = """
+_LOG = """
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (
   version text primary key, statements text[], name text
 );
 """
+LOCK_SECONDS = 5
+"""How long it waits for a table that senders use, and so holds up those that come after it."""
+TRIES = 6
+_BUSY = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
-def migrations() -> list[tuple[str, str, str]]:
-    """(version, name, SQL) of every migration, oldest first."""
-    found = sorted(
-        (entry for entry in packaged("migrations", "supabase/migrations").iterdir()
-         if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )  # fmt: skip
-    return [
-        (version, name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
-        for entry in found
-        for version, _, name in [entry.name.partition("_")]
-    ]
+class Migrated(NamedTuple):
+    applied: list[str]
+    """The versions that were new."""
+    mended: bool
+    """Whether functions that were changed by hand were put back."""
 
 
-def migrate(url: SecretStr) -> list[str]:
-    """Run every migration, each in a transaction of its own; the versions that were new.
+def migrate(url: SecretStr) -> Migrated:
+    """Apply all that is missing, or nothing: whatever stops it leaves the schema as it was.
 
-    Each one may run again, so all of them do: that mends a schema that was changed by hand. They
-    are noted where the Supabase CLI notes its own, so that either tool may be used.
-    Raises ConfigurationError when the database cannot be reached or refuses.
+    Of several releases of the functions the newest alone is run; again, where functions were
+    changed by hand since. What was applied is noted where the Supabase CLI notes it, so that
+    either tool may be used. Another migration at the same time is waited for.
+    Raises ConfigurationError when the database cannot be reached, refuses, or is newer.
     """
-    try:
-        with psycopg.connect(url.get_secret_value(), autocommit=True, connect_timeout=10) as db:
-            # Two processes may start on a new database at the same moment.
-            db.execute("select pg_advisory_lock(hashtext('outreach.migrate'))")
-            db.execute(_RECORD)
-            return [
-                version for version, name, text in migrations() if _apply(db, version, name, text)
-            ]
-    except errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"The database refuses to be migrated ({error.diag.message_primary}); "
-            "DATABASE_URL needs the owner of its tables, on Supabase the user postgres."
-        ) from None
-    except psycopg.OperationalError as error:
-        raise _unreachable(error) from None
+    for _ in range(TRIES):
+        try:
+            return _migrate(url)
+        except _BUSY:
+            time.sleep(1)
+    raise ConfigurationError(
+        "The database's tables were in use for too long; nothing was changed. Run `outreach db "
+        "migrate` again, or end what holds them (pg_stat_activity shows it)."
+    )
 
 
 def is_current(url: SecretStr) -> bool:
-    """Whether exactly these migrations, to the letter, were run last.
+    """Whether every migration of this version was applied.
 
     Raises ConfigurationError when the database cannot be reached.
     """
     try:
         with psycopg.connect(url.get_secret_value(), connect_timeout=10) as db:
-            noted = db.execute(
-                "select version, statements[1] from supabase_migrations.schema_migrations"
-            ).fetchall()
+            return {migration.version for migration in migrations()} <= _noted(db)
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         return False
     except psycopg.OperationalError as error:
         raise _unreachable(error) from None
-    return {(version, text) for version, _, text in migrations()} <= set(noted)
 
 
-def _apply(db: psycopg.Connection, version: str, name: str, text: str) -> bool:
-    with db.transaction():
-        db.execute("set local client_min_messages = warning")
-        db.execute(text.encode())
-        noted = db.execute(
-            "insert into supabase_migrations.schema_migrations as noted (version, name, statements)"
-            " values (%s, %s, array[%s])"
-            " on conflict (version) do update set statements = excluded.statements"
-            " returning xmax = 0",
-            (version, name, text),
-        ).fetchone()
-    return noted is not None and bool(noted[0])
+def _migrate(url: SecretStr) -> Migrated:
+    try:
+        db = psycopg.connect(url.get_secret_value(), connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise _unreachable(error) from None
+    try:
+        with db, db.transaction():
+            return _apply(db)
+    except _BUSY:
+        raise
+    except errors.RaiseException as error:
+        raise ConfigurationError(str(error.diag.message_primary)) from None
+    except errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"The database refuses to be migrated by this user ({error.diag.message_primary}); "
+            "nothing was changed. DATABASE_URL needs the owner of the schema and its tables, on "
+            "Supabase the user postgres."
+        ) from None
+    except psycopg.Error as error:
+        raise ConfigurationError(
+            f"The migration was stopped ({error.diag.message_primary or type(error).__name__}); "
+            "nothing was changed. Mend that, then run `outreach db migrate` again."
+        ) from None
+
+
+def _apply(db: psycopg.Connection) -> Migrated:
+    db.execute("select pg_advisory_xact_lock(hashtext('outreach.migrate'))")
+    db.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
+    db.execute("set local client_min_messages = warning")
+    db.execute(_LOG)
+    noted = _noted(db)
+    missing = [migration for migration in migrations() if migration.version not in noted]
+    installed = _installed(db)
+    if installed is not None and installed.version > release():
+        raise SchemaMismatch(str(told("newer", installed.version)))
+    edited = installed is not None and installed.hash != installed.release_hash
+    for migration in migrations():
+        is_newest = migration.version == release()
+        if (migration in missing and not migration.is_release) or (
+            is_newest and (edited or migration in missing)
+        ):
+            db.execute(migration.text.encode())
+    for migration in missing:
+        _note(db, migration)
+    # Roles of Supabase may have come since.
+    db.execute("select public.lock_down()")
+    return Migrated([migration.version for migration in missing], mended=edited)
+
+
+def _installed(db: psycopg.Connection) -> SchemaVersion | None:
+    """What the database says of its functions; None before the first release."""
+    if db.execute("select to_regclass('public.schema_releases')").fetchone() == (None,):
+        return None
+    try:
+        with db.transaction():
+            answer = db.execute("select public.schema_version()").fetchone()
+    except psycopg.Error:
+        answer = None  # what tells it was changed by hand, too
+    if answer is not None:
+        return SchemaVersion.model_validate(answer[0])
+    newest = db.execute(
+        "select version, hash from public.schema_releases order by 1 desc"
+    ).fetchone()
+    return None if newest is None else SchemaVersion(version=newest[0], release_hash=newest[1])
+
+
+def _noted(db: psycopg.Connection) -> set[str]:
+    rows = db.execute("select version from supabase_migrations.schema_migrations")
+    return {version for (version,) in rows}
+
+
+def _note(db: psycopg.Connection, migration: Migration) -> None:
+    db.execute(
+        "insert into supabase_migrations.schema_migrations (version, name, statements)"
+        " values (%s, %s, array[%s]) on conflict (version) do nothing",
+        (migration.version, migration.name, migration.text),
+    )
 
 
 def _unreachable(error: psycopg.OperationalError) -> ConfigurationError:
     return ConfigurationError(
         f"The database cannot be reached ({type(error).__name__}); check DATABASE_URL."
     )
-
-
-def packaged(name: str, in_checkout: str) -> Traversable:
-    """A folder that the wheel carries as `outreach/NAME`, or its place in a checkout."""
-    in_wheel = files("outreach") / name
-    checkout = Path(__file__).parents[1] / in_checkout
-    return checkout if checkout.is_dir() else in_wheel

@@ -8,9 +8,12 @@ import time as clock
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime, time
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from outreach import schema
 from outreach.answers import (
     AccountSummary,
     Attempted,
@@ -22,9 +25,10 @@ from outreach.answers import (
     Due,
     Finished,
     Imported,
+    InstalledRelease,
     Reason,
 )
-from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
+from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.facts import CampaignFacts, PlannedMail
 from outreach.models import (
     Account,
@@ -33,12 +37,15 @@ from outreach.models import (
     Claim,
     Credentials,
     ExportedLead,
+    Model,
     OpenAttempt,
 )
 from outreach.progress import Progress
+from outreach.schema import SchemaVersion
 from outreach.settings import Settings
 
 Row = dict[str, Any]
+Answer = TypeVar("Answer", bound=Model)
 
 PAGE = 500
 """Rows a request; PostgREST gives 1,000 at most."""
@@ -67,9 +74,15 @@ class Store:
     # --- who runs a campaign ------------------------------------------------------------
 
     def begin_run(self, campaign: UUID, run: UUID, lease_seconds: float) -> Begun:
-        """Raises CampaignNotFound."""
-        answer = self._one("begin_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
-        return Begun.model_validate(_found(campaign, answer))
+        """Raises CampaignNotFound, and SchemaMismatch before anything is taken."""
+        answer = self._one(
+            "begin_run",
+            campaign=campaign,
+            run=run,
+            lease_seconds=lease_seconds,
+            release=schema.release(),
+        )
+        return _answered(Begun, _found(campaign, answer))
 
     def renew_run(
         self, campaign: UUID, run: UUID, lease_seconds: float
@@ -79,6 +92,10 @@ class Store:
 
     def release_run(self, campaign: UUID, run: UUID) -> None:
         self._call("release_run", campaign=campaign, run=run)
+
+    def decline_run(self, campaign: UUID, run: UUID) -> None:
+        """Give back what this worker may not send, so that another one goes on."""
+        self._call("decline_run", campaign=campaign, run=run)
 
     def check_campaign(self, campaign: UUID) -> Checked:
         """Raises CampaignNotFound."""
@@ -90,7 +107,7 @@ class Store:
         answer = self._one(
             "finish_run", campaign=campaign, run=run, resume_after=resume_after, reason=reason
         )
-        return Finished.model_validate(answer)
+        return _answered(Finished, answer)
 
     def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
         """Whether that ended the campaign in error: only what the run owns."""
@@ -106,7 +123,7 @@ class Store:
 
     def take_due(self) -> list[Due]:
         """Campaigns that are to be run now, and those that are given up: each handed out once."""
-        return [Due.model_validate(row) for row in self._call("take_due")]
+        return [_answered(Due, row) for row in self._call("take_due")]
 
     def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
         self._call("note_dispatch", campaign=campaign, flow_run=str(flow_run))
@@ -127,7 +144,10 @@ class Store:
     # --- one mail -----------------------------------------------------------------------
 
     def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, most: int) -> Batch:
-        """Claims for this batch, each due on this process's monotonic clock."""
+        """Claims for this batch, each due on this process's monotonic clock.
+
+        Raises SchemaMismatch when the functions were released anew, so that we may not call them.
+        """
         asked_at = clock.monotonic()
         answer = self._one(
             "claim_leads",
@@ -137,9 +157,10 @@ class Store:
             most=most,
             claim_seconds=self._settings.claim_lease_seconds,
             settle_seconds=self._settings.settle_after_seconds,
+            release=schema.release(),
             **self._defaults(),
         )
-        claimed = Batch.model_validate(answer)
+        claimed = _answered(Batch, answer)
         due = [
             claim.model_copy(update={"due": asked_at + claim.wait_seconds})
             for claim in claimed.claims
@@ -169,7 +190,7 @@ class Store:
             thread=thread_id,
             **self._defaults(),
         )
-        return Attempted.model_validate(answer)
+        return _answered(Attempted, answer)
 
     def record_outcome(
         self,
@@ -430,8 +451,20 @@ class Store:
             "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
         )
 
-    def schema_version(self) -> str:
-        return str(self._one("schema_version")["version"])
+    def schema_version(self) -> SchemaVersion:
+        """Which release of the functions it has, and what they are now."""
+        return SchemaVersion.model_validate(self._one("schema_version"))
+
+    def compare_schema(self) -> str | None:
+        """How its functions differ from this version's, for a person; None: not at all.
+
+        Raises SchemaMismatch when they may not be called.
+        """
+        found = self.schema_version()
+        difference = schema.told(found.state, found.version)
+        if difference is not None and found.state in {"older", "unsupported"}:
+            raise SchemaMismatch(difference)
+        return difference
 
     # --- how -----------------------------------------------------------------------------
 
@@ -476,6 +509,25 @@ def _storable(value: Any) -> Any:
             return {_storable(key): _storable(item) for key, item in value.items()}
         case _:
             return value
+
+
+def _answered(kind: type[Answer], row: Row) -> Answer:
+    """Read an answer; a release of the functions that is not for us answers `refused`.
+
+    A word that we do not know is one of a newer release, too.
+    """
+    if row.get("answer") == "refused":
+        installed = InstalledRelease.model_validate(row["installed"])
+        raise SchemaMismatch(str(schema.told(installed.state, installed.version)))
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        if not any(problem["loc"] == ("answer",) for problem in error.errors()):
+            raise
+        raise SchemaMismatch(
+            f"it answers {row.get('answer')!r}, which this version does not know; "
+            "update outreach here"
+        ) from None
 
 
 def _found(campaign: UUID, answer: Row) -> Row:

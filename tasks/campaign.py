@@ -24,7 +24,7 @@ def begin(campaign_id: UUID) -> Begun:
     """Take the campaign, and wait for its time if that is near; else give it back.
 
     Asking again renews the lease and notices a campaign that was moved or cancelled meanwhile.
-    Raises CampaignNotFound.
+    Raises CampaignNotFound, and SchemaMismatch before the campaign is this run's.
     """
     store, run, told = current().store, flow_run_id(), False
     tag(campaign_id)

@@ -23,6 +23,13 @@ DEPLOYMENT = "send-campaign/send-campaign"
 
 
 @task(**PHASE)
+def compare_schema() -> None:
+    """Whether this version may call the database's functions. Raises SchemaMismatch: it may not."""
+    if (difference := current().store.compare_schema()) is not None:
+        run_log().warning("The database: %s", difference)
+
+
+@task(**PHASE)
 def start_due() -> int:
     """One run for each campaign that is due; how many.
 

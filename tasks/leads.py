@@ -16,7 +16,9 @@ BATCH = 200
 @task(**PHASE)
 def claim(run: CampaignRun) -> Batch:
     """Take the next leads. A retry of this task is the same batch and gets the same leads."""
-    return run.store.claim_leads(UUID(str(runtime.task_run.id)), run.campaign, run.id, BATCH)
+    batch = run.store.claim_leads(UUID(str(runtime.task_run.id)), run.campaign, run.id, BATCH)
+    run.tell_release(batch.installed)
+    return batch
 
 
 @task(**PHASE)

@@ -12,6 +12,8 @@ import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
+from outreach import schema
+from outreach.answers import InstalledRelease
 from outreach.composing import compose
 from outreach.errors import StoreUnavailable
 from outreach.garbage import rarely_collected
@@ -51,6 +53,7 @@ class CampaignRun:
         self.waiting_for: str | None = None
         self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
         self.settling = Settling(parts.store, parts.mailer, parts.settings)
+        self._release: InstalledRelease | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sending = Sending(
@@ -74,6 +77,13 @@ class CampaignRun:
     def put_off(self, seconds: float, reason: str) -> None:
         """What is left of the campaign goes on later: when, and what it waits for."""
         self.resume_after, self.waiting_for = seconds, reason
+
+    def tell_release(self, installed: InstalledRelease | None) -> None:
+        """Log how the database's schema differs from this version's, when that has changed."""
+        if installed is not None and installed != self._release:
+            difference = schema.told(installed.state, installed.version)
+            run_log().warning("The database: %s", difference)
+        self._release = installed
 
     def count(self, outcome: Outcome) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from outreach import release_sql
 from outreach.local import postgres
 from outreach.local.sandbox.server import Sandbox, serve
 from outreach.migrate import migrate
@@ -47,6 +48,7 @@ def server() -> Iterator[SecretStr]:
         with psycopg.connect(running.url.get_secret_value(), autocommit=True) as db:
             db.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
         migrate(_address(running.url, TEMPLATE))
+        release_sql.install_working_tree(running.url, _address(running.url, TEMPLATE))
         yield running.url
 
 

@@ -18,11 +18,14 @@ def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema up to date; it can be done again at any time."""
     from outreach.migrate import migrate as run_all  # noqa: PLC0415
 
-    applied = run_all(_address())
+    done = run_all(_address())
     if as_json:
-        show_json({"applied": applied})
-    elif applied:
-        say(f"The schema is up to date; {len(applied)} migration(s) were new.")
+        show_json({"applied": done.applied, "mended": done.mended})
+        return
+    if done.mended:
+        say("Functions that were changed by hand are again what their release says.")
+    if done.applied:
+        say(f"The schema is up to date; {len(done.applied)} migration(s) were new.")
     else:
         say("The schema is up to date; nothing was new.")
 

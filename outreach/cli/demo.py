@@ -22,7 +22,7 @@ from outreach.cli.watching import shown_meanwhile
 from outreach.errors import OutreachError
 from outreach.local import postgres
 from outreach.local.sandbox.server import Sandbox, serve
-from outreach.migrate import packaged
+from outreach.schema import packaged
 from outreach.settings import Settings
 from outreach.store import Store
 

@@ -135,26 +135,17 @@ def _where(settings: "Settings") -> str:
 
 def _schema(store: "Store", settings: "Settings") -> Finding:
     """That it is up to date, and that our role may call functions and read tables."""
-    from outreach.migrate import migrations  # noqa: PLC0415
+    from outreach import schema  # noqa: PLC0415
 
-    has, needs, where = store.schema_version(), migrations()[-1][0], _where(settings)
-    if has < needs:
-        return Finding(
-            "database",
-            "fail",
-            f"{where}: its schema is of {has}, this version needs {needs}.",
-            "run `outreach db migrate`",
-        )
+    has, where = store.schema_version(), _where(settings)
+    told, _, todo = (schema.told(has.state, has.version) or "").partition("; ")
+    if has.state not in {"current", "newer"}:
+        return Finding("database", "fail", f"{where}: {told}.", todo)
     for rows in (store.list_accounts(), store.list_campaigns(), store.list_open_attempts()):
         list(islice(rows, 1))
-    if has > needs:
-        return Finding(
-            "database",
-            "warn",
-            f"{where}: its schema is of {has}, newer than this version ({needs}).",
-            "update outreach here",
-        )
-    return Finding("database", "ok", f"{where}, up to date ({has})")
+    if told:
+        return Finding("database", "warn", f"{where}: {told}.", todo)
+    return Finding("database", "ok", f"{where}, up to date ({has.version})")
 
 
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:

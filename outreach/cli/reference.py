@@ -79,7 +79,7 @@ SHAPES: dict[str, Any] = {
         "message_id": str | None,
         "thread_id": str | None,
     },
-    "db migrate": {"applied": list[str]},
+    "db migrate": {"applied": list[str], "mended": bool},
     "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": list[Finding],

@@ -135,6 +135,8 @@ def _database(settings: "Settings") -> Iterator[None]:
         wiring.refuse_mixed_worlds(settings)
         store = wiring.open_store(settings)
         try:
+            if (difference := store.compare_schema()) is not None:
+                say(f"The database: {difference}.")
             list(store.list_accounts())
         finally:
             store.close()

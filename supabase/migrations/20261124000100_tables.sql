@@ -1,6 +1,36 @@
 -- The tables that the web app already has, made where they are missing, and what we add to them.
 -- Additive and repeatable: nothing is dropped, renamed or retyped; status columns may be text or an enum.
 
+-- A project's own function of the same name would be replaced unseen: where nothing of ours is there yet,
+-- every function of these names is its own.
+do $$
+declare
+  theirs text;
+  ours constant text[] := array[
+    'begin_attempt', 'begin_run', 'below_daily_limit_at', 'campaign_account_summary', 'campaign_counts',
+    'campaign_facts', 'campaign_progress', 'campaign_status', 'cancel_campaign', 'cancel_run',
+    'check_campaign', 'claim_leads', 'crash_run', 'create_campaign', 'decline_run', 'defer_lead',
+    'drafts_in_use', 'end_campaign', 'end_in_error', 'fail_lead', 'fail_run', 'failure_reasons', 'finish_run',
+    'forget_dispatch', 'functions_hash', 'import_leads', 'installed_release', 'leads_to_mail', 'list_accounts',
+    'list_campaign_leads', 'list_campaigns', 'list_dispatched', 'list_mails', 'list_open_attempts',
+    'lock_down', 'mails_left', 'mails_of_account', 'mark_account_unusable', 'next_opening', 'note_dispatch',
+    'pause_account', 'pause_campaign', 'put_off', 'read_credentials', 'record_outcome', 'release_run',
+    'remove_account', 'renew_run', 'resolve_lead', 'resume_campaign', 'retry_failed', 'save_account',
+    'schema_version', 'settle_by_hand', 'start_campaign', 'sweep_cancelled', 'take_due',
+    'time_ordered_id', 'told_window'
+  ];
+begin
+  if to_regclass('public.send_attempts') is null then
+    select string_agg(p.oid::regprocedure::text, ', ' order by p.oid::regprocedure::text) into theirs
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname = any (ours);
+  end if;
+  if theirs is not null then
+    raise exception 'The database has a function of its own with a name of ours: %; rename or drop it, then migrate again.', theirs;
+  end if;
+end
+$$;
+
 -- Which of the tables are new: they get row-level security, the web app's own stay as they are.
 select set_config('outreach.new_tables', coalesce(string_agg(name, ','), ''), false)
 from unnest(array['companies', 'leads', 'accounts', 'campaigns', 'campaign_accounts', 'campaign_leads']) wanted (name)

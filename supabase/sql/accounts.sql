@@ -1,0 +1,244 @@
+-- Gmail accounts. Every function returns a set of JSON objects: one shape for both transports.
+
+create or replace function public.save_account(
+  account uuid,
+  address text,
+  token text default null,
+  display_name text default null,
+  answer_to text default null,
+  pace double precision default null,
+  per_day integer default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Adds the account of this address, or changes what is given of it. A token makes it usable again.
+declare
+  saved public.accounts;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
+  select a.* into saved from public.accounts a
+  where a.id = account
+    or (lower(a.email) = lower(address) and a.user_id is not distinct from coalesce(owner, a.user_id))
+  order by (a.id = account) desc
+  limit 1
+  for no key update;
+
+  if not found then
+    insert into public.accounts (id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit)
+    values (account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day)
+    returning * into saved;
+  else
+    update public.accounts a
+    set
+      refresh_token = coalesce(token, a.refresh_token),
+      access_token = case when token is null then a.access_token end,
+      sender_name = coalesce(display_name, a.sender_name),
+      reply_to = coalesce(answer_to, a.reply_to),
+      pace_seconds = coalesce(pace, a.pace_seconds),
+      daily_limit = coalesce(per_day, a.daily_limit),
+      status = case when token is null and a.status <> 'removed' then a.status else 'active' end,
+      status_reason = case when token is null then a.status_reason end
+    where a.id = saved.id
+    returning * into saved;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'saved', 'id', saved.id, 'email', saved.email);
+end
+$$;
+
+create or replace function public.list_accounts(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'id', a.id,
+    'email', a.email,
+    'sender_name', a.sender_name,
+    'reply_to', a.reply_to,
+    'status', a.status,
+    'status_reason', a.status_reason,
+    'paused_seconds', case
+      when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
+      then extract(epoch from a.paused_until - coalesce(list_accounts.now, clock_timestamp()))::double precision
+    end,
+    'pace_seconds', a.pace_seconds,
+    'daily_limit', a.daily_limit,
+    'sent_today', (
+      select count(*)
+      from public.send_attempts s
+      where s.account_id = a.id
+        and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+        and s.started_at > coalesce(list_accounts.now, clock_timestamp()) - interval '24 hours'
+    ),
+    'connected', coalesce(a.refresh_token, '') <> ''
+  )
+  from public.accounts a
+  where a.status <> 'removed' and a.id > list_accounts.after
+  order by a.id
+  limit list_accounts.most;
+$$;
+
+create or replace function public.read_credentials(account uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('email', a.email, 'refresh_token', nullif(a.refresh_token, ''))
+  from public.accounts a
+  where a.id = read_credentials.account and a.status <> 'removed';
+$$;
+
+create or replace function public.remove_account(address text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Forgets the account's tokens. The row stays, as the sender of what it sent, and so that a second
+-- removal is answered like the first.
+declare
+  removed public.accounts;
+  waiting bigint;
+begin
+  select a.* into removed from public.accounts a
+  where lower(a.email) = lower(address)
+  order by a.status = 'removed', a.id
+  limit 1
+  for update;
+  if not found then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format('There is no account %s; `outreach accounts list` shows those that exist.', address));
+    return;
+  end if;
+
+  select count(*) into waiting from public.campaign_leads cl
+  where cl.assigned_account_id = removed.id and cl.status = 'pending' and cl.open_attempt_id is null;
+  select waiting + count(*) into waiting from public.send_attempts s
+  where s.account_id = removed.id and s.outcome is null;
+  if waiting > 0 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format(
+        '%s pending lead(s) are to be mailed by %s; let their campaigns end or cancel them, then remove it.',
+        waiting, address));
+    return;
+  end if;
+
+  delete from public.campaign_accounts ca where ca.account_id = removed.id;
+  update public.accounts a
+  set refresh_token = '', access_token = null, status = 'removed', status_reason = null
+  where a.id = removed.id;
+  return next pg_catalog.jsonb_build_object('answer', 'removed', 'id', removed.id);
+end
+$$;
+
+create or replace function public.mark_account_unusable(account uuid, reason text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  update public.accounts a
+  set status = 'unusable', status_reason = mark_account_unusable.reason
+  where a.id = mark_account_unusable.account and a.status <> 'removed'
+  returning pg_catalog.jsonb_build_object('answer', 'marked');
+$$;
+
+create or replace function public.pause_account(
+  account uuid,
+  seconds double precision,
+  whole_project boolean default false,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Rests the account (or every account) for at least `seconds`, doubling with each pause in a row up to
+-- a day. Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
+declare
+  a public.accounts;
+  t timestamptz := coalesce(now, clock_timestamp());
+  rests_until timestamptz;
+begin
+  for a in
+    select x.* from public.accounts x
+    where (x.id = account or whole_project) and x.status <> 'removed'
+    order by x.id
+    for no key update
+  loop
+    t := coalesce(now, clock_timestamp());
+    if a.paused_until is null or a.paused_until <= t then
+      update public.accounts x
+      set
+        paused_until = t + least(seconds * 2 ^ least(a.quota_pauses, 20), 86400) * interval '1 second',
+        quota_pauses = a.quota_pauses + 1
+      where x.id = a.id;
+    end if;
+  end loop;
+  -- An account that was removed meanwhile sends nothing: its lead may be asked about again as soon.
+  select x.paused_until into rests_until from public.accounts x where x.id = account and x.status <> 'removed';
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'paused',
+    'seconds', coalesce(extract(epoch from rests_until - t), seconds)::double precision);
+end
+$$;
+
+create or replace function public.mails_of_account(account uuid, t timestamptz) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours that left or may have, over all campaigns.
+  select count(*)
+  from public.send_attempts s
+  where s.account_id = mails_of_account.account
+    and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+    and s.started_at > mails_of_account.t - interval '24 hours';
+$$;
+
+create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+-- of these nothing is taken away but by the mails that we begin.
+begin
+  if a.mails_left_of = per_day and a.mails_left > 0 then
+    return a.mails_left;
+  end if;
+  return per_day - public.mails_of_account(a.id, t);
+end
+$$;
+
+create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
+returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
+  select s.started_at + interval '24 hours'
+  from public.send_attempts s
+  where s.account_id = below_daily_limit_at.account
+    and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+    and s.started_at > below_daily_limit_at.t - interval '24 hours'
+  order by s.started_at desc
+  offset below_daily_limit_at.per_day - 1
+  limit 1;
+$$;

@@ -1,0 +1,204 @@
+-- The last check before a mail and its write-ahead record, and what is still open of them.
+
+create or replace function public.begin_attempt(
+  attempt uuid,
+  lead uuid,
+  claim uuid,
+  run uuid,
+  mail_address text,
+  token text,
+  budget_seconds double precision,
+  default_pace double precision,
+  default_per_day integer,
+  draft text default null,
+  thread text default null,
+  sender uuid default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- A plan made while a table was small would read all of it when it has grown.
+set enable_seqscan = off
+-- Each connection would plan each statement five times before it keeps a plan, and there is but one.
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_variable
+-- The last check and the write-ahead record in one: after `go` the mail may be posted, once, within
+-- budget_seconds of the call.
+--   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
+--   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
+declare
+  c public.campaigns;
+  a public.accounts;
+  cl public.campaign_leads;
+  known public.send_attempts;
+  t timestamptz;
+  pace double precision;
+  per_day integer;
+  last_post timestamptz;
+  free_at timestamptz;
+  opening timestamptz;
+  refusal text;
+begin
+  -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
+  -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
+  -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
+  select x.* into cl from public.campaign_leads x where x.id = lead;
+  select x.* into a from public.accounts x where x.id = cl.assigned_account_id for no key update;
+  select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id;
+  t := coalesce(now, clock_timestamp());
+
+  select x.* into known from public.send_attempts x where x.id = attempt;
+  if found then
+    return next case
+      when known.outcome is null then pg_catalog.jsonb_build_object(
+        'answer', 'go',
+        'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
+      else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
+    end;
+    return;
+  end if;
+
+  refusal := case
+    when c.id is null or cl.id is null then 'its row was deleted'
+    when c.status = 'cancelled' or cl.status = 'cancelled' then 'the campaign was cancelled'
+    when c.status <> 'running' then 'the campaign is ' || c.status::text
+    when c.paused_at is not null then 'the campaign was paused'
+    when cl.status <> 'pending' then 'the lead is ' || cl.status::text
+    when cl.open_attempt_id is not null then 'another attempt is open'
+    when cl.claim_token is distinct from claim then 'another run claimed the lead'
+    when cl.claimed_until <= t then 'the claim has expired'
+    when cl.assigned_account_id is distinct from coalesce(sender, cl.assigned_account_id)
+      then 'the lead was given to another account'
+    when cl.assigned_account_id <> a.id then 'the lead was given to another account'
+  end;
+  if refusal is not null then
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null
+    where x.id = lead and x.claim_token = claim;
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours', 'reason', refusal);
+    return;
+  end if;
+
+  pace := least(coalesce(a.pace_seconds, default_pace), 86400);
+  per_day := coalesce(a.daily_limit, default_per_day);
+  a.mails_left := public.mails_left(a, per_day, t);
+  if a.status is distinct from 'active' then
+    refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
+  elsif exists (
+    -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
+    -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
+    select from public.leads l
+    cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+    where lower(l.email) = lower(mail_address)
+      and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
+  ) then
+    refusal := 'This address was already mailed in this campaign';
+  elsif a.paused_until > t then
+    free_at := a.paused_until;
+    refusal := pg_catalog.format('the quota of %s', a.email);
+  elsif a.mails_left <= 0 then
+    free_at := public.below_daily_limit_at(a.id, per_day, t);
+    refusal := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
+  else
+    opening := public.next_opening(c, t);
+    if opening is distinct from t then
+      free_at := coalesce(opening, t + interval '1 day');
+      refusal := public.told_window(c, opening);
+    end if;
+  end if;
+  if free_at is not null then
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null, next_attempt_at = free_at
+    where x.id = lead;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'deferred', 'reason', refusal,
+      'wait_seconds', extract(epoch from free_at - t)::double precision);
+    return;
+  elsif refusal is null then
+    -- Posts of an account keep their distance, whoever posts and however late.
+    select x.started_at into last_post
+    from public.send_attempts x
+    where x.account_id = a.id and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+    order by x.started_at desc
+    limit 1;
+    free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
+    -- A millisecond too early for its own time is on time; too close to the last post it never is.
+    if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
+      update public.campaign_leads x
+      set claimed_until = greatest(x.claimed_until, free_at + interval '30 seconds')
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'wait', 'wait_seconds', extract(epoch from free_at - t)::double precision);
+      return;
+    end if;
+
+    insert into public.send_attempts (
+      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token)
+    values (
+      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
+    on conflict do nothing;
+    if found then
+      update public.accounts x set mails_left = a.mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.campaign_leads x
+      set open_attempt_id = attempt, claim_token = null, claimed_until = null
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object('answer', 'go', 'budget_seconds', budget_seconds);
+      return;
+    end if;
+    refusal := 'This address was already mailed in this campaign';
+  end if;
+
+  update public.campaign_leads x
+  set status = 'failed', error = refusal, claim_token = null, claimed_until = null
+  where x.id = lead;
+  return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
+end
+$$;
+
+create or replace function public.list_open_attempts(
+  campaign uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails that may be on their way: what a dead or cut-off run left behind.
+  select pg_catalog.jsonb_build_object(
+    'id', s.id,
+    'campaign_id', s.campaign_id,
+    'campaign_lead_id', s.campaign_lead_id,
+    'account_id', s.account_id,
+    'draft_id', s.draft_id,
+    'thread_id', s.thread_id,
+    'search_token', s.search_token,
+    'age_seconds',
+    extract(epoch from coalesce(list_open_attempts.now, clock_timestamp()) - s.started_at)::double precision,
+    'campaign_cancelled', coalesce(c.status = 'cancelled', true),
+    'campaign_paused', coalesce(c.paused_at is not null, false))
+  from public.send_attempts s
+  left join public.campaigns c on c.id = s.campaign_id
+  where s.outcome is null
+    and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
+    and s.id > list_open_attempts.after
+  order by s.id
+  limit list_open_attempts.most;
+$$;
+
+create or replace function public.drafts_in_use(drafts text[]) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
+  select pg_catalog.jsonb_build_object('draft', s.draft_id)
+  from public.send_attempts s
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+$$;

@@ -1,0 +1,424 @@
+-- What people do with a campaign: create, start, cancel, pause, resume, look.
+
+create or replace function public.create_campaign(
+  campaign uuid,
+  campaign_name text,
+  account_addresses text[],
+  lead_tag text default null,
+  company_names text[] default null,
+  starts_at timestamptz default null,
+  attachment_name text default null,
+  zone text default null,
+  days integer[] default null,
+  day_from time default null,
+  day_until time default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
+-- An address is taken once, whatever its case; who came second is listed in `skipped`.
+declare
+  account_ids uuid[];
+  unknown text;
+begin
+  if not exists (select from public.campaigns c where c.id = campaign) then
+    select string_agg(given.address, ', ') into unknown
+    from unnest(account_addresses) given (address)
+    where not exists (
+      select from public.accounts a
+      where lower(a.email) = lower(given.address) and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+        'There is no account %s; add it with `outreach accounts add`.', unknown));
+      return;
+    end if;
+    -- One row an address: two would be one mailbox at twice its pace.
+    select array_agg(mine.id order by mine.id) into account_ids
+    from (
+      select distinct on (lower(a.email)) a.id
+      from public.accounts a
+      where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
+        and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+      order by lower(a.email), a.id
+    ) mine;
+    if account_ids is null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
+        'A campaign needs at least one account; name one with --account.');
+      return;
+    end if;
+
+    select string_agg(given.company, ', ') into unknown
+    from unnest(company_names) given (company)
+    where not exists (
+      select from public.companies c
+      where lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)
+        and c.user_id is not distinct from coalesce(owner, c.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+        'There is no company %s; its name, domain or id is needed.', unknown));
+      return;
+    end if;
+
+    insert into public.campaigns (
+      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until)
+    values (
+      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until)
+    on conflict (id) do nothing;
+  end if;
+
+  -- Only who made the row fills it: the same call may be made again while the first one is at it.
+  if found then
+    insert into public.campaign_leads (campaign_id, lead_id, status, assigned_account_id)
+    select
+      campaign, chosen.id, 'pending',
+      account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
+    from (
+      -- A lead without an address comes along, to fail with that reason.
+      select distinct on (coalesce(nullif(lower(btrim(l.email)), ''), l.id::text)) l.id
+      from public.leads_to_mail(lead_tag, company_names, owner) l
+      order by coalesce(nullif(lower(btrim(l.email)), ''), l.id::text), l.id
+    ) chosen;
+    if not found then
+      delete from public.campaigns c where c.id = campaign;
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', case
+        when lead_tag is not null then pg_catalog.format(
+          'No lead matches tag %L; import some with `outreach leads import FILE.csv --tag %s`.', lead_tag, lead_tag)
+        else 'No lead belongs to these companies; import some with `outreach leads import FILE.csv`.'
+      end);
+      return;
+    end if;
+
+    insert into public.campaign_accounts (campaign_id, account_id)
+    select campaign, x.id from unnest(account_ids) x (id);
+  end if;
+
+  return query
+  select pg_catalog.jsonb_build_object(
+    'answer', 'created',
+    'id', campaign,
+    'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
+    'skipped', coalesce((
+      -- Whose address is in the campaign, but not the lead; in one pass over what is selected.
+      select pg_catalog.jsonb_agg(s.email)
+      from (
+        select x.email
+        from (
+          select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
+          from (
+            select l.email, lower(btrim(l.email)) as address, exists (
+              select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
+            from public.leads_to_mail(lead_tag, company_names, owner) l
+          ) y
+        ) x
+        where x.mailed and not x.taken and x.address <> ''
+        order by x.email
+        limit 1000
+      ) s
+    ), '[]'::jsonb));
+end
+$$;
+
+create or replace function public.start_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- draft -> scheduled (its time is still to come) or running. Nothing is sent yet: a run has to begin it.
+declare
+  c public.campaigns;
+  t timestamptz;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status = 'draft' and c.scheduled_at > t then
+    update public.campaigns x set status = 'scheduled' where x.id = campaign;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
+  elsif c.status = 'draft' then
+    update public.campaigns x set status = 'running' where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'running');
+  else
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'already', 'status', c.status,
+      'owned', c.run_id is not null and c.lease_until > t,
+      'paused', c.paused_at is not null,
+      'pending', exists (
+        select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'));
+  end if;
+end
+$$;
+
+create or replace function public.cancel_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Cancels the campaign and what is pending. A lead with an open attempt may be on its way: settling
+-- decides about it.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return;
+  end if;
+  update public.campaigns x
+  set
+    status = 'cancelled', finished_at = coalesce(x.finished_at, now, clock_timestamp()), run_id = null,
+    lease_until = null, resume_at = null, waiting_for = null
+  where x.id = campaign;
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
+end
+$$;
+
+create or replace function public.pause_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Nothing more is sent until it is resumed; pending leads stay. The status stays what the web app knows.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status not in ('scheduled', 'running') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
+  else
+    update public.campaigns x
+    set paused_at = coalesce(x.paused_at, now, clock_timestamp()), waiting_for = coalesce(x.waiting_for, 'a person to resume it')
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'paused');
+  end if;
+end
+$$;
+
+create or replace function public.resume_campaign(campaign uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Takes a paused campaign up again, or one in error whose leads are still pending.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('scheduled', 'running') then
+    update public.campaigns x
+    set
+      paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
+      dispatched_at = null
+    where x.id = campaign;
+  elsif c.status = 'error' and exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+  ) then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, paused_at = null, waiting_for = null, resume_at = null,
+      crash_count = 0, dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; there is nothing to resume.', c.status));
+    return;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'resumed');
+end
+$$;
+
+create or replace function public.retry_failed(
+  campaign uuid,
+  account_address text default null,
+  because text default null,
+  unclear_too boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
+-- contains `because`; what may have been sent only when asked for.
+declare
+  c public.campaigns;
+  retried bigint;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status not in ('running', 'completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is running, completed or in error has leads to retry.', c.status));
+    return;
+  end if;
+
+  create temporary table if not exists outreach_retried (id uuid, attempt uuid) on commit drop;
+  truncate pg_temp.outreach_retried;
+  insert into pg_temp.outreach_retried
+  select cl.id, (
+    select s.id from public.send_attempts s
+    where s.campaign_lead_id = cl.id and s.outcome = 'unclear'
+    limit 1)
+  from public.campaign_leads cl
+  left join public.accounts a on a.id = cl.assigned_account_id
+  where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
+    and (account_address is null or lower(a.email) = lower(account_address))
+    and (because is null or strpos(lower(cl.error), lower(because)) > 0)
+  order by cl.id
+  for update of cl;
+  if not unclear_too then
+    delete from pg_temp.outreach_retried r where r.attempt is not null;
+  end if;
+
+  -- Whoever retries what is unclear says that it was not sent.
+  update public.send_attempts s
+  set outcome = 'not_sent', retry_after = 0, draft_id = null,
+    detail = 'retried by a person: ' || coalesce(s.detail, '')
+  from pg_temp.outreach_retried r
+  where s.id = r.attempt;
+  update public.campaign_leads cl
+  set status = 'pending', error = null, next_attempt_at = null
+  from pg_temp.outreach_retried r
+  where cl.id = r.id;
+  get diagnostics retried = row_count;
+  if retried > 0 then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
+      dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'retried', 'leads', retried);
+end
+$$;
+
+create or replace function public.campaign_counts(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'pending', count(*) filter (where cl.status = 'pending'),
+    'sent', count(*) filter (where cl.status = 'sent'),
+    'failed', count(*) filter (where cl.status = 'failed'),
+    'cancelled', count(*) filter (where cl.status = 'cancelled'))
+  from public.campaign_leads cl
+  where cl.campaign_id = campaign_counts.campaign;
+$$;
+
+create or replace function public.list_campaigns(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  from public.campaigns c
+  where c.id > list_campaigns.after
+  order by c.id
+  limit list_campaigns.most;
+$$;
+
+create or replace function public.campaign_status(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  from public.campaigns c
+  where c.id = campaign_status.campaign;
+$$;
+
+create or replace function public.list_campaign_leads(
+  campaign uuid,
+  with_status text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
+as $$
+  -- Every lead with all that is known of it; one whose own row is gone, too.
+  select pg_catalog.jsonb_build_object(
+    'id', cl.id,
+    'email', l.email,
+    'name', l.name,
+    'company', co.name,
+    'role', l.role,
+    'status', cl.status,
+    'account', a.email,
+    'sent_at', cl.sent_at,
+    'opened_at', cl.opened_at,
+    'thread_id', cl.thread_id,
+    'message_id', cl.message_id,
+    'error', cl.error)
+  from (
+    -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
+    select x.*
+    from public.campaign_leads x
+    where x.campaign_id = list_campaign_leads.campaign and x.id > list_campaign_leads.after
+      and (list_campaign_leads.with_status is null or x.status::text = list_campaign_leads.with_status)
+    order by x.id
+    limit list_campaign_leads.most
+  ) cl
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  left join public.accounts a on a.id = cl.assigned_account_id
+  order by cl.id;
+$$;
+
+create or replace function public.failure_reasons(campaign uuid, most integer default 100) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('reason', coalesce(cl.error, 'no reason recorded'), 'leads', count(*))
+  from public.campaign_leads cl
+  where cl.campaign_id = failure_reasons.campaign and cl.status = 'failed'
+  group by coalesce(cl.error, 'no reason recorded')
+  order by count(*) desc, coalesce(cl.error, 'no reason recorded')
+  limit failure_reasons.most;
+$$;

@@ -1,0 +1,177 @@
+-- What is known of a campaign before it starts: for `check`, `preview` and `test-send`. Nothing is changed.
+
+create or replace function public.campaign_facts(campaign uuid, now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+  -- The campaign, its accounts with what each has to mail and has mailed, hour by hour of the last day.
+  with clock as (select coalesce(campaign_facts.now, clock_timestamp()) as t),
+  waiting as (
+    select cl.assigned_account_id as account, count(*) as leads
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign_facts.campaign and cl.status = 'pending'
+    group by cl.assigned_account_id
+  ),
+  mine as (
+    select a.*
+    from public.campaign_accounts ca
+    join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+    where ca.campaign_id = campaign_facts.campaign
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', c.id,
+    'name', c.name,
+    'status', c.status,
+    'paused', c.paused_at is not null,
+    'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
+    'attachment', c.attachment,
+    'time_zone', c.time_zone,
+    'send_days', c.send_days,
+    'send_from', c.send_from,
+    -- Midnight, which JSON's readers know no clock time for.
+    'send_until', nullif(c.send_until, '24:00'),
+    'leads', public.campaign_counts(c.id),
+    'misassigned', coalesce((
+      select sum(w.leads) from waiting w
+      where w.account is null or w.account not in (select mine.id from mine)), 0),
+    'accounts', coalesce((
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'id', a.id,
+        'email', coalesce(a.email, ''),
+        'sender_name', a.sender_name,
+        'reply_to', a.reply_to,
+        'status', a.status,
+        'status_reason', a.status_reason,
+        'paused_seconds', case
+          when a.paused_until > clock.t then extract(epoch from a.paused_until - clock.t)::double precision
+        end,
+        'pace_seconds', a.pace_seconds,
+        'daily_limit', a.daily_limit,
+        'sent_today', public.mails_of_account(a.id, clock.t),
+        'connected', coalesce(a.refresh_token, '') <> '',
+        'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
+        'sent_by_hour', (
+          select pg_catalog.jsonb_agg(counted.mails order by counted.age)
+          from (
+            select ages.age, count(s.id) as mails
+            from generate_series(0, 23) ages (age)
+            left join public.send_attempts s
+              on s.account_id = a.id
+              and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+              and s.started_at <= clock.t - ages.age * interval '1 hour'
+              and s.started_at > clock.t - (ages.age + 1) * interval '1 hour'
+            group by ages.age
+          ) counted)) order by a.email, a.id)
+      from mine a), '[]'))
+  from public.campaigns c, clock
+  where c.id = campaign_facts.campaign;
+$$;
+
+create or replace function public.list_mails(
+  campaign uuid,
+  cooldown_seconds double precision default 0,
+  every boolean default false,
+  lead uuid default null,
+  address text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred addresses: always by index.
+set enable_seqscan = off
+set statement_timeout = '60s'
+as $$
+  -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
+  -- has it, and whether its address was mailed before: in this campaign, or by another one within the
+  -- cooldown. A company comes with the first of its leads on each page.
+  select pg_catalog.jsonb_build_object(
+    'id', page.id,
+    'status', page.status,
+    'missing', case
+      when page.lead_id is null then 'lead'
+      when page.company_id is not null and co.id is null then 'company'
+    end,
+    'sender', case when a.id is not null then pg_catalog.jsonb_build_object(
+      'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to) end,
+    'lead', pg_catalog.jsonb_build_object(
+      'email', page.email, 'name', page.name, 'role', page.role, 'custom_fields', page.custom_fields),
+    'company_id', page.company_id,
+    'company', case when page.nth = 1 then pg_catalog.jsonb_build_object(
+      'name', co.name, 'domain', co.domain,
+      'email_subject', co.email_subject, 'email_template', co.email_template) end,
+    'mailed_here', page.email <> '' and (
+      exists (
+        select from public.send_attempts s
+        where s.campaign_id = list_mails.campaign and lower(s.address) = lower(page.email)
+          and s.campaign_lead_id <> page.id
+          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
+      or exists (
+        -- `offset 0`, here and below: from the address on, as in begin_attempt.
+        select from public.leads l
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+        where lower(l.email) = lower(page.email) and x.campaign_id = list_mails.campaign
+          and x.id <> page.id and x.status = 'sent')),
+    'mailed_seconds_ago', case when page.email <> '' and list_mails.cooldown_seconds > 0 then (
+      select min(extract(epoch from page.t - mailed.at))::double precision
+      from (
+        select s.started_at as at
+        from public.send_attempts s
+        where lower(s.address) = lower(page.email) and s.campaign_id <> list_mails.campaign
+          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+          and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
+        union all
+        -- What the log does not know: mails of the sender before us.
+        select x.sent_at
+        from public.leads l
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+        where lower(l.email) = lower(page.email) and x.campaign_id <> list_mails.campaign
+          and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
+      ) mailed) end)
+  from (
+    select
+      chosen.*, row_number() over (partition by chosen.company_id order by chosen.id) as nth,
+      coalesce(list_mails.now, clock_timestamp()) as t
+    from (
+      select
+        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id,
+        coalesce(btrim(l.email), '') as email, l.name, l.role,
+        case
+          when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
+            then pg_catalog.to_jsonb(l.custom_fields)
+          else '{}'
+        end as custom_fields
+      from (
+        -- A page, or the one: in one condition the planner would take every page for a single row.
+        (select x.*
+        from public.campaign_leads x
+        where list_mails.lead is null and list_mails.address is null
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.campaign_leads x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or lower(btrim(l.email)) = lower(btrim(list_mails.address)))
+        order by x.id
+        limit list_mails.most)
+      ) cl
+      left join public.leads l on l.id = cl.lead_id
+    ) chosen
+  ) page
+  left join public.companies co on co.id = page.company_id
+  left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
+  order by page.id;
+$$;

@@ -1,0 +1,38 @@
+-- Only the service role may read what is ours or call what is ours.
+
+create or replace function public.lock_down() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Rights on the functions of the newest release and on our tables. Repeatable: roles may have come since.
+declare
+  ours text[];
+  f text;
+  r name;
+begin
+  select x.functions into ours from public.schema_releases x order by x.version desc limit 1;
+  foreach f in array ours loop
+    execute format('revoke execute on function %s from public', f);
+    for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+      execute format('revoke execute on function %s from %I', f, r);
+    end loop;
+    if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
+
+  revoke all on public.send_attempts, public.schema_releases from public;
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format('revoke all on public.send_attempts, public.schema_releases from %I', r);
+  end loop;
+  if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+    -- A new Supabase project grants nobody anything on new tables.
+    grant select, insert, update, delete
+      on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
+        public.campaign_leads, public.send_attempts
+      to service_role;
+    grant select on public.schema_releases to service_role;
+  end if;
+end
+$$;

@@ -1,0 +1,47 @@
+-- What people who watch are told of a campaign.
+
+create or replace function public.campaign_account_summary(
+  campaign uuid,
+  run uuid,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of each account: its leads by status, over all runs; and what `run` sent from it, how fast.
+  with of_campaign as (
+    select
+      cl.assigned_account_id as id,
+      count(*) filter (where cl.status = 'sent') as sent,
+      count(*) filter (where cl.status = 'failed') as failed,
+      count(*) filter (where cl.status = 'pending') as pending,
+      count(*) filter (where cl.status = 'cancelled') as cancelled
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign_account_summary.campaign and cl.assigned_account_id is not null
+    group by cl.assigned_account_id
+  ), of_run as (
+    select s.account_id as id, count(*) as mails, extract(epoch from max(s.started_at) - min(s.started_at)) as seconds
+    from public.send_attempts s
+    where s.campaign_id = campaign_account_summary.campaign and s.run_id = campaign_account_summary.run
+      and s.outcome = 'sent'
+    group by s.account_id
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', c.id,
+    'email', a.email,
+    'sent', c.sent,
+    'failed', c.failed,
+    'pending', c.pending,
+    'cancelled', c.cancelled,
+    'sent_by_run', coalesce(r.mails, 0),
+    'per_minute', ((r.mails - 1) * 60 / nullif(r.seconds, 0))::double precision)
+  from of_campaign c
+  left join of_run r on r.id = c.id
+  left join public.accounts a on a.id = c.id
+  where c.id > campaign_account_summary.after
+  order by c.id
+  limit campaign_account_summary.most;
+$$;
