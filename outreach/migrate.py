@@ -115,17 +115,16 @@ def _installed(db: psycopg.Connection) -> SchemaVersion | None:
     """What the database says of its functions; None before the first release."""
     if db.execute("select to_regclass('public.schema_releases')").fetchone() == (None,):
         return None
+    newest = "from public.schema_releases r order by r.version desc limit 1"
+    found = db.execute(f"select r.version, r.hash {newest}").fetchone()
+    if found is None:
+        return None
     try:
         with db.transaction():
-            answer = db.execute("select public.schema_version()").fetchone()
+            live = db.execute(f"select public.functions_hash(r.functions) {newest}").fetchone()
     except psycopg.Error:
-        answer = None  # what tells it was changed by hand, too
-    if answer is not None:
-        return SchemaVersion.model_validate(answer[0])
-    newest = db.execute(
-        "select version, hash from public.schema_releases order by 1 desc"
-    ).fetchone()
-    return None if newest is None else SchemaVersion(version=newest[0], release_hash=newest[1])
+        live = None  # what computes it was changed, too
+    return SchemaVersion(version=found[0], release_hash=found[1], hash=str(live and live[0]))
 
 
 def _noted(db: psycopg.Connection) -> set[str]:

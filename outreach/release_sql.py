@@ -193,7 +193,8 @@ def write(*, breaks: bool = False) -> Path | None:
 def calls(db: psycopg.Connection) -> dict[str, Call]:
     """How each function of the schema public may be called."""
     rows = db.execute(
-        "select p.proname, coalesce(p.proargnames, '{}'), p.proargtypes::regtype[]::text[],"
+        "select p.proname, coalesce(p.proargnames, '{}'),"
+        " array(select replace(t::regtype::text, 'public.', '') from unnest(p.proargtypes) t),"
         " p.pronargdefaults from pg_proc p where p.pronamespace = 'public'::regnamespace"
     )
     return {

@@ -25,6 +25,7 @@ from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
     db_push,
     node,
     postgrest,
+    project,
     pytest_terminal_summary,
     supabase_database,
 )

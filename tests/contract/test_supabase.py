@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from outreach import release_sql
+from outreach import schema as schema_module
 from outreach.errors import ConfigurationError, Rejected
 from outreach.migrate import migrate
 from outreach.rpc import Postgres
@@ -302,6 +305,61 @@ def test_either_tool_makes_the_same_schema_and_the_other_has_nothing_to_do(
     migrate(database)
     assert "up to date" in db_push(database)
     assert schema(database) == pushed
+
+
+@pytest.fixture
+def edited(project: Path, server: SecretStr, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The project after an edit: a function has an argument more, and that is released."""
+    sources, version = project / "supabase" / "sql", f"{int(release()) + 1}"
+    file = sources / "runs.sql"
+    text = file.read_text().replace(
+        "function public.release_run(campaign uuid, run uuid)",
+        "function public.release_run(campaign uuid, run uuid, reason text default null)",
+    )
+    file.write_text(text)
+    monkeypatch.setattr(release_sql, "SOURCES", sources)
+    made = release_sql.build(server, version, release())
+    (project / "supabase" / "migrations" / f"{version}_functions.sql").write_text(made)
+    monkeypatch.setattr(schema_module, "packaged", lambda *_: project / "supabase" / "migrations")
+    forget_migrations()
+    yield version
+    monkeypatch.undo()
+    forget_migrations()
+
+
+def forget_migrations() -> None:
+    migrations.cache_clear()
+    release.cache_clear()
+
+
+@pytest.mark.parametrize("order", ["push then migrate", "migrate then push"])
+def test_either_tool_applies_a_release_and_the_other_has_nothing_to_do(
+    empty: SecretStr,
+    edited: str,
+    db_push: Callable[[SecretStr], str],
+    project: Path,
+    order: str,
+) -> None:
+    """After an edit: one signature, the new one, and the hash that the release says."""
+    newest = project / "supabase" / "migrations" / f"{edited}_functions.sql"
+    aside = newest.rename(project / newest.name)
+    forget_migrations()
+    db_push(empty)
+    aside.rename(newest)
+    forget_migrations()
+
+    if order == "push then migrate":
+        pushed, applied = db_push(empty), migrate(empty).applied
+        assert (pushed.count("Applying migration"), applied) == (1, [])
+    else:
+        applied, pushed = migrate(empty).applied, db_push(empty)
+        assert (applied, "up to date" in pushed) == ([edited], True)
+
+    assert rows(
+        empty, "select pg_get_function_arguments(oid) from pg_proc where proname = 'release_run'"
+    ) == [("campaign uuid, run uuid, reason text DEFAULT NULL::text",)]
+    ((told,),) = rows(empty, "select schema_version()")
+    assert (told["version"], told["hash"]) == (edited, told["release_hash"])
 
 
 def test_the_originals_rows_stay_as_they_are(original: SecretStr, adopt: Migrate) -> None:

@@ -230,3 +230,14 @@ def test_supabase_is_checked_over_its_data_api(doctor: Doctor, postgrest: Projec
 
     assert well["told"].startswith("Supabase's Data API at 127.0.0.1, up to date")
     assert "not the publishable (anon) one" in refused["told"]
+
+
+def test_functions_changed_by_hand_fail_and_a_check_tells_them(
+    doctor: Doctor, db: psycopg.Connection
+) -> None:
+    """With the command that puts them back."""
+    db.execute("alter function release_run(uuid, uuid) set work_mem = '8MB'")
+    found = doctor(1)["database"]
+
+    assert "its functions were changed by hand" in found["told"]
+    assert found["todo"] == "run `outreach db migrate`, which puts them back"

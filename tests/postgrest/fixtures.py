@@ -194,13 +194,19 @@ def postgrest(node: Node, supabase_database: SecretStr) -> Iterator[Project]:
 
 
 @pytest.fixture
-def db_push(tmp_path: Path) -> Callable[[SecretStr], str]:
-    """The Supabase CLI's `db push --db-url` with our migrations; what it says."""
+def project(tmp_path: Path) -> Path:
+    """A Supabase project with our migrations and functions."""
+    folder = tmp_path / "project"
+    shutil.copytree(HERE.parents[1] / "supabase", folder / "supabase")
+    return folder
+
+
+@pytest.fixture
+def db_push(project: Path, tmp_path: Path) -> Callable[[SecretStr], str]:
+    """The Supabase CLI's `db push --db-url` with the project's migrations; what it says."""
     _install()
     if not CLI.exists():
         _do_without("the Supabase CLI is here for Linux on x86-64 alone")
-    project = tmp_path / "project"
-    shutil.copytree(HERE.parents[1] / "supabase", project / "supabase")
 
     def push(database: SecretStr) -> str:
         where = ["--workdir", str(project), "--db-url", _url(database)]
