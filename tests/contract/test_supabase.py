@@ -22,6 +22,7 @@ from outreach.rpc.postgrest import PostgREST
 from outreach.schema import migrations, release
 from outreach.settings import Settings
 from outreach.store import Store
+from tests.older import migrated_by_it
 from tests.postgrest.fixtures import ROLES, Node, Project, new_keys, signed
 
 ORIGINAL = """
@@ -305,6 +306,17 @@ def test_either_tool_makes_the_same_schema_and_the_other_has_nothing_to_do(
     migrate(database)
     assert "up to date" in db_push(database)
     assert schema(database) == pushed
+
+
+def test_either_tool_takes_over_a_database_of_before_releases(
+    empty: SecretStr, adopt: Migrate
+) -> None:
+    """And the other one finds nothing to do."""
+    migrated_by_it(empty)
+    adopt(empty)
+    ((told,),) = rows(empty, "select schema_version()")
+    assert (told["version"], told["hash"]) == (release(), told["release_hash"])
+    assert migrate(empty).applied == []
 
 
 @pytest.fixture
