@@ -1,6 +1,7 @@
 """Pure: what is wrong with a campaign before it starts. Facts in, findings out.
 
-An error is what surely keeps mails from leaving, all of them or a lead's, until a person mends it.
+An error is what surely keeps mails from leaving, all of them or a lead's, until a person mends it,
+or lets them leave with what no recipient may see.
 A warning may be meant so.
 """
 
@@ -100,6 +101,10 @@ class Tally:
         self._count[problem] = self._count.get(problem, 0) + count
         kept = self._examples.setdefault(problem, [])
         kept += examples[: EXAMPLES - len(kept)]
+
+    def drop(self, problem: Problem) -> None:
+        self._count.pop(problem, None)
+        self._examples.pop(problem, None)
 
     def findings(self) -> list[Finding]:
         """Errors first, and what concerns most leads before the rest."""

@@ -15,6 +15,8 @@ class ToMail(Protocol):
     def lead(self) -> Lead: ...
     @property
     def company(self) -> Company: ...
+    @property
+    def subject_variables(self) -> bool: ...
 
 
 class Composed(NamedTuple):
@@ -33,7 +35,13 @@ def compose(
     to: Lead | None = None,
 ) -> Composed:
     """`to`: not the lead but this one, for a test. Raises TemplateNotReady, RecipientRefused."""
-    rendered = render(planned.company, planned.lead, pixel_url=pixel_url, search_token=search_token)
+    rendered = render(
+        planned.company,
+        planned.lead,
+        pixel_url=pixel_url,
+        search_token=search_token,
+        subject_variables=planned.subject_variables,
+    )
     mail = build(
         rendered,
         sender=sender,

@@ -49,6 +49,8 @@ class PlannedMail(Model):
     lead: Lead
     company_id: UUID | None = None
     company: Company
+    subject_variables: bool = False
+    """Whether the subject is filled for the lead; else it is sent as it stands."""
     mailed_here: bool = False
     """Another lead of the campaign with this address was mailed, or may have been."""
     mailed_seconds_ago: float | None = None

@@ -15,6 +15,7 @@ from outreach.errors import (
     TemporarilyUnavailable,
 )
 from outreach.facts import COOLDOWN_DAYS, CampaignAccount, CampaignFacts, PlannedMail
+from outreach.fallbacks import Fallbacks
 from outreach.mime import Attachment
 from outreach.settings import Settings
 from outreach.standing import Mailbox, Standing, standing
@@ -134,7 +135,7 @@ class Inspecting:
 def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News) -> int:
     """How many there were."""
     seen: set[str] = set()
-    looked_at = 0
+    fallbacks, looked_at = Fallbacks(), 0
     for looked_at, planned in enumerate(mails, start=1):
         address = lead_checks.same_address(planned)
         for problem in lead_checks.problems(planned):
@@ -142,6 +143,8 @@ def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News) -> int:
         if address and address in seen:
             tally.add(lead_checks.twice(), planned.lead.email)
         seen.add(address)
+        fallbacks.see(planned, tally)
         if looked_at % NEWS == 0:
             news(f"{looked_at:,} leads")
+    fallbacks.decide(tally)
     return looked_at

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 
+from outreach import mail_checks, value_checks
 from outreach.addresses import is_valid, normalise
 from outreach.checks import Problem
 from outreach.errors import TemplateNotReady
 from outreach.facts import PlannedMail
 from outreach.headers import breaks_a_header
 from outreach.models import Company
-from outreach.render import Gaps, gaps
+from outreach.render import Look, Part, look_at_body, look_at_subject, placeholders_of_subject
 from outreach.role_addresses import role_of
+from outreach.template_sandbox import Fault
 
-MEND = "correct the template, or give the leads a value"
+STATIC = (
+    "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
+)
+"""What to do about a placeholder in a subject that is sent as it stands."""
 
 
 def problems(planned: PlannedMail) -> Iterator[Problem]:
@@ -54,6 +59,9 @@ def _of_address(planned: PlannedMail) -> Iterator[Problem]:
         case "role":
             told = "This address is a department's (info@, sales@ …), not a person's"
             yield Problem("warning", "address", told, "find a person's, if there is one")
+        case "placeholder":
+            told = "This address stands for one that is missing, and is nobody's"
+            yield Problem("warning", "address", told, "find the person's, or leave the lead out")
     if planned.mailed_here:
         told = "Another lead with this address was mailed in this campaign: this one is not"
         yield Problem("warning", "duplicates", told)
@@ -66,46 +74,79 @@ def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
     if planned.lead.name and breaks_a_header(planned.lead.name):
         told = "The lead's name holds a line break or a control character"
         yield Problem("error", "name", told, "remove it")
-    company = _called(planned.company)
-    for problem in (*_of_subject(planned.company), *_of_template(planned)):
+    company = called(planned.company)
+    found = [*_of_subject(planned), *_of_template(planned)]
+    for problem in dict.fromkeys(found):
         yield problem._replace(company=company)
 
 
-def _of_subject(company: Company) -> Iterator[Problem]:
-    subject = company.email_subject or ""
+def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
+    subject = planned.company.email_subject or ""
     if not subject.strip():
         yield Problem("error", "template", "There is no email subject", "write one")
     elif breaks_a_header(subject):
         told = "The email subject holds a line break or a control character"
         yield Problem("error", "template", told, "remove it")
+    elif planned.subject_variables:
+        yield from _of_part(planned, "subject")
+    else:
+        yield from _of_static_subject(planned, subject)
+
+
+def _of_static_subject(planned: PlannedMail, subject: str) -> Iterator[Problem]:
+    placeholders = placeholders_of_subject(planned.company, planned.lead)
+    for placeholder in placeholders:
+        told = f"The email subject has {placeholder}, which this campaign sends as it stands"
+        yield Problem("error", "placeholders", told, STATIC)
+    if not placeholders:
+        yield from mail_checks.of_subject(subject)
+    yield from value_checks.of_subject(subject)
 
 
 def _of_template(planned: PlannedMail) -> Iterator[Problem]:
     if not (planned.company.email_template or "").strip():
         yield Problem("error", "template", "There is no email template", "write one")
         return
+    yield from _of_part(planned, "template")
+
+
+def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
+    """Of the subject or the template, and of what the lead's values make of it."""
+    look_at = look_at_subject if part == "subject" else look_at_body
     try:
-        lacks = gaps(planned.company, planned.lead)
+        look = look_at(planned.company, planned.lead)
+        yield from _of_gaps(look, part)
+        yield from value_checks.of_values({**look.used, "name": planned.lead.name})
+        if not look.unknown:
+            yield from _of_finished(look, part)
     except TemplateNotReady as error:
-        yield Problem("error", "template", f"The template {error.__cause__}", "correct it")
+        yield Problem("error", "template", f"The {part} {error.__cause__}", f"correct the {part}")
+    except Fault as fault:
+        yield Problem("error", "template", f"The {part} {fault}", f"correct the {part}")
     except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
         yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
+
+
+def _of_finished(look: Look, part: Part) -> Iterator[Problem]:
+    if part == "template":
+        yield from mail_checks.of_pieces(look.pieces, has_markup=look.has_markup)
     else:
-        yield from _of_gaps(lacks)
+        (subject,) = look.pieces
+        yield from mail_checks.of_subject(subject)
+        yield from value_checks.of_subject(subject)
 
 
-def _of_gaps(lacks: Gaps) -> Iterator[Problem]:
-    for name in lacks.unknown:
-        told = f"The template has {{{{ {name} }}}}, which the lead does not have"
-        yield Problem("error", "placeholders", told, MEND)
-    for name in lacks.empty:
-        told = f"The template has {{{{ {name} }}}}, which is empty for the lead"
+def _of_gaps(look: Look, part: Part) -> Iterator[Problem]:
+    for name in look.unknown:
+        told = f"The {part} has {{{{ {name} }}}}, which the lead does not have"
+        todo = f"correct the {part}, or give the leads a value"
+        yield Problem("error", "placeholders", told, todo)
+    for name in look.empty:
+        told = f"The {part} has {{{{ {name} }}}}, which is empty for the lead"
         todo = f"add the value, or write {{{{ {name} or '…' }}}}"
         yield Problem("warning", "placeholders", told, todo)
-    for words in lacks.stray:
-        told = f"The template has {{{words}}}, which is no placeholder and is sent as it stands"
-        yield Problem("warning", "placeholders", told, "correct it, unless it is meant so")
 
 
-def _called(company: Company) -> str:
+def called(company: Company) -> str:
+    """What a finding calls it."""
     return " ".join((company.name or company.domain or "").split()) or "without a company"

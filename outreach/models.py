@@ -66,6 +66,8 @@ class Claim(Model):
     sender: Sender
     lead: Lead
     company: Company
+    subject_variables: bool = False
+    """Whether the subject is filled for the lead; else it is sent as it stands."""
     draft: Draft | None = None
 
 

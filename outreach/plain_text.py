@@ -6,40 +6,59 @@ Every pattern here stops at the next `<`, so the time grows with the length alon
 
 import html
 import re
+from typing import NamedTuple
 
-_TOKEN = re.compile(
+from outreach.entities import in_attribute
+
+TOKEN = re.compile(
     r"""<(?P<end>/?)(?P<tag>[a-zA-Z][\w:-]*)
             (?P<attributes>(?:[^<>"']|"[^"<]*"|'[^'<]*')*+|[^<>]*+)>
       | <[!?][^<>]*>
       | (?P<text>[^<]+|<)""",
     re.VERBOSE,
 )
+_BLANKS = re.compile(r"\s+")
 _ATTRIBUTE = r"""(?:^|\s){}\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"""
 _HREF = re.compile(_ATTRIBUTE.format("href"), re.IGNORECASE)
 _ALT = re.compile(_ATTRIBUTE.format("alt"), re.IGNORECASE)
+_SRC = re.compile(_ATTRIBUTE.format("src"), re.IGNORECASE)
+_START = re.compile(_ATTRIBUTE.format("start"), re.IGNORECASE)
 
 _UNSEEN = frozenset({"head", "style", "script", "title", "template"})
-_LINES = frozenset(
-    {"div", "tr", "table", "li", "section", "header", "footer", "center", "dt", "dd"}
-)
-_PARAGRAPHS = frozenset(
-    {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote", "pre", "hr", "dl"}
-)
+_LINES = frozenset({"div", "tr", "table", "section", "header", "footer", "center", "dt", "dd"})
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr", "dl"})
 _CELLS = frozenset({"td", "th"})
+_LISTS = frozenset({"ul", "ol"})
+_DEEPEST = 8
+"""Lists in lists are indented; deeper ones no further, or the text would grow with the square."""
 
 # Where a line or a paragraph has to end; how many line breaks that takes depends on neighbours.
 _LINE, _PARAGRAPH, _BREAK = "\x01", "\x02", "\n"
+# A space that is there to be seen; the end of a bullet, which the text after it stands beside.
+_SPACE, _BULLET = "\x03", "\x04"
+
+
+class Read(NamedTuple):
+    text: str
+    links: list[str]
+    """Where each `<a>` leads, decoded."""
+    pictures: list[str]
+    """The attributes of each `<img>`."""
 
 
 def plain_text(markup: str) -> str:
     """What a reader sees of the document, without its head, styles, scripts and comments."""
+    return read(markup).text
+
+
+def read(markup: str) -> Read:
     writer = _Writer()
-    for token in _TOKEN.finditer(without_comments(markup)):
+    for token in TOKEN.finditer(without_comments(markup)):
         if token["tag"]:
             writer.tag(token["tag"].lower(), token["attributes"], ends=bool(token["end"]))
         elif token["text"]:
             writer.text(token["text"])
-    return _laid_out("".join(writer.out))
+    return Read(_laid_out("".join(writer.out)), writer.links, writer.pictures)
 
 
 def without_comments(markup: str, *, blank: bool = False) -> str:
@@ -58,12 +77,21 @@ def without_comments(markup: str, *, blank: bool = False) -> str:
 class _Writer:
     def __init__(self) -> None:
         self.out: list[str] = []
+        self.links: list[str] = []
+        self.pictures: list[str] = []
         self.unseen: str | None = None
         self.link: tuple[str, int] | None = None
+        self.lists: list[int | None] = []
+        """Of each list that is open, from the outside: its next number, or None for bullets."""
+        self.as_typed = False
 
     def text(self, text: str) -> None:
-        if not self.unseen:
-            self.out.append(re.sub(r"\s+", " ", html.unescape(text)))
+        if self.unseen:
+            return
+        if self.as_typed:
+            self.out.append(html.unescape(text).replace(" ", _SPACE))
+        else:
+            self.out.append(_BLANKS.sub(" ", html.unescape(text)))
 
     def tag(self, tag: str, attributes: str, *, ends: bool) -> None:
         if self.unseen:
@@ -74,11 +102,39 @@ class _Writer:
             self.unseen = None if ends or attributes.endswith("/") else tag
         elif tag == "a":
             self._link(None if ends else _value(_HREF, attributes))
+        elif tag in _LISTS:
+            self._list(tag, attributes, ends=ends)
+        elif tag == "li":
+            self.out.append(_LINE if ends else self._bullet())
+        elif tag == "img":
+            self.pictures.append(attributes)
+            self.out.append(_value(_ALT, attributes))
         else:
-            self.out.append(_space_for(tag, attributes, ends=ends))
+            if tag == "pre":
+                self.as_typed = not ends
+            # Paragraphs of a list's item: lines, so that the list stays one.
+            self.out.append(_LINE if tag == "p" and self.lists else _space_for(tag))
+
+    def _list(self, tag: str, attributes: str, *, ends: bool) -> None:
+        if ends:
+            del self.lists[-1:]
+        self.out.append(_LINE if self.lists else _PARAGRAPH)
+        if not ends:
+            start = _value(_START, attributes)[:6]
+            first = int(start) if start.isascii() and start.isdigit() else 1
+            self.lists.append(first if tag == "ol" else None)
+
+    def _bullet(self) -> str:
+        number = self.lists[-1] if self.lists else None
+        if number is not None:
+            self.lists[-1] = number + 1
+        indent = _SPACE * 2 * (min(len(self.lists), _DEEPEST) - 1)
+        return f"{_LINE}{indent}{'-' if number is None else f'{number}.'} {_BULLET}"
 
     def _link(self, address: str | None) -> None:
         """Close the link that is open, if any; open one to this address."""
+        if address:
+            self.links.append(address)
         if self.link:
             target, start = self.link
             shown = " ".join("".join(self.out[start:]).split())
@@ -87,33 +143,38 @@ class _Writer:
         self.link = (_target(address), len(self.out)) if address and _target(address) else None
 
 
-def _space_for(tag: str, attributes: str, *, ends: bool) -> str:
+def _space_for(tag: str) -> str:
     if tag == "br":
         return _BREAK
     if tag in _PARAGRAPHS:
         return _PARAGRAPH
     if tag in _LINES:
-        return f"{_LINE}- " if tag == "li" and not ends else _LINE
-    if tag == "img":
-        return _value(_ALT, attributes)
+        return _LINE
     return " " if tag in _CELLS else ""
 
 
 def _value(attribute: re.Pattern[str], attributes: str) -> str:
     found = attribute.search(attributes)
-    return html.unescape(next(filter(None, found.groups()), "")).strip() if found else ""
+    return in_attribute(next(filter(None, found.groups()), "")).strip() if found else ""
+
+
+def source(attributes: str) -> str:
+    """Where the picture is that has these."""
+    return _value(_SRC, attributes)
 
 
 def _target(address: str) -> str:
     """The address as a reader would use it; empty when it leads nowhere outside the mail."""
     if address.lower().startswith("mailto:"):
-        return address[len("mailto:") :]
+        return address[len("mailto:") :].partition("?")[0]
     return address if address.lower().startswith(("http://", "https://", "tel:")) else ""
 
 
 def _laid_out(text: str) -> str:
     text = re.sub(r" {2,}", " ", text)
-    text = re.sub(r"(?<=\x01- )[\x01\x02 ]+", "", text)  # <li><p>: the bullet and its text meet
+    text = re.sub(r"\x04[\x01\x02 ]*", "", text)  # <li><p>: the bullet and its text meet
     text = re.sub(r" ?([\x01\x02\n]) ?", r"\1", text)
     text = re.sub(r"\n?[\x01\x02]+", lambda run: "\n\n" if _PARAGRAPH in run[0] else "\n", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    text = re.sub(r"\n{3,}", "\n\n", text).strip().replace(_SPACE, " ")
+    # What mail programs take for the begin of a signature ends with a space.
+    return text.replace("\n--\n", "\n-- \n")

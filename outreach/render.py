@@ -1,29 +1,26 @@
 """Pure: a company's template and a lead -> the subject, the HTML and the text of one mail."""
 
-import html
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from outreach import leftovers
+from outreach.document import Made, made, with_marks
 from outreach.errors import TemplateNotReady
 from outreach.headers import breaks_a_header
 from outreach.models import Company, Lead, Model
-from outreach.plain_text import plain_text, without_comments
-from outreach.template_sandbox import Fault
+from outreach.template_sandbox import LINE, Fault
 from outreach.templates import Compiled, compiled, key_of
 
-_FIX = "correct the template, then run `outreach campaigns retry-failed`"
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_DOCUMENT = """\
-<!DOCTYPE html>
-<html>
-<head><meta charset="utf-8"></head>
-<body>
-{}
-</body>
-</html>
-"""
+Part = Literal["template", "subject"]
+
+KNOWN = frozenset({"name", "email", "role", "company", "companyname", "domain"})
+"""The keys that every lead has."""
+_PLACEHOLDER = re.compile(
+    r"\{\{[^{}\n]{0,200}\}\}|\{%[^%\n]{0,200}%\}|(?<!\{)\{(?P<word>[\w \t-]{1,80})\}(?!\})"
+)
 
 
 class Rendered(Model):
@@ -32,28 +29,37 @@ class Rendered(Model):
     text: str
 
 
-class Gaps(Model):
-    """What one lead lacks of its company's template, each name as it is spelled there."""
+class Look(NamedTuple):
+    """One lead's mail, or its subject, as far as it can be filled; names as they are spelled."""
 
     unknown: tuple[str, ...]
     """Names in `{{ … }}` that this lead does not have: it fails."""
     empty: tuple[str, ...]
     """Names that it has, without a value, and that the template shows without a word instead."""
-    stray: tuple[str, ...]
-    """`{words}` that no value stands for: sent as they are, so probably a slip."""
+    used: Mapping[str, Any]
+    """The values that the template asks for."""
+    pieces: list[str]
+    """What it is filled to; nothing where a name is unknown."""
+    has_markup: bool
 
 
 def render(
-    company: Company, lead: Lead, *, pixel_url: str | None, search_token: str | None = None
+    company: Company,
+    lead: Lead,
+    *,
+    pixel_url: str | None,
+    search_token: str | None = None,
+    subject_variables: bool = False,
 ) -> Rendered:
     """The mail for one lead; `search_token`, unseen, is the word by which Gmail finds it again.
 
-    Raises TemplateNotReady.
+    The subject is sent as it stands, unless it has variables. Raises TemplateNotReady.
     """
-    subject, template = _subject(company), _template(company)
-    body = _filled(company, template, _values(company, lead))
-    document, text = (_whole(body), plain_text(body)) if template.has_markup else _paragraphs(body)
-    return Rendered(subject=subject, html=_with_marks(document, pixel_url, search_token), text=text)
+    static, template, values = _subject(company), _template(company), _values(company, lead)
+    subject = _filled_subject(company, values) if subject_variables else static
+    mail = _made(company, template, values)
+    document = with_marks(mail.document, pixel_url, search_token)
+    return Rendered(subject=subject, html=document, text=mail.text)
 
 
 def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
@@ -64,24 +70,56 @@ def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
     return f"{base}/api/track/open?id={campaign_lead_id}&type=campaign_lead"
 
 
-def gaps(company: Company, lead: Lead) -> Gaps:
-    """What the lead lacks; where that stops nothing, the template is filled to see that it can be.
+def look_at_body(company: Company, lead: Lead) -> Look:
+    """Raises TemplateNotReady where `render` would for another reason than an unknown name."""
+    return _look(company, "template", _template(company), _values(company, lead))
 
-    Raises TemplateNotReady where `render` would for another reason than an unknown name.
-    """
-    asked, values = _template(company), _values(company, lead)
-    braced = {key: word for key, word in asked.braced.items() if key not in asked.names}
-    found = Gaps(
-        unknown=_sorted(asked.names, lambda key: key not in values),
-        empty=_sorted(
-            {**braced, **asked.names},
-            lambda key: key in asked.bare and not str(values.get(key, key)).strip(),
-        ),
-        stray=_sorted(braced, lambda key: key not in values),
+
+def look_at_subject(company: Company, lead: Lead) -> Look:
+    """The same, of a subject with variables: its one piece is the subject."""
+    asked, values = _subject_template(company), _values(company, lead)
+    look = _look(company, "subject", asked, values)
+    return look if look.unknown else look._replace(pieces=[_filled_subject(company, values)])
+
+
+def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
+    """What a subject without variables has of them, and sends as it stands."""
+    subject = company.email_subject or ""
+    if "{" not in subject and "}}" not in subject:
+        return ()
+    values = _values(company, lead)
+    found = tuple(
+        placeholder[0]
+        for placeholder in _PLACEHOLDER.finditer(subject)
+        if placeholder["word"] is None or key_of(placeholder["word"]) in values
     )
-    if not found.unknown:
-        _filled(company, asked, values)
-    return found
+    return found or tuple(filter(None, [leftovers.braces([subject])]))
+
+
+def guarded_names(company: Company, *, in_subject: bool) -> Mapping[str, str]:
+    """The names that the template guards, so that a lead may lack them, by their keys."""
+    sources = [(company.email_template, False), (company.email_subject if in_subject else "", True)]
+    names: dict[str, str] = {}
+    for source, is_text in sources:
+        with suppress(Fault):
+            asked = compiled(source or "", is_text=is_text)
+            names |= {key: asked.names[key] for key in asked.absent if key not in KNOWN}
+    return names
+
+
+def _look(company: Company, part: Part, asked: Compiled, values: Mapping[str, Any]) -> Look:
+    braced = {key: word for key, word in asked.braced.items() if key not in asked.required}
+    words = {**braced, **asked.names}
+    unknown = _sorted(asked.required, lambda key: key not in values)
+    return Look(
+        unknown=unknown,
+        empty=_sorted(
+            words, lambda key: key in asked.bare and not str(values.get(key, key)).strip()
+        ),
+        used={word: values[key] for key, word in words.items() if key in values},
+        pieces=[] if unknown else _filled(company, part, asked, values),
+        has_markup=asked.has_markup,
+    )
 
 
 def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[str, ...]:
@@ -113,18 +151,64 @@ def _template(company: Company) -> Compiled:
     try:
         return compiled(source)
     except Fault as fault:
-        raise _not_ready(company, fault) from fault
+        raise _not_ready(company, "template", fault) from fault
 
 
-def _filled(company: Company, template: Compiled, values: Mapping[str, Any]) -> str:
+def _subject_template(company: Company) -> Compiled:
     try:
-        return _clean(template.fill(values))
+        return compiled(_subject(company), is_text=True)
     except Fault as fault:
-        raise _not_ready(company, fault) from fault
+        raise _not_ready(company, "subject", fault) from fault
 
 
-def _not_ready(company: Company, fault: Fault) -> TemplateNotReady:
-    return TemplateNotReady(f"The email template of {_of(company)} {fault}; {_FIX}.")
+def _filled(
+    company: Company, part: Part, template: Compiled, values: Mapping[str, Any]
+) -> list[str]:
+    try:
+        return template.fill(values)
+    except Fault as fault:
+        raise _not_ready(company, part, fault) from fault
+
+
+def _filled_subject(company: Company, values: Mapping[str, Any]) -> str:
+    pieces = _filled(company, "subject", _subject_template(company), values)
+    try:
+        return _one_line("".join(pieces))
+    except Fault as fault:
+        raise _not_ready(company, "subject", fault) from fault
+
+
+def _one_line(filled: str) -> str:
+    """A subject, whatever the values are. Raises Fault."""
+    subject = " ".join(filled.replace(LINE, " ").split())
+    if not subject:
+        raise Fault("leaves this lead's mail without one")
+    _refuse_braces(subject)
+    if breaks_a_header(subject):
+        raise Fault("becomes one with a control character")
+    return subject
+
+
+def _made(company: Company, template: Compiled, values: Mapping[str, Any]) -> Made:
+    pieces = _filled(company, "template", template, values)
+    try:
+        mail = made(pieces, has_markup=template.has_markup)
+        _refuse_braces(mail.text, *mail.links)
+    except Fault as fault:
+        raise _not_ready(company, "template", fault) from fault
+    return mail
+
+
+def _refuse_braces(*texts: str) -> None:
+    if left := leftovers.braces(texts):
+        raise Fault(f"leaves “{left}” in this lead's mail")
+
+
+def _not_ready(company: Company, part: Part, fault: Fault) -> TemplateNotReady:
+    return TemplateNotReady(
+        f"The email {part} of {_of(company)} {fault}; "
+        f"correct the {part}, then run `outreach campaigns retry-failed`."
+    )
 
 
 def _of(company: Company) -> str:
@@ -148,57 +232,3 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
         if key := key_of(name):
             values.setdefault(key, "" if value is None else value)
     return values
-
-
-# --- the document -------------------------------------------------------------------------------
-
-
-def _clean(body: str) -> str:
-    """One kind of line break, and nothing that HTML or UTF-8 cannot hold."""
-    cleaned = _UNPRINTABLE.sub("", body.replace("\r\n", "\n").replace("\r", "\n"))
-    if not cleaned.strip():
-        raise Fault("leaves this lead's mail empty")
-    return cleaned
-
-
-def _paragraphs(body: str) -> tuple[str, str]:
-    """Escaped plain text -> its HTML document and the text itself."""
-    lines = "\n".join(line.strip() for line in body.strip().split("\n"))
-    paragraphs = re.split(r"\n{2,}", lines)
-    markup = "\n".join(f"<p>{text}</p>" for text in paragraphs).replace("\n", "<br>\n")
-    return (
-        _DOCUMENT.format(markup.replace("</p><br>\n", "</p>\n")),
-        html.unescape("\n\n".join(paragraphs)),
-    )
-
-
-def _whole(markup: str) -> str:
-    """The markup as a document of its own, unless it is one."""
-    seen = without_comments(markup)
-    is_document = re.search(r"<(?:html|body)[\s>]", seen, re.IGNORECASE)
-    return markup if is_document else _DOCUMENT.format(markup)
-
-
-def _with_marks(document: str, pixel_url: str | None, search_token: str | None) -> str:
-    """The document with the unseen word and the pixel as the last things of its body."""
-    marks = ""
-    if search_token:
-        marks += (
-            '<span style="display:none;font-size:0;line-height:0;mso-hide:all" aria-hidden="true">'
-            f"{html.escape(search_token)}</span>"
-        )
-    if pixel_url:
-        marks += (
-            f'<img src="{html.escape(pixel_url)}" width="1" height="1" alt="" '
-            'style="display:block;width:1px;height:1px;border:0">'
-        )
-    end = _end_of_body(document)
-    return f"{document[:end]}{marks}{document[end:]}"
-
-
-def _end_of_body(document: str) -> int:
-    seen = without_comments(document, blank=True)
-    for end in ("body", "html"):
-        if found := list(re.finditer(rf"</{end}\s*>", seen, re.IGNORECASE)):
-            return found[-1].start()
-    return len(document)

@@ -1,4 +1,4 @@
-"""Pure: addresses that are read by a department, or by nobody."""
+"""Pure: addresses that are read by a department, by nobody, or that only stand for an address."""
 
 import re
 from typing import Literal
@@ -17,12 +17,28 @@ _DEPARTMENTS = _words(
     team tech unsubscribe webmaster welcome"""
 )
 _NOBODY = re.compile(r"(do)?no(t)?(reply|response)|mailerdaemon|bounces?|devnull")
+_NOT_FOUND = re.compile(r"(noe?mail|email(not(unlocked|found|available|verified)|unavailable))")
+"""What tools that sell addresses write for one that they keep or do not have."""
+_RESERVED = _words("example.com example.net example.org")
+"""RFC 2606: they are nobody's."""
+_IN_FORMS = _words("domain.com email.com mydomain.com test.com yourcompany.com yourdomain.com")
+_NAMES_IN_FORMS = _words(
+    "email example firstname firstnamelastname johndoe mail me name noreply sample someone test "
+    "user username you yourname"
+)
 
 
-def role_of(address: str) -> Literal["role", "no-reply"] | None:
-    """Who reads it: a department (`info@`), nobody (`no-reply@`); None: a person, it seems."""
-    local = address.rpartition("@")[0].partition("+")[0].casefold()
-    word = re.sub(r"[\W_]+", "", local)
+def role_of(address: str) -> Literal["role", "no-reply", "placeholder"] | None:
+    """Who reads it: a department (`info@`), nobody (`no-reply@`); None: a person, it seems.
+
+    A placeholder stands for an address that is not there: `email_not_unlocked@domain.com`.
+    """
+    local, _, domain = address.strip().casefold().rpartition("@")
+    word = re.sub(r"[\W_]+", "", local.partition("+")[0])
+    if _NOT_FOUND.fullmatch(word) or domain in _RESERVED:
+        return "placeholder"
+    if domain in _IN_FORMS and word in _NAMES_IN_FORMS:
+        return "placeholder"
     if _NOBODY.fullmatch(word):
         return "no-reply"
     return "role" if word in _DEPARTMENTS else None

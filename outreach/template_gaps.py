@@ -1,50 +1,99 @@
-"""Which names of a template leave a hole in the mail when a lead has no value for them.
+"""Which names of a template a lead has to have, and which leave a hole in the mail when empty.
 
-`{{ name }}` does; `{{ name or 'there' }}` and `{% if name %}Hi {{ name }}{% endif %}` do not.
+`{{ name }}` does both; `{{ name or 'there' }}`, `{{ name|default('there') }}` and
+`{% if name %}Hi {{ name }}{% endif %}` guard the name, so that it may be missing or empty.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from jinja2 import nodes
 
-_NOT_SHOWN = (nodes.Compare, nodes.Test, nodes.Not)
+_FALLBACKS = frozenset({"default", "d"})
+_ASKING = frozenset({"defined", "undefined", "none"})
+"""Tests that ask whether there is a value at all."""
 
 
-def shown_bare(tree: nodes.Template) -> frozenset[str]:
-    """The names that are shown without a word in their place."""
-    return frozenset(_bare(tree, frozenset()))
+class Unguarded(NamedTuple):
+    """Names, as the tree has them, that stand somewhere without a guard."""
+
+    required: frozenset[str]
+    """Shown, compared or looped over."""
+    shown: frozenset[str]
+    """Shown without a word in their place."""
 
 
-def _bare(node: nodes.Node, provided: frozenset[str]) -> Iterator[str]:
-    """`provided`: names that the template has asked about on the way here."""
+def unguarded(tree: nodes.Template) -> Unguarded:
+    found = list(_found(tree, frozenset()))
+    return Unguarded(
+        required=frozenset(name for name, _ in found),
+        shown=frozenset(name for name, shown in found if shown),
+    )
+
+
+def _found(
+    node: nodes.Node, guarded: frozenset[str], *, asked: bool = False, shown: bool = True
+) -> Iterator[tuple[str, bool]]:
+    """Each name and whether it is shown.
+
+    `guarded`: names that the template has asked about on the way here; `asked`: it is asking about
+    this value, so that an empty one is provided for.
+    """
     match node:
         case nodes.Name():
-            if node.name not in provided:
-                yield node.name
+            if not asked and node.name not in guarded:
+                yield node.name, shown
         case nodes.If():
-            provided |= _names(node.test)
-            yield from _all_bare([*node.body, *node.elif_, *node.else_], provided)
+            yield from _found(node.test, guarded, asked=True, shown=False)
+            within = guarded | _names(node.test)
+            yield from _all(node.iter_child_nodes(exclude=("test",)), within, shown=shown)
         case nodes.CondExpr():
-            provided |= _names(node.test)
-            shown = [node.expr1, node.expr2] if node.expr2 else [node.expr1]
-            yield from _all_bare(shown, provided)
+            yield from _found(node.test, guarded, asked=True, shown=False)
+            within = guarded | _names(node.test)
+            for branch in filter(None, (node.expr1, node.expr2)):
+                yield from _found(branch, within, asked=asked, shown=shown)
         case nodes.Or() | nodes.And():
-            yield from _bare(node.right, provided | _names(node.left))
+            yield from _found(node.left, guarded, asked=True, shown=shown)
+            within = guarded | _names(node.left)
+            yield from _found(node.right, within, asked=asked, shown=shown)
         case nodes.For():
-            provided |= _names(node.target)
-            yield from _all_bare([*node.body, *node.else_], provided)
-        case nodes.Filter() | nodes.Call() | nodes.Getattr() | nodes.Getitem():
-            if node.node is not None:
-                yield from _bare(node.node, provided)
-        case _ if not isinstance(node, _NOT_SHOWN):
-            yield from _all_bare(list(node.iter_child_nodes()), provided)
+            yield from _found(node.iter, guarded, shown=False)
+            within = guarded | _names(node.target)
+            yield from _all(filter(None, [node.test]), within, shown=False)
+            yield from _all([*node.body, *node.else_], within, shown=shown)
+        case nodes.Not():
+            yield from _found(node.node, guarded, asked=True, shown=False)
+        case nodes.Compare():
+            yield from _all(node.iter_child_nodes(), guarded, shown=False)
+        case nodes.Test():
+            asks = node.name in _ASKING
+            yield from _found(node.node, guarded, asked=asks, shown=False)
+            yield from _arguments(node, guarded, shown=False)
+        case nodes.Filter() if node.node is not None:
+            falls_back = node.name in _FALLBACKS
+            yield from _found(node.node, guarded, asked=asked or falls_back, shown=shown)
+            yield from _arguments(node, guarded, shown=falls_back and shown)
+        case nodes.Getattr() | nodes.Getitem():
+            yield from _found(node.node, guarded, asked=asked, shown=shown)
+            yield from _arguments(node, guarded, shown=False)
+        case nodes.Call():
+            yield from _found(node.node, guarded, shown=shown)
+            yield from _arguments(node, guarded, shown=False)
+        case _:
+            yield from _all(node.iter_child_nodes(), guarded, shown=shown)
 
 
-def _all_bare(
-    found: list[nodes.Node] | list[nodes.Expr], provided: frozenset[str]
-) -> Iterator[str]:
+def _arguments(
+    node: nodes.Node, guarded: frozenset[str], *, shown: bool
+) -> Iterator[tuple[str, bool]]:
+    return _all(node.iter_child_nodes(exclude=("node",)), guarded, shown=shown)
+
+
+def _all(
+    found: Iterable[nodes.Node], guarded: frozenset[str], *, shown: bool
+) -> Iterator[tuple[str, bool]]:
     for node in found:
-        yield from _bare(node, provided)
+        yield from _found(node, guarded, shown=shown)
 
 
 def _names(node: nodes.Node) -> frozenset[str]:

@@ -24,6 +24,10 @@ MOST_NODES = 3_000
 """Pieces of syntax in a template: compiling 40,000 takes 15 s, a long mail has a few hundred."""
 BUDGET = 20_000_000
 """Characters that one rendering may produce in all, on the way too: under a second of work."""
+LINE = "\0"
+"""Stands for a line break of a value, which is another thing in HTML than one of the template."""
+ABSENT = Undefined()
+"""Stands for a value that a lead lacks and that its template provides for: empty, not defined."""
 
 _left: ContextVar[int] = ContextVar("left", default=BUDGET)
 
@@ -131,7 +135,8 @@ def _items(value: Any) -> list[Any]:
 @pass_context
 def _braced(context: Context, written: str, key: str) -> Any:
     """`{name}` of old templates; what is no name is CSS and stays as it was written."""
-    return context.get(key, Markup(written))  # noqa: S704 - the template's own text
+    value = context.get(key, ABSENT)
+    return Markup(written) if value is ABSENT else value  # noqa: S704 - the template's own text
 
 
 def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,6 +164,15 @@ def _shown(value: Any) -> Any:
     raise Fault("prints something that is not a text but holds several; name one of them")
 
 
+def _printed(value: Any) -> Any:
+    """What a placeholder prints, its line breaks marked."""
+    shown = _shown(value)
+    if isinstance(shown, str) and ("\n" in shown or "\r" in shown or LINE in shown):
+        lines = shown.replace(LINE, "").replace("\r\n", "\n").replace("\r", "\n")
+        return lines.replace("\n", LINE)
+    return shown
+
+
 CALLED = "()"
 """Stands before the attribute in `name.upper()`, so that `name.upper` alone is not a method."""
 
@@ -174,6 +188,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return total
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        if obj is ABSENT:
+            return obj
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         if isinstance(obj, LoopContext) and attribute in _LOOP:
@@ -185,6 +201,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=name)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        if obj is ABSENT:
+            return obj
         if isinstance(obj, str | list | tuple | Mapping):
             with suppress(TypeError, LookupError):
                 return obj[argument]
@@ -192,7 +210,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 def _made() -> _Sandbox:
-    sandbox = _Sandbox(autoescape=True, undefined=StrictUndefined, finalize=_shown)
+    sandbox = _Sandbox(autoescape=True, undefined=StrictUndefined, finalize=_printed)
     sandbox.globals.clear()
     sandbox.filters = {name: _bounded(filters.FILTERS[name]) for name in _FILTERS} | {
         **dict.fromkeys(("default", "d"), _default),
@@ -206,3 +224,5 @@ def _made() -> _Sandbox:
 
 
 SANDBOX = _made()
+TEXT_SANDBOX = SANDBOX.overlay(autoescape=False)
+"""The same for what is no HTML."""

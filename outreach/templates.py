@@ -5,15 +5,25 @@ A value of a lead is data only: it is put in when the template is parsed already
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from outreach.template_gaps import shown_bare
-from outreach.template_sandbox import CALLED, LONGEST, SANDBOX, Fault, check_syntax, open_budget
+from outreach.entities import UNCLOSED
+from outreach.template_gaps import unguarded
+from outreach.template_sandbox import (
+    ABSENT,
+    CALLED,
+    LONGEST,
+    SANDBOX,
+    TEXT_SANDBOX,
+    Fault,
+    check_syntax,
+    open_budget,
+)
 
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
@@ -23,8 +33,10 @@ _SEVERAL_WORDS = re.compile(r"\{\{\s*([^\W\d]\w*(?:[ \t-]+\w+)+)\s*\}\}")
 # `@media print{#main{…}}`: there, `{#` opens no comment of Jinja's.
 _STYLE = re.compile(r"<style\b[^<>]*>\s*(?:<!--)?[^<]*", re.IGNORECASE)
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
+# `?id=7&region=eu`: no browser takes `&reg` for a sign in an address, every one does in a text.
+_BARE_PARAMETER = re.compile(rf"(?<=[^\s>])&(?=(?:{'|'.join(UNCLOSED)})[a-zA-Z0-9]*=)")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
-_MARKUP = re.compile(
+MARKUP = re.compile(
     r"</?(?:a|b|big|blockquote|body|br|center|code|div|em|font|h[1-6]|head|hr|html|i|img|li|meta|ol"
     r"|p|pre|s|section|small|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|tt|u|ul)"
     r"(?:\s[^<>]*)?/?>|<!doctype\b",
@@ -35,21 +47,30 @@ _MARKUP = re.compile(
 class Compiled(NamedTuple):
     jinja: Template
     names: Mapping[str, str]
-    """Of `{{ … }}`: the key of each name that has to be known -> how the template spells it."""
+    """Of `{{ … }}`: the key of each name -> how the template spells it."""
+    required: Mapping[str, str]
+    """Of these, the ones that a lead must have: the template guards the others."""
     braced: Mapping[str, str]
     """Of `{…}` outside of style sheets: the same, but these need not be names."""
     has_markup: bool
     bare: frozenset[str]
     """The keys that leave a hole in the mail where a lead's value is empty."""
+    absent: Mapping[str, Any]
+    """The keys of the guarded names, with what stands for them where a lead lacks them."""
 
-    def fill(self, values: Mapping[str, Any]) -> str:
-        """The body, by values under their keys. Raises Fault."""
-        for key, written in self.names.items():
+    def fill(self, values: Mapping[str, Any]) -> list[str]:
+        """The pieces of the text, by values under their keys. Raises Fault.
+
+        A piece of the template itself is a plain `str`, a value or what became of one a `Markup`.
+        """
+        for key, written in self.required.items():
             if key not in values:
                 raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
+        if not self.absent.keys() <= values.keys():
+            values = {**self.absent, **values}
         open_budget()
         try:
-            return "".join(_within_bounds(self.jinja.generate(values)))
+            return list(_within_bounds(self.jinja.generate(values)))
         except Fault:
             raise
         except Exception as error:
@@ -68,13 +89,16 @@ def key_of(name: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def compiled(source: str) -> Compiled:
-    """Raises Fault: an error in the syntax, with its line, or syntax that mails do not have."""
+def compiled(source: str, *, is_text: bool = False) -> Compiled:
+    """`is_text`: a subject, which no HTML is made of.
+
+    Raises Fault: an error in the syntax, with its line, or syntax that mails do not have.
+    """
     if len(source) > LONGEST:
         raise Fault(f"is longer than {LONGEST:,} characters")
     open_budget()
     try:
-        return _compiled(SANDBOX.parse(_readable_for_jinja(source)))
+        return _compiled(SANDBOX.parse(_readable_for_jinja(source)), is_text=is_text)
     except Fault:
         raise
     except TemplateSyntaxError as error:
@@ -95,26 +119,31 @@ def _in_one_word(placeholder: re.Match[str]) -> str:
     return f"{{{{ {'_'.join(words)} }}}}"
 
 
-def _compiled(tree: nodes.Template) -> Compiled:
+def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
     check_syntax(tree)
     names = _name_by_key(tree)
     text = "".join(data.data for data in tree.find_all(nodes.TemplateData))
-    has_markup = _MARKUP.search(text) is not None
-    bare = shown_bare(tree)
-    _Rewriter(has_markup=has_markup).visit(tree)
-    tree.set_environment(SANDBOX)
+    has_markup = not is_text and MARKUP.search(text) is not None
+    bare = unguarded(tree)
+    _Rewriter(str if is_text else _mended if has_markup else _as_html).visit(tree)
+    sandbox = TEXT_SANDBOX if is_text else SANDBOX
+    tree.set_environment(sandbox)
     needed = meta.find_undeclared_variables(tree)
     braced = {
         key: word.strip()
         for word in _SINGLE_BRACES.findall(_STYLE.sub("", text))
         if (key := key_of(word))
     }
+    names = {key: written for key, written in names.items() if key in needed}
+    required = {key: written for key, written in names.items() if key in bare.required}
     return Compiled(
-        jinja=SANDBOX.from_string(tree),
-        names={key: written for key, written in names.items() if key in needed},
+        jinja=sandbox.from_string(tree),
+        names=names,
+        required=required,
         braced=braced,
         has_markup=has_markup,
-        bare=bare | frozenset(braced),
+        bare=bare.shown | frozenset(braced),
+        absent=dict.fromkeys(names.keys() - required.keys(), ABSENT),
     )
 
 
@@ -130,11 +159,20 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
     return spellings
 
 
+def _as_html(text: str) -> str:
+    """Entities stay: whoever typed one knew that this becomes HTML."""
+    return _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _mended(markup: str) -> str:
+    return _BARE_PARAMETER.sub("&amp;", markup)
+
+
 class _Rewriter(NodeTransformer):
     """Turns what Jinja parsed into what a mail means; what can grow goes through a filter."""
 
-    def __init__(self, *, has_markup: bool) -> None:
-        self.has_markup = has_markup
+    def __init__(self, literal: Callable[[str], str]) -> None:
+        self.literal = literal
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> list[nodes.Node]:  # noqa: N802
         """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
@@ -151,10 +189,7 @@ class _Rewriter(NodeTransformer):
         return [*parts, self._literal(node, node.data[position:])]
 
     def _literal(self, node: nodes.TemplateData, text: str) -> nodes.TemplateData:
-        if not self.has_markup:
-            # Entities stay: whoever typed one knew that this becomes HTML.
-            text = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
-        return nodes.TemplateData(text, lineno=node.lineno)
+        return nodes.TemplateData(self.literal(text), lineno=node.lineno)
 
     def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:  # noqa: N802
         node.expr2 = node.expr2 or nodes.Const("", lineno=node.lineno)
