@@ -102,6 +102,8 @@ class Created(Model):
     leads: int
     skipped: list[str]
     """Addresses that were left out because another lead has the same."""
+    subject_variables: bool = False
+    """Whether its subjects are filled for each lead."""
 
 
 class Imported(Model):

@@ -27,6 +27,8 @@ class CampaignFacts(Model):
     wait_seconds: float
     """Until its scheduled time; 0 when that has come, or there is none."""
     attachment: str | None = None
+    subject_variables: bool = False
+    """Whether its subjects are filled for each lead; else they are sent as they stand."""
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None

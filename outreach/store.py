@@ -317,8 +317,12 @@ class Store:
         day_from: time | None = None,
         day_until: time | None = None,
         owner: UUID | None = None,
+        subject_variables: bool | None = False,
     ) -> Created:
-        """Raises Rejected, and leaves nothing behind, without a lead or an account."""
+        """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
+
+        Raises Rejected, and leaves nothing behind, without a lead or an account.
+        """
         answer = self._one(
             "create_campaign",
             campaign=campaign,
@@ -333,6 +337,7 @@ class Store:
             day_from=day_from,
             day_until=day_until,
             owner=owner,
+            subject_variables=subject_variables,
         )
         return Created.model_validate(answer)
 

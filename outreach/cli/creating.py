@@ -38,6 +38,14 @@ def create(
     window: Annotated[
         str | None, typer.Option(help=f"Mail at these times only, as in “{windows.EXAMPLE}”.")
     ] = None,
+    subject_variables: Annotated[
+        bool | None,
+        typer.Option(
+            "--subject-variables/--no-subject-variables",
+            help="Fill the subject for each lead; unless told, if it has a placeholder.",
+            show_default=False,
+        ),
+    ] = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,6 +58,7 @@ def create(
         "starts_at": _moment(at) if at else None,
         "attachment": None if attachment is None else _attachment(attachment),
         "owner": owner,
+        "subject_variables": subject_variables,
         **(_window(window) if window else {}),
     }
     with opened_store() as store:
@@ -58,6 +67,11 @@ def create(
         show_json(created)
     else:
         say(str(created.id))
+        if created.subject_variables and subject_variables is None:
+            note(
+                "A subject has a placeholder, so the subjects are filled for each lead; "
+                "--no-subject-variables sends them as they stand."
+            )
         _tell_skipped(created)
 
 

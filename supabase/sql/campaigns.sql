@@ -12,7 +12,8 @@ create or replace function public.create_campaign(
   days integer[] default null,
   day_from time default null,
   day_until time default null,
-  owner uuid default null
+  owner uuid default null,
+  subject_variables boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -22,6 +23,7 @@ as $$
 #variable_conflict use_variable
 -- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
 -- An address is taken once, whatever its case; who came second is listed in `skipped`.
+-- `subject_variables` null: if a subject has a placeholder.
 declare
   account_ids uuid[];
   unknown text;
@@ -69,9 +71,11 @@ begin
     end if;
 
     insert into public.campaigns (
-      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until)
+      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
+      subject_variables)
     values (
-      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until)
+      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
+      coalesce(subject_variables, false))
     on conflict (id) do nothing;
   end if;
 
@@ -99,6 +103,16 @@ begin
 
     insert into public.campaign_accounts (campaign_id, account_id)
     select campaign, x.id from unnest(account_ids) x (id);
+
+    if subject_variables is null then
+      update public.campaigns c
+      set subject_variables = exists (
+        select from public.campaign_leads cl
+        join public.leads l on l.id = cl.lead_id
+        join public.companies co on co.id = l.company_id
+        where cl.campaign_id = campaign and co.email_subject ~ '\{\{|\{%|\{[[:alnum:]_ -]+\}')
+      where c.id = campaign;
+    end if;
   end if;
 
   return query
@@ -106,6 +120,7 @@ begin
     'answer', 'created',
     'id', campaign,
     'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
+    'subject_variables', (select c.subject_variables from public.campaigns c where c.id = campaign),
     'skipped', coalesce((
       -- Whose address is in the campaign, but not the lead; in one pass over what is selected.
       select pg_catalog.jsonb_agg(s.email)

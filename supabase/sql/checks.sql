@@ -28,6 +28,7 @@ as $$
     'paused', c.paused_at is not null,
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
+    'subject_variables', c.subject_variables,
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -106,6 +107,8 @@ as $$
     'company', case when page.nth = 1 then pg_catalog.jsonb_build_object(
       'name', co.name, 'domain', co.domain,
       'email_subject', co.email_subject, 'email_template', co.email_template) end,
+    'subject_variables', (
+      select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s

@@ -219,6 +219,7 @@ begin
         'company', pg_catalog.jsonb_build_object(
           'name', co.name, 'domain', co.domain,
           'email_subject', co.email_subject, 'email_template', co.email_template),
+        'subject_variables', c.subject_variables,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id

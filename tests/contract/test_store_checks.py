@@ -104,6 +104,24 @@ def test_each_lead_is_listed_with_all_that_its_mail_needs(store: Store, account:
     }
 
 
+@pytest.mark.parametrize("filled", [True, False])
+def test_whether_a_subject_is_filled_comes_with_each_lead(
+    store: Store, account: UUID, *, filled: bool
+) -> None:
+    """To whoever looks at its mail, and to whoever sends it."""
+    assert account
+    store.import_leads(ROWS, "spring")
+    made, run = uuid4(), uuid4()
+    store.create_campaign(made, "Spring", ["ann@us.test"], tag="spring", subject_variables=filled)
+    store.start_campaign(made)
+    store.begin_run(made, run, 60)
+    claims = store.claim_leads(uuid4(), made, run, 3).claims
+
+    assert {mail.subject_variables for mail in store.list_mails(made)} == {filled}
+    assert {claim.subject_variables for claim in claims} == {filled}
+    assert store.campaign_facts(made).subject_variables is filled
+
+
 def test_one_lead_is_found_by_its_address_or_its_id(store: Store, account: UUID) -> None:
     """Whatever the case; nobody's is nobody."""
     assert account

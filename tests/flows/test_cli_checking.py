@@ -190,6 +190,148 @@ def test_a_campaign_that_does_not_exist_is_one_sentence(
     assert one_sentence(outreach("campaigns", command, uuid4())).startswith("There is no campaign")
 
 
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def every(told: str, companies: str) -> dict[str, set[str]]:
+    return {company: {told} for company in companies.split()}
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong"),
+    [
+        ("01-subject", {"Dogwood": {"warning placeholders"}, "Elm": {"warning template"}}),
+        ("01b-subject", {
+            **every("error placeholders", "Jade Jasper"), **every("error template", "Jetty Jupiter"),
+        }),
+        ("02-links", {"Ivy": {"warning links"}}),
+        ("03-tags", {
+            **every("warning placeholders", "Juniper Larch Maple Neem Oak Rowan Spruce Vine Wattle"),
+            **every("error template", "Kapok Pine Quince Teak"),
+            **every("error placeholders", "Upas"),
+        }),
+        ("04-paste", {
+            **every("error template", "Aspen Date Fig Gum Holly Iroko Jarrah Kauri Lime"),
+            **every("warning placeholders", "Beech Mango"),
+            **every("error placeholders", "Clove Nut"),
+        }),
+        ("15-nulls", {"Nullix": {"warning values", "error placeholders"}}),
+        ("16-entities", {
+            "Marks &amp; Spencer": {"warning values"}, "B&amp;Q": {"warning values"},
+        }),
+        ("22-multiline", {"Vortex": {"warning values"}, "Visor": {"warning links"}}),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_the_files_that_people_have_is_found(
+    outreach: Outreach, file: str, wrong: dict[str, set[str]]
+) -> None:
+    """Of each company what it is, and of the others nothing."""
+    outreach("accounts", "add", ADA, "--refresh-token-stdin", stdin=f"sandbox:{ADA}:modify\n")
+    assert outreach("leads", "import", CASES / f"{file}.csv", "--tag", "x").status == 0
+    made = outreach("campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA)
+
+    checked = outreach("campaigns", "check", made.out.strip(), "--json")
+
+    told: dict[str, set[str]] = {}
+    for one in checked.json["findings"]:
+        told.setdefault(one["company"], set()).add(f"{one['severity']} {one['check']}")
+    assert told == wrong
+
+
+# --- subjects with placeholders -------------------------------------------------------------------
+
+
+def with_subject(outreach: Outreach, csv: Callable[[str], Path], *options: str) -> Any:
+    """A campaign of one lead, whose subject has a placeholder."""
+    outreach("accounts", "add", ADA, "--refresh-token-stdin", stdin=f"sandbox:{ADA}:modify\n")
+    file = csv(
+        "email,name,company,email_subject,email_template\n"
+        'zoe@acme.example,Zoë & Co,Acme,"{{ name }}, a <deck>",Hello {{ name }}\n'
+    )
+    outreach("leads", "import", file, "--tag", "x")
+    return outreach("campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA, *options)
+
+
+def test_a_subject_with_a_placeholder_is_filled_and_that_is_told(
+    prefect_api: str,  # noqa: ARG001
+    outreach: Outreach,
+    csv: Callable[[str], Path],
+    gmail: httpx.Client,
+) -> None:
+    """As text, in the mail and in a test of it."""
+    made = with_subject(outreach, csv)
+    campaign = made.out.strip()
+    checked = outreach("campaigns", "check", campaign)
+    tested = outreach("campaigns", "test-send", campaign, "--to", "me@ours.example")
+    sent = outreach("campaigns", "start", campaign, "--local")
+
+    assert made.err == (
+        "A subject has a placeholder, so the subjects are filled for each lead; "
+        "--no-subject-variables sends them as they stand.\n"
+    )
+    assert checked.out.splitlines()[-1] == "Nothing is wrong."
+    assert (tested.status, sent.out) == (0, "1/1 sent\n")
+    assert sorted(str(mail["Subject"]) for mail in mails(gmail)) == [
+        "Zoë & Co, a <deck>",
+        "[Test] Zoë & Co, a <deck>",
+    ]
+
+
+def test_a_placeholder_in_a_subject_that_is_not_filled_keeps_it_a_draft(
+    prefect_api: str,  # noqa: ARG001
+    outreach: Outreach,
+    csv: Callable[[str], Path],
+    settings: Settings,
+    db: psycopg.Connection,
+    gmail: httpx.Client,
+) -> None:
+    """A run that a row has started sends it as it stands, as the sender before us did, and tells."""
+    made = with_subject(outreach, csv, "--no-subject-variables")
+    campaign = UUID(made.out.strip())
+    refused = outreach("campaigns", "start", campaign, "--local")
+    assert (made.err, refused.status) == ("", 1)
+    what = "The email subject has {{ name }}, which this campaign sends as it stands"
+    assert f"error  {what}: Acme (1 lead: zoe@acme.example)" in refused.err
+
+    db.execute("update campaigns set status = 'running'")
+    with wiring.using(settings):
+        state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "1/1 sent"
+    assert [str(mail["Subject"]) for mail in mails(gmail)] == ["{{ name }}, a <deck>"]
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/artifacts/filter", json={"limit": 200})
+    run = str(state.state_details.flow_run_id)
+    (data,) = [
+        artifact["data"]
+        for artifact in answer.json()
+        if artifact["key"] == "campaign-check" and artifact["flow_run_id"] == run
+    ]
+    assert [(row["severity"], row["what"]) for row in json.loads(data)] == [("error", what)]
+
+
+def test_braces_left_in_a_mail_fail_its_lead_alone(
+    prefect_api: str,  # noqa: ARG001
+    outreach: Outreach,
+    campaign: UUID,
+    store: Store,
+    db: psycopg.Connection,
+) -> None:
+    """In the run as in the check: of Bob the list says what some tool calls him."""
+    db.execute("update leads set name = '{{first_name}}' where name = 'Bob'")
+
+    checked = outreach("campaigns", "check", campaign, "--json")
+    sent = outreach("campaigns", "start", campaign, "--local", "--force")
+
+    assert found(checked) == {("error", "placeholders", 1)}
+    assert sent.out == "1/2 sent\n"
+    (failed,) = store.list_campaign_leads(campaign, "failed")
+    assert failed.error == (
+        "The email template of Acme leaves “{{first_name}}” in this lead's mail; "
+        "correct the template, then run `outreach campaigns retry-failed`."
+    )
+
+
 # --- at every start ---------------------------------------------------------------------------------
 
 

@@ -21,6 +21,32 @@ def create(build: Any, campaign: UUID | None = None, **more: Any) -> Any:
 # --- create ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("asked", "subject", "filled"),
+    [
+        ({}, "{{ name }}, a deck", False),
+        ({"subject_variables": False}, "{{ name }}, a deck", False),
+        ({"subject_variables": True}, "A deck", True),
+        ({"subject_variables": None}, "{{ name }}, a deck", True),
+        ({"subject_variables": None}, "A deck for {First Name}", True),
+        ({"subject_variables": None}, "{% if name %}You{% endif %}", True),
+        ({"subject_variables": None}, "{Quick|Short} question {}", False),
+        ({"subject_variables": None}, None, False),
+    ],
+)
+def test_subjects_are_filled_where_that_is_asked_for(
+    build: Any, asked: dict[str, bool | None], subject: str | None, *, filled: bool
+) -> None:
+    """By default they are not, as the web app means them; null asks the subjects themselves."""
+    build.account()
+    mine, other = (build.insert("companies", email_subject=x) for x in (subject, "{{ x }}"))
+    build.lead(tag="spring", company_id=mine)
+    build.lead(tag="autumn", company_id=other)
+    made = [create(build, lead_tag="spring", **asked, campaign=UUID(int=7)) for _ in range(2)]
+    assert [one["subject_variables"] for one in made] == [filled] * 2
+    assert build.fields("campaigns", UUID(int=7), "subject_variables") == (filled,)
+
+
 def test_a_campaign_by_tag_is_a_draft_with_every_lead_of_that_tag(build: Any) -> None:
     """All that was given is on the row."""
     account, owner = build.account(), None
@@ -30,7 +56,13 @@ def test_a_campaign_by_tag_is_a_draft_with_every_lead_of_that_tag(build: Any) ->
         build, campaign := uuid4(), lead_tag="spring", starts_at="2027-01-01T00:00:00Z", owner=owner,
         attachment_name="deck.pdf", zone="Europe/Berlin", days=[1, 5], day_from=time(9), day_until=time(17),
     )  # fmt: skip
-    assert made == {"answer": "created", "id": str(campaign), "leads": 2, "skipped": []}
+    assert made == {
+        "answer": "created",
+        "id": str(campaign),
+        "leads": 2,
+        "subject_variables": False,
+        "skipped": [],
+    }
     names = (
         "name",
         "status",
