@@ -21,13 +21,12 @@ from outreach.errors import (
     NoAccounts,
     Rejected,
 )
-from outreach.estimate import seconds_to_send, window_of
+from outreach.estimate import Load, seconds_to_send, window_of
 from outreach.facts import CampaignAccount, CampaignFacts
 from outreach.mime import Attachment, build
 from outreach.models import Lead, Model, Sender
 from outreach.render import Rendered
 from outreach.standing import Standing
-from outreach.window import opening
 
 EXAMPLES = 3
 LARGE = 7 * 1024 * 1024
@@ -127,7 +126,7 @@ def of_schema(difference: str | None) -> Iterator[Problem]:
 # --- the campaign ---------------------------------------------------------------------------------
 
 
-def of_campaign(facts: CampaignFacts, now: datetime) -> Iterator[tuple[Problem, int]]:
+def of_campaign(facts: CampaignFacts) -> Iterator[tuple[Problem, int]]:
     """What concerns the campaign as a whole, with the number of leads."""
     pending = facts.leads.pending
     if not facts.accounts:
@@ -139,14 +138,8 @@ def of_campaign(facts: CampaignFacts, now: datetime) -> Iterator[tuple[Problem, 
     if facts.paused:
         todo = f"`outreach campaigns resume {facts.id}`"
         yield Problem("warning", "campaign", "It is paused: nothing leaves until then", todo), 0
-    try:
-        window = window_of(facts)
-        never_opens = window is not None and opening(window, now) is None
-    except Rejected as error:
-        yield Problem("error", "window", str(error), "correct campaigns.time_zone"), pending
-    else:
-        if never_opens:
-            yield _as_error("window", str(NeverOpen())), pending
+    if not facts.opens:
+        yield _as_error("window", str(NeverOpen())), pending
 
 
 def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -> Iterator[Problem]:
@@ -240,10 +233,22 @@ def estimate(
     daily_limit: int,
 ) -> float | None:
     """Seconds from now until the last mail; None where that is never, or nearly so."""
-    if not any(account.leads for account in accounts):
+    loads = [_load(account, pace, daily_limit) for account in accounts if account.leads]
+    if not loads:
         return None
     try:
-        seconds = seconds_to_send(facts, accounts, now, pace=pace, daily_limit=daily_limit)
+        seconds = seconds_to_send(loads, window_of(facts), facts.wait_seconds, now)
     except Rejected:
         return None
     return seconds if isfinite(seconds) else None
+
+
+def _load(account: CampaignAccount, pace: float, daily_limit: int) -> Load:
+    """`pace` and `daily_limit` are for accounts without their own."""
+    return Load(
+        leads=account.leads,
+        step=pace if account.pace_seconds is None else account.pace_seconds,
+        daily_limit=account.daily_limit or daily_limit,
+        rests=account.paused_seconds,
+        sent_by_hour=account.sent_by_hour,
+    )

@@ -33,6 +33,8 @@ class CampaignFacts(Model):
     send_days: list[int] | None = None
     send_from: time | None = None
     send_until: time | None = None
+    opens: bool = True
+    """False when its sending window never opens, as the database reckons."""
     leads: LeadCounts
     misassigned: int
     """Pending leads whose account is none of the campaign's."""

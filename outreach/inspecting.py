@@ -65,7 +65,7 @@ class Inspecting:
         facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
         for problem in checks.of_schema(difference):
             tally.add(problem, count=facts.leads.pending)
-        for problem, leads in checks.of_campaign(facts, now):
+        for problem, leads in checks.of_campaign(facts):
             tally.add(problem, count=leads)
         for problem in checks.of_attachment(self._attachment(facts), here=self._here):
             tally.add(problem, count=facts.leads.pending)

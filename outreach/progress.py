@@ -3,14 +3,17 @@
 Pure. All times are durations from the database's clock.
 """
 
-import math
+from datetime import datetime, time
+from math import isfinite
 from uuid import UUID
 
 from pydantic import Field
 
+from outreach.errors import Rejected
+from outreach.estimate import Load, seconds_to_send, window_of
 from outreach.models import LeadCounts, Model
 
-MINUTE, DAY = 60.0, 86400.0
+MINUTE = 60.0
 
 
 class Recent(Model):
@@ -48,6 +51,8 @@ class AccountProgress(Model):
     daily_limit: int
     limit_seconds: float | None = None
     """How long until its daily limit lets it send again; None while there is room."""
+    sent_by_hour: list[int] = Field(default_factory=list)
+    """Mails that left or may have, by their age in whole hours: 24 numbers, the youngest first."""
     recent: Recent = Field(default_factory=Recent)
 
 
@@ -72,6 +77,10 @@ class Progress(Model):
     """Whether it mails at certain hours or on certain days only."""
     opens_seconds: float | None = None
     """Until its sending window opens; 0 while it is open, None when it never does."""
+    time_zone: str | None = None
+    send_days: list[int] | None = None
+    send_from: time | None = None
+    send_until: time | None = None
     dispatched_seconds: float | None = None
     """Since Prefect was asked for a run that has not begun."""
     dispatch_misses: int = 0
@@ -113,36 +122,38 @@ def mails_a_minute(progress: Progress) -> float | None:
     return None if speed is None or not progress.owned else MINUTE * speed
 
 
-def seconds_left(progress: Progress) -> float | None:
-    """Until its last lead is done: when its slowest account is. None where nobody can say.
+def seconds_left(progress: Progress, now: datetime) -> float | None:
+    """Until its last mail leaves, as `check` works it out too. None where nobody can say.
 
-    It counts on each account's speed of late, or else on its pace, and on its daily limit; not on
-    the hours at which a sending window is closed.
+    It counts on each account's speed of late, or else on its pace. `now` is aware.
     """
     if progress.status != "running" or progress.paused or not progress.leads.pending:
         return None
-    wait = ahead(progress.resume_seconds)
-    if not progress.owned and not wait:
+    begins = ahead(progress.resume_seconds)
+    if not progress.owned and not begins:
         return None
-    left = [_account_seconds(one, wait) for one in progress.accounts if one.leads.pending]
-    return None if None in left else max(one for one in left if one is not None)
+    # The leads of an account that cannot send fail at once.
+    able = [one for one in progress.accounts if one.leads.pending and one.status == "active"]
+    loads = [_load(one) for one in able]
+    if not all(load.step for load in loads):
+        return None
+    try:
+        seconds = max(begins, seconds_to_send(loads, window_of(progress), begins, now))
+    except Rejected:
+        return None
+    return seconds if isfinite(seconds) else None
 
 
-def _account_seconds(account: AccountProgress, wait: float) -> float | None:
-    if account.status != "active":
-        return wait  # its leads fail at once
+def _load(account: AccountProgress) -> Load:
     speed = account.recent.per_second
-    each = 1 / speed if speed else account.pace_seconds
-    if not each:
-        return None
-    room = max(account.daily_limit - account.sent_today, 0)
-    over = account.leads.pending - room
-    if over <= 0:
-        return max(wait, account.paused_seconds or 0) + account.leads.pending * each
-    # What is beyond the limit goes as soon as the mails of a day ago stop counting, day by day.
-    days = math.ceil(over / account.daily_limit) - 1
-    first = DAY if account.limit_seconds is None else account.limit_seconds
-    return max(wait, first) + days * DAY + (over - days * account.daily_limit) * each
+    return Load(
+        leads=account.leads.pending,
+        step=1 / speed if speed else account.pace_seconds,
+        daily_limit=account.daily_limit,
+        rests=account.paused_seconds,
+        sent_by_hour=account.sent_by_hour,
+        below_limit_in=account.limit_seconds,
+    )
 
 
 def ahead(seconds: float | None) -> float:

@@ -14,14 +14,9 @@ UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
 def end(progress: Progress, now: datetime) -> str | None:
-    """When it ends, in words. None where nobody can say."""
-    left = seconds_left(progress)
-    if left is None:
-        return None
-    if progress.windowed:
-        sending = left - ahead(progress.resume_seconds)
-        return f"after {words(sending)} more of its sending window"
-    return when(left, now)
+    """When it ends, in words; `now` is aware. None where nobody can say."""
+    left = seconds_left(progress, now)
+    return None if left is None else when(left, now)
 
 
 # --- why nothing moves ----------------------------------------------------------------------------

@@ -29,22 +29,22 @@ class Window:
 def parse(text: str) -> Window:
     """Read `DAYS FROM-UNTIL ZONE`: `Mon,Wed,Fri`, `Sat-Mon` (over the week's end), one day.
 
-    Raises Rejected.
+    Which zones there are says the database that keeps it. Raises Rejected.
     """
     parts = text.replace("\u2013", "-").replace(", ", ",").split()
     if len(parts) != 3:  # noqa: PLR2004 - days, hours, zone
         raise Rejected(f"A window has days, hours and a time zone, as in {EXAMPLE!r}.")
     start, until = _hours(parts[1])
-    return Window(_days(parts[0]), start, until, _zone(parts[2]))
+    return Window(_days(parts[0]), start, until, parts[2])
 
 
 def opening(window: Window, moment: datetime) -> tuple[datetime, datetime] | None:
     """When it is open next: from and until, in UTC; what has begun before `moment` counts.
 
     None: it is never open. The database's `next_opening` decides; this is for estimates.
-    Raises Rejected for a zone that is none.
+    Raises Rejected for a zone that this machine does not know.
     """
-    zone = ZoneInfo(_zone(window.zone))
+    zone = _zone(window.zone)
     date = moment.astimezone(zone).date()
     for _ in range(len(DAYS) + 1):
         tomorrow = date + timedelta(days=1)
@@ -92,11 +92,9 @@ def _time(text: str) -> time:
         raise Rejected(f"{text!r} is no time of day; write one from 00:00 to 24:00.") from None
 
 
-def _zone(text: str) -> str:
+def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(text).key
+        return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         # OSError: the name of a folder of the database, such as Europe.
-        raise Rejected(
-            f"{text!r} is no time zone; write one like Europe/Berlin or America/New_York."
-        ) from None
+        raise Rejected(f"{name!r} is no time zone.") from None

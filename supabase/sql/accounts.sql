@@ -209,6 +209,25 @@ as $$
     and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
+create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from public.send_attempts s
+    where s.account_id = mails_by_hour.account
+      and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+      and s.started_at > mails_by_hour.t - interval '24 hours'
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
 create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
 language plpgsql
 stable

@@ -27,6 +27,7 @@ as $$
 declare
   account_ids uuid[];
   unknown text;
+  fault text;
 begin
   if not exists (select from public.campaigns c where c.id = campaign) then
     select string_agg(given.address, ', ') into unknown
@@ -67,6 +68,16 @@ begin
     if unknown is not null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
         'There is no company %s; its name, domain or id is needed.', unknown));
+      return;
+    end if;
+
+    select public.fault_of_window(
+      pg_catalog.jsonb_populate_record(null::public.campaigns, pg_catalog.jsonb_build_object(
+        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until)),
+      clock_timestamp())
+    into fault;
+    if fault is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', fault);
       return;
     end if;
 

@@ -34,6 +34,7 @@ as $$
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    'opens', public.next_opening(c, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w
@@ -54,18 +55,7 @@ as $$
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
         'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
-        'sent_by_hour', (
-          select pg_catalog.jsonb_agg(counted.mails order by counted.age)
-          from (
-            select ages.age, count(s.id) as mails
-            from generate_series(0, 23) ages (age)
-            left join public.send_attempts s
-              on s.account_id = a.id
-              and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-              and s.started_at <= clock.t - ages.age * interval '1 hour'
-              and s.started_at > clock.t - (ages.age + 1) * interval '1 hour'
-            group by ages.age
-          ) counted)) order by a.email, a.id)
+        'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
       from mine a), '[]'))
   from public.campaigns c, clock
   where c.id = campaign_facts.campaign;
@@ -91,7 +81,8 @@ set statement_timeout = '60s'
 as $$
   -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
   -- has it, and whether its address was mailed before: in this campaign, or by another one within the
-  -- cooldown. A company comes with the first of its leads on each page.
+  -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
+  -- their own, which then stands in the company's place; again with the lead after such a one.
   select pg_catalog.jsonb_build_object(
     'id', page.id,
     'status', page.status,
@@ -104,9 +95,10 @@ as $$
     'lead', pg_catalog.jsonb_build_object(
       'email', page.email, 'name', page.name, 'role', page.role, 'custom_fields', page.custom_fields),
     'company_id', page.company_id,
-    'company', case when page.nth = 1 then pg_catalog.jsonb_build_object(
+    'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
       'name', co.name, 'domain', co.domain,
-      'email_subject', co.email_subject, 'email_template', co.email_template) end,
+      'email_subject', coalesce(nullif(page.email_subject, ''), co.email_subject),
+      'email_template', coalesce(nullif(page.email_template, ''), co.email_template)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'mailed_here', page.email <> '' and (
@@ -139,11 +131,12 @@ as $$
       ) mailed) end)
   from (
     select
-      chosen.*, row_number() over (partition by chosen.company_id order by chosen.id) as nth,
+      chosen.*, row_number() over company as nth, lag(chosen.own_text) over company as after_own_text,
       coalesce(list_mails.now, clock_timestamp()) as t
     from (
       select
-        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id,
+        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
         coalesce(btrim(l.email), '') as email, l.name, l.role,
         case
           when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
@@ -173,6 +166,7 @@ as $$
       ) cl
       left join public.leads l on l.id = cl.lead_id
     ) chosen
+    window company as (partition by chosen.company_id order by chosen.id)
   ) page
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'

@@ -21,6 +21,7 @@ as $$
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
       its_row.dispatch_misses,
+      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
       (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
       public.next_opening(its_row, clock.t) as opening,
       clock.t
@@ -65,6 +66,7 @@ as $$
       end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
+      'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
       'daily_limit', s.per_day,
       'limit_seconds',
       extract(epoch from public.below_daily_limit_at(s.account_id, s.per_day, s.t) - s.t)::double precision,
@@ -100,6 +102,11 @@ as $$
     'scheduled_seconds', extract(epoch from c.scheduled_at - c.t)::double precision,
     'resume_seconds', extract(epoch from c.resume_at - c.t)::double precision,
     'windowed', c.windowed,
+    'time_zone', c.time_zone,
+    'send_days', c.send_days,
+    'send_from', c.send_from,
+    -- Midnight, which JSON's readers know no clock time for.
+    'send_until', nullif(c.send_until, '24:00'),
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,

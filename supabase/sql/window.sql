@@ -48,3 +48,21 @@ as $$
       coalesce(c.time_zone, 'UTC'))
   end;
 $$;
+
+create or replace function public.fault_of_window(c public.campaigns, t timestamptz) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Why a campaign cannot have this window, for people; null: it can. A machine's own names are no place's:
+  -- another machine, or this one tomorrow, means another time by them.
+  select case
+    when c.time_zone is not null and (
+      c.time_zone in ('localtime', 'posixrules', 'Factory') or c.time_zone ~ '^(posix|right)/'
+      or not exists (select from pg_catalog.pg_timezone_names z where z.name = c.time_zone)
+    ) then pg_catalog.format('%L is no time zone; write one like Europe/Berlin or America/New_York.', c.time_zone)
+    when public.next_opening(c, fault_of_window.t) is null
+      then 'The campaign''s sending window never opens; its hours have to end after they begin.'
+  end;
+$$;

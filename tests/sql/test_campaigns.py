@@ -199,6 +199,27 @@ def test_creating_again_while_the_first_call_is_at_it_adds_no_lead_twice(
             {"lead_tag": "x", "account_addresses": []},
             "A campaign needs at least one account; name one with --account.",
         ),
+        *(
+            (
+                {"lead_tag": "x", "zone": zone},
+                f"'{zone}' is no time zone; write one like Europe/Berlin or America/New_York.",
+            )
+            for zone in (
+                *("Berlin", "europe/berlin", "Europe", "../passwd", "FOO5", "", "localtime"),
+                *("posixrules", "Factory", "right/Europe/Berlin", "posix/Europe/Berlin"),
+            )
+        ),
+        *(
+            (
+                {"lead_tag": "x", **window},
+                "The campaign's sending window never opens; its hours have to end after they begin.",
+            )
+            for window in (
+                {"days": []},
+                {"day_from": time(17), "day_until": time(9)},
+                {"day_from": time(9), "day_until": time(9), "zone": "UTC"},
+            )
+        ),
     ],
 )
 def test_what_cannot_be_made_is_rejected_and_leaves_nothing_behind(

@@ -1,6 +1,7 @@
 """What is wrong with a campaign before it starts, and when it would end."""
 
 from datetime import UTC, datetime, time, timedelta
+from math import inf
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,12 +12,13 @@ from outreach.checks import (
     Finding,
     Problem,
     Tally,
+    estimate,
     of_account,
     of_attachment,
     of_campaign,
 )
 from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
-from outreach.estimate import DAY, seconds_to_send
+from outreach.estimate import DAY
 from outreach.facts import CampaignAccount, CampaignFacts, PlannedMail
 from outreach.lead_checks import problems
 from outreach.mime import Attachment
@@ -170,7 +172,7 @@ def test_findings_are_added_up_with_errors_first() -> None:
         (facts(account(), misassigned=2), [("error", "accounts")]),
         (facts(account(leads=0)), [("error", "leads")]),
         (facts(account(), paused=True), [("warning", "campaign")]),
-        (facts(account(), send_from=time(9), time_zone="Mars/Base"), [("error", "window")]),
+        (facts(account(), opens=False), [("error", "window")]),
         (facts(account(), send_from=time(9), time_zone="Europe/Berlin"), []),
     ],
 )
@@ -178,7 +180,7 @@ def test_what_stops_a_campaign_is_an_error(
     found: CampaignFacts, expected: list[tuple[str, str]]
 ) -> None:
     """In the words of the run that would stop."""
-    assert told([problem for problem, _ in of_campaign(found, TUESDAY)]) == expected
+    assert told([problem for problem, _ in of_campaign(found)]) == expected
 
 
 @pytest.mark.parametrize(
@@ -230,12 +232,12 @@ def test_a_large_attachment_is_warned_of() -> None:
 
 def lasts(*accounts: CampaignAccount, now: datetime = TUESDAY, **changes: Any) -> float:
     found = facts(*accounts, **changes)
-    return seconds_to_send(found, found.accounts, now, pace=2, daily_limit=500)
+    seconds = estimate(found, found.accounts, now, pace=2, daily_limit=500)
+    return inf if seconds is None else seconds
 
 
 def test_accounts_send_side_by_side_each_at_its_pace() -> None:
     """The last mail leaves one pace less than there are mails; the slowest account decides."""
-    assert lasts(account(leads=0)) == 0
     assert lasts(account(leads=1)) == 0
     assert lasts(account(leads=100), account(leads=3, pace_seconds=300)) == 600
     assert lasts(account(leads=11), wait_seconds=3600) == 3620
@@ -276,4 +278,4 @@ def test_hours_until_midnight_and_a_change_of_the_clock_are_kept() -> None:
 
 def test_what_takes_for_ever_is_not_worked_out() -> None:
     """A day's pace for ten thousand leads."""
-    assert lasts(account(leads=10_000, pace_seconds=86400)) == float("inf")
+    assert lasts(account(leads=10_000, pace_seconds=86400)) == inf

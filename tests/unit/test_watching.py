@@ -1,11 +1,13 @@
 """What a person who watches is told, over every state in which a campaign can be."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from outreach.checks import estimate
+from outreach.facts import CampaignAccount, CampaignFacts
 from outreach.models import LeadCounts
 from outreach.progress import AccountProgress, Progress, Recent, mails_a_minute, seconds_left
 from outreach.watching import account_state, end, is_due, when, why_nothing_is_sent, words
@@ -154,34 +156,59 @@ def test_the_rate_is_of_the_distances_between_mails() -> None:
 @pytest.mark.parametrize(
     ("facts", "seconds"),
     [
-        (progress(account()), 20),  # its pace
-        (progress(account(recent=Recent(mails=11, first_seconds=50, last_seconds=1))), 50),
-        (progress(account(), account(pace_seconds=6)), 60),  # the slowest account's end
-        (progress(account(), done(sent=9)), 20),
-        (progress(account(paused_seconds=900)), 920),
-        (progress(account(daily_limit=10)), DAY + 10),  # 5 today, 5 tomorrow
-        (progress(account(daily_limit=4, sent_today=4, limit_seconds=60)), 60 + 2 * DAY + 4),
-        (progress(account(), owned=False, resume_seconds=600), 620),
+        (progress(account()), 18),  # its pace, from now on
+        (progress(account(recent=Recent(mails=11, first_seconds=50, last_seconds=1))), 45),
+        (progress(account(), account(pace_seconds=6)), 54),  # the slowest account's end
+        (progress(account(), done(sent=9)), 18),
+        (progress(account(paused_seconds=900)), 918),
+        (progress(account(daily_limit=10, sent_by_hour=[5])), DAY + 8),  # 5 today, 5 tomorrow
+        (progress(account(daily_limit=10, sent_by_hour=[0] * 20 + [5])), 4 * 3600 + 8),
+        (
+            progress(account(daily_limit=4, sent_by_hour=[0] * 23 + [4], limit_seconds=60)),
+            3600 + 2 * DAY,  # the first after a minute, the others of a day ago in an hour
+        ),
+        (progress(account(), owned=False, resume_seconds=600), 618),
         (progress(account(status="unusable")), 0),
         (progress(account(pace_seconds=0)), None),  # nobody knows before the second mail
         (progress(done(sent=9)), None),
         (progress(paused=True), None),
         (progress(owned=False), None),
         (progress(status="scheduled", scheduled_seconds=60), None),
+        (progress(account(), send_until=time(14, 20, 5), time_zone="UTC"), 34_812),  # 3 today
+        (progress(send_days=[]), None),
+        (progress(send_days=[1], time_zone="Nowhere"), None),
     ],
 )
 def test_the_end_is_the_slowest_accounts(facts: Progress, seconds: float | None) -> None:
-    """By its speed of late, else by its pace, over its rests and its daily limits."""
-    assert seconds_left(facts) == seconds
+    """By its speed of late, else by its pace, over its rests, daily limits and closed hours."""
+    assert seconds_left(facts, NOW) == seconds
 
 
-def test_the_end_is_told_as_a_time_or_as_so_much_of_the_sending_window() -> None:
-    """The hours at which it is closed are nobody's guess."""
-    assert end(progress(account(pace_seconds=60)), NOW) == "in 10 minutes (14:30)"
-    assert end(progress(windowed=True, owned=False, resume_seconds=3600), NOW) == (
-        "after 20 s more of its sending window"
-    )
+def test_the_end_is_told_as_a_time() -> None:
+    """With the day where that is another one."""
+    assert end(progress(account(pace_seconds=60)), NOW) == "in 9 minutes (14:29)"
+    assert end(progress(send_days=[5], time_zone="UTC"), NOW) == "in 2 days (Fri 2026-11-27 00:00)"
     assert end(progress(paused=True), NOW) is None
+
+
+def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
+    """700 leads at 2 s, 300 of its 500 mails sent some hours ago, weekdays from nine to five."""
+    hours = {
+        "send_days": [1, 2, 3, 4, 5], "send_from": time(9), "send_until": time(17),
+        "time_zone": "Europe/Berlin",
+    }  # fmt: skip
+    sent = [0] * 6 + [300] + [0] * 17
+    mine = {"pace_seconds": 2, "daily_limit": 500, "sent_by_hour": sent, "status": "active"}
+    checked = CampaignFacts(
+        id=ID, name="Spring", status="draft", paused=False, wait_seconds=0, misassigned=0,
+        leads=LeadCounts(pending=700), **hours,
+        accounts=[CampaignAccount(id=ID, email="ada@us.test", leads=700, **mine)],
+    )  # fmt: skip
+    watched = progress(account(leads=LeadCounts(pending=700), **mine), **hours)
+
+    before = estimate(checked, checked.accounts, NOW, pace=9, daily_limit=9)
+
+    assert seconds_left(watched, NOW) == before
 
 
 # --- an account -------------------------------------------------------------------------------

@@ -49,9 +49,6 @@ def test_hours_and_zone_are_read_as_written() -> None:
         ("Mon 09:00-25:00 UTC", "'25:00' is no time of day"),
         ("Mon 17:00-09:00 UTC", "ends before it begins"),
         ("Mon 09:00-09:00 UTC", "ends before it begins"),
-        ("Mon 09:00-17:00 Berlin", "'Berlin' is no time zone"),
-        ("Mon 09:00-17:00 Europe", "'Europe' is no time zone"),
-        ("Mon 09:00-17:00 ../passwd", "'../passwd' is no time zone"),
     ],
 )
 def test_what_is_no_window_is_refused_with_what_is_wrong(text: str, why: str) -> None:
