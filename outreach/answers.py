@@ -106,10 +106,49 @@ class Created(Model):
     """Whether its subjects are filled for each lead."""
 
 
+class TextChanged(Model):
+    """A campaign that is not ended, some of whose leads are mailed another text than before."""
+
+    id: UUID
+    name: str
+    status: str
+    leads: int
+    """Those that are yet to be mailed."""
+
+
+class KeptApart(Model):
+    """A company of a file whose domain another company has, too."""
+
+    company: str
+    domain: str
+    other: str | None
+
+
 class Imported(Model):
+    """The answer of import_leads."""
+
     added: int = 0
     updated: int = 0
     companies_added: int = 0
+    text_changed: list[TextChanged] = Field(default_factory=list)
+    kept_apart: list[KeptApart] = Field(default_factory=list)
+    shared_domains: list[str] = Field(default_factory=list)
+    """Domains of the file that say nothing about a company, such as gmail.com."""
+
+    def plus(self, more: "Imported") -> "Imported":
+        """Both calls together: a campaign, a company and a domain once each."""
+        campaigns = {one.id: one for one in self.text_changed}
+        for one in more.text_changed:
+            before = campaigns[one.id].leads if one.id in campaigns else 0
+            campaigns[one.id] = one.model_copy(update={"leads": before + one.leads})
+        return Imported(
+            added=self.added + more.added,
+            updated=self.updated + more.updated,
+            companies_added=self.companies_added + more.companies_added,
+            text_changed=[*campaigns.values()],
+            kept_apart=[*dict.fromkeys([*self.kept_apart, *more.kept_apart])],
+            shared_domains=[*dict.fromkeys([*self.shared_domains, *more.shared_domains])],
+        )
 
 
 class Reason(Model):

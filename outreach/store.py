@@ -297,7 +297,11 @@ class Store:
     def import_leads(
         self, rows: list[dict[str, Any]], tag: str | None, owner: UUID | None = None
     ) -> Imported:
-        """At most a few thousand rows a call; keys as in the CSV file plus custom_fields."""
+        """At most a few thousand rows a call.
+
+        Keys as in the CSV file, plus custom_fields, own_text (which of its texts are the lead's and
+        not its company's) and clear (what is emptied where the row has it empty).
+        """
         return Imported.model_validate(
             self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
         )

@@ -216,9 +216,11 @@ begin
             when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
             else '{}'
           end),
+        -- With the lead's own text in place of the company's, where it has one.
         'company', pg_catalog.jsonb_build_object(
           'name', co.name, 'domain', co.domain,
-          'email_subject', co.email_subject, 'email_template', co.email_template),
+          'email_subject', coalesce(nullif(l.email_subject, ''), co.email_subject),
+          'email_template', coalesce(nullif(l.email_template, ''), co.email_template)),
         'subject_variables', c.subject_variables,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.

@@ -1,4 +1,4 @@
--- Leads and their companies.
+-- Leads: how they come in, and which of them a campaign selects.
 
 create or replace function public.import_leads(
   rows jsonb,
@@ -12,32 +12,47 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
--- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields}]; what a row
--- leaves out stays as it is, and of two rows for one address the last one counts. A company is known by
--- its domain, else by its name.
+-- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, own_text, clear}];
+-- what a row leaves out or has empty stays as it is, and of two rows for one address the last one counts.
+--   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
+--   clear: what is emptied where the row has it empty: columns, and names of custom_fields
+-- A text that the rows of a company share is the company's; where they differ, each lead keeps its own, and
+-- so does one without a company, or with a text of its own already. It wins over the company's.
+-- Beside the counts it answers with
+--   text_changed: campaigns that are not ended, and how many of their leads are mailed another text now
+--   kept_apart: companies whose domain is another company's, too
+--   shared_domains: those that say nothing about a company
 declare
   added bigint;
   updated bigint;
   companies_added bigint;
-  more_added bigint;
   without_address text;
 begin
   -- Two imports at once would both find a company missing.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
 
   create temporary table if not exists outreach_rows (
-    no bigint, email text, name text, role text, company text, domain text,
-    email_subject text, email_template text, custom_fields jsonb, company_id uuid, lead_id uuid
+    no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
+    spellings text[], email_subject text, email_template text, own_subject boolean, own_template boolean,
+    custom_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
   ) on commit drop;
   truncate pg_temp.outreach_rows;
-  insert into pg_temp.outreach_rows
+  insert into pg_temp.outreach_rows (
+    no, is_last, email, name, role, company, given_domain, domain, spellings, email_subject, email_template,
+    own_subject, own_template, custom_fields, clear)
   select
-    r.no, btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
-    nullif(btrim(r.j ->> 'company'), ''), nullif(lower(btrim(r.j ->> 'domain')), ''),
+    r.no, row_number() over (partition by lower(btrim(r.j ->> 'email')) order by r.no desc) = 1,
+    btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain, public.spellings_of_domain(used.domain),
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
-    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end
+    coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
+    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end,
+    case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
-    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no);
+    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
+  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain) given
+  cross join lateral (
+    select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
 
   select string_agg(r.no::text, ', ' order by r.no) into without_address
   from pg_temp.outreach_rows r where coalesce(r.email, '') = '';
@@ -48,97 +63,177 @@ begin
     return;
   end if;
 
-  -- Those with a domain first: a row with the name alone may mean one of them.
-  insert into public.companies (user_id, name, domain)
-  select distinct on (r.domain) owner, coalesce(r.company, r.domain), r.domain
-  from pg_temp.outreach_rows r
-  where r.domain is not null
-    and not exists (
-      select from public.companies c
-      where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
-    )
-  order by r.domain, r.no;
-  get diagnostics companies_added = row_count;
-  insert into public.companies (user_id, name)
-  select distinct on (lower(r.company)) owner, r.company
-  from pg_temp.outreach_rows r
-  where r.domain is null and r.company is not null
-    and not exists (
-      select from public.companies c
-      where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    )
-  order by lower(r.company), r.no;
-  get diagnostics more_added = row_count;
-
+  companies_added := public.assign_companies(owner);
   update pg_temp.outreach_rows r
-  set company_id = (
-    select c.id from public.companies c
-    where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
-    limit 1
-  )
-  where r.domain is not null;
-  update pg_temp.outreach_rows r
-  set company_id = (
-    select c.id from public.companies c
-    where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
-    limit 1
-  )
-  where r.domain is null and r.company is not null;
-
-  update public.companies c
-  set
-    email_subject = coalesce(given.email_subject, c.email_subject),
-    email_template = coalesce(given.email_template, c.email_template)
-  from (
-    select
-      r.company_id,
-      (array_agg(r.email_subject order by r.no desc) filter (where r.email_subject is not null))[1] as email_subject,
-      (array_agg(r.email_template order by r.no desc) filter (where r.email_template is not null))[1] as email_template
-    from pg_temp.outreach_rows r
-    where r.company_id is not null
-    group by r.company_id
-  ) given
-  where c.id = given.company_id
-    and (given.email_subject is not null or given.email_template is not null);
-
-  update pg_temp.outreach_rows r
-  set lead_id = (
-    select l.id from public.leads l
+  set (lead_id, had_subject, had_template) = (
+    select l.id, coalesce(l.email_subject, '') <> '', coalesce(l.email_template, '') <> ''
+    from public.leads l
     where lower(l.email) = lower(r.email) and l.user_id is not distinct from coalesce(owner, l.user_id)
     order by l.id
     limit 1
   )
   where r.email is not null; -- all of them: Supabase refuses an update without a condition
+  perform public.assign_texts();
 
   update public.leads l
   set
-    name = coalesce(r.name, l.name),
-    role = coalesce(r.role, l.role),
+    name = coalesce(r.name, case when not r.clear ? 'name' then l.name end),
+    role = coalesce(r.role, case when not r.clear ? 'role' then l.role end),
     tag = coalesce(list_tag, l.tag),
-    company_id = coalesce(r.company_id, l.company_id),
+    list_tags = case
+      when l.tag <> list_tag and not coalesce(l.tag = any (l.list_tags), false) then l.list_tags || l.tag::text
+      else l.list_tags
+    end,
+    company_id = coalesce(r.company_id, case when not r.clear ? 'company' then l.company_id end),
+    email_subject = case
+      when r.own_subject then r.email_subject
+      when r.email_subject is not null or not r.clear ? 'email_subject' then l.email_subject
+    end,
+    email_template = case
+      when r.own_template then r.email_template
+      when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
+    end,
     custom_fields = r.custom_fields || case
-      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || given.fields
       else '{}'
     end
-  from (
-    select distinct on (own.lead_id) own.* from pg_temp.outreach_rows own order by own.lead_id, own.no desc
-  ) r
-  where l.id = r.lead_id;
+  from pg_temp.outreach_rows r
+  cross join lateral (
+    -- An empty value is a known one, but takes the place of no other unless it is asked to.
+    select coalesce(pg_catalog.jsonb_object_agg(f.key, f.value), '{}') as fields
+    from pg_catalog.jsonb_each(r.custom_fields) f
+    where f.value <> '""' or r.clear ? f.key
+  ) given
+  where r.is_last and l.id = r.lead_id;
   get diagnostics updated = row_count;
 
-  insert into public.leads (user_id, company_id, email, name, role, tag, custom_fields)
-  select distinct on (lower(r.email))
-    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields
+  insert into public.leads (
+    user_id, company_id, email, name, role, tag, custom_fields, email_subject, email_template)
+  select
+    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields,
+    case when r.own_subject then r.email_subject end, case when r.own_template then r.email_template end
   from pg_temp.outreach_rows r
-  where r.lead_id is null
-  order by lower(r.email), r.no desc;
+  where r.lead_id is null and r.is_last
+  order by lower(r.email);
   get diagnostics added = row_count;
 
   return next pg_catalog.jsonb_build_object(
-    'answer', 'imported', 'added', added, 'updated', updated,
-    'companies_added', companies_added + more_added);
+    'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
+    'text_changed', public.texts_changed(),
+    'kept_apart', coalesce((
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'company', apart.company, 'domain', apart.domain, 'other', apart.other) order by apart.no)
+      from (
+        select distinct on (r.company_id) r.no, r.company, r.domain, first.name as other
+        from pg_temp.outreach_rows r
+        cross join lateral (
+          select c.id, c.name from public.companies c
+          where lower(c.domain) = any (r.spellings) and c.user_id is not distinct from coalesce(owner, c.user_id)
+          order by c.id
+          limit 1
+        ) first
+        where r.company is not null and first.id <> r.company_id
+        order by r.company_id, r.no
+      ) apart), '[]'),
+    'shared_domains', coalesce((
+      select pg_catalog.jsonb_agg(distinct r.given_domain)
+      from pg_temp.outreach_rows r where r.domain is null and r.given_domain is not null), '[]'));
+end
+$$;
+
+create or replace function public.assign_texts() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: which texts are the lead's own, and the companies' new ones. Notes
+-- first what the leads of campaigns that are not ended would be mailed: texts_changed compares.
+begin
+  update pg_temp.outreach_rows r
+  set
+    own_subject = r.email_subject is not null and (
+      r.own_subject or r.company_id is null or coalesce(r.had_subject, false) or coalesce(differ.subjects, false)),
+    own_template = r.email_template is not null and (
+      r.own_template or r.company_id is null or coalesce(r.had_template, false) or coalesce(differ.templates, false))
+  from (
+    select
+      x.no, min(x.email_subject) over company <> max(x.email_subject) over company as subjects,
+      min(x.email_template) over company <> max(x.email_template) over company as templates
+    from pg_temp.outreach_rows x
+    where x.is_last
+    window company as (partition by x.company_id)
+  ) differ
+  where differ.no = r.no;
+
+  create temporary table if not exists outreach_given (
+    company_id uuid, email_subject text, email_template text) on commit drop;
+  truncate pg_temp.outreach_given;
+  insert into pg_temp.outreach_given
+  select c.id, coalesce(given.email_subject, c.email_subject), coalesce(given.email_template, c.email_template)
+  from (
+    select
+      r.company_id, max(r.email_subject) filter (where not r.own_subject) as email_subject,
+      max(r.email_template) filter (where not r.own_template) as email_template
+    from pg_temp.outreach_rows r
+    where r.is_last and r.company_id is not null
+    group by r.company_id
+  ) given
+  join public.companies c on c.id = given.company_id
+  where given.email_subject <> coalesce(c.email_subject, '') or given.email_template <> coalesce(c.email_template, '');
+
+  create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash text) on commit drop;
+  truncate pg_temp.outreach_before;
+  insert into pg_temp.outreach_before
+  select cl.campaign_id, l.id, public.text_hash(l, c)
+  from (
+    select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
+    union
+    select x.id from pg_temp.outreach_given g join public.leads x on x.company_id = g.company_id
+  ) touched
+  join public.leads l on l.id = touched.lead_id
+  join public.campaign_leads cl on cl.lead_id = l.id and cl.status = 'pending'
+  join public.campaigns ca on ca.id = cl.campaign_id and ca.status not in ('completed', 'cancelled')
+  left join public.companies c on c.id = l.company_id;
+
+  update public.companies c
+  set email_subject = g.email_subject, email_template = g.email_template
+  from pg_temp.outreach_given g
+  where c.id = g.company_id;
+end
+$$;
+
+create or replace function public.text_hash(l public.leads, c public.companies) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of the text that the lead is mailed: its own, else its company's.
+  select md5(pg_catalog.jsonb_build_array(
+    coalesce(nullif(l.email_subject, ''), c.email_subject),
+    coalesce(nullif(l.email_template, ''), c.email_template))::text);
+$$;
+
+create or replace function public.texts_changed() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The campaigns that assign_texts noted, and how many of their leads are mailed another text since.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object('id', ca.id, 'name', ca.name, 'status', ca.status, 'leads', changed.leads)
+      order by changed.leads desc, ca.id)
+    from (
+      select b.campaign_id, count(*) as leads
+      from pg_temp.outreach_before b
+      join public.leads l on l.id = b.lead_id
+      left join public.companies c on c.id = l.company_id
+      where public.text_hash(l, c) <> b.text_hash
+      group by b.campaign_id
+    ) changed
+    join public.campaigns ca on ca.id = changed.campaign_id), '[]');
 end
 $$;
 
@@ -149,11 +244,14 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- The leads that a tag, companies (by name, domain or id), or both select.
+  -- The leads that a tag, companies (by name, domain or id), or both select. A lead is in each list that
+  -- imported it.
   select l.*
   from public.leads l
   where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
-    and (leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag)
+    and (
+      leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag
+      or l.list_tags @> array[leads_to_mail.lead_tag])
     and (leads_to_mail.company_names is null or l.company_id in (
       select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))

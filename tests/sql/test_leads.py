@@ -20,8 +20,10 @@ def load(build: Any, *rows: dict[str, Any], **more: Any) -> Any:
     return build.sql.import_leads(rows=list(rows), **more)
 
 
-def imported(added: int, updated: int = 0, companies: int = 0) -> dict[str, Any]:
-    return {"answer": "imported", "added": added, "updated": updated, "companies_added": companies}
+def imported(added: int, updated: int = 0, companies: int = 0, **told: Any) -> dict[str, Any]:
+    counts = {"added": added, "updated": updated, "companies_added": companies}
+    nothing: dict[str, Any] = {"text_changed": [], "kept_apart": [], "shared_domains": []}
+    return {"answer": "imported", **counts, **nothing, **told}
 
 
 def test_a_row_becomes_a_lead_and_its_company(build: Any) -> None:
@@ -64,6 +66,45 @@ def test_an_address_is_one_lead_whatever_its_case(build: Any) -> None:
     ]
 
 
+def test_an_empty_value_erases_nothing_unless_it_is_asked_to(build: Any) -> None:
+    """A new lead has it, known and empty; a known lead keeps what it has."""
+    build.lead("a@x.test", name="A", role="CTO", custom_fields={"city": "Graz", "phone": "1"})
+    row = {"name": "", "role": "", "custom_fields": {"city": "", "phone": "", "plan": ""}}
+
+    load(build, {"email": "a@x.test", **row}, {"email": "b@x.test", **row})
+
+    assert build.db.execute(LEADS).fetchall() == [
+        ("a@x.test", "A", "CTO", None, {"city": "Graz", "phone": "1", "plan": ""}, None, None),
+        ("b@x.test", None, None, None, {"city": "", "phone": "", "plan": ""}, None, None),
+    ]
+
+    load(build, {"email": "a@x.test", **row, "clear": ["name", "city"]})
+
+    assert build.db.execute(LEADS).fetchone() == (
+        "a@x.test", None, "CTO", None, {"city": "", "phone": "1", "plan": ""}, None, None,
+    )  # fmt: skip
+
+
+def test_a_lead_is_in_every_list_that_imported_it(build: Any) -> None:
+    """leads.tag has the last one, as the web app knows it; a campaign finds it by each."""
+    build.account()
+    for tag in ("spring", "summer", "spring", "autumn"):
+        load(build, {"email": "a@x.test"}, list_tag=tag)
+    load(build, {"email": "b@x.test"}, list_tag="spring")
+
+    taken = {
+        tag: build.sql.create_campaign(
+            campaign=uuid4(), campaign_name=tag, account_addresses=["ann@us.test"], lead_tag=tag
+        )["leads"]
+        for tag in ("spring", "summer", "autumn")
+    }
+
+    assert taken == {"spring": 2, "summer": 1, "autumn": 1}
+    assert build.db.execute("select tag, list_tags from leads where email like 'a%'").fetchone() == (
+        "autumn", ["spring", "summer"],
+    )  # fmt: skip
+
+
 def test_of_two_rows_for_an_address_the_last_one_counts(build: Any) -> None:
     """New or known alike."""
     rows = [{"email": "a@x.test", "name": "One"}, {"email": "A@x.test", "name": "Two"}]
@@ -74,43 +115,6 @@ def test_of_two_rows_for_an_address_the_last_one_counts(build: Any) -> None:
         [("Two",)],
         [("Three",)],
     )
-
-
-def test_a_company_is_known_by_its_domain_else_by_its_name(build: Any) -> None:
-    """A row with the name alone means the one that a row with its domain names."""
-    load(
-        build,
-        {"email": "a@x.test", "company": "ACME"},
-        {"email": "b@x.test", "company": "Acme", "domain": "acme.test"},
-        {"email": "c@x.test", "company": "Acme Inc", "domain": "ACME.test"},
-    )
-    assert build.db.execute(COMPANIES).fetchall() == [("Acme", "acme.test", None, None)]
-    assert [row[5] for row in build.db.execute(LEADS)] == ["Acme"] * 3
-
-
-def test_a_domain_that_reads_like_a_name_is_no_name(build: Any) -> None:
-    """Two companies, each lead at its own."""
-    load(
-        build,
-        {"email": "a@x.test", "company": "Alpha", "domain": "beta"},
-        {"email": "b@x.test", "company": "Beta"},
-    )
-    assert [(row[0], row[5]) for row in build.db.execute(LEADS)] == [
-        ("a@x.test", "Alpha"),
-        ("b@x.test", "Beta"),
-    ]
-
-
-def test_a_template_is_the_companys_and_the_last_one_counts(build: Any) -> None:
-    """What is left out stays."""
-    build.company("Acme", domain="acme.test")
-    load(
-        build,
-        {"email": "a@x.test", "domain": "acme.test", "email_subject": "One"},
-        {"email": "b@x.test", "domain": "acme.test", "email_subject": "Two"},
-        {"email": "c@x.test", "domain": "acme.test"},
-    )
-    assert build.db.execute(COMPANIES).fetchall() == [("Acme", "acme.test", "Two", "Hi {name}")]
 
 
 @pytest.mark.parametrize("known", ["[1]", '"x"', "null"])
