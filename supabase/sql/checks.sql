@@ -34,7 +34,8 @@ as $$
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
-    'opens', public.next_opening(c, clock.t) is not null,
+    -- As a whole it is called by a name that no column has: then the name would be that column.
+    'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w
@@ -57,7 +58,9 @@ as $$
         'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
         'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
       from mine a), '[]'))
-  from public.campaigns c, clock
+  from public.campaigns c
+  join public.campaigns its_row on its_row.id = c.id
+  cross join clock
   where c.id = campaign_facts.campaign;
 $$;
 

@@ -184,7 +184,7 @@ begin
   create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash text) on commit drop;
   truncate pg_temp.outreach_before;
   insert into pg_temp.outreach_before
-  select cl.campaign_id, l.id, public.text_hash(l, c)
+  select cl.campaign_id, l.id, public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)
   from (
     select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
     union
@@ -202,16 +202,17 @@ begin
 end
 $$;
 
-create or replace function public.text_hash(l public.leads, c public.companies) returns text
+create or replace function public.text_hash(own_subject text, own_template text, subject text, template text)
+returns text
 language sql
-stable
+immutable
 security invoker
 set search_path = ''
 as $$
-  -- Of the text that the lead is mailed: its own, else its company's.
+  -- Of the text that a lead is mailed: its own, else its company's.
   select md5(pg_catalog.jsonb_build_array(
-    coalesce(nullif(l.email_subject, ''), c.email_subject),
-    coalesce(nullif(l.email_template, ''), c.email_template))::text);
+    coalesce(nullif(text_hash.own_subject, ''), text_hash.subject),
+    coalesce(nullif(text_hash.own_template, ''), text_hash.template))::text);
 $$;
 
 create or replace function public.texts_changed() returns jsonb
@@ -230,7 +231,7 @@ begin
       from pg_temp.outreach_before b
       join public.leads l on l.id = b.lead_id
       left join public.companies c on c.id = l.company_id
-      where public.text_hash(l, c) <> b.text_hash
+      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template) <> b.text_hash
       group by b.campaign_id
     ) changed
     join public.campaigns ca on ca.id = changed.campaign_id), '[]');
