@@ -12,9 +12,14 @@ LONGEST_DOMAIN = 253
 # RFC 5322's dot-atom and, for RFC 6531, anything beyond ASCII that is not space or control.
 # Quoted local parts ("a b"@…) are legal and nobody's: Gmail itself gives out none.
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+")
+_NAMED = re.compile(r"[^<>]*<([^<>]*)>")
+_QUOTES = frozenset("'\"`\u2018\u2019\u201c\u201d\u201e")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _UNWRITABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-_INVISIBLE = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_INVISIBLE = (
+    " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 """What a spreadsheet or a web page leaves around an address that was copied from it."""
 
 
@@ -28,6 +33,22 @@ def normalise(address: str) -> str:
     local, at, domain = trimmed.rpartition("@")
     ascii_domain = _ascii(domain)
     return f"{local}{at}{ascii_domain}" if local and ascii_domain else trimmed
+
+
+def from_cell(text: str) -> str:
+    """The address in a cell of a spreadsheet, normalised: `Mia Roth <mia@acme.com>`,
+    `mailto:mia@acme.com`, in quotes, with a full stop behind it, the first of Google's `a ::: b`.
+
+    What is no such thing comes back as it is, for `is_valid` to refuse.
+    """
+    written = text.partition(" ::: ")[0].strip(_INVISIBLE)
+    if named := _NAMED.fullmatch(written):
+        written = named[1].strip(_INVISIBLE)
+    if written[:7].lower() == "mailto:":
+        written = written[7:].partition("?")[0]
+    if written[:1] in _QUOTES and written[-1:] in _QUOTES:
+        written = written[1:-1]
+    return normalise(written.strip(_INVISIBLE).rstrip(".,;"))
 
 
 def is_valid(address: str) -> bool:

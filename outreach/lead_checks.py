@@ -9,7 +9,14 @@ from outreach.errors import TemplateNotReady
 from outreach.facts import PlannedMail
 from outreach.headers import breaks_a_header
 from outreach.models import Company
-from outreach.render import Look, Part, look_at_body, look_at_subject, placeholders_of_subject
+from outreach.render import (
+    Look,
+    Part,
+    hidden_fields,
+    look_at_body,
+    look_at_subject,
+    placeholders_of_subject,
+)
 from outreach.role_addresses import role_of
 from outreach.template_sandbox import Fault
 
@@ -116,6 +123,7 @@ def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
     try:
         look = look_at(planned.company, planned.lead)
         yield from _of_gaps(look, part)
+        yield from _of_hidden(hidden_fields(planned.lead, look.used))
         yield from value_checks.of_values({**look.used, "name": planned.lead.name})
         if not look.unknown:
             yield from _of_finished(look, part)
@@ -145,6 +153,12 @@ def _of_gaps(look: Look, part: Part) -> Iterator[Problem]:
         told = f"The {part} has {{{{ {name} }}}}, which is empty for the lead"
         todo = f"add the value, or write {{{{ {name} or '…' }}}}"
         yield Problem("warning", "placeholders", told, todo)
+
+
+def _of_hidden(fields: dict[str, str]) -> Iterator[Problem]:
+    for name, written in fields.items():
+        told = f"The lead's own field {name} is hidden: {{{{ {written} }}}} is another value"
+        yield Problem("warning", "placeholders", told, "import it under another name")
 
 
 def called(company: Company) -> str:

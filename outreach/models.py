@@ -45,6 +45,17 @@ class Company(Model):
     email_template: str | None = None
 
 
+BUILT_IN = {
+    "name": "name",
+    "email": "email",
+    "role": "role",
+    "company": "company",
+    "company_name": "company",
+    "domain": "domain",
+}
+"""What templates may call the values that every lead has, whatever else is called so."""
+
+
 class Draft(Model):
     """A draft that an earlier attempt left behind unsent: the mail to send, as it is."""
 

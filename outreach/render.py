@@ -10,13 +10,13 @@ from outreach import leftovers
 from outreach.document import Made, made, with_marks
 from outreach.errors import TemplateNotReady
 from outreach.headers import breaks_a_header
-from outreach.models import Company, Lead, Model
+from outreach.models import BUILT_IN, Company, Lead, Model
 from outreach.template_sandbox import LINE, Fault
 from outreach.templates import Compiled, compiled, key_of
 
 Part = Literal["template", "subject"]
 
-KNOWN = frozenset({"name", "email", "role", "company", "companyname", "domain"})
+KNOWN = frozenset(map(key_of, BUILT_IN))
 """The keys that every lead has."""
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}\n]{0,200}\}\}|\{%[^%\n]{0,200}%\}|(?<!\{)\{(?P<word>[\w \t-]{1,80})\}(?!\})"
@@ -105,6 +105,21 @@ def guarded_names(company: Company, *, in_subject: bool) -> Mapping[str, str]:
             asked = compiled(source or "", is_text=is_text)
             names |= {key: asked.names[key] for key in asked.absent if key not in KNOWN}
     return names
+
+
+def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
+    """The lead's own fields that a template means and does not get, and as what it spells them.
+
+    `used`: the values that it asks for; under a name of `BUILT_IN` that is never a field.
+    """
+    spelled = {key_of(word): word for word in used}
+    return {
+        name: spelled[key]
+        for name, value in lead.custom_fields.items()
+        if (key := key_of(name)) in KNOWN
+        and key in spelled
+        and value not in (used[spelled[key]], "")
+    }
 
 
 def _look(company: Company, part: Part, asked: Compiled, values: Mapping[str, Any]) -> Look:
@@ -223,11 +238,14 @@ def _named(company: Company) -> str:
 
 def _values(company: Company, lead: Lead) -> dict[str, Any]:
     """By key; the names that every lead has win over custom fields of the same name."""
-    known = (
-        *(("name", lead.name), ("email", lead.email), ("role", lead.role)),
-        *(("company", company.name), ("company_name", company.name), ("domain", company.domain)),
-    )
-    values: dict[str, Any] = {key_of(name): value or "" for name, value in known}
+    known = {
+        "name": lead.name,
+        "email": lead.email,
+        "role": lead.role,
+        "company": company.name,
+        "domain": company.domain,
+    }
+    values: dict[str, Any] = {key_of(name): known[field] or "" for name, field in BUILT_IN.items()}
     for name, value in lead.custom_fields.items():
         if key := key_of(name):
             values.setdefault(key, "" if value is None else value)

@@ -4,23 +4,24 @@ Reads only. What is wrong with the whole file is refused before its first row is
 is wrong with one row leaves out that row alone.
 """
 
-import codecs
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
-from outreach.addresses import is_valid, normalise
+from outreach.addresses import from_cell, is_valid
+from outreach.cli.column_names import FIRST_NAME, KNOWN, LAST_NAME
+from outreach.cli.columns import TEXTS, Columns, asked_for, columns_of, has_address
+from outreach.cli.csv_header import Header, find_header
 from outreach.errors import Rejected
 
 Row = dict[str, Any]
 
-KNOWN = ("email", "name", "role", "company", "domain", "email_subject", "email_template")
-DELIMITERS = (",", ";", "\t")
 LONGEST_CELL = 1_000_000
 """Characters: what a template may have. More is a quote that was never closed."""
 
-_CHUNK = 64 * 1024
+ONE_LINE = ("name", "role", "company")
+"""Values that stand in one line of a mail or in its header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,145 +33,165 @@ class Skip:
     reason: str
 
 
-@dataclass(slots=True)
-class _Header:
-    delimiter: str
-    names: list[str]
-    """One a column: a known name in lower case, or a custom field's as it is written."""
-    lines: int
-    """How many lines of the file it and the empty lines above it take."""
+Skipped = Callable[[Skip], None]
 
 
-@dataclass(slots=True)
-class _Seen:
-    """Addresses so far, whatever their case, and the line of each."""
-
-    lines: dict[str, int] = field(default_factory=dict)
-
-    def add(self, email: str, line: int) -> int | None:
-        """The line that has this address already, if there is one."""
-        first = self.lines.setdefault(email.lower(), line)
-        return None if first == line else first
+def _ignore(_: Skip) -> None:
+    """For who has heard of them."""
 
 
-def check_encoding(file: BinaryIO, encoding: str) -> None:
-    """Read the file to its end; raises Rejected with the line that is not in this encoding.
+class Sheet:
+    """A file whose header was read: its columns, and once its rows."""
 
-    Nothing is guessed: as Windows-1252 any file can be read, and a wrong guess would go out as a
-    person's misspelt name.
-    """
-    decoder, line = _decoder(encoding), 1
-    while True:
-        chunk = file.read(_CHUNK)
-        try:
-            line += decoder.decode(chunk, final=not chunk).count("\n")
-        except UnicodeError as error:
-            raise _wrong_encoding(encoding, line, error) from None
-        if not chunk:
-            return
+    def __init__(self, lines: Iterable[str], maps: Iterable[str] = ()) -> None:
+        """`maps`: columns that are to be something else, as `HEADER=field`. Raises Rejected."""
+        asked = asked_for(maps)
+        self._source = iter(lines)
+        self.header: Header = find_header(self._source, lambda names: has_address(names, asked))
+        names = self.header.names
+        while not names[-1] and f"#{len(names)}" not in asked:
+            names.pop()
+        self.columns: Columns = columns_of(names, asked)
+        self.nameless: set[int] = set()
+        """Numbers of columns without a name in which there was something."""
+
+    def rows(self, skipped: Skipped = _ignore) -> Iterator[tuple[int, list[str]]]:
+        """Rows that are not blank, each with its line, a cell for each column at least."""
+        names = self.header.names
+        nameless = [n for n, name in enumerate(names) if not name and n + 1 not in self._mapped()]
+        for line, cells in _rows(self._source, self.header, skipped):
+            self.nameless.update(n + 1 for n in nameless if n < len(cells) and cells[n].strip())
+            yield line, [*cells, *[""] * (len(names) - len(cells))]
+
+    def _mapped(self) -> set[int]:
+        return {column.number for column in self.columns.all}
 
 
 def read_leads(
-    lines: Iterable[str], skipped: Callable[[Skip], None] = lambda _: None
+    sheet: Sheet,
+    skipped: Skipped = _ignore,
+    *,
+    own: "OwnTexts | None" = None,
+    clear: Iterable[str] = (),
 ) -> Iterator[Row]:
     """The leads as `Store.import_leads` takes them, one at a time; `skipped` hears of the others.
 
-    The delimiter is the comma, semicolon or tab with which the header has a column `email`.
-    Raises Rejected when the file as a whole cannot be read.
+    `clear`: columns whose empty cells empty what the lead has. Raises Rejected.
     """
-    source = iter(lines)
-    header = _header(source)
-    seen = _Seen()
-    for line, cells in _rows(source, header, skipped):
-        reason, lead = _lead(header.names, cells)
-        if not reason and (first := seen.add(lead["email"], line)):
+    reader, seen = _Reader(sheet.columns, clear), dict[str, int]()
+    for line, cells in sheet.rows(skipped):
+        lead = reader.lead(cells)
+        reason = _wrong(lead["email"], cells, sheet.header.names)
+        if not reason and (first := seen.setdefault(lead["email"].lower(), line)) != line:
             reason = f"the address is already on line {first}"
         if reason:
             skipped(Skip(line, lead["email"], reason))
-        else:
-            yield lead
-
-
-# --- the whole file ---------------------------------------------------------------------------
-
-
-def _decoder(encoding: str) -> codecs.IncrementalDecoder:
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        decoder.decode(b"")
-        "".encode(encoding)  # a codec such as base64 is none for text
-    except (LookupError, TypeError, ValueError):
-        raise Rejected(
-            f"There is no encoding {encoding!r}; write one like utf-8, cp1252 or utf-16."
-        ) from None
-    return decoder
-
-
-def _wrong_encoding(encoding: str, line: int, error: UnicodeError) -> Rejected:
-    data = error.object if isinstance(error, UnicodeDecodeError) else b""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        advice = "it looks like UTF-16: import it with --encoding utf-16"
-    elif codecs.lookup(encoding).name.startswith("utf-8"):
-        advice = (
-            "save it as “CSV UTF-8”, or name its encoding, for Western Excel usually "
-            "--encoding cp1252"
-        )
-    else:
-        advice = "name its encoding with --encoding"
-    at = line + data[: getattr(error, "start", 0)].count(b"\n")
-    return Rejected(f"The file is not {encoding} (line {at}), so nothing was imported; {advice}.")
-
-
-def _header(source: Iterator[str]) -> _Header:
-    number, first = 0, ""
-    for number, first in enumerate(source, start=1):  # noqa: B007 - used after the loop
-        first = first.removeprefix("\ufeff")  # noqa: PLW2901 - the mark is no part of the line
-        if first.strip():
-            break
-    else:
-        raise Rejected(
-            "The file is empty; its first line has to name the columns, one of them email."
-        )
-    if "\0" in first:
-        raise Rejected("The file holds NUL characters; is it UTF-16? Then use --encoding utf-16.")
-    delimiter, names = _columns(first)
-    return _Header(delimiter, names, number)
-
-
-def _columns(line: str) -> tuple[str, list[str]]:
-    for delimiter in DELIMITERS:
-        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
-        if "email" in (cell.lower() for cell in cells):
-            return delimiter, _named(cells)
-    shown = line.strip()[:60]
-    raise Rejected(
-        f"The file has no column email: its first line is {shown!r}; name the columns there, "
-        "with commas, semicolons or tabs between them."
-    )
-
-
-def _named(cells: list[str]) -> list[str]:
-    while not cells[-1]:
-        cells.pop()
-    names = [cell.lower() if cell.lower() in KNOWN else cell for cell in cells]
-    lower = [name.lower() for name in names]
-    for number, name in enumerate(lower, start=1):
-        if not name:
-            raise Rejected(
-                f"Column {number} has no name in the file's first line; name or remove it."
-            )
-        if name in lower[: number - 1]:
-            raise Rejected(f"The file has two columns {name!r}; rename or remove one of them.")
-    return names
+            continue
+        if own is not None and (texts := own.of(lead)):
+            lead["own_text"] = texts
+        yield lead
 
 
 # --- one row ----------------------------------------------------------------------------------
 
 
+class _Reader:
+    """Cells -> a lead; where each value stands is looked up once."""
+
+    def __init__(self, columns: Columns, clear: Iterable[str]) -> None:
+        at = {one.field: one.number - 1 for one in columns.all if one.field}
+        self._first, self._last = at.pop(FIRST_NAME, None), at.pop(LAST_NAME, None)
+        self._parts = self._first is not None or self._last is not None
+        self._known = [(name, at[name]) for name in KNOWN if name in at]
+        self._custom = [
+            (one.custom_field, one.number - 1) for one in columns.all if one.custom_field
+        ]
+        self._clear = _cleared(columns, clear, parts=self._parts)
+
+    def lead(self, cells: list[str]) -> Row:
+        """Cells that a row lacks are empty."""
+        lead: Row = {name: _value(name, cells[n]) for name, n in self._known}
+        if self._parts and not lead.get("name"):
+            lead["name"] = _joined(*(self._cell(cells, n) for n in (self._first, self._last)))
+        if self._custom:
+            lead["custom_fields"] = {name: _plain(cells[n]) for name, n in self._custom}
+        if self._clear:
+            values = {**lead.get("custom_fields", {}), **lead}
+            lead["clear"] = [name for name in self._clear if not values[name]]
+        return lead
+
+    @staticmethod
+    def _cell(cells: list[str], number: int | None) -> str:
+        return "" if number is None else " ".join(cells[number].split())
+
+
+def _value(name: str, cell: str) -> str:
+    if name == "email_template":
+        return cell  # it keeps its indentation
+    if name == "email":
+        return from_cell(cell)
+    return " ".join(cell.split()) if name in ONE_LINE else _plain(cell)
+
+
+def _plain(cell: str) -> str:
+    """Without the space around it; a space that may not break is a space."""
+    cell = cell.strip()
+    return cell.replace("\u00a0", " ") if "\u00a0" in cell else cell
+
+
+def _joined(first: str, last: str) -> str:
+    """The last name alone where it has the first one in it: it is the whole name then."""
+    both = first and last and first.casefold() not in last.casefold().split()
+    return f"{first} {last}" if both else last or first
+
+
+def _cleared(columns: Columns, clear: Iterable[str], *, parts: bool) -> list[str]:
+    """What each of these columns gives a lead. Raises Rejected."""
+    found: dict[str, None] = {}
+    for asked in clear:
+        if asked == "name" and parts:
+            found["name"] = None
+            continue
+        columns_asked = [
+            one for one in columns.all if asked in {one.header, one.field, one.custom_field}
+        ]
+        names = [
+            name for one in columns_asked for name in (one.field, one.custom_field)
+            if name and name not in {"email", "domain", FIRST_NAME, LAST_NAME}
+        ]  # fmt: skip
+        if not names:
+            raise Rejected(
+                f"There is nothing to empty in a column {asked!r}; name one of the file's with "
+                "--clear, and neither the address nor the company's domain."
+            )
+        found |= dict.fromkeys(names)
+    return [*found]
+
+
+def _wrong(email: str, cells: list[str], names: list[str]) -> str:
+    """Why the row is left out; nothing when it is not."""
+    if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
+        return (
+            f"it has {len(cells)} cells and the header {len(names)}: a cell that holds the "
+            "delimiter has to be in quotes"
+        )
+    if any("\0" in cell for cell in cells):
+        return "it holds a NUL character"
+    if not email:
+        return "it has no address"
+    if is_valid(email):
+        return ""
+    if email.count("@") > 1:
+        return "it holds several addresses"
+    if [" ".join(cell.split()) for cell in cells[: len(names)]] == names:
+        return "it repeats the header"
+    return "this is not a mail address"
+
+
 def _rows(
-    source: Iterator[str], header: _Header, skipped: Callable[[Skip], None]
+    source: Iterator[str], header: Header, skipped: Skipped
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, each with its line. A quote never closed is told, not swallowed."""
+    """A quote that is never closed is told, not swallowed."""
     csv.field_size_limit(LONGEST_CELL)
     # Strict: else a stray quote takes the rows after it into one cell, without a word.
     reader = csv.reader(source, delimiter=header.delimiter, strict=True)
@@ -183,7 +204,7 @@ def _rows(
         except csv.Error:
             skipped(Skip(line, "", _broken_quotes(line, header.lines + reader.line_num)))
             continue
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             yield line, cells
 
 
@@ -192,31 +213,57 @@ def _broken_quotes(first: int, last: int) -> str:
     return f"{where} cannot be read: a quote inside a cell is written twice, the cell in quotes"
 
 
-def _lead(names: list[str], cells: list[str]) -> tuple[str, Row]:
-    """(what is wrong with the row, or nothing; the lead). Cells that a row lacks are empty."""
-    cells = [*cells, *[""] * (len(names) - len(cells))]
-    row: Row = {
-        # A template keeps its indentation.
-        name: cell if name == "email_template" else cell.strip()
-        for name, cell in zip(names, cells, strict=False)
-    }
-    row["email"] = normalise(row["email"])
-    lead = {name: value for name, value in row.items() if name in KNOWN}
-    if len(lead) < len(row):
-        lead["custom_fields"] = {name: row[name] for name in row if name not in KNOWN}
-    return _wrong(row, names, cells), lead
+# --- whose text it is -------------------------------------------------------------------------
 
 
-def _wrong(row: Row, names: list[str], cells: list[str]) -> str:
-    if any(cell.strip() for cell in cells[len(names) :]):
-        return (
-            f"it has {len(cells)} cells and the header {len(names)}: a cell that holds the "
-            "delimiter has to be in quotes"
-        )
-    if any("\0" in cell for cell in cells):
-        return "it holds a NUL character"
-    if not row["email"]:
-        return "it has no address"
-    if not is_valid(row["email"]):
-        return "this is not a mail address"
-    return ""
+@dataclass(slots=True)
+class OwnTexts:
+    """Companies of a file whose rows differ in a text, as far as one file tells companies apart.
+
+    Rows come to the database in several calls, none of which sees them all.
+    """
+
+    _first: dict[int, int] = field(default_factory=dict)
+    _differ: set[int] = field(default_factory=set)
+
+    @classmethod
+    def among(cls, sheet: Sheet) -> "OwnTexts | None":
+        """Reads it to its end. None when it has no text."""
+        at = {one.field: one.number - 1 for one in sheet.columns.all if one.field}
+        texts = [(name, at[name]) for name in TEXTS if name in at]
+        whose = [(name, at[name]) for name in ("company", "domain") if name in at]
+        if not texts:
+            return None
+        found = cls()
+        for _, cells in sheet.rows():
+            companies = [(name, cells[n]) for name, n in whose]
+            for text, n in texts:
+                found.add(text, cells[n], companies)
+        return found
+
+    def add(self, text: str, written: str, companies: Sequence[tuple[str, str]]) -> None:
+        value = _value(text, written)
+        if not value:
+            return
+        for name, company in companies:
+            if company.strip() and self._first.setdefault(
+                key := self._key(text, name, _value(name, company)), hash(value)
+            ) != hash(value):
+                self._differ.add(key)
+
+    def of(self, lead: Row) -> list[str]:
+        """Which of the lead's texts are its own."""
+        return [
+            text
+            for text in TEXTS
+            if lead.get(text)
+            and any(
+                self._key(text, name, lead[name]) in self._differ
+                for name in ("company", "domain")
+                if lead.get(name)
+            )
+        ]
+
+    @staticmethod
+    def _key(text: str, name: str, company: str) -> int:
+        return hash((text, name, company.lower()))

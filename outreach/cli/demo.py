@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from outreach import wiring
-from outreach.cli.csv_leads import read_leads
+from outreach.cli.csv_leads import Sheet, read_leads
 from outreach.cli.watching import shown_meanwhile
 from outreach.errors import OutreachError
 from outreach.local import postgres
@@ -104,7 +104,7 @@ def _prefect(home: Path) -> Iterator[str]:
 
 def _create(store: Store) -> UUID:
     with (packaged("assets", "assets") / "demo-leads.csv").open(encoding="utf-8") as file:
-        rows = list(read_leads(file))
+        rows = list(read_leads(Sheet(file)))
     for email, name in ACCOUNTS.items():
         store.save_account(uuid4(), email, refresh_token=f"sandbox:{email}", sender_name=name)
     store.import_leads(rows, tag="demo")

@@ -1,29 +1,27 @@
 """`outreach leads`: bringing people in from a file."""
 
-import io
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from outreach.answers import Imported
+from outreach.cli import leads_told
 from outreach.cli.context import Owner, opened_store
-from outreach.cli.csv_leads import Row, Skip, check_encoding, read_leads
+from outreach.cli.csv_leads import OwnTexts, Row, Sheet, Skip, read_leads
+from outreach.cli.csv_text import USUAL, opened_text
 from outreach.cli.output import AsJson, note, progress, say, show_json
 from outreach.errors import Rejected, StoreUnavailable
 
 BATCH = 1000
 """Leads in one call of the database."""
 
-TOLD = 20
-"""Lines left out that are told one by one; `--json` has them all."""
+FIRST_ROWS = 3
+"""What `--dry-run` shows of the file."""
 
 app = typer.Typer(help="The people to be mailed.", no_args_is_help=True)
 
@@ -38,33 +36,61 @@ def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")],
     *,
     tag: Annotated[
-        str | None, typer.Option(help="Marks these leads, for `campaigns create --tag`.")
+        str | None, typer.Option(help="Puts these leads on a list, for `campaigns create --tag`.")
     ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="HEADER=field",
+            help="What a column is; nothing behind = leaves it out. Several times.",
+        ),
+    ] = None,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Its empty cells empty what the lead has; of others they change nothing.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only show what each column is, and the first rows."),
+    ] = False,
     encoding: Annotated[
-        str, typer.Option(help="The file's encoding, such as cp1252 or utf-16.")
-    ] = "utf-8",
+        str | None,
+        typer.Option(
+            help=f"The file's encoding, such as cp1252; {USUAL} unless its first bytes say another."
+        ),
+    ] = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
     """Add or update leads from a CSV file.
 
-    Columns: email, and any of name, role, company, domain, email_subject, email_template; any other
-    column becomes a custom field. A line that cannot be used is left out and told.
+    Columns: email, and any of name, role, company, domain, email_subject, email_template, also by
+    the names that HubSpot, Apollo, LinkedIn, Google, Outlook and Excel give them; any other column
+    becomes a custom field. A line that cannot be used is left out and told.
     """
     skipped: list[Skip] = []
-    with _lines(file, encoding) as lines:
-        imported = _import(read_leads(lines, skipped.append), tag, owner)
+    with opened_text(file, encoding) as text:
+        own = OwnTexts.among(Sheet(text, maps or ()))
+        text.seek(0)
+        sheet = Sheet(text, maps or ())
+        leads = read_leads(sheet, skipped.append, own=own, clear=clear or ())
+        if dry_run:
+            _show(sheet, leads, skipped, as_json=as_json)
+            return
+        imported = _import(leads, tag, owner)
+    notes = [*leads_told.of_file(sheet), *leads_told.of_import(imported)]
     if as_json:
-        show_json({**imported.model_dump(), "skipped": [asdict(skip) for skip in skipped]})
+        told = {"skipped": [asdict(skip) for skip in skipped], "notes": notes}
+        show_json({**imported.model_dump(mode="json"), **told})
     else:
         say(f"{imported.added} lead(s) added, {imported.updated} updated, {len(skipped)} left out.")
-        _tell(skipped)
+        leads_told.tell(notes, skipped)
     if not imported.added + imported.updated:
-        raise Rejected(
-            f"No lead was imported: {len(skipped)} line(s) could not be used; correct them."
-            if skipped
-            else "The file has a header and no lead below it; nothing was imported."
-        )
+        raise _none(skipped)
 
 
 def _import(leads: Iterator[Row], tag: str | None, owner: UUID | None) -> Imported:
@@ -73,38 +99,37 @@ def _import(leads: Iterator[Row], tag: str | None, owner: UUID | None) -> Import
     with opened_store() as store, progress("Importing") as tell:
         while batch := list(islice(leads, BATCH)):
             try:
-                new = store.import_leads(batch, tag, owner)
+                done = done.plus(store.import_leads(batch, tag, owner))
             except StoreUnavailable as error:
                 raise StoreUnavailable(
                     f"{error} {done.added + done.updated} leads are imported; importing the file "
                     "again adds the rest."
                 ) from None
-            done = Imported(
-                added=done.added + new.added,
-                updated=done.updated + new.updated,
-                companies_added=done.companies_added + new.companies_added,
-            )
             tell(f"{done.added + done.updated:,} leads")
     return done
 
 
-@contextmanager
-def _lines(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The file's text, once all of it is known to be in this encoding."""
-    with path.open("rb") as opened, tempfile.TemporaryFile() as copy:
-        file: BinaryIO = opened
-        if not opened.seekable():  # a pipe, such as <(…), can be read once only
-            shutil.copyfileobj(opened, copy)
-            copy.seek(0)
-            file = copy
-        check_encoding(file, encoding)
-        file.seek(0)
-        yield io.TextIOWrapper(file, encoding=encoding, newline="")
+def _show(sheet: Sheet, leads: Iterator[Row], skipped: list[Skip], *, as_json: bool) -> None:
+    first = list(islice(leads, FIRST_ROWS))
+    number = len(first) + sum(1 for _ in leads)
+    notes = leads_told.of_file(sheet)
+    if as_json:
+        shown: dict[str, Any] = {"columns": [one._asdict() for one in sheet.columns.all]}
+        shown |= {"rows": first, "leads": number}
+        show_json({**shown, "skipped": [asdict(skip) for skip in skipped], "notes": notes})
+    else:
+        leads_told.show_columns(sheet)
+        leads_told.show_rows(first)
+        say(f"{number} lead(s) to import, {len(skipped)} to leave out.")
+        leads_told.tell(notes, skipped)
+        note("Nothing was imported: this was a dry run.")
+    if not number:
+        raise _none(skipped)
 
 
-def _tell(skipped: list[Skip]) -> None:
-    for skip in skipped[:TOLD]:
-        who = f" ({skip.email})" if skip.email else ""
-        note(f"Line {skip.line}{who} is left out: {skip.reason}.")
-    if len(skipped) > TOLD:
-        note(f"… and {len(skipped) - TOLD} more; --json lists them all.")
+def _none(skipped: list[Skip]) -> Rejected:
+    return Rejected(
+        f"No lead was imported: {len(skipped)} line(s) could not be used; correct them."
+        if skipped
+        else "The file has a header and no lead below it; nothing was imported."
+    )

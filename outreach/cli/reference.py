@@ -83,7 +83,11 @@ SHAPES: dict[str, Any] = {
     "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": list[Finding],
-    "leads import": {**dict.fromkeys(Imported.model_fields, int), "skipped": list[Skip]},
+    "leads import": {
+        **{name: field.annotation for name, field in Imported.model_fields.items()},
+        "skipped": list[Skip],
+        "notes": list[str],
+    },
 }
 """What each command with --json shows."""
 
@@ -91,6 +95,11 @@ NOTES = {
     "campaigns preview": "With `--out`; without it `{url: string}`, the address of the page.",
     "campaigns resume": "With `--local` it is that of `start`.",
     "campaigns status": "With `--watch` a line of it for each change.",
+    "leads import": (
+        "With `--dry-run`: `{columns: [{number: number, header: string, field: string or null, "
+        "custom_field: string or null}, …], rows: [{email: string}, …], leads: number, skipped, "
+        "notes}`; a row has what the file gives the lead."
+    ),
 }
 
 HEAD = """\

@@ -86,62 +86,75 @@ declare
   by_domain bigint;
   by_name bigint;
 begin
+  -- The companies of these domains, looked up once.
+  create temporary table if not exists outreach_known (id uuid, name text, domain text) on commit drop;
+  truncate pg_temp.outreach_known;
+  insert into pg_temp.outreach_known
+  select c.id, c.name, given.domain
+  from (select distinct r.domain from pg_temp.outreach_rows r where r.domain is not null) given
+  cross join lateral unnest(public.spellings_of_domain(given.domain)) written (domain)
+  join public.companies c on lower(c.domain) = written.domain
+  where c.user_id is not distinct from coalesce(owner, c.user_id);
+
   -- Known by its name so far: now its domain is known too.
-  update public.companies c
-  set domain = given.domain
-  from (
-    select distinct on (lower(r.company)) known.id, r.domain
+  with given as (
+    select distinct on (lower(r.company)) c.id, r.domain
     from pg_temp.outreach_rows r
-    join public.companies known
-      on lower(known.name) = lower(r.company) and coalesce(btrim(known.domain), '') = ''
-      and known.user_id is not distinct from coalesce(owner, known.user_id)
+    join public.companies c
+      on lower(c.name) = lower(r.company) and coalesce(btrim(c.domain), '') = ''
+      and c.user_id is not distinct from coalesce(owner, c.user_id)
     where r.domain is not null
       and not exists (
-        select from public.companies same
-        where lower(same.name) = lower(r.company) and lower(same.domain) = any (r.spellings)
-          and same.user_id is not distinct from coalesce(owner, same.user_id)
-      )
-    order by lower(r.company), known.id, r.no
-  ) given
-  where c.id = given.id;
+        select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+    order by lower(r.company), c.id, r.no
+  ),
+  changed as (
+    update public.companies c set domain = given.domain from given where c.id = given.id
+    returning c.id, c.name, c.domain
+  )
+  insert into pg_temp.outreach_known select changed.id, changed.name, changed.domain from changed;
   -- Known by its domain so far: now its name is known too.
-  update public.companies c
-  set name = given.company
-  from (
-    select distinct on (known.id) known.id, r.company
+  with given as (
+    select distinct on (k.id) k.id, r.company
     from pg_temp.outreach_rows r
-    join public.companies known
-      on lower(known.domain) = any (r.spellings)
-      and (coalesce(btrim(known.name), '') = '' or lower(known.name) = any (r.spellings))
-      and known.user_id is not distinct from coalesce(owner, known.user_id)
-    where r.company is not null and lower(r.company) <> all (r.spellings)
-    order by known.id, r.no
-  ) given
-  where c.id = given.id;
-
-  insert into public.companies (user_id, name, domain)
-  select owner, new.company, new.domain
-  from (
-    select distinct on (lower(r.company), r.domain) r.no, r.company, r.domain
-    from pg_temp.outreach_rows r
-    where r.company is not null and r.domain is not null
+    join pg_temp.outreach_known k on k.domain = r.domain
+    where r.company is not null and coalesce(lower(btrim(k.name)), '') in ('', k.domain)
       and not exists (
-        select from public.companies c
-        where lower(c.domain) = any (r.spellings) and lower(c.name) = lower(r.company)
-          and c.user_id is not distinct from coalesce(owner, c.user_id)
-      )
-    order by lower(r.company), r.domain, r.no
-  ) new
-  order by new.no;
+        select from pg_temp.outreach_known same
+        where same.domain = r.domain and lower(same.name) = lower(r.company))
+    order by k.id, r.no
+  ),
+  changed as (
+    update public.companies c set name = given.company from given where c.id = given.id
+    returning c.id, c.name
+  )
+  update pg_temp.outreach_known k set name = changed.name from changed where k.id = changed.id;
+
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select owner, new.company, new.domain
+    from (
+      select distinct on (lower(r.company), r.domain) r.no, r.company, r.domain
+      from pg_temp.outreach_rows r
+      where r.company is not null and r.domain is not null
+        and not exists (
+          select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+      order by lower(r.company), r.domain, r.no
+    ) new
+    order by new.no
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
   get diagnostics named = row_count;
-  insert into public.companies (user_id, name, domain)
-  select distinct owner, r.domain, r.domain
-  from pg_temp.outreach_rows r
-  where r.company is null and r.domain is not null
-    and not exists (
-      select from public.companies c
-      where lower(c.domain) = any (r.spellings) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    );
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select distinct owner, r.domain, r.domain
+    from pg_temp.outreach_rows r
+    where r.company is null and r.domain is not null
+      and not exists (select from pg_temp.outreach_known k where k.domain = r.domain)
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
   get diagnostics by_domain = row_count;
   insert into public.companies (user_id, name)
   select distinct on (lower(r.company)) owner, r.company
@@ -155,14 +168,15 @@ begin
   get diagnostics by_name = row_count;
 
   update pg_temp.outreach_rows r
-  set company_id = (
-    select c.id from public.companies c
-    where lower(c.domain) = any (r.spellings) and (r.company is null or lower(c.name) = lower(r.company))
-      and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
-    limit 1
-  )
-  where r.domain is not null;
+  set company_id = meant.id
+  from (
+    select distinct on (x.no) x.no, k.id
+    from pg_temp.outreach_rows x
+    join pg_temp.outreach_known k on k.domain = x.domain
+    where x.company is null or lower(k.name) = lower(x.company)
+    order by x.no, k.id
+  ) meant
+  where meant.no = r.no;
   update pg_temp.outreach_rows r
   set company_id = (
     select c.id from public.companies c
@@ -172,5 +186,27 @@ begin
   )
   where r.domain is null and r.company is not null;
   return named + by_domain + by_name;
+end
+$$;
+
+create or replace function public.companies_kept_apart() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: companies whose domain is that of another one, too.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'company', apart.company, 'domain', apart.domain, 'other', apart.other) order by apart.no)
+    from (
+      select distinct on (r.company_id) r.no, r.company, r.domain, first.name as other
+      from pg_temp.outreach_rows r
+      join (
+        select distinct on (k.domain) k.domain, k.id, k.name from pg_temp.outreach_known k order by k.domain, k.id
+      ) first on first.domain = r.domain
+      where r.company is not null and first.id <> r.company_id
+      order by r.company_id, r.no
+    ) apart), '[]');
 end
 $$;

@@ -33,17 +33,17 @@ begin
 
   create temporary table if not exists outreach_rows (
     no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
-    spellings text[], email_subject text, email_template text, own_subject boolean, own_template boolean,
+    email_subject text, email_template text, own_subject boolean, own_template boolean,
     custom_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
   ) on commit drop;
   truncate pg_temp.outreach_rows;
   insert into pg_temp.outreach_rows (
-    no, is_last, email, name, role, company, given_domain, domain, spellings, email_subject, email_template,
+    no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
     own_subject, own_template, custom_fields, clear)
   select
     r.no, row_number() over (partition by lower(btrim(r.j ->> 'email')) order by r.no desc) = 1,
     btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
-    nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain, public.spellings_of_domain(used.domain),
+    nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain,
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
     coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
     case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end,
@@ -94,16 +94,13 @@ begin
       when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
     end,
     custom_fields = r.custom_fields || case
-      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || given.fields
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object'
+        -- An empty value is a known one, but takes the place of no other unless it is asked to.
+        then l.custom_fields || (r.custom_fields - array(
+          select f.key from pg_catalog.jsonb_each_text(r.custom_fields) f where f.value = '' and not r.clear ? f.key))
       else '{}'
     end
   from pg_temp.outreach_rows r
-  cross join lateral (
-    -- An empty value is a known one, but takes the place of no other unless it is asked to.
-    select coalesce(pg_catalog.jsonb_object_agg(f.key, f.value), '{}') as fields
-    from pg_catalog.jsonb_each(r.custom_fields) f
-    where f.value <> '""' or r.clear ? f.key
-  ) given
   where r.is_last and l.id = r.lead_id;
   get diagnostics updated = row_count;
 
@@ -120,21 +117,7 @@ begin
   return next pg_catalog.jsonb_build_object(
     'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
     'text_changed', public.texts_changed(),
-    'kept_apart', coalesce((
-      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'company', apart.company, 'domain', apart.domain, 'other', apart.other) order by apart.no)
-      from (
-        select distinct on (r.company_id) r.no, r.company, r.domain, first.name as other
-        from pg_temp.outreach_rows r
-        cross join lateral (
-          select c.id, c.name from public.companies c
-          where lower(c.domain) = any (r.spellings) and c.user_id is not distinct from coalesce(owner, c.user_id)
-          order by c.id
-          limit 1
-        ) first
-        where r.company is not null and first.id <> r.company_id
-        order by r.company_id, r.no
-      ) apart), '[]'),
+    'kept_apart', public.companies_kept_apart(),
     'shared_domains', coalesce((
       select pg_catalog.jsonb_agg(distinct r.given_domain)
       from pg_temp.outreach_rows r where r.domain is null and r.given_domain is not null), '[]'));

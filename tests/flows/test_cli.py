@@ -368,6 +368,10 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_imported(
         "added": 1,
         "updated": 0,
         "companies_added": 0,
+        "text_changed": [],
+        "kept_apart": [],
+        "shared_domains": [],
+        "notes": [],
         "skipped": [
             {"line": 3, "email": "nobody", "reason": "this is not a mail address"},
             {
@@ -446,8 +450,137 @@ def test_five_thousand_leads_are_imported_in_batches(
     first = outreach("leads", "import", file, "--json").json
     again = outreach("leads", "import", file, "--json").json
 
-    assert first == {"added": 5_000, "updated": 0, "companies_added": 50, "skipped": []}
-    assert again == {"added": 0, "updated": 5_000, "companies_added": 0, "skipped": []}
+    keys = ("text_changed", "kept_apart", "shared_domains", "skipped", "notes")
+    nothing: dict[str, Any] = {key: [] for key in keys}
+    assert first == {"added": 5_000, "updated": 0, "companies_added": 50, **nothing}
+    assert again == {"added": 0, "updated": 5_000, "companies_added": 0, **nothing}
+
+
+APOLLO = (
+    "First Name,Last Name,Title,Company Name,Email,Website\n"
+    "Mia,Roth,CTO,Sapphire,mia@sa.example,https://www.sa.example/team\n"
+    "Tom,Berg,CEO,Opal,tom@gmail.com,gmail.com\n"
+    "Zoe,Berg,CFO,Ruby,zoe@sa.example,sa.example\n"
+    ",,,,nobody,\n"
+)
+
+
+def test_a_dry_run_shows_what_each_column_becomes_and_imports_nothing(
+    outreach: Outreach, csv: Callable[[str], Path], db: psycopg.Connection
+) -> None:
+    """With the first rows, and what would be left out."""
+    file = csv(APOLLO)
+
+    shown = outreach("leads", "import", file, "--dry-run", "--map", "Title=rank")
+    told = outreach("leads", "import", file, "--dry-run", "--json").json
+
+    assert shown.status == 0
+    lines = [line.split("\t") for line in shown.out.splitlines()]
+    assert lines[1:5] == [
+        ["1", "First Name", "the name, first part", "{{ First Name }}"],
+        ["2", "Last Name", "the name, last part", "{{ Last Name }}"],
+        ["3", "Title", "its own field", "{{ rank }}"],
+        ["4", "Company Name", "company", ""],
+    ]
+    assert "name        Mia Roth" in shown.out
+    assert "3 lead(s) to import, 1 to leave out." in shown.out
+    assert "Nothing was imported: this was a dry run." in shown.err
+    assert (told["leads"], told["rows"][0]["name"], told["columns"][2]) == (
+        3, "Mia Roth", {"number": 3, "header": "Title", "field": "role", "custom_field": "Title"},
+    )  # fmt: skip
+    assert db.execute("select count(*) from leads").fetchone() == (0,)
+
+
+def test_a_tools_file_is_imported_with_what_was_made_of_it(
+    outreach: Outreach, csv: Callable[[str], Path], db: psycopg.Connection
+) -> None:
+    """Names, companies and domains; what was not folded is told."""
+    ran = outreach("leads", "import", csv(APOLLO), "--tag", "t")
+
+    assert ran.out == "3 lead(s) added, 0 updated, 1 left out.\n"
+    assert "“First Name” is the name, first part" in ran.err
+    assert "gmail.com is no company's domain" in ran.err
+    assert (
+        sum(" has the domain sa.example, which is that of " in x for x in ran.err.splitlines()) == 1
+    )
+    assert db.execute(
+        "select l.name, l.role, c.name, c.domain from leads l join companies c on c.id = l.company_id"
+        " order by l.name"
+    ).fetchall() == [
+        ("Mia Roth", "CTO", "Sapphire", "sa.example"),
+        ("Tom Berg", "CEO", "Opal", None),
+        ("Zoe Berg", "CFO", "Ruby", "sa.example"),
+    ]
+
+
+def test_empty_cells_empty_only_what_is_named(
+    outreach: Outreach, csv: Callable[[str], Path], db: psycopg.Connection
+) -> None:
+    """The second file has no cities."""
+    outreach("leads", "import", csv("email,name,city\na@x.example,A,Graz\n"))
+    empty = csv("email,name,city\na@x.example,,\n")
+
+    outreach("leads", "import", empty)
+    kept = db.execute("select name, custom_fields from leads").fetchone()
+    outreach("leads", "import", empty, "--clear", "city")
+    emptied = db.execute("select name, custom_fields from leads").fetchone()
+
+    assert (kept, emptied) == (("A", {"city": "Graz"}), ("A", {"city": ""}))
+
+
+def test_each_lead_is_mailed_its_own_text_however_far_apart_the_rows_are(
+    outreach: Outreach, csv: Callable[[str], Path], store: Store
+) -> None:
+    """Two rows of one company that no single call of the database sees; the rest share theirs."""
+    others = "".join(f"lead{n}@x.example,X,A deck,Hi\n" for n in range(1_500))
+    file = csv(
+        "email,company,email_subject,email_template\n"
+        f"mia@pl.example,Plane,Your talk,Hi Mia\n{others}tom@pl.example,Plane,Your post,Hi Tom\n"
+    )
+    outreach("accounts", "add", "ada@ours.example", "--refresh-token-stdin", stdin=f"{TOKEN}\n")
+    outreach("leads", "import", file, "--tag", "t")
+    made = outreach(
+        "campaigns", "create", "--name", "N", "--tag", "t", "--account", "ada@ours.example"
+    )
+
+    texts = {
+        mail.lead.email: (mail.company.email_subject, mail.company.email_template)
+        for mail in store.list_mails(UUID(made.out.strip()))
+    }
+
+    assert texts["mia@pl.example"] == ("Your talk", "Hi Mia")
+    assert texts["tom@pl.example"] == ("Your post", "Hi Tom")
+    assert set(texts.values()) == {
+        ("Your talk", "Hi Mia"),
+        ("Your post", "Hi Tom"),
+        ("A deck", "Hi"),
+    }
+
+
+def test_an_import_tells_whose_text_it_changes(
+    outreach: Outreach, csv: Callable[[str], Path], campaign: UUID
+) -> None:
+    """The campaign is not ended, and its two leads have their company's text."""
+    file = csv("email,company,email_subject\nzoe@acme.example,Acme,Another deck\n")
+
+    ran = outreach("leads", "import", file)
+    again = outreach("leads", "import", file, "--json").json
+
+    assert ran.err == (
+        "The campaign Spring (draft) has another text now for 2 lead(s) that it is yet to mail.\n"
+    )
+    assert (again["text_changed"], campaign) == ([], campaign)
+
+
+def test_a_machines_own_time_zone_is_refused(outreach: Outreach, campaign: UUID) -> None:
+    """The database decides, which may run elsewhere."""
+    for zone in ("localtime", "right/Europe/Berlin", "Berlin"):
+        ran = outreach(
+            "campaigns", "create", "--name", "N", "--tag", "spring", "--account",
+            "ada@ours.example", "--window", f"Mon-Fri 09:00-17:00 {zone}",
+        )  # fmt: skip
+        assert f"'{zone}' is no time zone" in one_sentence(ran)
+    assert len(outreach("campaigns", "list", "--json").json) == 1, campaign
 
 
 # --- campaigns ------------------------------------------------------------------------------------

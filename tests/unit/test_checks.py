@@ -91,6 +91,16 @@ def test_a_mail_that_is_well_has_no_problem() -> None:
         ({"name": None, "email_template": "{{ 'Hi ' + name }}"}, [("warning", "placeholders")]),
         ({"name": None, "email_template": "Hi{% if name == 'x' %}!{% endif %}"}, []),
         ({"email_template": "Hi {nmae}"}, [("warning", "placeholders")]),
+        (
+            {"email_template": "{{ company_name }}", "custom_fields": {"Company Name": "A"}},
+            [("warning", "placeholders")],
+        ),
+        ({"email_template": "Hi {{ name }}", "custom_fields": {"Company Name": "A"}}, []),
+        ({"email_template": "{{ Company Name }}", "custom_fields": {"Company Name": "Acme"}}, []),
+        (
+            {"email_template": "{{ role }}.", "custom_fields": {"Role": ["a"]}},
+            [("warning", "placeholders")] * 2,
+        ),
         ({"email_template": None}, [("error", "template")]),
         ({"email_subject": " "}, [("error", "template")]),
         ({"email_subject": None, "email_template": None}, [("error", "template")] * 2),
