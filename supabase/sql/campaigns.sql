@@ -120,8 +120,9 @@ begin
       set subject_variables = exists (
         select from public.campaign_leads cl
         join public.leads l on l.id = cl.lead_id
-        join public.companies co on co.id = l.company_id
-        where cl.campaign_id = campaign and co.email_subject ~ '\{\{|\{%|\{[[:alnum:]_ -]+\}')
+        left join public.companies co on co.id = l.company_id
+        where cl.campaign_id = campaign
+          and coalesce(nullif(l.email_subject, ''), co.email_subject) ~ '\{\{|\{%|\{[[:alnum:]_ -]+\}')
       where c.id = campaign;
     end if;
   end if;

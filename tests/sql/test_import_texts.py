@@ -1,7 +1,7 @@
 """import_leads: whose text is it, and whose mails change."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -142,6 +142,22 @@ def test_a_claim_has_each_leads_text_as_its_companys(build: Any, mixed: UUID) ->
         )
         for claim in claims
     } == EACH  # fmt: skip
+
+
+def test_a_leads_own_subject_may_have_variables(build: Any) -> None:
+    """As its company's may: then the campaign fills them."""
+    load(build, row("mia", "{{ name }}, your talk", "Hi", company=""), list_tag="t")
+    build.account()
+
+    made = build.sql.create_campaign(
+        campaign=uuid4(),
+        campaign_name="N",
+        account_addresses=["ann@us.test"],
+        lead_tag="t",
+        subject_variables=None,
+    )
+
+    assert made["subject_variables"] is True
 
 
 # --- whose mails change -----------------------------------------------------------------------
