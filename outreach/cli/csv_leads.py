@@ -5,13 +5,13 @@ is wrong with one row leaves out that row alone.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from outreach.addresses import from_cell, is_valid
 from outreach.cli.column_names import FIRST_NAME, KNOWN, LAST_NAME
-from outreach.cli.columns import TEXTS, Columns, asked_for, columns_of, has_address
+from outreach.cli.columns import Columns, asked_for, columns_of, has_address
 from outreach.cli.csv_header import Header, find_header
 from outreach.errors import Rejected
 
@@ -71,7 +71,6 @@ def read_leads(
     sheet: Sheet,
     skipped: Skipped = _ignore,
     *,
-    own: "OwnTexts | None" = None,
     clear: Iterable[str] = (),
 ) -> Iterator[Row]:
     """The leads as `Store.import_leads` takes them, one at a time; `skipped` hears of the others.
@@ -86,10 +85,8 @@ def read_leads(
             reason = f"the address is already on line {first}"
         if reason:
             skipped(Skip(line, lead["email"], reason))
-            continue
-        if own is not None and (texts := own.of(lead)):
-            lead["own_text"] = texts
-        yield lead
+        else:
+            yield lead
 
 
 # --- one row ----------------------------------------------------------------------------------
@@ -110,7 +107,7 @@ class _Reader:
 
     def lead(self, cells: list[str]) -> Row:
         """Cells that a row lacks are empty."""
-        lead: Row = {name: _value(name, cells[n]) for name, n in self._known}
+        lead: Row = {name: value_of(name, cells[n]) for name, n in self._known}
         if self._parts and not lead.get("name"):
             lead["name"] = _joined(*(self._cell(cells, n) for n in (self._first, self._last)))
         if self._custom:
@@ -125,7 +122,8 @@ class _Reader:
         return "" if number is None else " ".join(cells[number].split())
 
 
-def _value(name: str, cell: str) -> str:
+def value_of(name: str, cell: str) -> str:
+    """What a cell gives this field of a lead."""
     if name == "email_template":
         return cell  # it keeps its indentation
     if name == "email":
@@ -211,59 +209,3 @@ def _rows(
 def _broken_quotes(first: int, last: int) -> str:
     where = "it" if first == last else f"lines {first} to {last}, where a quote is not closed,"
     return f"{where} cannot be read: a quote inside a cell is written twice, the cell in quotes"
-
-
-# --- whose text it is -------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class OwnTexts:
-    """Companies of a file whose rows differ in a text, as far as one file tells companies apart.
-
-    Rows come to the database in several calls, none of which sees them all.
-    """
-
-    _first: dict[int, int] = field(default_factory=dict)
-    _differ: set[int] = field(default_factory=set)
-
-    @classmethod
-    def among(cls, sheet: Sheet) -> "OwnTexts | None":
-        """Reads it to its end. None when it has no text."""
-        at = {one.field: one.number - 1 for one in sheet.columns.all if one.field}
-        texts = [(name, at[name]) for name in TEXTS if name in at]
-        whose = [(name, at[name]) for name in ("company", "domain") if name in at]
-        if not texts:
-            return None
-        found = cls()
-        for _, cells in sheet.rows():
-            companies = [(name, cells[n]) for name, n in whose]
-            for text, n in texts:
-                found.add(text, cells[n], companies)
-        return found
-
-    def add(self, text: str, written: str, companies: Sequence[tuple[str, str]]) -> None:
-        value = _value(text, written)
-        if not value:
-            return
-        for name, company in companies:
-            if company.strip() and self._first.setdefault(
-                key := self._key(text, name, _value(name, company)), hash(value)
-            ) != hash(value):
-                self._differ.add(key)
-
-    def of(self, lead: Row) -> list[str]:
-        """Which of the lead's texts are its own."""
-        return [
-            text
-            for text in TEXTS
-            if lead.get(text)
-            and any(
-                self._key(text, name, lead[name]) in self._differ
-                for name in ("company", "domain")
-                if lead.get(name)
-            )
-        ]
-
-    @staticmethod
-    def _key(text: str, name: str, company: str) -> int:
-        return hash((text, name, company.lower()))

@@ -12,9 +12,10 @@ import typer
 from outreach.answers import Imported
 from outreach.cli import leads_told
 from outreach.cli.context import Owner, opened_store
-from outreach.cli.csv_leads import OwnTexts, Row, Sheet, Skip, read_leads
+from outreach.cli.csv_leads import Row, Sheet, Skip, read_leads
 from outreach.cli.csv_text import USUAL, opened_text
 from outreach.cli.output import AsJson, note, progress, say, show_json
+from outreach.cli.own_texts import OwnTexts
 from outreach.errors import Rejected, StoreUnavailable
 
 BATCH = 1000
@@ -77,7 +78,7 @@ def import_file(
         own = OwnTexts.among(Sheet(text, maps or ()))
         text.seek(0)
         sheet = Sheet(text, maps or ())
-        leads = read_leads(sheet, skipped.append, own=own, clear=clear or ())
+        leads = own.marked(read_leads(sheet, skipped.append, clear=clear or ()))
         if dry_run:
             _show(sheet, leads, skipped, as_json=as_json)
             return

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from outreach.cli.csv_leads import OwnTexts, Row, Sheet, Skip, read_leads
+from outreach.cli.csv_leads import Row, Sheet, Skip, read_leads
 from outreach.cli.csv_text import check_encoding, opened_text
 from outreach.cli.leads_told import of_file
+from outreach.cli.own_texts import OwnTexts
 from outreach.errors import Rejected
 
 
@@ -20,7 +21,8 @@ def read(text: str, *maps: str, clear: tuple[str, ...] = ()) -> tuple[list[Row],
     """The leads and what was left out."""
     skipped: list[Skip] = []
     own = OwnTexts.among(sheet(text, *maps))
-    return list(read_leads(sheet(text, *maps), skipped.append, own=own, clear=clear)), skipped
+    leads = read_leads(sheet(text, *maps), skipped.append, clear=clear)
+    return list(own.marked(leads)), skipped
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -360,20 +362,22 @@ def test_what_cannot_be_emptied_is_refused(column: str) -> None:
 
 
 def test_texts_that_differ_within_a_company_are_each_leads_own() -> None:
-    """By its name or its domain, wherever in the file; what its rows share is not told."""
+    """By its name, or by its domain where a row has that alone; what its rows share is not told."""
     leads, _ = read(
         "email,company,domain,email_subject,email_template\n"
         "a@x.example,Plane,,Your talk,Hi\n"
         "b@x.example,PLANE,,Your post,Hi\n"
         "c@x.example,Birch,b.example,One,Hi\n"
-        "d@x.example,,B.example,One,Ho\n"
+        "d@x.example,,http://www.B.example/,One,Ho\n"
         "e@x.example,Plane,,,\n"
         "f@x.example,,,Mine,Mine\n"
+        "g@x.example,Fir,gmail.com,Yours,Yours\n"
+        "h@x.example,Gum,gmail.com,Ours,Ours\n"
     )
 
-    assert {lead["email"][0]: lead.get("own_text") for lead in leads} == {
+    assert {lead["email"][0]: lead["own_text"] for lead in leads if "own_text" in lead} == {
         "a": ["email_subject"], "b": ["email_subject"], "c": ["email_template"],
-        "d": ["email_template"], "e": None, "f": None,
+        "d": ["email_template"],
     }  # fmt: skip
 
 
