@@ -88,9 +88,9 @@ def database_url(settings: Settings) -> SecretStr:
     """The address of the Postgres to use or migrate; the embedded one is started on demand."""
     if settings.database_url is not None:
         return settings.database_url
-    from outreach.local import postgres  # noqa: PLC0415 - only where there is no other database
+    from outreach.local import postgres, private  # noqa: PLC0415 - where there is no other database
 
-    return postgres.start(settings.outreach_home).url
+    return postgres.start(private.home(settings.outreach_home)).url
 
 
 def refuse_mixed_worlds(settings: Settings) -> None:

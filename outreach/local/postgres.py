@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError
+from outreach.local import private
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0
@@ -85,11 +86,11 @@ def stop(home: Path) -> bool:
     """Shut the server down, open connections or not; False if it was not running."""
     folder = _folder(home)
     with _explained(folder):
-        if not _alive(folder):
+        if not is_held(folder):
             return False
     with _alone(folder):
         for _ in _ticks():
-            if not _alive(folder):
+            if not is_held(folder):
                 return True
             if found := _postmaster(folder):
                 with suppress(ProcessLookupError):
@@ -106,7 +107,7 @@ def running(home: Path) -> Server | None:
 
 def is_alive(home: Path) -> bool:
     """Whether any process of this home's server is left, without asking the server."""
-    return _alive(_folder(home))
+    return is_held(_folder(home))
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def temporary(
 # --- is it running? ---------------------------------------------------------------------------
 
 
-def _alive(folder: Path) -> bool:
+def is_held(folder: Path) -> bool:
     """Whether any process of the server is left: a backend can outlive a killed postmaster."""
     try:
         with (folder / "alive").open("rb") as file:
@@ -138,7 +139,7 @@ def _alive(folder: Path) -> bool:
 @contextmanager
 def claimed(folder: Path) -> Iterator[int | None]:
     """The lock that a server's processes are to inherit; None while others hold it."""
-    with (folder / "alive").open("ab") as file:
+    with private.appending(folder / "alive") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,7 +150,7 @@ def claimed(folder: Path) -> Iterator[int | None]:
 
 def _postmaster(folder: Path) -> tuple[int, int, str] | None:
     """Pid, port and status in postmaster.pid, believed only of a live server that answers."""
-    if not _alive(folder):
+    if not is_held(folder):
         return None
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
@@ -226,7 +227,7 @@ def _run(
     owner = _owner(data.parent)
     passable = all(parent.stat().st_mode & 0o001 for parent in data.parents)
     name = "/proc/self/cwd" if owner and not passable else str(data)
-    with data.with_name("log").open("ab") as log:
+    with private.appending(data.with_name("log")) as log:
         return subprocess.run(  # noqa: S603 - no shell, no input from outside
             [program, *arguments, "-D", name],
             cwd=data,
@@ -281,8 +282,7 @@ def _read_access(folder: Path) -> tuple[str, int]:
 def _write_access(folder: Path, password: str, port: int) -> None:
     """The password stands on the first line, where initdb looks for it."""
     new = folder / "access.new"
-    new.touch(mode=0o600)
-    new.write_text(f"{password}\n{port}\n")
+    private.write(new, f"{password}\n{port}\n".encode())
     _give_away(new, folder)
     new.replace(folder / "access")
 
@@ -379,7 +379,7 @@ def _alone(folder: Path) -> Iterator[None]:
         # Passable, not readable: root's Postgres runs as somebody else, who has to get to the data.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         try:
-            with FileLock(folder / "lock", timeout=2 * PATIENCE):
+            with private.lock(folder / "lock", 2 * PATIENCE):
                 yield
         except Timeout:
             raise _failure(folder, "is still being started or stopped elsewhere") from None

@@ -229,7 +229,7 @@ def test_a_pid_file_that_lies_is_not_believed(
     """Cut off, empty, or naming a process and a port that are another program's by now."""
     killed = with_a_row(home)
     kill(family(killed.pid))
-    wait_for(lambda: not postgres._alive(home / "postgres"))
+    wait_for(lambda: not postgres.is_held(home / "postgres"))
     port = killed.url.get_secret_value().rsplit(":", 1)[1].split("/")[0]
     pid_file = home / "postgres" / "data" / "postmaster.pid"
     with socket.create_server(("127.0.0.1", int(port))):
@@ -311,6 +311,24 @@ def test_another_user_s_server_is_refused_in_a_sentence(public: Path) -> None:
         f"The embedded Postgres cannot use {folder} (Permission denied: {folder / 'lock'}); "
         "run as the user who owns that folder, or set OUTREACH_HOME to another one."
     )
+
+
+@as_root
+def test_no_other_user_can_hold_its_locks(public: Path) -> None:
+    """Though the folder may be passed, and though an older version left the lock open to them."""
+    (public / "postgres").mkdir(mode=0o711)
+    (public / "postgres" / "lock").touch(mode=0o644)
+    postgres.start(public, durable=False)
+    code = (
+        AS_NOBODY
+        + "import sys\nfor path in sys.argv[1:]:\n    os.close(os.open(path, os.O_RDONLY))"
+    )
+    for name in ("lock", "alive", "log"):
+        path = public / "postgres" / name
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+        )
+        assert f"Permission denied: '{path}'" in done.stderr
 
 
 # --- what cannot work ---------------------------------------------------------------------------

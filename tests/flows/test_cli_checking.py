@@ -3,6 +3,7 @@
 
 import email
 import json
+import stat
 from collections.abc import Callable
 from email.policy import default
 from pathlib import Path
@@ -437,6 +438,10 @@ def test_a_preview_is_written_as_the_very_mails(
     }  # fmt: skip
     assert {one.name for one in folder.iterdir()} == {
         "0001.eml", "0001.html", "0002.eml", "0002.html", "index.html", "style.css", ".outreach-preview",
+    }  # fmt: skip
+    # Leads' addresses and texts: for who asked for them alone.
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (folder, *folder.iterdir())} == {
+        0o700, 0o600,
     }  # fmt: skip
     parsed = [
         email.message_from_bytes((folder / f"000{n}.eml").read_bytes(), policy=default)

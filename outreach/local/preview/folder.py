@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from outreach.errors import Rejected
+from outreach.local import private
 from outreach.local.preview import show
 from outreach.local.preview.show import Shown
 
@@ -22,7 +23,7 @@ POLICY = (
 def write(shown: Shown, folder: Path) -> int:
     """How many mails; they replace an earlier preview. Raises Rejected where other files are."""
     _clear(folder)
-    (folder / MARKER).touch()
+    private.write(folder / MARKER, b"")
     written = sum(_write_mail(shown, number, folder) for number in _numbers(shown))
     _write(folder / "style.css", show.stylesheet())
     _write(folder / "index.html", show.page("index.html", shown=shown))
@@ -37,7 +38,7 @@ def _write_mail(shown: Shown, number: int, folder: Path) -> bool:
     made = shown.made(number)
     if made is None:
         return False
-    (folder / f"{number:04}.eml").write_bytes(bytes(made.mail))
+    private.write(folder / f"{number:04}.eml", bytes(made.mail))
     _write(folder / f"{number:04}.html", _inert(made.rendered.html))
     return True
 
@@ -51,7 +52,7 @@ def _inert(html: str) -> str:
 
 def _clear(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=private.FOLDER, parents=True, exist_ok=True)
         found = list(folder.iterdir())
         foreign = [one for one in found if not _OURS.fullmatch(one.name) or not one.is_file()]
         if foreign or (found and not (folder / MARKER).exists()):
@@ -63,4 +64,4 @@ def _clear(folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_bytes(text.encode("utf-8", "replace"))
+    private.write(path, text.encode("utf-8", "replace"))

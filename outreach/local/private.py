@@ -1,0 +1,81 @@
+"""Files and folders for our user alone, OUTREACH_HOME first: other users of this machine stay out.
+
+They hold leads' addresses (Postgres, logs, results, previews), passwords and locks; and whoever may
+read a lock's file may hold the lock.
+"""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock
+
+from outreach.errors import ConfigurationError
+
+FOLDER, FILE = 0o700, 0o600
+PASSABLE = 0o711
+OURS = frozenset({"demo", "mails", "postgres", "prefect"})
+"""The folders in a home; its files are named `up.…`."""
+
+
+def home(path: Path) -> Path:
+    """Make a home if it is missing, and close it; its absolute path.
+
+    One that holds other things as well, `/tmp` say, is not ours to close: there each folder of
+    ours is closed by itself. Raises ConfigurationError.
+    """
+    path = path.resolve()
+    try:
+        path.mkdir(mode=_mode(), parents=True, exist_ok=True)
+        if path.stat().st_uid == os.geteuid() and all(map(_is_ours, path.iterdir())):
+            path.chmod(_mode())
+    except OSError as error:
+        raise ConfigurationError(
+            f"OUTREACH_HOME cannot be used ({error.strerror}: {error.filename}); set it to a "
+            "folder that you may write to."
+        ) from None
+    return path
+
+
+def from_now_on() -> None:
+    """What this process and its children make is for our user alone."""
+    os.umask(0o077)
+
+
+def folder(path: Path) -> Path:
+    """Make a folder of ours if it is missing, and close it. Raises OSError."""
+    path.mkdir(mode=FOLDER, parents=True, exist_ok=True)
+    path.chmod(FOLDER)
+    return path
+
+
+def appending(path: Path) -> BinaryIO:
+    """Open a log or a lock for writing at its end. Raises OSError."""
+    return _opened(path, os.O_APPEND, "ab")
+
+
+def lock(path: Path, seconds: float) -> FileLock:
+    """A lock that other users cannot hold; taken for longer, it raises Timeout. Raises OSError."""
+    appending(path).close()
+    return FileLock(path, timeout=seconds, mode=FILE)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, over an earlier one. Raises OSError."""
+    with _opened(path, os.O_TRUNC, "wb") as file:
+        file.write(content)
+
+
+def _opened(path: Path, flags: int, mode: str) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, FILE)
+    os.fchmod(descriptor, FILE)  # one that is older than this rule
+    return os.fdopen(descriptor, mode)  # type: ignore[return-value]
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name in OURS or path.name.startswith("up.")
+
+
+def _mode() -> int:
+    """Root's Postgres runs as another user, who gets to the data by Linux' /proc alone."""
+    return FOLDER if os.geteuid() or Path("/proc/self/cwd").exists() else PASSABLE
