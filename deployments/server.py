@@ -4,6 +4,8 @@
 child; the ephemeral server loses task runs, so nobody relies on that one. Its database is an
 embedded Postgres: on SQLite it answers 503 to whoever starts a run while another request writes,
 and at times lets no write through for a minute.
+
+It answers to this machine and to its own pages alone (deployments/own_server.py).
 """
 
 import os
@@ -20,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from outreach.errors import ConfigurationError
-from outreach.local import postgres
+from outreach.local import access, postgres, private
 
 SETTINGS = {
     # Task runs are recorded in batches: 186 a second instead of 55.
@@ -69,8 +71,18 @@ class Server:
 
 
 @contextmanager
+def locked_server(home: Path, port: int | None = None) -> Iterator[Server]:
+    """As `running_server`, behind the password of this home: `access.password(home)`."""
+    private.folder(home)
+    password = {"PREFECT_SERVER_API_AUTH_STRING": access.password(home)}
+    with running_server(home, port, password) as server:
+        access.note_address(home, server.api)
+        yield server
+
+
+@contextmanager
 def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
-    """As `running_server`; the address of its API."""
+    """As `running_server`, without a password; the address of its API."""
     with running_server(home, port) as server:
         yield server.api
 
@@ -90,12 +102,15 @@ def running_server(
     _free(port)  # before there is anything to end
     with _alone(home) as claim, postgres.temporary(home, durable=True) as database:
         port = _free(port)
-        api = f"http://127.0.0.1:{port}/api"
+        address = f"http://127.0.0.1:{port}"
+        api = f"{address}/api"
         environment = {
             **isolated_environment(home),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": _for_sqlalchemy(database),
-            # The API's own address goes to the UI: it has to be known before the server starts.
             "PREFECT_API_URL": api,
+            # The UI asks whom it came from, whatever name that has: 127.0.0.1 or localhost.
+            "PREFECT_UI_API_URL": "/api",
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
             **(more or {}),
         }
         process = _launch(home, log, port, environment, claim)
@@ -124,10 +139,9 @@ def _for_sqlalchemy(database: postgres.Server) -> str:
 def _launch(
     home: Path, log: Path, port: int, environment: Mapping[str, str], claim: int
 ) -> "subprocess.Popen[bytes]":
-    options = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("ab") as file:
+    with private.appending(log) as file:
         return subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "deployments.prefect_cli", *options],
+            [sys.executable, "-m", "deployments.own_server", str(port)],
             cwd=home,
             env=environment,
             stdin=subprocess.DEVNULL,

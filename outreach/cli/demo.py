@@ -20,7 +20,7 @@ from outreach import wiring
 from outreach.cli.csv_leads import Sheet, read_leads
 from outreach.cli.watching import shown_meanwhile
 from outreach.errors import OutreachError
-from outreach.local import postgres
+from outreach.local import access, postgres, private
 from outreach.local.sandbox.server import Sandbox, serve
 from outreach.schema import packaged
 from outreach.settings import Settings
@@ -41,13 +41,13 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
     `database` are the settings of one to use instead of the embedded Postgres.
     Raises OutreachError when the campaign does not end as it should.
     """
-    home = home.resolve()
+    private.from_now_on()
+    home = private.home(home)
     # Ended by a signal, it still ends what it started.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     console = Console()
     console.print("Starting Postgres, a Gmail sandbox and a Prefect server on this machine …")
-    home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as started:
         with console.status("about ten seconds"):
             sandbox = started.enter_context(serve(data=home / "mails"))
@@ -61,6 +61,7 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
         if sys.stdin.isatty() and console.is_terminal:
             _say(console, f"\nThe mails:  {sandbox.url}")
             _say(console, f"The run:    {api.removesuffix('/api')}/runs/flow-run/{flow_run}")
+            _say(console, f"            its page asks for {os.environ['PREFECT_API_AUTH_STRING']}")
             console.input("\nPress Enter to end the sandbox and the server. ")
     _say(console, f"\nThe mails again:  outreach sandbox --data '{home / 'mails'}'")
     _say(console, "Next:             README.md, “A first campaign, by hand”")
@@ -90,16 +91,17 @@ def _prefect(home: Path) -> Iterator[str]:
     os.chdir(home)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
-    from deployments.server import SETTINGS, prefect_server  # noqa: PLC0415
+    from deployments.server import SETTINGS, locked_server  # noqa: PLC0415
 
-    with prefect_server(home / "prefect") as api:
+    with locked_server(home / "prefect") as server:
         os.environ |= {
             **SETTINGS,
             "PREFECT_HOME": str(home / "prefect"),
-            "PREFECT_API_URL": api,
+            "PREFECT_API_URL": server.api,
+            "PREFECT_API_AUTH_STRING": access.password(home / "prefect"),
             "PREFECT_LOGGING_LEVEL": "CRITICAL",
         }
-        yield api
+        yield server.api
 
 
 def _create(store: Store) -> UUID:

@@ -181,6 +181,7 @@ def _account(account: "Account", gmail: "Gmail") -> Finding:
 
 
 def _prefect() -> Iterator[Finding]:
+    flow_runs.use_own_password()
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
 
@@ -207,6 +208,7 @@ def _prefect() -> Iterator[Finding]:
         yield refused
         if refused.verdict == "fail":
             return
+        yield _checked("password", lambda: _password(address))
         for name in DEPLOYMENTS:
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
@@ -224,6 +226,20 @@ def _credentials(client: Any, where: str) -> Finding:
             "set it to the server's",
         )
     return Finding("prefect", "ok", where)
+
+
+def _password(address: str) -> Finding:
+    """Asked without one, as anybody may ask."""
+    import httpx  # noqa: PLC0415
+
+    if httpx.get(f"{address}/hello", timeout=10).status_code in flow_runs.REFUSED:
+        return Finding("password", "ok", "Prefect lets nobody in without one")
+    return Finding(
+        "password",
+        "warn",
+        "Prefect is open: whoever reaches it may change deployments and start or cancel campaigns.",
+        "set PREFECT_SERVER_API_AUTH_STRING where it runs, PREFECT_API_AUTH_STRING elsewhere",
+    )
 
 
 def _deployment(read: Callable[[str], object], name: str) -> Finding:

@@ -55,8 +55,25 @@ def credentials_failure(client: Any) -> Exception | None:
     return None
 
 
+def use_own_password() -> None:
+    """Before anything imports Prefect: get into the server of this home's `outreach up`.
+
+    A password or key that is set is not touched, and no other server is told ours.
+    """
+    from outreach import settings as settings_module  # noqa: PLC0415
+    from outreach.local import access  # noqa: PLC0415
+
+    api = os.environ.get("PREFECT_API_URL")
+    if not api or os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_API_KEY"):
+        return
+    home = settings_module.load().outreach_home / "prefect"
+    if (password := access.password_for(api, home)) is not None:
+        os.environ["PREFECT_API_AUTH_STRING"] = password
+
+
 def find_deployment(campaign: UUID) -> None:
     """Raises ConfigurationError when no Prefect is there to run the campaign."""
+    use_own_password()
     import httpx  # noqa: PLC0415
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
@@ -111,6 +128,7 @@ def prepare_here(*, verbose: bool) -> None:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     for name, value in EPHEMERAL.items():
         os.environ.setdefault(name, value)
+    use_own_password()
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
 

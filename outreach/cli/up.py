@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from outreach.cli.output import say
 from outreach.errors import ConfigurationError
@@ -45,11 +45,20 @@ def up(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of Prefect's server; 0 takes a free one.")
     ] = PORT,
+    show_password: Annotated[
+        bool,
+        typer.Option("--show-password", help="Show the password of Prefect's server, and end."),
+    ] = False,
 ) -> None:
     """Run all on this machine until Ctrl-C: database, Prefect with its UI, the deployments."""
     from outreach import settings as settings_module  # noqa: PLC0415 - after --help
 
     settings = _absolute(settings_module.load())
+    if show_password:
+        from outreach.local import access  # noqa: PLC0415
+
+        say(access.known_password(settings.outreach_home / "prefect"))
+        return
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, _interrupt)
@@ -65,21 +74,25 @@ def up(
 
 def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     """Raises ConfigurationError, with nothing left running."""
-    home = settings.outreach_home
-    prefect_home = home / "prefect"
-    prefect_home.mkdir(parents=True, exist_ok=True)
+    from outreach.local import access, postgres, private  # noqa: PLC0415 - after --help
+
+    private.from_now_on()
+    home = private.home(settings.outreach_home)
+    prefect_home = private.folder(home / "prefect")
     _leave_current_folder(prefect_home)
-    from deployments.server import running_server  # noqa: PLC0415 - never a foreign one
-    from outreach.local import postgres  # noqa: PLC0415 - after --help
+    from deployments.server import locked_server  # noqa: PLC0415 - never a foreign one
 
     started.enter_context(_alone(home))
     started.enter_context(_database(settings))
-    server = started.enter_context(running_server(prefect_home, port or None))
-    serving = started.enter_context(_serving(settings, prefect_home, server.api))
+    server = started.enter_context(locked_server(prefect_home, port or None))
+    password = access.password(prefect_home)
+    serving = started.enter_context(_serving(settings, prefect_home, server.api, password))
     say(f"Prefect   {server.api.removesuffix('/api')}")
+    say(f"Password  {password} (its page asks for it once)")
     say(f"Logs      {server.log}")
     say(f"          {serving.log}")
     say(f"Commands  in other terminals: export PREFECT_API_URL={server.api}")
+    say('          and: export PREFECT_API_AUTH_STRING="$(outreach up --show-password)"')
     say("Campaigns that are due are sent. Ctrl-C ends all.")
     sys.stdout.flush()
     return [
@@ -110,7 +123,9 @@ def _watch(parts: list[Part]) -> NoReturn:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Two of them would share one Prefect database and fight over the embedded Postgres."""
-    lock = FileLock(home / "up.lock", timeout=0)
+    from outreach.local import private  # noqa: PLC0415
+
+    lock = private.lock(home / "up.lock", 0)
     try:
         lock.acquire()
     except Timeout:
@@ -147,20 +162,22 @@ def _database(settings: "Settings") -> Iterator[None]:
 
 
 @contextmanager
-def _serving(settings: "Settings", home: Path, api: str) -> Iterator[Part]:
+def _serving(settings: "Settings", home: Path, api: str, password: str) -> Iterator[Part]:
     """The process that serves the deployments, in a session of its own: Ctrl-C is ours to handle.
 
     Its folder is Prefect's home: what flow runs inherit holds no `.env` and no foreign module.
     """
     from deployments.server import RUN_SETTINGS, end, isolated_environment  # noqa: PLC0415
+    from outreach.local import private  # noqa: PLC0415
 
     environment = {
         **isolated_environment(home),
         **RUN_SETTINGS,
         **settings.exported(),  # `.env` is read here and nowhere below
         "PREFECT_API_URL": api,
+        "PREFECT_API_AUTH_STRING": password,
     }
-    with (home / "flows.log").open("ab") as log:
+    with private.appending(home / "flows.log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "deployments.serving"],
             cwd=home,

@@ -215,6 +215,9 @@ def test_prefect_is_checked_where_it_is_set(doctor: Doctor, prefect_api: str) ->
 
     assert prefect_api
     assert (found["prefect"]["verdict"], found["deployment"]["verdict"]) == ("ok", "warn")
+    # This one lets everybody in.
+    assert found["password"]["verdict"] == "warn"
+    assert found["password"]["told"].startswith("Prefect is open")
     assert found["deployment"]["todo"] == "make it with `prefect deploy --all`"
     assert found["limit"]["verdict"] in {"ok", "warn"}
     assert (away["verdict"], away["todo"]) == ("fail", "start it, or correct PREFECT_API_URL")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -75,13 +76,14 @@ class Machine:
         done = subprocess.run(
             [sys.executable, "-m", "outreach.cli", *arguments],
             cwd=self.folder,
-            env={**self.environment, "PREFECT_API_URL": self.api},
+            env={**self.environment, "PREFECT_API_URL": self.api, "PYTHONSAFEPATH": "1"},
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        if done.returncode:
+            raise RuntimeError(done.stderr)
         return done.stdout.strip()
 
     def campaign(self, name: str, leads: int) -> str:
@@ -101,13 +103,17 @@ class Machine:
         found: dict[str, Any] = json.loads(self.outreach("campaigns", "status", campaign, "--json"))
         return found
 
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Prefect's API, as a program does that was told the password."""
+        user, _, word = self.outreach("up", "--show-password").partition(":")
+        answer = httpx.request(method, f"{self.api}/{path}", json=body, auth=(user, word))
+        return answer.raise_for_status().json()
+
     def dispatch(self) -> None:
         """Not to wait for the minute."""
         name = "dispatch-campaigns/dispatch-campaigns"
-        found = httpx.get(f"{self.api}/deployments/name/{name}").raise_for_status().json()
-        httpx.post(
-            f"{self.api}/deployments/{found['id']}/create_flow_run", json={}
-        ).raise_for_status()
+        found = self.ask("GET", f"deployments/name/{name}")
+        self.ask("POST", f"deployments/{found['id']}/create_flow_run", {})
 
     def sent(self) -> int:
         return len(self.mails.get("/sandbox/mails?fields=minimal").json())
@@ -166,7 +172,7 @@ def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
 
     second = machine.up_and_ready()
     (run,) = machine.status(by_row)["flow_run_ids"]
-    kept = httpx.get(f"{machine.api}/flow_runs/{run}").json()
+    kept = machine.ask("GET", f"flow_runs/{run}")
     assert (kept["name"], kept["state"]["message"]) == ("send row", "2/2 sent")
     by_hand = machine.campaign("hand", leads=12)
     machine.outreach("campaigns", "start", by_hand)
@@ -182,6 +188,36 @@ def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
     assert sorted(mails) == sorted(
         {f"row{n}@acme.example" for n in range(2)} | {f"hand{n}@acme.example" for n in range(12)}
     )
+
+
+def test_its_server_and_its_folder_are_open_to_nobody_else(machine: Machine) -> None:
+    """Commands of this home get in by themselves; people and programs are told the password."""
+    unknown = machine.up("--show-password")
+    assert unknown.wait(60) == 1
+    assert "There is no password in" in unknown.communicate()[1]
+
+    running = machine.up_and_ready()
+    assert httpx.get(f"{machine.api}/hello").status_code == 401
+    assert machine.ask("GET", "hello") == "👋"
+    found = {one["check"]: one for one in json.loads(machine.outreach("doctor", "--json"))}
+    assert (found["prefect"]["verdict"], found["password"]["verdict"]) == ("ok", "ok")
+    campaign = machine.campaign("spring", leads=1)
+    machine.outreach("campaigns", "start", campaign)
+    until(lambda: machine.status(campaign)["status"] == "completed", "the campaign's end")
+
+    assert open_to_others(machine.home) == []
+    assert machine.end(running) == 0
+    with pytest.raises(RuntimeError, match="Prefect cannot be reached"):
+        machine.outreach("campaigns", "start", machine.campaign("late", leads=1))
+
+
+def open_to_others(home: Path) -> list[str]:
+    """What another user of this machine could read, enter or lock: none but a link's target."""
+    return [
+        f"{stat.filemode(mode)} {path}"
+        for path in (home, *home.rglob("*"))
+        if not path.is_symlink() and (mode := path.lstat().st_mode) & 0o077
+    ]
 
 
 def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine) -> None:

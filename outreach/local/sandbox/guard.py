@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -14,11 +15,17 @@ class LocalOnly:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_local(Headers(scope=scope)):
-            refused = PlainTextResponse("This answers to this machine alone.", 403)
-            await refused(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+        if scope["type"] == "lifespan" or _is_local(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+        else:
+            await _refusal(scope)(scope, receive, send)
+
+
+def _refusal(scope: Scope) -> ASGIApp:
+    """A websocket that is closed before it was accepted is answered with 403, too."""
+    if scope["type"] == "websocket":
+        return WebSocketClose(1008)
+    return PlainTextResponse("This answers to this machine alone.", 403)
 
 
 def _is_local(headers: Headers) -> bool:

@@ -1,0 +1,35 @@
+"""A Prefect server for this machine alone: `python -m deployments.own_server PORT`.
+
+It is `prefect server start`, but refuses what comes from elsewhere: a page of another origin that
+is open in a browser here, or a foreign name that was made to lead to this machine.
+"""
+
+import sys
+
+import uvicorn
+from prefect.server.api.server import create_app
+from prefect.settings import get_current_settings
+
+from outreach.garbage import rarely_collected
+from outreach.local.sandbox.guard import LocalOnly
+
+HOST = "127.0.0.1"
+
+
+def main(port: int) -> None:
+    """Serve until a signal; its settings are Prefect's own."""
+    server = get_current_settings().server
+    app = create_app(final=True)
+    app.add_middleware(LocalOnly)
+    with rarely_collected():
+        uvicorn.run(
+            app,
+            host=HOST,
+            port=port,
+            timeout_keep_alive=server.api.keepalive_timeout,
+            log_level=(server.logging_level).lower(),
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
