@@ -19,11 +19,11 @@ HOST = "127.0.0.1"
 def main(port: int) -> None:
     """Serve until a signal; its settings are Prefect's own."""
     server = get_current_settings().server
-    app = create_app(final=True)
-    app.add_middleware(LocalOnly)
+    # Around the app, not in it: the server asks itself by another name.
+    guarded = LocalOnly(create_app(final=True))
     with rarely_collected():
         uvicorn.run(
-            app,
+            guarded,
             host=HOST,
             port=port,
             timeout_keep_alive=server.api.keepalive_timeout,

@@ -2,16 +2,22 @@
 
     python -m deployments.provision [--notify URL]
 
-It needs PREFECT_API_URL alone. What is there already stays as operators have set it.
+It needs PREFECT_API_URL alone. What is there already stays as operators have set it. Called again
+after the deployments were made, it closes them to parameters that they do not know.
 """
 
 import argparse
+from contextlib import suppress
 from typing import Any
 
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.actions import (
+    DeploymentUpdate,
+    GlobalConcurrencyLimitCreate,
+    WorkPoolCreate,
+)
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
@@ -21,6 +27,7 @@ from pydantic import SecretStr
 from tasks.send import LIMIT, LIMIT_WHEN_MISSING
 
 POOL = "outreach"
+DEPLOYMENTS = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")
 NOTIFICATION = "campaign-failed"
 """The name of the automation, and of the webhook block that it calls."""
 
@@ -34,6 +41,8 @@ def provision(notify: str | None = None) -> None:
     with get_client(sync_client=True) as client:
         _work_pool(client)
         _limit(client)
+        for name in DEPLOYMENTS:
+            refuse_unknown_parameters(client, name)
     if notify is not None:
         _notification(notify)
 
@@ -53,6 +62,18 @@ def _limit(client: SyncPrefectClient) -> None:
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
         )
+
+
+def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> None:
+    """The API answers 409 to a parameter that the flow does not have, and makes no run of it.
+
+    A deployment that is not there (yet) is passed over. Whoever deploys it anew opens it again:
+    Prefect makes the schema from the flow, and leaves that word out.
+    """
+    with suppress(ObjectNotFound):
+        found = client.read_deployment_by_name(deployment)
+        schema = {**(found.parameter_openapi_schema or {}), "additionalProperties": False}
+        client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
 def _notification(address: str) -> None:

@@ -70,11 +70,11 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     if difference is not None:
         print(f"The database: {difference}.", file=sys.stderr)  # noqa: T201 - its log
-    provision()
     # A stop is no pause: the next start goes on by itself.
     runner = Serving(name="outreach", query_seconds=POLL_SECONDS, pause_on_shutdown=False)
     for deployment in served():
         runner.add_deployment(deployment)
+    provision()
     try:
         asyncio.run(runner.start())
     except KeyboardInterrupt:

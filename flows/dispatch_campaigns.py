@@ -5,6 +5,7 @@ A web app needs no access to Prefect: it writes a campaign's row, and this flow 
 
 from prefect import flow, runtime
 
+from flows.parameters import tell_what_is_wrong
 from tasks.dispatch import (
     compare_schema,
     follow_up,
@@ -21,7 +22,11 @@ def named_after_minute() -> str:
     return f"dispatch {start:%H:%M}" if start else "dispatch"
 
 
-@flow(name="dispatch-campaigns", flow_run_name=named_after_minute)
+@flow(
+    name="dispatch-campaigns",
+    flow_run_name=named_after_minute,
+    on_crashed=[tell_what_is_wrong],
+)
 def dispatch_campaigns() -> int:
     """Start a run for each campaign that is due; returns how many."""
     compare_schema()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flows.answers import ended, handed_back, named_after_campaign
 from flows.hooks import cancel_campaign, fail_campaign, release_campaign
+from flows.parameters import tell_what_is_wrong
 from tasks.campaign import begin, check, finish
 from tasks.delivery import Delivery, SenderThreads
 from tasks.leads import claim, settle
@@ -18,9 +19,14 @@ from tasks.send import NoSlotsError, grouped, send, sender_slots
 
 Id = Annotated[
     UUID,
-    Field(json_schema_extra={"pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}),
+    Field(
+        json_schema_extra={
+            "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+            "maxLength": 36,  # `$` alone lets a line break follow
+        }
+    ),
 ]
-"""Prefect's API and its form check the pattern; of a mere `format` they take any text."""
+"""Prefect's API and its form check these; of a mere `format` they take any text."""
 
 
 @flow(
@@ -28,8 +34,8 @@ Id = Annotated[
     flow_run_name=named_after_campaign,
     task_runner=SenderThreads(),  # type: ignore[arg-type]  # Prefect types futures invariantly
     persist_result=True,
-    on_failure=[fail_campaign],
-    on_crashed=[release_campaign],
+    on_failure=[fail_campaign, tell_what_is_wrong],
+    on_crashed=[release_campaign, tell_what_is_wrong],
     on_cancellation=[cancel_campaign],
 )
 def send_campaign(campaign_id: Id) -> State[Any]:

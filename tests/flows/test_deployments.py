@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ):
         _run(api, home, "-m", "deployments.provision")
         _run(api, home, "-m", "prefect", "--no-prompt", "deploy", "--all")
+        _run(api, home, "-m", "deployments.provision")
         yield api
 
 
@@ -129,7 +131,18 @@ class TestNewServer:
         assert "campaigns.id" in field["description"]
         assert field["format"] == "uuid"
 
-    @pytest.mark.parametrize("given", [{}, {"campaign_id": "nonsense"}, {"campaign_id": 5}])
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {},
+            {"campaign_id": "nonsense"},
+            {"campaign_id": 5},
+            {"campaign_id": f"{uuid4()}\n"},
+            {"campaign_id": f" {uuid4()}"},
+            {"campaign_id": uuid4().hex},
+            {"campaign_id": str(uuid4()), "run": "now"},
+        ],
+    )
     def test_what_is_not_a_campaign_id_is_refused_before_there_is_a_run(
         self, new_server: str, given: dict[str, object]
     ) -> None:
@@ -140,7 +153,15 @@ class TestNewServer:
         )
 
         assert answer.status_code == httpx.codes.CONFLICT
-        assert "campaign_id" in answer.json()["detail"]
+        assert re.search("'?campaign_id'?|'run' was unexpected", answer.json()["detail"])
+
+    def test_the_dispatcher_takes_no_parameter(self, new_server: str) -> None:
+        """Nor does it run with one."""
+        answer = httpx.post(
+            f"{new_server}/deployments/{deployed(NAMES[1]).id}/create_flow_run",
+            json={"parameters": {"campaign_id": str(uuid4())}},
+        )
+        assert answer.status_code == httpx.codes.CONFLICT
 
     def test_what_an_operator_has_set_outlives_another_provisioning(self) -> None:
         """Repeatable as often as one likes."""

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(400)
 
 CSV = "email,name,company,email_subject,email_template\n"
 READY = "Ctrl-C ends all."
+ID = "11111111-1111-4111-8111-111111111111"
 
 
 class Machine:
@@ -108,6 +109,19 @@ class Machine:
         user, _, word = self.outreach("up", "--show-password").partition(":")
         answer = httpx.request(method, f"{self.api}/{path}", json=body, auth=(user, word))
         return answer.raise_for_status().json()
+
+    def until_served(self) -> None:
+        """The deployments are made, and closed, some seconds after the server is up."""
+
+        def closed() -> bool:
+            found = self.ask("POST", "deployments/filter", {})
+            schemas = [one["parameter_openapi_schema"] for one in found]
+            return [one.get("additionalProperties") for one in schemas] == [False, False]
+
+        until(closed, "both deployments")
+
+    def state(self, run: str) -> Any:
+        return self.ask("GET", f"flow_runs/{run}")["state"]
 
     def dispatch(self) -> None:
         """Not to wait for the minute."""
@@ -209,6 +223,32 @@ def test_its_server_and_its_folder_are_open_to_nobody_else(machine: Machine) -> 
     assert machine.end(running) == 0
     with pytest.raises(RuntimeError, match="Prefect cannot be reached"):
         machine.outreach("campaigns", "start", machine.campaign("late", leads=1))
+
+
+def test_a_run_is_given_a_campaign_id_and_nothing_else(machine: Machine) -> None:
+    """By the API it is refused; where nobody checks, as with schedules, it fails with a sentence."""
+    running = machine.up_and_ready()
+    machine.until_served()
+    deployment = machine.ask("GET", "deployments/name/send-campaign/send-campaign")["id"]
+    create = f"deployments/{deployment}/create_flow_run"
+    for wrong in ({"campaign_id": ID, "at": "now"}, {"campaign_id": f"{ID}\n"}):
+        with pytest.raises(httpx.HTTPStatusError, match="409 Conflict"):
+            machine.ask("POST", create, {"parameters": wrong})
+    told = {
+        "'at'": {"campaign_id": ID, "at": "now"},
+        f"'{ID}\\n' as campaign_id": {"campaign_id": f"{ID}\n"},
+    }
+    runs = {
+        words: machine.ask(
+            "POST", create, {"parameters": wrong, "enforce_parameter_schema": False}
+        )["id"]
+        for words, wrong in told.items()
+    }
+
+    for words, run in runs.items():
+        until(lambda: machine.state(run)["type"] == "FAILED", words)  # noqa: B023 - called here
+        assert machine.state(run)["message"].startswith(f"The run was given {words}")
+    assert machine.end(running) == 0
 
 
 def open_to_others(home: Path) -> list[str]:
