@@ -15,6 +15,7 @@ from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
 from deployments.provision import provision
+from deployments.reaping import reap
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.errors import ConfigurationError
@@ -76,9 +77,17 @@ def main() -> None:
         runner.add_deployment(deployment)
     provision()
     try:
-        asyncio.run(runner.start())
+        asyncio.run(_serve(runner))
     except KeyboardInterrupt:
         return
+
+
+async def _serve(runner: Runner) -> None:
+    reaping = asyncio.create_task(reap())
+    try:
+        await runner.start()
+    finally:
+        reaping.cancel()
 
 
 if __name__ == "__main__":

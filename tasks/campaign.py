@@ -72,6 +72,7 @@ def check(run: CampaignRun) -> None:
 @task(**PHASE)
 def finish(run: CampaignRun) -> Finished:
     """Count the campaign's end from its rows, or leave it running until its leads can go on."""
+    run.finishing = True
     finished = run.store.finish_run(run.campaign, run.id, run.resume_after, run.waiting_for)
     announce_end(run, finished)
     return finished

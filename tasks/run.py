@@ -1,5 +1,6 @@
 """One run of one campaign, as its tasks share it: its lease, its sending, and how far it is."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -23,10 +24,21 @@ from outreach.render import pixel_url
 from outreach.sending import Sending
 from outreach.settling import Settling
 from outreach.wiring import Parts, current
+from tasks.ending import (
+    GRACE_SECONDS,
+    end_process,
+    ended_if_cancelled,
+    watch,
+    watch_no_longer,
+)
 from tasks.log import Logger, run_log
 
 LEASE_SECONDS = 60.0
 """A run that says nothing for so long is taken for dead."""
+LOOK_SECONDS = 1.5
+"""How often a run looks whether the campaign is still its own to send."""
+SILENT_SECONDS = 2 * LEASE_SECONDS
+"""A process in which not even the lease is kept for so long is ended."""
 
 
 class CampaignRun:
@@ -54,6 +66,8 @@ class CampaignRun:
         self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
         self.settling = Settling(parts.store, parts.mailer, parts.settings)
         self._release: InstalledRelease | None = None
+        self.finishing = False
+        """All its sends have come back: the rest has time-outs of its own."""
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sending = Sending(
@@ -120,14 +134,14 @@ def tag(campaign: UUID) -> None:
 @contextmanager
 def owned(campaign: UUID) -> Iterator[CampaignRun]:
     """The campaign that this flow run has begun, its lease kept alive until the end."""
-    run = CampaignRun(campaign, flow_run_id(), current())
+    run, logger = CampaignRun(campaign, flow_run_id(), current()), run_log()
     over = threading.Event()
     heartbeat = threading.Thread(
-        target=_keep_lease, args=(run, over, run_log()), name="lease", daemon=True
+        target=_keep_lease, args=(run, over, logger), name="lease", daemon=True
     )
     heartbeat.start()
     try:
-        with rarely_collected():
+        with rarely_collected(), ended_if_cancelled(run.id, logger):
             yield run
     finally:
         run.stop()
@@ -136,17 +150,38 @@ def owned(campaign: UUID) -> Iterator[CampaignRun]:
 
 
 def _keep_lease(run: CampaignRun, over: threading.Event, logger: Logger) -> None:
-    """Renew four times a lease; stop the run when the campaign is no longer its own to send.
+    """Keep the lease; stop the run when the campaign is no longer its own to send.
+
+    A run that does not end then is ended: nobody waits for it, and it holds slots.
+    """
+    ends_at = math.inf
+    while not over.wait(min(LOOK_SECONDS, ends_at - time.monotonic())):
+        if run.finishing:
+            ends_at = math.inf
+        elif time.monotonic() >= ends_at:
+            end_process(logger)
+            return
+        watch(SILENT_SECONDS)
+        if (grace := _look(run, logger)) is not None:
+            run.stop()
+            ends_at = min(ends_at, time.monotonic() + grace)
+    watch_no_longer()
+
+
+def _look(run: CampaignRun, logger: Logger) -> float | None:
+    """None while the run goes on, or the seconds that it has to end in.
 
     A database that is away stops nothing: claims and attempts are fenced by themselves.
     """
-    while not over.wait(LEASE_SECONDS / 4):
-        try:
-            answer = run.store.renew_run(run.campaign, run.id, LEASE_SECONDS)
-        except StoreUnavailable as error:
-            logger.warning("The lease was not renewed: %s", error)
-        except Exception as error:  # noqa: BLE001 - the heartbeat outlives what nobody foresaw
-            logger.warning("The lease was not renewed: %s", type(error).__name__)
-        else:
-            if answer != "renewed":
-                run.stop()
+    try:
+        answer = run.store.renew_run(run.campaign, run.id, LEASE_SECONDS)
+    except StoreUnavailable as error:
+        logger.warning("The lease was not renewed: %s", error)
+    except Exception as error:  # noqa: BLE001 - the heartbeat outlives what nobody foresaw
+        logger.warning("The lease was not renewed: %s", type(error).__name__)
+    else:
+        if answer == "paused":  # nobody else has it, and Gmail may take its time
+            return run.settings.settle_after_seconds
+        if answer == "stopped":
+            return GRACE_SECONDS
+    return None

@@ -20,6 +20,7 @@ from prefect.utilities.collections import batched_iterable
 from outreach.addresses import mask
 from outreach.errors import TemporarilyUnavailable
 from outreach.models import Claim, Outcome
+from tasks.ending import ended_if_cancelled
 from tasks.log import run_log
 from tasks.retries import PHASE, RETRIES
 from tasks.run import CampaignRun
@@ -141,8 +142,10 @@ def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None
             )
         except TimeoutError:
             raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs") from None
-        run_log().info("%d sender(s)", slots)
-        yield
+        logger = run_log()
+        logger.info("%d sender(s)", slots)
+        with ended_if_cancelled(run.id, logger):
+            yield
 
 
 def _limit() -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import creating, exporting, looking
+from outreach.cli import creating, exporting, flow_runs, looking
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
 from outreach.errors import Rejected
@@ -25,6 +25,7 @@ def cancel(
     found = campaign_id(campaign)
     with opened_store() as store:
         answer = store.cancel_campaign(found)
+        runs = store.campaign_status(found).flow_run_ids
     if answer["answer"] == "already_ended":
         raise Rejected(
             f"The campaign is {answer['status']} already; there is nothing left to cancel."
@@ -33,3 +34,5 @@ def cancel(
         show_json({"id": str(found), "status": "cancelled", "leads": answer["leads"]})
     else:
         say(f"The campaign is cancelled; {answer['leads']} lead(s) will not be mailed.")
+    if runs:
+        flow_runs.cancel(runs[-1])

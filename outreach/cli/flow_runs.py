@@ -1,6 +1,7 @@
 """Prefect as the command uses it, imported when needed only: a flow run there, or the flow here."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -116,6 +117,27 @@ def create(campaign: UUID) -> Created:
             f"`outreach campaigns start {campaign} --local`."
         ) from None
     return Created(run.id, url_for("flow-run", run.id))
+
+
+def cancel(flow_run: str) -> None:
+    """End a run that sends a cancelled campaign, at once; by itself it would notice in seconds.
+
+    That matters where a thread of it does not come back. Prefect may be away, or know no such run.
+    """
+    use_own_password()
+    import httpx  # noqa: PLC0415
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+    from prefect.states import Cancelling  # noqa: PLC0415
+
+    if get_current_settings().api.url is None:
+        return
+    known = (httpx.HTTPError, ObjectNotFound, ValueError)  # the last of what is no run's id
+    with suppress(*known), get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(flow_run)).state
+        if state is not None and state.is_running():
+            client.set_flow_run_state(UUID(flow_run), Cancelling())
 
 
 def prepare_here(*, verbose: bool) -> None:

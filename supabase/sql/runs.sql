@@ -111,8 +111,17 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send.
+-- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send. A run asks every second or
+-- two; the row is written when a quarter of the lease is used up.
 begin
+  return query
+  select pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end)
+  from public.campaigns x
+  where x.id = campaign and x.run_id = run and x.status not in ('completed', 'cancelled')
+    and x.lease_until > coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second';
+  if found then
+    return;
+  end if;
   return query
   update public.campaigns x
   set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'

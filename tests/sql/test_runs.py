@@ -281,6 +281,23 @@ def test_a_lease_is_renewed_by_its_owner(build: Any, call: Any, account: UUID) -
     )
 
 
+def test_a_lease_is_written_when_a_quarter_of_it_is_used_up(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """A run asks every second or two, and each change of a row is told to who listens to it."""
+    campaign = build.campaign(account, leads=1)
+    run = build.begin(campaign)
+    before = build.everything()
+    early = [call.renew_run(campaign=campaign, run=run, lease_seconds=60.0, at=n) for n in (1, 14)]
+    unchanged = build.everything() == before
+    call.renew_run(campaign=campaign, run=run, lease_seconds=60.0, at=15)
+    assert (early, unchanged, build.fields("campaigns", campaign, "lease_until")) == (
+        [{"answer": "renewed"}] * 2,
+        True,
+        ("2026-11-24T09:01:15+00:00",),
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "answer"),
     [

@@ -1,0 +1,70 @@
+"""The end of a run's process, whatever a thread of it is at.
+
+No thread can be ended from outside: one whose render never ends, or whose call never comes back,
+would keep its process, and with it the slots that the run holds. So the process is ended. A mail
+that may be leaving in that moment was written ahead, and is settled.
+"""
+
+import faulthandler
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.logging.handlers import APILogHandler
+
+from tasks.log import Logger
+
+GRACE_SECONDS = 2.0
+"""For the mails in flight to be recorded, when nobody waits for the run any more."""
+UNWIND_SECONDS = 1.0
+"""For what the run holds to be given back. With the time until it is noticed, five seconds."""
+STDERR = 2
+
+
+def watch(seconds: float) -> None:
+    """End the process unless this is called again within `seconds`.
+
+    No thread of Python's is needed for it, so it holds in a call that lets none of them run.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
+
+
+def watch_no_longer() -> None:
+    faulthandler.cancel_dump_traceback_later()
+
+
+def end_process(logger: Logger) -> None:
+    """Interrupt the main thread as SIGTERM does, and end the process if that is not enough."""
+    watch(UNWIND_SECONDS)
+    logger.error("A thread of this run did not come back, so its process is ended.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    with suppress(Exception):  # the timer runs
+        APILogHandler().flush()
+
+
+@contextmanager
+def ended_if_cancelled(run: UUID, logger: Logger) -> Iterator[None]:
+    """A run that is interrupted here because it was cancelled in Prefect ends within seconds."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:  # SIGTERM, for a cancellation as for a stop; the latter has more time
+        waiting = Thread(target=_end_if_cancelled, args=(run, logger), name="end", daemon=True)
+        waiting.start()
+        raise
+
+
+def _end_if_cancelled(run: UUID, logger: Logger) -> None:
+    time.sleep(GRACE_SECONDS)
+    with suppress(httpx.HTTPError, ObjectNotFound), get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+        if state is not None and state.is_cancelling():
+            end_process(logger)
