@@ -1,5 +1,6 @@
 """Mail claimed leads: the mapped task, and how many of them are in flight."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -8,10 +9,12 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import runtime, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import State
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.states import Completed, Failed
@@ -114,48 +117,78 @@ def _state(outcomes: list[Outcome]) -> State[Any]:
 
 
 class NoSlotsError(Exception):
-    """Other runs hold all the sends that `gmail-send` allows."""
+    """`gmail-send` allows this run no send: it is at 0, or other runs hold all that it has."""
 
 
 @contextmanager
 def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None]:
     """This run's share of `gmail-send`, held to its end.
 
-    As many as it has threads, as its accounts can use and as the limit has: asking for more than
-    the limit is an error of Prefect's, not a wait. Raises NoSlotsError after `timeout_seconds`.
+    As many as it has threads, as its accounts can use and as the limit has. Raises NoSlotsError
+    after `timeout_seconds`, and at once while the limit is at 0.
     """
     threads = run.settings.send_concurrency
     usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in run.paces)
-    slots = max(1, min(threads, usable, _limit()))
-    for _ in range(threads - slots):
-        run.in_flight.acquire()
     with ExitStack() as held:
-        try:
-            held.enter_context(
-                concurrency(
-                    LIMIT,
-                    occupy=slots,
-                    strict=True,
-                    timeout_seconds=timeout_seconds,
-                    raise_on_lease_renewal_failure=False,
-                )
-            )
-        except TimeoutError:
-            raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs") from None
+        slots = _occupy(held, max(1, min(threads, usable)), timeout_seconds)
+        for _ in range(threads - slots):
+            run.in_flight.acquire()
         logger = run_log()
         logger.info("%d sender(s)", slots)
         with ended_if_cancelled(run.id, logger):
             yield
 
 
-def _limit() -> int:
-    """What operators set in the UI; made when missing, since then Prefect lets all through."""
+def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
+    """Take `wanted` slots, or as many as the limit has, until `held` is closed; how many.
+
+    Asking for more than the limit has is an error of Prefect's, not a wait. So when the limit was
+    lowered while the run asked, it asks anew.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while (left := deadline - time.monotonic()) > 0:
+        slots = _allowed(wanted)
+        if slots == 0:
+            raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
+        share = concurrency(
+            LIMIT,
+            occupy=slots,
+            strict=True,
+            timeout_seconds=left,
+            raise_on_lease_renewal_failure=False,
+        )
+        try:
+            held.enter_context(share)
+        except TimeoutError:
+            break
+        except ConcurrencySlotAcquisitionError as error:
+            _raise_unless_turned(error)
+        else:
+            return slots
+    raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+
+
+def _raise_unless_turned(error: ConcurrencySlotAcquisitionError) -> None:
+    """Prefect is away, unless the limit was lowered or deleted since it was read."""
+    match error.__cause__:
+        case None | httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
+            return
+        case cause:
+            raise cause
+
+
+def _allowed(wanted: int) -> int:
+    """How many of these the limit has, as operators set it in the UI; an inactive one has all.
+
+    Made when missing, since then Prefect lets all through.
+    """
     with get_client(sync_client=True) as client:
         try:
-            return client.read_global_concurrency_limit_by_name(LIMIT).limit
+            found = client.read_global_concurrency_limit_by_name(LIMIT)
         except ObjectNotFound:
             with suppress(ObjectAlreadyExists):  # another run was at it too
                 client.create_global_concurrency_limit(
                     GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
                 )
-            return LIMIT_WHEN_MISSING
+            return min(wanted, LIMIT_WHEN_MISSING)
+    return min(wanted, found.limit) if found.active else wanted
