@@ -140,6 +140,9 @@ class OpenAttempt(Model):
     campaign_id: UUID
     campaign_lead_id: UUID
     account_id: UUID
+    address: str = ""
+    account: str = ""
+    """The address of its sender; empty where the account is gone."""
     draft_id: str | None = None
     thread_id: str | None = None
     search_token: str

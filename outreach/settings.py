@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     claim_lease_seconds: float = Field(default=120.0, gt=0)
     """Seconds for which a lead stays with a run that claimed it and has not begun to mail it."""
 
+    log_sends: bool = True
+    """A line in a run's log for each mail that was sent: lead, account and Gmail's ids, addresses
+    masked. 0 keeps the log of a large campaign short; `outreach campaigns leads` has all of it."""
+
     @property
     def settle_after_seconds(self) -> float:
         """How old an attempt has to be before anybody but its own sender decides about it.

@@ -15,7 +15,7 @@ from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailabl
 from outreach.settling import Settling
 from outreach.wiring import current
 from tasks.events import announce_failure
-from tasks.log import run_log
+from tasks.log import run_log, tell_settled
 from tasks.retries import PHASE
 from tasks.run import flow_run_id
 
@@ -72,7 +72,7 @@ def settle_all() -> None:
     for attempt in parts.store.list_open_attempts():
         outcome = settling.settle(attempt)
         if outcome.kind != "open":
-            run_log().info("A mail in doubt was settled: %s", outcome.kind)
+            tell_settled(attempt, outcome)
 
 
 @task(**PHASE)

@@ -5,7 +5,7 @@ from uuid import UUID
 from prefect import runtime, task
 
 from outreach.answers import Batch
-from tasks.log import run_log
+from tasks.log import tell_settled
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
 
@@ -27,5 +27,5 @@ def settle(run: CampaignRun) -> None:
     for attempt in run.store.list_open_attempts(run.campaign):
         outcome = run.settling.settle(attempt)
         if outcome.kind != "open":
-            run_log().info("A mail in doubt was settled: %s", outcome.kind)
+            tell_settled(attempt, outcome)
             run.count(outcome)

@@ -6,10 +6,14 @@ deployments set that one to WARNING (prefect.yaml).
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.logging.loggers import flow_run_logger
+
+from outreach.addresses import mask
+from outreach.models import OpenAttempt, Outcome, Sent
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -19,3 +23,18 @@ def run_log() -> Logger:
     if context is None or context.flow_run is None:
         return get_run_logger()
     return flow_run_logger(context.flow_run, context.flow)
+
+
+def told(lead: UUID, address: str, account: str, sent: Sent) -> str:
+    """A mail that was sent, as the log has it; `lead` is campaign_leads.id."""
+    ids = f"message {sent.message_id or 'unknown'}, thread {sent.thread_id or 'unknown'}"
+    return f"{mask(address)} by {mask(account)}, lead {lead}, {ids}"
+
+
+def tell_settled(attempt: OpenAttempt, outcome: Outcome) -> None:
+    """A line for a mail that was in doubt: one that was sent with all that a sender would tell."""
+    kind: str = outcome.kind
+    if isinstance(outcome, Sent):
+        lead = attempt.campaign_lead_id
+        kind = f"sent: {told(lead, attempt.address, attempt.account, outcome)}"
+    run_log().info("A mail in doubt was settled: %s", kind)

@@ -22,9 +22,9 @@ from prefect.utilities.collections import batched_iterable
 
 from outreach.addresses import mask
 from outreach.errors import TemporarilyUnavailable
-from outreach.models import Claim, Outcome
+from outreach.models import Claim, Outcome, Sent
 from tasks.ending import ended_if_cancelled
-from tasks.log import run_log
+from tasks.log import run_log, told
 from tasks.retries import PHASE, RETRIES
 from tasks.run import CampaignRun
 
@@ -91,6 +91,10 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
             outcome = run.sending.give_up(claim, error)
         group.outcomes[claim.id] = outcome
         run.count(outcome)
+        if isinstance(outcome, Sent) and run.settings.log_sends:
+            run_log().info(
+                "Sent: %s", told(claim.id, claim.lead.email, claim.sender.email, outcome)
+            )
     if passing is not None:
         raise passing
     return _state(list(group.outcomes.values()))

@@ -33,6 +33,7 @@ SECTIONS = {
     "google_client_id": "Google",
     "app_url": "The mail",
     "send_pace_seconds": "The pace",
+    "log_sends": "The log",
 }
 """By the first setting of each."""
 
@@ -190,6 +191,8 @@ def _default(field: FieldInfo) -> str:
     match field.default:
         case None | SecretStr():
             return ""
+        case bool() as switch:
+            return str(int(switch))
         case float() as number:
             return f"{number:g}"
         case value:

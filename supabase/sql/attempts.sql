@@ -175,6 +175,8 @@ as $$
     'campaign_id', s.campaign_id,
     'campaign_lead_id', s.campaign_lead_id,
     'account_id', s.account_id,
+    'address', s.address,
+    'account', coalesce(a.email, ''),
     'draft_id', s.draft_id,
     'thread_id', s.thread_id,
     'search_token', s.search_token,
@@ -184,6 +186,7 @@ as $$
     'campaign_paused', coalesce(c.paused_at is not null, false))
   from public.send_attempts s
   left join public.campaigns c on c.id = s.campaign_id
+  left join public.accounts a on a.id = s.account_id
   where s.outcome is null
     and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
     and s.id > list_open_attempts.after

@@ -670,6 +670,8 @@ def test_open_attempts_are_listed_with_all_that_settling_needs(
             "campaign_id": str(campaign),
             "campaign_lead_id": str(lead),
             "account_id": sender,
+            "address": build.fields("send_attempts", attempt, "address")[0],
+            "account": "ann@us.test",
             "draft_id": "d1",
             "thread_id": None,
             "search_token": "o3",
