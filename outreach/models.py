@@ -235,6 +235,14 @@ class CampaignStatus(Model):
     waiting_for: str | None = Field(default=None, exclude=True)
 
 
+class LeadFailure(Model):
+    """One time that a lead failed: it stays when the lead is tried again."""
+
+    failed_at: datetime | None
+    """None: nobody noted when; it was another sender's."""
+    reason: str
+
+
 class CampaignLead(Model):
     """The shape of one row of `outreach campaigns leads --json`: a contract with scripts."""
 
@@ -245,6 +253,11 @@ class CampaignLead(Model):
     thread_id: str | None
     message_id: str | None
     error: str | None
+    """Why it is failed now."""
+    failed_at: datetime | None = None
+    """When it failed last, also where it was tried again since."""
+    failures: list[LeadFailure] = Field(default_factory=list)
+    """Every time that it failed, the first one first."""
 
 
 class ExportedLead(CampaignLead):

@@ -18,10 +18,10 @@ from outreach.cli.output import note
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:
-    from outreach.models import ExportedLead
+    from outreach.models import ExportedLead, LeadFailure
 
 COLUMNS = ("email", "name", "company", "role", "status", "account", "sent_at", "opened_at",
-           "thread_id", "message_id", "error", "lead")  # fmt: skip
+           "thread_id", "message_id", "error", "lead", "failed_at", "failures")  # fmt: skip
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """What a cell begins with that a spreadsheet may take for a formula (OWASP, “CSV injection”)."""
@@ -61,10 +61,15 @@ def write(leads: "Iterable[ExportedLead]", file: BinaryIO) -> int:
     rows, count = csv.writer(codecs.getwriter("utf-8")(file)), 0
     rows.writerow(COLUMNS)
     for lead in leads:
-        values = {**dict(lead), "lead": lead.id}
+        values = {**dict(lead), "lead": lead.id, "failures": _told(lead.failures)}
         rows.writerow([cell(values[column]) for column in COLUMNS])
         count += 1
     return count
+
+
+def _told(failures: "list[LeadFailure]") -> str:
+    """In one cell, each with its time."""
+    return " | ".join(f"{cell(one.failed_at)} {one.reason}".strip() for one in failures)
 
 
 def cell(value: Any) -> str:

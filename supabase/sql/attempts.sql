@@ -154,6 +154,7 @@ begin
   update public.campaign_leads x
   set status = 'failed', error = refusal, claim_token = null, claimed_until = null
   where x.id = lead;
+  perform public.note_failures(array[lead], t);
   return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
 end
 $$;

@@ -336,6 +336,7 @@ begin
     detail = 'retried by a person: ' || coalesce(s.detail, '')
   from pg_temp.outreach_retried r
   where s.id = r.attempt;
+  perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
   update public.campaign_leads cl
   set status = 'pending', error = null, next_attempt_at = null
   from pg_temp.outreach_retried r
@@ -420,7 +421,9 @@ as $$
     'opened_at', cl.opened_at,
     'thread_id', cl.thread_id,
     'message_id', cl.message_id,
-    'error', cl.error)
+    'error', cl.error,
+    'failed_at', past.failed_at,
+    'failures', coalesce(past.failures, '[]'))
   from (
     -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
     select x.*
@@ -433,6 +436,15 @@ as $$
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
   left join public.accounts a on a.id = cl.assigned_account_id
+  cross join lateral (
+    select
+      max(f.failed_at) as failed_at,
+      pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', f.reason)
+        order by f.failed_at nulls first, f.id) as failures
+    from public.lead_failures f
+    where f.campaign_lead_id = cl.id
+  ) past
   order by cl.id;
 $$;
 

@@ -114,12 +114,17 @@ begin
       picked := null;
 
       if a.status <> 'active' then
-        update public.campaign_leads cl
-        set
-          status = 'failed', claim_token = null, claimed_until = null,
-          error = pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
-        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
-          and cl.status = 'pending' and cl.open_attempt_id is null;
+        with failed as (
+          update public.campaign_leads cl
+          set
+            status = 'failed', claim_token = null, claimed_until = null,
+            error = pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
+          where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+            and cl.status = 'pending' and cl.open_attempt_id is null
+          returning cl.id
+        )
+        select array_agg(failed.id) into picked from failed;
+        perform public.note_failures(picked, t);
         continue;
       elsif a.paused_until > t then
         candidate := a.paused_until;
@@ -246,19 +251,24 @@ begin
   where cl.campaign_id = campaign and cl.claim_token = batch;
   if incomplete > 0 then
     -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
-    update public.campaign_leads cl
-    set
-      status = 'failed', claim_token = null, claimed_until = null,
-      error = case
-        when l.id is null then 'The lead was deleted'
-        when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
-        else 'The company of the lead was deleted'
-      end
-    from public.campaign_leads own
-    left join public.leads l on l.id = own.lead_id
-    left join public.companies co on co.id = l.company_id
-    where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
-      and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
+    with failed as (
+      update public.campaign_leads cl
+      set
+        status = 'failed', claim_token = null, claimed_until = null,
+        error = case
+          when l.id is null then 'The lead was deleted'
+          when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+          else 'The company of the lead was deleted'
+        end
+      from public.campaign_leads own
+      left join public.leads l on l.id = own.lead_id
+      left join public.companies co on co.id = l.company_id
+      where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
+        and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null))
+      returning cl.id
+    )
+    select array_agg(failed.id) into picked from failed;
+    perform public.note_failures(picked, t);
   end if;
 
   if claims is not null then

@@ -94,10 +94,12 @@ begin
     update public.campaign_leads x
     set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   elsif cl.open_attempt_id = attempt and became = 'unclear' then
     update public.campaign_leads x
     set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   elsif cl.open_attempt_id = attempt then
     perform public.put_off(cl, c, again_after, why, t);
   end if;
@@ -140,6 +142,7 @@ begin
     update public.campaign_leads x
     set status = 'failed', error = 'tried for a day: ' || coalesce(why, 'no reason recorded')
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   else
     update public.campaign_leads x
     set next_attempt_at =
@@ -149,7 +152,12 @@ begin
 end
 $$;
 
-create or replace function public.fail_lead(lead uuid, claim uuid, why text) returns setof jsonb
+create or replace function public.fail_lead(
+  lead uuid,
+  claim uuid,
+  why text,
+  now timestamptz default null
+) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
@@ -162,9 +170,44 @@ begin
   update public.campaign_leads x
   set status = 'failed', error = why, claim_token = null, claimed_until = null, next_attempt_at = null
   where x.id = lead and x.status = 'pending' and x.claim_token = claim;
-  return next pg_catalog.jsonb_build_object(
-    'answer', case when found then 'failed' else 'not_ours' end);
+  if found then
+    perform public.note_failures(array[lead], coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours');
+  end if;
 end
+$$;
+
+create or replace function public.note_failures(leads uuid[], t timestamptz) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that have failed just now: the reason stays here when the lead is tried again.
+  insert into public.lead_failures (campaign_lead_id, failed_at, reason)
+  select cl.id, note_failures.t, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  where cl.id = any (note_failures.leads);
+$$;
+
+create or replace function public.keep_failures(leads uuid[]) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that are about to be tried again: what another sender had failed was noted by nobody yet.
+  insert into public.lead_failures (campaign_lead_id, reason)
+  select cl.id, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  left join lateral (
+    select f.reason
+    from public.lead_failures f
+    where f.campaign_lead_id = cl.id
+    order by f.failed_at desc nulls last, f.id desc
+    limit 1
+  ) noted on true
+  where cl.id = any (keep_failures.leads) and noted.reason is distinct from coalesce(cl.error, 'no reason recorded');
 $$;
 
 create or replace function public.defer_lead(
@@ -293,6 +336,7 @@ as $$
 declare
   owned constant boolean := c.run_id is not null and c.lease_until > t;
 begin
+  perform public.keep_failures(array[cl.id]);
   if was_sent then
     update public.send_attempts x set outcome = 'sent', finished_at = t, detail = word where x.id = s.id;
     update public.campaign_leads x

@@ -139,7 +139,7 @@ class Build:
     def everything(self) -> str:
         """All rows of all tables, to see that a call changed nothing."""
         tables = ("companies", "leads", "accounts", "campaigns", "campaign_accounts",
-                  "campaign_leads", "send_attempts")  # fmt: skip
+                  "campaign_leads", "send_attempts", "lead_failures")  # fmt: skip
         return json.dumps(
             [
                 self.db.execute(

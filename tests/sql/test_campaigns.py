@@ -431,6 +431,8 @@ def test_leads_are_listed_page_by_page_and_by_status(build: Any, call: Any) -> N
             "thread_id": None,
             "message_id": None,
             "error": "The lead was deleted",
+            "failed_at": None,
+            "failures": [],
         }
     ]
 
@@ -451,7 +453,7 @@ def test_a_listed_lead_has_all_that_is_known_of_it(
     assert row == {
         "id": str(known), "email": "zoe@acme.test", "name": "Zoë", "company": "Acme", "role": "CEO",
         "status": "failed", "account": "ann@us.test", "sent_at": None, "thread_id": None,
-        "message_id": None, "error": "no",
+        "message_id": None, "error": "no", "failed_at": None, "failures": [],
     }  # fmt: skip
 
 

@@ -125,4 +125,9 @@ def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connecti
         "select table_name::text from information_schema.columns where table_schema = 'public'"
         " and column_name = 'id' and column_default = 'time_ordered_id()'"
     ).fetchall()
-    assert {name for (name,) in defaults} == {"companies", "leads", "campaign_leads"}
+    assert {name for (name,) in defaults} == {
+        "companies",
+        "leads",
+        "campaign_leads",
+        "lead_failures",
+    }

@@ -243,6 +243,11 @@ class Senders(RuleBasedStateMachine):
             select 'open, but its lead is ' || cl.status from campaign_leads cl
             where cl.campaign_id = %(campaign)s and cl.open_attempt_id is not null and cl.status <> 'pending'
             union all
+            select 'failed, and nobody noted why' from campaign_leads cl
+            where cl.campaign_id = %(campaign)s and cl.status = 'failed' and cl.error is distinct from (
+              select f.reason from lead_failures f where f.campaign_lead_id = cl.id
+              order by f.failed_at desc, f.id desc limit 1)
+            union all
             select 'completed with pending leads' from campaigns c
             join campaign_leads cl on cl.campaign_id = c.id and cl.status = 'pending'
             where c.id = %(campaign)s and c.status = 'completed'
