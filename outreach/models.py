@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
 
 
 class Model(BaseModel):
@@ -204,6 +204,13 @@ class Account(Model):
     """Whether a refresh token is stored."""
 
 
+class ListedAccount(Account):
+    """A row of `outreach accounts list --json`: with what holds for it where it has no own."""
+
+    pace_in_force: float
+    limit_in_force: int
+
+
 # --- campaigns ------------------------------------------------------------------------------
 
 
@@ -228,11 +235,28 @@ class CampaignStatus(Model):
     resume_at: datetime | None = None
     leads: LeadCounts
     flow_run_ids: list[str] = Field(default_factory=list)
+    created_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    paused_at: datetime | None = None
+    """A paused campaign keeps the status that the web app knows."""
+    waiting_for: str | None = None
+    accounts: list[str] = Field(default_factory=list)
+    """The addresses that send it."""
 
-    # For people, and so not in the JSON.
-    scheduled_at: datetime | None = Field(default=None, exclude=True)
-    paused_at: datetime | None = Field(default=None, exclude=True)
-    waiting_for: str | None = Field(default=None, exclude=True)
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> int:
+        """Its leads, whatever became of them."""
+        return self.leads.total
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> float:
+        """Per cent of them that are done, to a tenth; of a campaign without leads all."""
+        done = self.leads.total - self.leads.pending
+        return round(100 * done / self.leads.total, 1) if self.leads.total else 100.0
 
 
 class LeadFailure(Model):
@@ -269,3 +293,22 @@ class ExportedLead(CampaignLead):
     company: str | None
     role: str | None
     opened_at: datetime | None
+
+
+# --- leads ----------------------------------------------------------------------------------
+
+
+class ListedLead(Model):
+    """A row of `outreach leads list --json`: a contract with scripts."""
+
+    id: UUID
+    """leads.id."""
+    email: str | None
+    name: str | None
+    role: str | None
+    company: str | None
+    tags: list[str]
+    campaigns: LeadCounts
+    """In how many campaigns it has which status."""
+    sent_at: datetime | None
+    """When it was mailed last, by whatever campaign."""

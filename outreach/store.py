@@ -31,12 +31,13 @@ from outreach.answers import (
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.facts import CampaignFacts, PlannedMail
 from outreach.models import (
-    Account,
     CampaignLead,
     CampaignStatus,
     Claim,
     Credentials,
     ExportedLead,
+    ListedAccount,
+    ListedLead,
     Model,
     OpenAttempt,
 )
@@ -49,6 +50,9 @@ Answer = TypeVar("Answer", bound=Model)
 
 PAGE = 500
 """Rows a request; PostgREST gives 1,000 at most."""
+
+LARGE_PAGE = 1000
+"""Where a page costs more than its rows: of a tag the database looks at all leads each time."""
 
 
 class Transport(Protocol):
@@ -267,9 +271,19 @@ class Store:
         )
         return UUID(answer["id"])
 
-    def list_accounts(self) -> Iterator[Account]:
+    def list_accounts(self) -> Iterator[ListedAccount]:
+        """What is in force where an account has no own is what this process' settings say."""
         for row in self._pages("list_accounts"):
-            yield Account.model_validate(row)
+            pace, limit = row["pace_seconds"], row["daily_limit"]
+            yield ListedAccount.model_validate(
+                {
+                    **row,
+                    "pace_in_force": self._settings.send_pace_seconds if pace is None else pace,
+                    "limit_in_force": self._settings.account_daily_limit
+                    if limit is None
+                    else limit,
+                }
+            )
 
     def remove_account(self, email: str) -> None:
         """Raises Rejected while a pending lead is assigned to it."""
@@ -305,6 +319,11 @@ class Store:
         return Imported.model_validate(
             self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
         )
+
+    def list_leads(self, tag: str | None = None, status: str | None = None) -> Iterator[ListedLead]:
+        """Those with this tag, and those that have this status in a campaign."""
+        for row in self._pages("list_leads", most=LARGE_PAGE, with_tag=tag, with_status=status):
+            yield ListedLead.model_validate(row)
 
     def create_campaign(
         self,
@@ -386,6 +405,17 @@ class Store:
     def list_campaigns(self) -> Iterator[CampaignStatus]:
         for row in self._pages("list_campaigns"):
             yield CampaignStatus.model_validate(row)
+
+    def recent_campaigns(
+        self, status: str | None = None, since: datetime | None = None
+    ) -> Iterator[CampaignStatus]:
+        """The newest first, of those created `since` then."""
+        last: Row = {}
+        while rows := self._call(
+            "recent_campaigns", with_status=status, since=since, most=PAGE, **last
+        ):
+            yield from map(CampaignStatus.model_validate, rows)
+            last = {"before": rows[-1]["created_at"], "before_id": rows[-1]["id"]}
 
     def campaign_status(self, campaign: UUID) -> CampaignStatus:
         """Raises CampaignNotFound."""
@@ -494,9 +524,10 @@ class Store:
         return rows[0]
 
     def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
+        arguments = {"most": PAGE, **arguments}
         # Not null, for the first page: by `id > null or ...` Postgres finds no place to begin at.
         after = UUID(int=0)
-        while rows := self._call(function, after=after, most=PAGE, **arguments):
+        while rows := self._call(function, after=after, **arguments):
             yield from rows
             after = UUID(rows[-1]["id"])
 

@@ -8,10 +8,10 @@ import typer
 
 from outreach.addresses import is_valid, normalise
 from outreach.cli.context import Owner, opened_store
-from outreach.cli.output import AsJson, note, say, show_json, show_json_list, show_table
+from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
 from outreach.errors import Rejected
 from outreach.headers import breaks_a_header
-from outreach.models import Account
+from outreach.models import Account, ListedAccount
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 SenderName = Annotated[
@@ -73,12 +73,8 @@ def show(*, as_json: AsJson = False) -> None:
     elif accounts:
         show_table(
             ("email", "sender", "reply to", "status", "pace", "limit", "last 24 h", "connected"),
-            (
-                (a.email, a.sender_name, a.reply_to, _status(a), a.pace_seconds, a.daily_limit,
-                 a.sent_today, a.connected)
-                for a in accounts
-            ),
-        )  # fmt: skip
+            map(_row, accounts),
+        )
     else:
         note("There is no account yet; connect one with `outreach accounts connect`.")
 
@@ -133,6 +129,23 @@ def _read_token() -> str:
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise Rejected("What is on stdin is not a refresh token; write it there, and nothing else.")
     return token
+
+
+def _row(account: ListedAccount) -> tuple[object, ...]:
+    return (
+        account.email,
+        account.sender_name,
+        account.reply_to,
+        _status(account),
+        _in_force(account.pace_seconds, account.pace_in_force),
+        _in_force(account.daily_limit, account.limit_in_force),
+        account.sent_today,
+        account.connected,
+    )
+
+
+def _in_force(own: float | None, in_force: float) -> str:
+    return cell(in_force) if own is not None else f"{cell(in_force)} (default)"
 
 
 def _status(account: Account) -> str:

@@ -1,10 +1,10 @@
-"""`outreach leads`: bringing people in from a file."""
+"""`outreach leads`: bringing people in from a file, and showing them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -14,15 +14,29 @@ from outreach.cli import leads_told
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.csv_leads import Row, Sheet, Skip, read_leads
 from outreach.cli.csv_text import USUAL, opened_text
-from outreach.cli.output import AsJson, note, progress, say, show_json
+from outreach.cli.looking import LeadStatus
+from outreach.cli.output import (
+    AsJson,
+    note,
+    progress,
+    say,
+    show_json,
+    show_json_list,
+    show_table,
+)
 from outreach.cli.own_texts import OwnTexts
 from outreach.errors import Rejected, StoreUnavailable
+
+if TYPE_CHECKING:
+    from outreach.models import ListedLead
 
 BATCH = 1000
 """Leads in one call of the database."""
 
 FIRST_ROWS = 3
 """What `--dry-run` shows of the file."""
+COLUMNS = ("email", "name", "company", "role", "tags", "pending", "sent", "failed", "cancelled",
+           "last mailed")  # fmt: skip
 
 app = typer.Typer(help="The people to be mailed.", no_args_is_help=True)
 
@@ -92,6 +106,36 @@ def import_file(
         leads_told.tell(notes, skipped)
     if not imported.added + imported.updated:
         raise _none(skipped)
+
+
+@app.command("list")
+def show(
+    *,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    status: Annotated[
+        LeadStatus | None, typer.Option(help="Only those that have it in a campaign.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the leads, and in how many campaigns each is pending, sent, failed or cancelled."""
+    with opened_store() as store:
+        leads = store.list_leads(tag, status)
+        if as_json:
+            show_json_list(leads)
+        elif (first := next(leads, None)) is not None:
+            show_table(COLUMNS, (_row(lead) for lead in chain([first], leads)))
+        elif tag is None and status is None:
+            note("There is no lead yet; import some with `outreach leads import FILE.csv`.")
+        else:
+            note("No lead fits.")
+
+
+def _row(lead: "ListedLead") -> tuple[object, ...]:
+    n = lead.campaigns
+    return (
+        lead.email, lead.name, lead.company, lead.role, ", ".join(lead.tags), n.pending, n.sent,
+        n.failed, n.cancelled, lead.sent_at,
+    )  # fmt: skip
 
 
 def _import(leads: Iterator[Row], tag: str | None, owner: UUID | None) -> Imported:

@@ -18,11 +18,12 @@ from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from outreach.answers import Created, Imported
+from outreach.campaign_report import CampaignReport
 from outreach.checks import Report
 from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.csv_leads import Skip
 from outreach.cli.doctor import Finding
-from outreach.models import Account, CampaignLead, CampaignStatus
+from outreach.models import CampaignLead, CampaignStatus, ListedAccount, ListedLead
 from outreach.scopes import Delivery
 from outreach.settings import Settings
 
@@ -46,7 +47,7 @@ SHAPES: dict[str, Any] = {
         "delivery": Delivery,
         "scopes": list[str],
     },
-    "accounts list": list[Account],
+    "accounts list": list[ListedAccount],
     "accounts remove": {"email": str, "status": str},
     "campaigns cancel": {"id": UUID, "status": str, "leads": int},
     "campaigns check": Report,
@@ -72,7 +73,7 @@ SHAPES: dict[str, Any] = {
     "campaigns retry-failed": {"id": UUID, "leads": int},
     "campaigns settle": [{"lead": UUID, "outcome": str, "reason": str | None}],
     "campaigns start": {"id": UUID, "flow_run_id": UUID | None, "status": str},
-    "campaigns status": CampaignStatus,
+    "campaigns status": CampaignReport,
     "campaigns test-send": {
         "to": str,
         "lead": str,
@@ -84,6 +85,7 @@ SHAPES: dict[str, Any] = {
     "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": list[Finding],
+    "leads list": list[ListedLead],
     "leads import": {
         **{name: field.annotation for name, field in Imported.model_fields.items()},
         "skipped": list[Skip],
@@ -93,9 +95,10 @@ SHAPES: dict[str, Any] = {
 """What each command with --json shows."""
 
 NOTES = {
+    "campaigns list": "`progress` is per cent.",
     "campaigns preview": "With `--out`; without it `{url: string}`, the address of the page.",
+    "campaigns status": "With `--watch` a line for each change, of the shape that `list` has.",
     "campaigns resume": "With `--local` it is that of `start`.",
-    "campaigns status": "With `--watch` a line of it for each change.",
     "leads import": (
         "With `--dry-run`: `{columns: [{number: number, header: string, field: string or null, "
         "custom_field: string or null}, …], rows: [{email: string}, …], leads: number, skipped, "
@@ -272,7 +275,8 @@ def shape(kind: Any) -> str:
             return _KINDS[kind]
         case type() if issubclass(kind, BaseModel):
             shown = {name: f.annotation for name, f in kind.model_fields.items() if not f.exclude}
-            return shape(shown)
+            computed = kind.model_computed_fields.items()
+            return shape({**shown, **{name: f.return_type for name, f in computed}})
         case type() if is_dataclass(kind):
             return shape({field.name: field.type for field in fields(kind)})
     arguments = get_args(kind)

@@ -384,15 +384,59 @@ as $$
   limit list_campaigns.most;
 $$;
 
+create or replace function public.recent_campaigns(
+  with_status text default null,
+  since timestamptz default null,
+  before timestamptz default null,
+  before_id uuid default null,
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The newest first, of those made since then. The next page has the time and the id of the last row
+  -- before it; an old campaign without a time is the oldest.
+  select pg_catalog.to_jsonb(page_row) || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+  from (
+    -- The page first: what belongs to it is counted for no other.
+    select x.*
+    from public.campaigns x
+    where (recent_campaigns.with_status is null or x.status::text = recent_campaigns.with_status)
+      and (recent_campaigns.since is null or x.created_at >= recent_campaigns.since)
+      and (recent_campaigns.before_id is null or (coalesce(x.created_at, '-infinity'), x.id)
+        < (coalesce(recent_campaigns.before, '-infinity'), recent_campaigns.before_id))
+    order by coalesce(x.created_at, '-infinity') desc, x.id desc
+    limit recent_campaigns.most
+  ) page_row
+  order by coalesce(page_row.created_at, '-infinity') desc, page_row.id desc;
+$$;
+
+create or replace function public.campaign_senders(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The addresses of its accounts.
+  select coalesce(pg_catalog.jsonb_agg(a.email order by a.email), '[]')
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id
+  where ca.campaign_id = campaign_senders.campaign;
+$$;
+
 create or replace function public.campaign_status(campaign uuid) returns setof jsonb
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
-  from public.campaigns c
-  where c.id = campaign_status.campaign;
+  select pg_catalog.to_jsonb(its_row) || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+  from public.campaigns its_row
+  where its_row.id = campaign_status.campaign;
 $$;
 
 create or replace function public.list_campaign_leads(

@@ -241,3 +241,61 @@ as $$
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
     and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
 $$;
+
+create or replace function public.list_leads(
+  with_tag text default null,
+  with_status text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
+as $$
+  -- Those of a tag, by the rule of create_campaign, or all; those that have the status in a campaign, or all.
+  -- With what became of each in its campaigns.
+  select pg_catalog.jsonb_build_object(
+    'id', l.id,
+    'email', l.email,
+    'name', l.name,
+    'role', l.role,
+    'company', co.name,
+    'tags', array(
+      select distinct tag.name from unnest(l.list_tags || l.tag::text) tag (name)
+      where tag.name is not null order by tag.name),
+    'campaigns', pg_catalog.jsonb_build_object(
+      'pending', its.pending, 'sent', its.sent, 'failed', its.failed, 'cancelled', its.cancelled),
+    'sent_at', its.sent_at)
+  from (
+    (select x.*
+    from public.leads x
+    where list_leads.with_tag is null and x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+    union all
+    (select x.*
+    from public.leads_to_mail(list_leads.with_tag, null, null) x
+    where x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+  ) l
+  left join public.companies co on co.id = l.company_id
+  cross join lateral (
+    select
+      count(*) filter (where cl.status = 'pending') as pending,
+      count(*) filter (where cl.status = 'sent') as sent,
+      count(*) filter (where cl.status = 'failed') as failed,
+      count(*) filter (where cl.status = 'cancelled') as cancelled,
+      max(cl.sent_at) as sent_at
+    from public.campaign_leads cl
+    where cl.lead_id = l.id
+  ) its
+  order by l.id;
+$$;

@@ -19,7 +19,6 @@ from outreach.answers import (
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
 from outreach.models import (
-    Account,
     CampaignLead,
     CampaignStatus,
     Claim,
@@ -29,6 +28,9 @@ from outreach.models import (
     ExportedLead,
     Lead,
     LeadCounts,
+    LeadFailure,
+    ListedAccount,
+    ListedLead,
     Sender,
 )
 from outreach.store import Store
@@ -89,9 +91,9 @@ def test_an_account_is_saved_and_listed(store: Store) -> None:
     again = store.save_account(uuid4(), "ANN@us.test", daily_limit=50)
     assert again == account
     assert list(store.list_accounts()) == [
-        Account(
+        ListedAccount(
             id=account, email="ann@us.test", sender_name="Ann", reply_to="re@us.test", status="active",
-            pace_seconds=2.5, daily_limit=50, sent_today=0, connected=True,
+            pace_seconds=2.5, daily_limit=50, sent_today=0, connected=True, pace_in_force=2.5, limit_in_force=50,
         )
     ]  # fmt: skip
 
@@ -162,9 +164,11 @@ def test_a_campaign_is_created_with_all_that_is_given(store: Store, account: UUI
         for _ in range(2)
     ]  # fmt: skip
     assert created == [Created(id=made, leads=2, skipped=[])] * 2
-    assert store.campaign_status(made) == CampaignStatus(
-        id=made, name="Frühling", status="draft", leads=LeadCounts(pending=2), scheduled_at=due
-    )
+    found = store.campaign_status(made)
+    assert found == CampaignStatus(
+        id=made, name="Frühling", status="draft", leads=LeadCounts(pending=2), scheduled_at=due,
+        created_at=found.created_at, accounts=["ann@us.test"],
+    )  # fmt: skip
     assert store.check_campaign(made).attachment == "deck.pdf"
 
 
@@ -238,7 +242,39 @@ def test_a_campaign_that_is_not_there_is_not_found(
 
 def test_campaigns_are_listed(store: Store, campaign: UUID) -> None:
     """As their status is told."""
-    assert list(store.list_campaigns()) == [store.campaign_status(campaign)]
+    (listed,) = store.list_campaigns()
+    assert (listed.id, listed.leads) == (campaign, LeadCounts(pending=2))
+
+
+def test_campaigns_are_listed_the_newest_first(
+    store: Store, account: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As their status is told, over all pages, by status and time."""
+    assert account
+    monkeypatch.setattr("outreach.store.PAGE", 2)
+    store.import_leads([ROW], "spring")
+    made = [uuid4() for _ in range(5)]
+    for one in made:
+        store.create_campaign(one, "Spring", ["ann@us.test"], tag="spring")
+    store.start_campaign(made[3])
+    newest_first = [store.campaign_status(one) for one in reversed(made)]
+    since = newest_first[1].created_at
+    assert list(store.recent_campaigns()) == newest_first
+    assert list(store.recent_campaigns(since=since)) == newest_first[:2]
+    assert [one.id for one in store.recent_campaigns("running", since)] == [made[3]]
+
+
+def test_leads_are_listed_by_tag_and_status(store: Store, campaign: UUID) -> None:
+    """With what became of them in their campaigns."""
+    store.import_leads([{"email": "zoe@acme.test"}], "autumn")
+    store.cancel_campaign(campaign)
+    bob = next(one for one in store.list_leads() if one.email == "bob@acme.test")
+    assert bob == ListedLead(
+        id=bob.id, email="bob@acme.test", name="Bob", role="CEO", company="Acme", tags=["spring"],
+        campaigns=LeadCounts(cancelled=1), sent_at=None,
+    )  # fmt: skip
+    assert [one.email for one in store.list_leads(tag="autumn")] == ["zoe@acme.test"]
+    assert len(list(store.list_leads(status="cancelled"))) == 2
 
 
 # --- who runs a campaign ----------------------------------------------------------------------------
@@ -558,12 +594,15 @@ def test_leads_are_exported(store: Store, campaign: UUID, run: UUID) -> None:
     store.fail_lead(eve, "x")
     store.record_outcome(begin(store, bob, run), "sent", message_id="m1", thread_id="t2")
     (sent,) = store.export_leads(campaign, "sent")
+    (failed,) = store.export_leads(campaign, "failed")
     assert len(list(store.export_leads(campaign))) == 2
     assert sent == ExportedLead(
         id=bob.id, email="bob@acme.test", name="Bob", company="Acme", role="CEO", status="sent",
         account="ann@us.test", sent_at=sent.sent_at, thread_id="t2", message_id="m1", error=None,
-        opened_at=None,
+        opened_at=None, failed_at=None, failures=[],
     )  # fmt: skip
+    assert failed.failures == [LeadFailure(failed_at=failed.failed_at, reason="x")]
+    assert failed.failed_at is not None
 
 
 def test_the_schemas_version_is_told(store: Store) -> None:

@@ -276,15 +276,16 @@ def test_an_export_is_csv_that_a_spreadsheet_shows_and_does_not_calculate(
 
     ids = {email: str(claim.id) for email, claim in by_email.items()}
     rows = sorted(csv.reader(io.StringIO(out, newline="")))
-    assert status == 0
+    failed_at = rows[0][-2]
+    assert (status, failed_at[-1]) == (0, "Z")
     assert out.count("\r\n") == 3
     assert rows == [
         ["bob@acme.example", '\'=HYPERLINK("http://x","y")', "Acme", "", "failed", "ada@ours.example",
-         "", "", "", "", "'@bad\nhost", ids["bob@acme.example"]],
+         "", "", "", "", "'@bad\nhost", ids["bob@acme.example"], failed_at, f"{failed_at} @bad\nhost"],
         ["email", "name", "company", "role", "status", "account", "sent_at", "opened_at", "thread_id",
-         "message_id", "error", "lead"],
+         "message_id", "error", "lead", "failed_at", "failures"],
         ["zoe@acme.example", "Zoë, Dr.", "Acme", "CEO", "sent", "ada@ours.example",
-         "2026-11-24T09:00:00Z", "2026-11-24T10:00:00Z", "t", "m", "", ids["zoe@acme.example"]],
+         "2026-11-24T09:00:00Z", "2026-11-24T10:00:00Z", "t", "m", "", ids["zoe@acme.example"], "", ""],
     ]  # fmt: skip
 
 
@@ -334,7 +335,12 @@ def test_leads_are_written_as_they_come() -> None:
         for n in range(3):
             seen.append(file.getvalue().count(b"\r\n"))
             yield ExportedLead.model_construct(
-                **{**dict.fromkeys(ExportedLead.model_fields), "id": n, "email": "a@b.test"}
+                **{
+                    **dict.fromkeys(ExportedLead.model_fields),
+                    "id": n,
+                    "email": "a@b.test",
+                    "failures": [],
+                }
             )
 
     assert exporting.write(leads(), file) == 3

@@ -398,7 +398,7 @@ def test_what_lists_rows_gives_every_row_once(build: Any, store: Any) -> None:
     )
     build.db.execute("insert into campaigns (name) select 'c' from generate_series(1, 1202)")
     build.db.execute(
-        "with l as (insert into leads (email) select n || '@x.test' from generate_series(1, 1203) n returning id)"
+        "with l as (insert into leads (email, tag) select n || '@x.test', 'listed' from generate_series(1, 1203) n returning id)"
         " insert into campaign_leads (campaign_id, lead_id, assigned_account_id) select %s, id, %s from l",
         (campaign, account),
     )
@@ -411,6 +411,9 @@ def test_what_lists_rows_gives_every_row_once(build: Any, store: Any) -> None:
     listed: list[Callable[[], Any]] = [
         lambda: {a.email for a in store.list_accounts()},
         lambda: {c.id for c in store.list_campaigns()},
+        lambda: {c.id for c in store.recent_campaigns()},
+        lambda: {x.id for x in store.list_leads()},
+        lambda: {x.id for x in store.list_leads(tag="listed")},
         lambda: {x.email for x in store.list_campaign_leads(campaign)},
         lambda: {x.email for x in store.list_campaign_leads(campaign, "pending")},
         lambda: {x.email for x in store.export_leads(campaign, "pending")},

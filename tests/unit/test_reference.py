@@ -1,10 +1,14 @@
 """What is written about settings and commands is what the code says."""
 
+from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from pydantic import BaseModel, Field, computed_field
 
 from outreach.cli import reference
+from outreach.models import LeadCounts
 from outreach.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +42,22 @@ def test_every_command_with_json_has_its_shape_told() -> None:
     assert with_json == set(reference.SHAPES)
 
 
+class Shown(BaseModel):
+    id: UUID
+    leads: LeadCounts
+    at: datetime | None
+    runs: list[str]
+    hidden: str = Field(exclude=True)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> int:
+        return 1
+
+
 def test_a_shape_is_what_a_script_sees() -> None:
-    """Fields that people alone are shown are not in it."""
-    assert reference.shape(reference.CampaignStatus) == (
-        "{id: uuid, name: string, status: string, error: string or null, resume_at: time or null,"
-        " leads: {pending: number, sent: number, failed: number, cancelled: number},"
-        " flow_run_ids: [string, …]}"
+    """With what is computed, without what is hidden."""
+    assert reference.shape(Shown) == (
+        "{id: uuid, leads: {pending: number, sent: number, failed: number, cancelled: number},"
+        " at: time or null, runs: [string, …], total: number}"
     )
