@@ -15,10 +15,11 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from outreach.addresses import mask
 from outreach.answers import Finished
+from outreach.errors import StoreUnavailable
 from outreach.watching import words
 from tasks.artifacts import publish
 from tasks.log import run_log
-from tasks.retries import PHASE
+from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
 
 ENDED = ("sent", "failed", "unclear")
@@ -77,6 +78,10 @@ def report(run: CampaignRun, finished: Finished) -> None:
         _publish_all(run, finished)
     except httpx.HTTPError as error:
         run_log().warning("Prefect did not take the summary: %s", type(error).__name__)
+    except StoreUnavailable as error:
+        if not is_last_try():
+            raise
+        run_log().warning("There is no summary: %s", error)
     run_log().info(
         "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
     )

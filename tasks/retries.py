@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prefect import runtime
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
@@ -13,6 +14,11 @@ RETRIES = 3
 
 def passing(task: Any, task_run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's
     return isinstance(state.data, TemporarilyUnavailable)
+
+
+def is_last_try() -> bool:
+    """Whether a failure of the running task is final: Prefect has retried it often enough."""
+    return (runtime.task_run.run_count or 1) > RETRIES
 
 
 PHASE: dict[str, Any] = {

@@ -25,7 +25,7 @@ from outreach.errors import TemporarilyUnavailable
 from outreach.models import Claim, Outcome, Sent
 from tasks.ending import ended_if_cancelled
 from tasks.log import run_log, told
-from tasks.retries import PHASE, RETRIES
+from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
 
 LIMIT = "gmail-send"
@@ -77,7 +77,6 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
     A failure that passes is retried by Prefect, for those leads alone of which it is certain that
     nothing was written ahead; after the last try they go later.
     """
-    last_try = (runtime.task_run.run_count or 1) > RETRIES
     passing: TemporarilyUnavailable | None = None
     for claim in group.claims:
         if claim.id in group.outcomes:
@@ -85,7 +84,7 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
         try:
             outcome = run.sending.send(claim)
         except TemporarilyUnavailable as error:
-            if not last_try:
+            if not is_last_try():
                 passing = error
                 continue
             outcome = run.sending.give_up(claim, error)
