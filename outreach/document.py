@@ -7,7 +7,8 @@ from textwrap import dedent
 from typing import NamedTuple
 
 from outreach.plain_text import TOKEN, read, without_comments
-from outreach.template_sandbox import LINE, Fault
+from outreach.template_budget import Fault
+from outreach.template_sandbox import LINE
 
 CLIPPED = 100_000
 """Octets of HTML: what comes after 102 KB Gmail shows on another page, if somebody asks for it."""

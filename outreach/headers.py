@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 LINE = 76
 """A line of a header is not longer where it can be broken (RFC 5322 asks for 78)."""
+LONGEST_TEXT = 1_000
+"""Characters of a subject or a name; what a person writes has a tenth of it."""
 _CHUNK = 45
 """Octets in one encoded word: 60 characters of base64 and 12 of frame, under RFC 2047's 75."""
 
@@ -30,9 +32,11 @@ def breaks_a_header(value: str) -> bool:
 def text(name: str, value: str) -> str:
     """An unstructured field, such as Subject. A reader gets back exactly this value."""
     room = LINE - len(name) - 2
+    if not _is_plain(value) or value != value.strip(" "):
+        return f"{name}: {_encoded(value, room=room)}"
+    # Only where no space is last: else this looks for a word once for each of them.
     words = re.findall(r" *[^ ]+", value)
-    spaces_at_an_end = value != value.strip(" ")
-    if not _is_plain(value) or spaces_at_an_end or max(map(len, words), default=0) > room:
+    if max(map(len, words), default=0) > room:
         return f"{name}: {_encoded(value, room=room)}"
     return _folded([f"{name}: {''.join(words[:1])}", *words[1:]])
 

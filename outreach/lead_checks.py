@@ -7,7 +7,7 @@ from outreach.addresses import is_valid, normalise
 from outreach.checks import Problem
 from outreach.errors import TemplateNotReady
 from outreach.facts import PlannedMail
-from outreach.headers import breaks_a_header
+from outreach.headers import LONGEST_TEXT, breaks_a_header
 from outreach.models import Company
 from outreach.render import (
     Look,
@@ -18,7 +18,7 @@ from outreach.render import (
     placeholders_of_subject,
 )
 from outreach.role_addresses import role_of
-from outreach.template_sandbox import Fault
+from outreach.template_budget import Fault
 
 STATIC = (
     "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
@@ -81,6 +81,9 @@ def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
     if planned.lead.name and breaks_a_header(planned.lead.name):
         told = "The lead's name holds a line break or a control character"
         yield Problem("error", "name", told, "remove it")
+    elif planned.lead.name and len(planned.lead.name) > LONGEST_TEXT:
+        told = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "name", told, "shorten it")
     company = called(planned.company)
     found = [*_of_subject(planned), *_of_template(planned)]
     for problem in dict.fromkeys(found):
@@ -94,6 +97,9 @@ def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
     elif breaks_a_header(subject):
         told = "The email subject holds a line break or a control character"
         yield Problem("error", "template", told, "remove it")
+    elif len(subject) > LONGEST_TEXT:
+        told = f"The email subject is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "template", told, "shorten it")
     elif planned.subject_variables:
         yield from _of_part(planned, "subject")
     else:
@@ -163,4 +169,4 @@ def _of_hidden(fields: dict[str, str]) -> Iterator[Problem]:
 
 def called(company: Company) -> str:
     """What a finding calls it."""
-    return " ".join((company.name or company.domain or "").split()) or "without a company"
+    return company.called or "without a company"

@@ -126,7 +126,7 @@ def _fields(
     mail_id: str,
 ) -> str:
     own_address = _own_address(sender.email, "address")
-    _refuse_breaks(
+    _refuse_unfit(
         TemplateNotReady,
         ("email subject", rendered.subject),
         ("sender name of the account", sender.name),
@@ -154,7 +154,7 @@ def _to(to: Recipient) -> str:
             f"The address {mask(to.email)} is not one that mail can be sent to; "
             "correct it, then run `outreach campaigns retry-failed`."
         )
-    _refuse_breaks(RecipientRefused, (f"name of {mask(address)}", to.name))
+    _refuse_unfit(RecipientRefused, (f"name of {mask(address)}", to.name))
     return headers.mailbox("To", to.name, address)
 
 
@@ -168,7 +168,7 @@ def _own_address(address: str, what: str) -> str:
     return own
 
 
-def _refuse_breaks(
+def _refuse_unfit(
     refused: type[RecipientRefused | TemplateNotReady], *values: tuple[str, str | None]
 ) -> None:
     """A line break would begin a header of somebody else's."""
@@ -177,6 +177,11 @@ def _refuse_breaks(
             raise refused(
                 f"The {what} holds a line break or a control character; "
                 "remove it, then run `outreach campaigns retry-failed`."
+            )
+        if value and len(value) > headers.LONGEST_TEXT:
+            raise refused(
+                f"The {what} is longer than {headers.LONGEST_TEXT:,} characters; "
+                "shorten it, then run `outreach campaigns retry-failed`."
             )
 
 

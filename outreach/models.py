@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
 
+from outreach.excerpts import one_line
+
 
 class Model(BaseModel):
     """Immutable, and tolerant of fields that a newer schema may add."""
@@ -43,6 +45,11 @@ class Company(Model):
     domain: str | None = None
     email_subject: str | None = None
     email_template: str | None = None
+
+    @property
+    def called(self) -> str:
+        """Its name or its domain, short and on one line; empty where it has neither."""
+        return one_line(self.name or self.domain)
 
 
 BUILT_IN = {

@@ -9,12 +9,15 @@ from uuid import UUID
 from outreach import leftovers
 from outreach.document import Made, made, with_marks
 from outreach.errors import TemplateNotReady
-from outreach.headers import breaks_a_header
+from outreach.headers import LONGEST_TEXT, breaks_a_header
 from outreach.models import BUILT_IN, Company, Lead, Model
-from outreach.template_sandbox import LINE, Fault
+from outreach.template_budget import Fault
+from outreach.template_sandbox import LINE
 from outreach.templates import Compiled, compiled, key_of
 
 Part = Literal["template", "subject"]
+
+_BUILT_IN = {key_of(name): field for name, field in BUILT_IN.items()}
 
 KNOWN = frozenset(map(key_of, BUILT_IN))
 """The keys that every lead has."""
@@ -128,13 +131,15 @@ def _look(company: Company, part: Part, asked: Compiled, values: Mapping[str, An
     unknown = _sorted(asked.required, lambda key: key not in values)
     return Look(
         unknown=unknown,
-        empty=_sorted(
-            words, lambda key: key in asked.bare and not str(values.get(key, key)).strip()
-        ),
+        empty=_sorted(words, lambda key: key in asked.bare and _is_blank(values.get(key))),
         used={word: values[key] for key, word in words.items() if key in values},
         pieces=[] if unknown else _filled(company, part, asked, values),
         has_markup=asked.has_markup,
     )
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[str, ...]:
@@ -152,6 +157,11 @@ def _subject(company: Company) -> str:
         raise TemplateNotReady(
             f"The email subject of {_of(company)} holds a line break or a control character; "
             "remove it, then run `outreach campaigns retry-failed`."
+        )
+    if len(subject) > LONGEST_TEXT:
+        raise TemplateNotReady(
+            f"The email subject of {_of(company)} is longer than {LONGEST_TEXT:,} characters; "
+            "shorten it, then run `outreach campaigns retry-failed`."
         )
     return subject
 
@@ -227,13 +237,11 @@ def _not_ready(company: Company, part: Part, fault: Fault) -> TemplateNotReady:
 
 
 def _of(company: Company) -> str:
-    name = " ".join((company.name or company.domain or "").split())
-    return name or "the lead's company"
+    return company.called or "the lead's company"
 
 
 def _named(company: Company) -> str:
-    name = _of(company)
-    return "The lead's company" if name == "the lead's company" else f"The company {name}"
+    return f"The company {company.called}" if company.called else "The lead's company"
 
 
 def _values(company: Company, lead: Lead) -> dict[str, Any]:
@@ -245,7 +253,7 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
         "company": company.name,
         "domain": company.domain,
     }
-    values: dict[str, Any] = {key_of(name): known[field] or "" for name, field in BUILT_IN.items()}
+    values: dict[str, Any] = {key: known[field] or "" for key, field in _BUILT_IN.items()}
     for name, value in lead.custom_fields.items():
         if key := key_of(name):
             values.setdefault(key, "" if value is None else value)

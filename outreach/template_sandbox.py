@@ -1,35 +1,39 @@
-"""Jinja2 cut down to what a mail needs: which syntax, attributes and filters a template may use.
+"""Jinja2 cut down to what a mail needs: which syntax, attributes, filters and tests a template has.
 
 A list of what is allowed, not of known attacks: no assignment, macro, nested loop, call but of a
 few methods of text, arithmetic but `+`; no global names, no loader. What is left can still be
-piled up, so each rendering has a budget.
+piled up, so each piece of it pays for its work, and each rendering has a budget.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import wraps
+from types import BuiltinMethodType
 from typing import Any
 
-from jinja2 import StrictUndefined, Undefined, filters, nodes, pass_context
+from jinja2 import StrictUndefined, Undefined, filters, nodes, pass_context, tests
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-LONGEST = 1_000_000
-"""Characters of a template, of a mail's body and of any value on the way. Gmail clips at 102 KB."""
+from outreach.excerpts import NAME, cut
+from outreach.template_budget import Fault, Passes, paid, size_of, spend, spend_units
+
 MOST_ITEMS = 1_000
 """What one loop goes through."""
 MOST_NODES = 3_000
 """Pieces of syntax in a template: compiling 40,000 takes 15 s, a long mail has a few hundred."""
-BUDGET = 20_000_000
-"""Characters that one rendering may produce in all, on the way too: under a second of work."""
+MOST_TOKENS = 10 * MOST_NODES
+"""Words and signs of syntax, counted while they are read: 400,000 take 8 s."""
+BRACED = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
+"""`{name}` of old templates, and some of CSS."""
 LINE = "\0"
 """Stands for a line break of a value, which is another thing in HTML than one of the template."""
 ABSENT = Undefined()
 """Stands for a value that a lead lacks and that its template provides for: empty, not defined."""
-
-_left: ContextVar[int] = ContextVar("left", default=BUDGET)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,36 +48,45 @@ _METHODS = _words(
     "capitalize endswith lower lstrip partition removeprefix removesuffix rsplit rstrip split "
     "startswith strip title upper"
 )
+_LETTER_BY_LETTER = _words("lstrip rpartition rsplit rstrip strip")
+"""Each letter of the text is held against each of the argument."""
 _LOOP = _words("index index0 first last length")
-_FILTERS = _words(
-    "capitalize count first last length lower string title trim truncate upper urlencode wordcount"
+_CHEAP = _words("capitalize count first last length lower string trim upper")
+_FILTERS = dict.fromkeys(_CHEAP, 1) | {"title": 30, "truncate": 2, "urlencode": 30, "wordcount": 10}
+"""What each costs, in units a character."""
+_NUMBERS = _words("divisibleby even odd")
+"""Tests that Python's `%` makes, which formats what is no number."""
+_TESTS = _NUMBERS | _words(
+    "== != < <= > >= boolean defined eq equalto escaped false float ge greaterthan gt in integer "
+    "iterable le lessthan lower lt mapping ne none number sameas sequence string true undefined "
+    "upper"
 )
-
-
-class Fault(Exception):
-    """What is wrong with a template, as the end of a sentence that begins with "The template"."""
 
 
 def check_syntax(tree: nodes.Template) -> None:
     """Raises Fault for the first construct that mails do not have, and for too many of them."""
-    for count, node in enumerate(tree.find_all(nodes.Node)):
-        if count >= MOST_NODES:
-            raise Fault(f"holds more than {MOST_NODES:,} placeholders and conditions")
+    left = MOST_NODES
+    for node in tree.find_all(nodes.Node):
+        left -= 1 + (len(BRACED.findall(node.data)) if isinstance(node, nodes.TemplateData) else 0)
+        if left < 0:
+            raise _too_many()
         if not _allowed(node):
             where = f" in line {node.lineno}" if node.lineno else ""
             raise Fault(f"uses {_told(node)}{where}, which a mail cannot have")
 
 
-def open_budget() -> None:
-    """Begin a rendering (or a compilation, which folds constants) in this thread."""
-    _left.set(BUDGET)
+class Counted(Extension):
+    """Counts what is read, as it is read: a template may be one long sum."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
+        for number, token in enumerate(stream):
+            if number >= MOST_TOKENS:
+                raise _too_many()
+            yield token
 
 
-def spend(size: int) -> None:
-    """Account for a text of this size before or after it is made. Raises Fault."""
-    _left.set(_left.get() - size)
-    if size > LONGEST or _left.get() < 0:
-        raise Fault(f"becomes longer than {LONGEST:,} characters")
+def _too_many() -> Fault:
+    return Fault(f"holds more than {MOST_NODES:,} placeholders and conditions")
 
 
 def _allowed(node: nodes.Node) -> bool:
@@ -90,7 +103,7 @@ def _told(node: nodes.Node) -> str:
     if isinstance(node, nodes.Call):
         called = node.node
         name = getattr(called, "name", None) or getattr(called, "attr", None)
-        return f"`{name}()`" if name else "a call"
+        return f"`{cut(name, NAME)}()`" if name else "a call"
     named = {"For": "a loop in a loop", "Assign": "`set`", "Scope": "`autoescape`"}
     name = type(node).__name__
     return named.get(name, f"`{name.lower()}`")
@@ -111,25 +124,27 @@ def _escape(value: Any) -> str:
 
 def _join(value: Any, separator: Any = "") -> str:
     """Also what `~` is made of."""
-    parts = [str(_shown(part)) for part in (value if isinstance(value, list | tuple) else [value])]
+    values = value if isinstance(value, list | tuple) else [value]
+    spend_units(10 * len(values))
+    parts = [str(_shown(part)) for part in values]
     spend(sum(map(len, parts)) + len(parts) * len(str(separator)))
     return str(separator).join(parts)
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    text, old, new = str(_shown(value)), str(old), str(new)
+    text, old, new = str(_shown(value)), str(_shown(old)), str(_shown(new))
+    spend(len(text) + len(old))
     spend(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: Any, pieces: int) -> Passes:
     """What a loop goes through: the lists of a custom field, not the letters of a name."""
     if not isinstance(value, list | tuple):
         raise Fault("loops over something that is not a list")
     if len(value) > MOST_ITEMS:
         raise Fault(f"loops over more than {MOST_ITEMS:,} items")
-    spend(len(value))
-    return list(value)
+    return Passes(value, pieces)
 
 
 @pass_context
@@ -139,16 +154,28 @@ def _braced(context: Context, written: str, key: str) -> Any:
     return Markup(written) if value is ABSENT else value  # noqa: S704 - the template's own text
 
 
-def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, paid for by its result: none makes a text more than a few times longer."""
+def _bounded(function: Callable[..., Any], weight: int) -> Callable[..., Any]:
+    """The filter, paid for by what goes in: none makes a text more than a few times longer."""
 
     @wraps(function)
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
+    def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:
+        most = max(map(size_of, (*args, *kwargs.values()))) if args or kwargs else 1
+        spend_units(size_of(value) * weight * most)
+        result = function(value, *args, **kwargs)
         spend(len(result) if isinstance(result, str) else 1)
         return result
 
     return bounded
+
+
+def _of_numbers(test: Any) -> Callable[..., Any]:
+    @wraps(test)
+    def tested(*numbers: Any) -> Any:
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise Fault("asks of something that is not a number whether it can be divided")
+        return test(*numbers)
+
+    return tested
 
 
 def _shown(value: Any) -> Any:
@@ -183,6 +210,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+"})
 
     def call_binop(self, _: Context, __: str, left: Any, right: Any) -> Any:
+        spend_units(size_of(left) + size_of(right))
         total = left + right
         spend(len(total) if isinstance(total, str | list | tuple) else 1)
         return total
@@ -196,9 +224,18 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             return getattr(obj, attribute)
         name = attribute.removeprefix(CALLED)
         if isinstance(obj, str) and attribute.startswith(CALLED) and name in _METHODS:
-            spend(len(obj))
             return getattr(obj, name)
         return self.undefined(obj=obj, name=name)
+
+    def call(self, context: Context, method: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A method of a text; anything else raises what Python or Jinja says of such a call."""
+        if isinstance(method, BuiltinMethodType):
+            # Jinja adds `_loop_vars` and the like, which no method gets to see.
+            given = [*args, *(value for name, value in kwargs.items() if name[0] != "_")]
+            sizes = [4, *map(size_of, given)]
+            weight = max(sizes) if method.__name__ in _LETTER_BY_LETTER else 4
+            spend_units(size_of(method.__self__) * weight + sum(sizes))
+        return super().call(context, method, *args, **kwargs)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if obj is ABSENT:
@@ -210,16 +247,22 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 def _made() -> _Sandbox:
-    sandbox = _Sandbox(autoescape=True, undefined=StrictUndefined, finalize=_printed)
+    sandbox = _Sandbox(
+        autoescape=True, undefined=StrictUndefined, finalize=_printed, extensions=[Counted]
+    )
     sandbox.globals.clear()
-    sandbox.filters = {name: _bounded(filters.FILTERS[name]) for name in _FILTERS} | {
+    given = {name: _bounded(filters.FILTERS[name], weight) for name, weight in _FILTERS.items()}
+    sandbox.filters = given | {
         **dict.fromkeys(("default", "d"), _default),
         **dict.fromkeys(("escape", "e"), _escape),
         "join": _join,
         "replace": _replace,
         "_items": _items,
         "_braced": _braced,
+        "_paid": paid,
     }
+    allowed = {name: tests.TESTS[name] for name in _TESTS}
+    sandbox.tests = allowed | {name: _of_numbers(tests.TESTS[name]) for name in _NUMBERS}
     return sandbox
 
 

@@ -13,18 +13,19 @@ from jinja2 import Template, TemplateSyntaxError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
 from outreach.entities import UNCLOSED
+from outreach.excerpts import NAME, cut
+from outreach.template_budget import LONGEST, LONGEST_VALUES, Fault, length_of, open_budget
 from outreach.template_gaps import unguarded
 from outreach.template_sandbox import (
     ABSENT,
+    BRACED,
     CALLED,
-    LONGEST,
     SANDBOX,
     TEXT_SANDBOX,
-    Fault,
     check_syntax,
-    open_budget,
 )
 
+_LONGEST_REASON = 200
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
 
@@ -32,7 +33,6 @@ _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
 _SEVERAL_WORDS = re.compile(r"\{\{\s*([^\W\d]\w*(?:[ \t-]+\w+)+)\s*\}\}")
 # `@media print{#main{…}}`: there, `{#` opens no comment of Jinja's.
 _STYLE = re.compile(r"<style\b[^<>]*>\s*(?:<!--)?[^<]*", re.IGNORECASE)
-_SINGLE_BRACES = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
 # `?id=7&region=eu`: no browser takes `&reg` for a sign in an address, every one does in a text.
 _BARE_PARAMETER = re.compile(rf"(?<=[^\s>])&(?=(?:{'|'.join(UNCLOSED)})[a-zA-Z0-9]*=)")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)")
@@ -52,6 +52,8 @@ class Compiled(NamedTuple):
     """Of these, the ones that a lead must have: the template guards the others."""
     braced: Mapping[str, str]
     """Of `{…}` outside of style sheets: the same, but these need not be names."""
+    asked: Mapping[str, str]
+    """Both, those of `{{ … }}` first."""
     has_markup: bool
     bare: frozenset[str]
     """The keys that leave a hole in the mail where a lead's value is empty."""
@@ -63,9 +65,20 @@ class Compiled(NamedTuple):
 
         A piece of the template itself is a plain `str`, a value or what became of one a `Markup`.
         """
-        for key, written in self.required.items():
-            if key not in values:
+        length = 0
+        for key, written in self.asked.items():
+            value = values.get(key)
+            if type(value) is str:
+                length += len(value)
+            elif key in values:
+                length += _length(value, written)
+            elif key in self.required:
                 raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
+        if length > LONGEST_VALUES:
+            raise Fault(
+                "cannot be filled for this lead: the values that it asks for are longer than "
+                f"{LONGEST_VALUES:,} characters"
+            )
         if not self.absent.keys() <= values.keys():
             values = {**self.absent, **values}
         open_budget()
@@ -77,18 +90,21 @@ class Compiled(NamedTuple):
             raise Fault(f"cannot be filled for this lead: {_first_sentence(error)}") from error
 
 
-@lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
     """What makes two spellings one name: `First Name`, `first-name`, `FIRST_NAME`, `firstName`.
 
     Empty when no placeholder can spell it.
     """
+    return _key_of(name) if len(name) <= NAME else ""
+
+
+@lru_cache(maxsize=4096)
+def _key_of(name: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     key = re.sub(r"[\W_]+", "", folded)
     return key if f"_{key}".isidentifier() and key not in _RESERVED else ""
 
 
-@lru_cache(maxsize=512)
 def compiled(source: str, *, is_text: bool = False) -> Compiled:
     """`is_text`: a subject, which no HTML is made of.
 
@@ -96,15 +112,29 @@ def compiled(source: str, *, is_text: bool = False) -> Compiled:
     """
     if len(source) > LONGEST:
         raise Fault(f"is longer than {LONGEST:,} characters")
+    made = (_few if len(source) > _LARGE else _many)(source, is_text)
+    if isinstance(made, str):
+        raise Fault(made)
+    return made
+
+
+def _compiled_or_fault(source: str, is_text: bool) -> Compiled | str:
+    """What is wrong is kept too: the next lead of the company is told without reading it again."""
     open_budget()
     try:
         return _compiled(SANDBOX.parse(_readable_for_jinja(source)), is_text=is_text)
-    except Fault:
-        raise
+    except Fault as fault:
+        return str(fault)
     except TemplateSyntaxError as error:
-        raise Fault(f"has an error in line {error.lineno}: {_first_sentence(error)}") from error
-    except Exception as error:  # what Python's own compiler says of absurd nesting varies
-        raise Fault(f"cannot be understood: {_first_sentence(error)}") from error
+        return f"has an error in line {error.lineno}: {_first_sentence(error)}"
+    except Exception as error:  # noqa: BLE001 - what Python's own compiler says of absurd nesting varies
+        return f"cannot be understood: {_first_sentence(error)}"
+
+
+_LARGE = 50_000
+_many = lru_cache(maxsize=512)(_compiled_or_fault)
+_few = lru_cache(maxsize=16)(_compiled_or_fault)
+"""For the large ones: 512 of them would take gigabytes."""
 
 
 def _readable_for_jinja(source: str) -> str:
@@ -130,9 +160,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
     tree.set_environment(sandbox)
     needed = meta.find_undeclared_variables(tree)
     braced = {
-        key: word.strip()
-        for word in _SINGLE_BRACES.findall(_STYLE.sub("", text))
-        if (key := key_of(word))
+        key: word.strip() for word in BRACED.findall(_STYLE.sub("", text)) if (key := key_of(word))
     }
     names = {key: written for key, written in names.items() if key in needed}
     required = {key: written for key, written in names.items() if key in bare.required}
@@ -141,6 +169,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
         names=names,
         required=required,
         braced=braced,
+        asked={**names, **braced, **names},
         has_markup=has_markup,
         bare=bare.shown | frozenset(braced),
         absent=dict.fromkeys(names.keys() - required.keys(), ABSENT),
@@ -154,7 +183,8 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
         written = name.name
         name.name = "loop" if written == "loop" else key_of(written)
         if not name.name:
-            raise Fault(f"has {{{{ {written} }}}}, which cannot be the name of a value")
+            shown = cut(written, NAME)
+            raise Fault(f"has {{{{ {shown} }}}}, which cannot be the name of a value")
         spellings.setdefault(name.name, written)
     return spellings
 
@@ -178,7 +208,7 @@ class _Rewriter(NodeTransformer):
         """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
         parts: list[nodes.Node] = []
         position = 0
-        for braces in _SINGLE_BRACES.finditer(node.data):
+        for braces in BRACED.finditer(node.data):
             if key := key_of(braces[1]):
                 written = nodes.Const(braces[0], lineno=node.lineno)
                 parts += [
@@ -196,7 +226,28 @@ class _Rewriter(NodeTransformer):
         return self.generic_visit(node)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
-        node.iter = _filtered(node.iter, "_items")
+        pieces = nodes.Const(sum(1 for _ in node.find_all(nodes.Node)), lineno=node.lineno)
+        node.iter = _filtered(node.iter, "_items", pieces)
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        node.expr = _paid(node.expr)
+        return self.generic_visit(node)
+
+    def visit_Operand(self, node: nodes.Operand) -> nodes.Node:  # noqa: N802
+        node.expr = _paid(node.expr)
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        node.node = _paid(node.node)
+        node.args = list(map(_paid, node.args))
+        for keyword in node.kwargs:
+            keyword.value = _paid(keyword.value)
+        return self.generic_visit(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        if isinstance(node.arg, nodes.Slice):
+            node.node = _paid(node.node)
         return self.generic_visit(node)
 
     def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
@@ -206,6 +257,19 @@ class _Rewriter(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return self.generic_visit(_filtered(parts, "join"))
+
+
+def _length(value: Any, written: str) -> int:
+    try:
+        return length_of(value)
+    except Fault as fault:
+        told = f"cannot be filled for this lead: its value for {{{{ {written} }}}} {fault}"
+        raise Fault(told) from None
+
+
+def _paid(node: Any) -> Any:
+    """Where Python works on the value itself, in one go."""
+    return _filtered(node, "_paid")
 
 
 def _filtered(node: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Filter:
@@ -222,4 +286,5 @@ def _within_bounds(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _first_sentence(error: Exception) -> str:
-    return re.split(r"\n|; |\. |\.$", str(error))[0] or type(error).__name__
+    told = str(error)[:_LONGEST_REASON]
+    return re.split(r"\n|; |\. |\.$", told)[0] or type(error).__name__

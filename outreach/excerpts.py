@@ -1,0 +1,16 @@
+"""Text of a row or an answer, short enough for a message, a log or a table."""
+
+NAME = 100
+"""Characters that are shown of a name."""
+REASON = 1_000
+"""Characters that are kept of a reason or an error."""
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and `…`: `most` characters in all."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def one_line(text: str | None, most: int = NAME) -> str:
+    """The same, with one space for each run of spaces and line breaks; empty for None."""
+    return cut(" ".join((text or "")[: 2 * most].split()), most)

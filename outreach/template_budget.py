@@ -1,0 +1,133 @@
+"""What filling one template may cost.
+
+Work is paid for before it is done, by the size of what goes in: a unit is a character that is
+copied or compared, about 10 ns. Work that costs more a character has a weight. So one call into C
+is as short as its input allows, and between two calls the budget has an end. Where the units are
+wrong, the clock is right: it is looked at now and then.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from math import isfinite
+from time import thread_time
+from typing import Any
+
+from outreach.excerpts import cut
+
+LONGEST = 1_000_000
+"""Characters of a template, of a mail's body and of any text on the way. Gmail clips at 102 KB."""
+LONGEST_VALUES = 200_000
+"""Characters, and list items, of all values together that a template asks of one lead."""
+DEEPEST = 20
+"""Levels of lists and tables in a value."""
+UNITS = 20_000_000
+"""Of one rendering, or of one compilation, which folds constants."""
+SECONDS = 1.0
+"""Of the thread's CPU: a machine that is busy, or was asleep, fails no mail."""
+
+_ITEM = 10
+"""Units of an item of a list, and of a call."""
+_LOOK = 1_000_000
+"""Units between two looks at the clock."""
+_LARGEST_BITS = 1_000
+_LONGEST_FAULT = 400
+
+
+class Fault(Exception):
+    """What is wrong with a template, as the end of a sentence that begins with "The template"."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(cut(told, _LONGEST_FAULT))
+
+
+class _Budget:
+    __slots__ = ("began", "left", "look_at")
+
+    def __init__(self) -> None:
+        self.left = UNITS
+        self.look_at = UNITS - _LOOK
+        self.began: float | None = None
+
+    def look(self) -> None:
+        """At the end, and at the clock: the first time it only begins to count."""
+        now = thread_time()
+        self.began = now if self.began is None else self.began
+        self.look_at = self.left - _LOOK
+        if self.left < 0 or now - self.began > SECONDS:
+            raise Fault("takes too long to fill: its loops or the values in them are too large")
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+
+
+def open_budget() -> None:
+    """Begin a rendering or a compilation in this thread; most mails have nothing to pay for."""
+    _budget.set(None)
+
+
+def spend(size: int, weight: int = 1) -> None:
+    """Account for a text of this size before it is made, or worked on. Raises Fault."""
+    if size > LONGEST:
+        raise Fault(f"becomes longer than {LONGEST:,} characters")
+    spend_units(size * weight)
+
+
+def spend_units(units: int) -> None:
+    budget = _budget.get()
+    if budget is None:
+        budget = _Budget()
+        _budget.set(budget)
+    budget.left -= units + _ITEM
+    if budget.left < budget.look_at:
+        budget.look()
+
+
+def size_of(value: Any) -> int:
+    """Units of a value: what it takes to copy it, or to compare it with another."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return _ITEM * len(value) + sum(map(size_of, value))
+    if isinstance(value, Mapping):
+        return 2 * _ITEM * len(value) + sum(map(size_of, (*value.keys(), *value.values())))
+    return 1
+
+
+def paid(value: Any) -> Any:
+    """The value itself, its size paid for."""
+    spend_units(len(value) if type(value) is str else size_of(value))
+    return value
+
+
+class Passes:
+    """The items of a loop; each pass is paid for when it begins."""
+
+    def __init__(self, items: list[Any] | tuple[Any, ...], pieces: int) -> None:
+        """`pieces` of syntax are worked through in each pass."""
+        self._items = items
+        self._units = _ITEM * pieces
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            spend_units(self._units)
+            yield item
+
+
+def length_of(value: Any, levels: int = DEEPEST) -> int:
+    """Characters and items of a lead's value. Raises Fault for what no mail can show."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list | Mapping):
+        if not levels:
+            raise Fault(f"holds lists in lists, more than {DEEPEST} deep")
+        parts = value if isinstance(value, list) else [*value.keys(), *value.values()]
+        return len(parts) + sum(length_of(part, levels - 1) for part in parts)
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise Fault("is no number that a mail could show")
+    elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
+        raise Fault("is no number that a mail could show")
+    return 1
