@@ -16,6 +16,10 @@ _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _QUOTES = frozenset("'\"`\u2018\u2019\u201c\u201d\u201e")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _UNWRITABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+_WITHIN = re.compile(r"(?<![^\s<>@()])[^\s<>@()]++@[^\s<>@()]+")
+"""An address in a text: it is looked for where a word begins, and there alone."""
+_LONGEST_WRITTEN = 4 * LONGEST
+"""Characters; above, NFC of what is not in order takes a time that grows with its square."""
 _INVISIBLE = (
     " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -29,7 +33,10 @@ def normalise(address: str) -> str:
     What cannot be an address comes back trimmed only, for `is_valid` to refuse. The local part
     keeps its case: only its own server may say that case does not matter.
     """
-    trimmed = unicodedata.normalize("NFC", address.strip(_INVISIBLE))
+    trimmed = address.strip(_INVISIBLE)
+    if len(trimmed) > _LONGEST_WRITTEN:
+        return trimmed
+    trimmed = unicodedata.normalize("NFC", trimmed)
     local, at, domain = trimmed.rpartition("@")
     ascii_domain = _ascii(domain)
     return f"{local}{at}{ascii_domain}" if local and ascii_domain else trimmed
@@ -75,6 +82,11 @@ def mask(address: str) -> str:
     shown = re.match(r"[\w.-]{0,80}", domain)
     host = shown.group() if shown else ""
     return f"{first}…@{host}" if host else f"{first}…"
+
+
+def masked(text: str) -> str:
+    """The text with each address in it as `mask` shows it."""
+    return _WITHIN.sub(lambda found: mask(found[0]), text)
 
 
 def _is_local(local: str) -> bool:

@@ -4,12 +4,11 @@ It decides nothing and stops nothing: what stops a run is raised elsewhere, befo
 """
 
 import json
-import re
 from contextlib import suppress
 
 import httpx
 
-from outreach.addresses import mask
+from outreach.addresses import mask, masked
 from outreach.checks import Finding
 from outreach.inspecting import Inspecting
 from outreach.wiring import current
@@ -40,7 +39,7 @@ def tell_findings(run: CampaignRun) -> None:
     )
     for finding in report.findings[:LINES]:
         run_log().warning(
-            "%s: %s (%d leads)", finding.severity, _masked(finding.what), finding.count
+            "%s: %s (%d leads)", finding.severity, masked(finding.what), finding.count
         )
     if report.findings:
         rows = json.dumps([_row(finding) for finding in report.findings])
@@ -52,14 +51,9 @@ def tell_findings(run: CampaignRun) -> None:
 def _row(finding: Finding) -> dict[str, str | int]:
     return {
         "severity": finding.severity,
-        "what": _masked(finding.what),
-        "company": _masked(finding.company),
+        "what": masked(finding.what),
+        "company": masked(finding.company),
         "leads": finding.count,
         "such as": ", ".join(map(mask, finding.examples)),
-        "what to do": _masked(finding.todo),
+        "what to do": masked(finding.todo),
     }
-
-
-def _masked(text: str) -> str:
-    """Without anybody's whole address, whatever a company or a setting is called."""
-    return re.sub(r"[^\s<>@()]+@[^\s<>@()]+", lambda found: mask(found[0]), text)

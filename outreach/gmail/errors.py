@@ -6,10 +6,10 @@ back from a post may stand for a mail that has left.
 """
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Literal
 
+from outreach.addresses import masked
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -18,9 +18,13 @@ from outreach.errors import (
     SendUnclear,
     TemporarilyUnavailable,
 )
+from outreach.excerpts import one_line
 
 Call = Literal["look", "create", "send"]
 """`send` lets the mail leave, `create` only carries it, `look` does neither."""
+
+_QUOTED = 120
+"""Characters of Google's words in a message."""
 
 QUOTA_PAUSE = 900.0
 """Seconds; Gmail's own "Retry after" can be wrong (google-api-ruby-client #20544)."""
@@ -181,5 +185,4 @@ def _entries(error: dict[str, object], key: str) -> list[dict[str, object]]:
 
 def _quoted(answer: _Answer) -> str:
     """Google's own words, short, on one line and without anybody's whole address."""
-    words = re.sub(r"([^\s<>@\"']?)[^\s<>@\"']*@([\w.-]+)", r"\1…@\2", answer.message)
-    return " ".join(words.split()).rstrip(".")[:120] or f"HTTP {answer.status}"
+    return one_line(masked(answer.message), _QUOTED).rstrip(".") or f"HTTP {answer.status}"

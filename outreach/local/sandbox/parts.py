@@ -16,8 +16,10 @@ from html import unescape
 from typing import Any
 
 from outreach.local.sandbox.envelope import HEAD_END, decoded
+from outreach.plain_text import without_comments
 
-MARKUP = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
+# Each stops where the next of its kind begins, so that the time grows with the length alone.
+MARKUP = re.compile(r"(?is)<(script|style|head)\b(?:(?!</?\1\b).)*+</\1\s*>|<[^<>]*>")
 SPACE = re.compile(r"\s+")
 SNIPPET = 200
 DEEPEST = 20
@@ -118,7 +120,7 @@ def searchable(subject: str, raw: bytes) -> str:
 
 
 def without_markup(html: str) -> str:
-    return unescape(MARKUP.sub(" ", html))
+    return unescape(MARKUP.sub(" ", without_comments(html)))
 
 
 def snippet(part: Part) -> str:
