@@ -7,14 +7,18 @@ from typing import Any
 
 import google.auth.credentials
 import requests
+import urllib3
 from pydantic import SecretStr
 
 from outreach.errors import AccountUnusable, ConfigurationError, TemporarilyUnavailable
-from outreach.gmail import errors
-from outreach.gmail.transport import single_shot
+from outreach.gmail import answers, errors
+from outreach.gmail.transport import body_of, single_shot
 from outreach.loopback import is_loopback
 from outreach.models import Credentials
 from outreach.settings import Settings
+
+MOST = 64 * 1024
+"""Octets of an answer with a token in it."""
 
 
 class TokenService:
@@ -48,14 +52,16 @@ class TokenService:
             answer = self._session.post(
                 self._settings.google_token_url,
                 data={"grant_type": grant_type, **app, **given},
-                timeout=self._settings.gmail_timeout_seconds,
+                timeout=urllib3.Timeout(total=self._settings.gmail_timeout_seconds),  # type: ignore[arg-type]
                 allow_redirects=False,
+                stream=True,
             )
-        except (requests.RequestException, OSError) as error:
+            body = body_of(answer.raw, MOST)
+        except Exception as error:  # whatever it is, no token came
             raise TemporarilyUnavailable(
                 f"Google's token service cannot be reached ({type(error).__name__})."
             ) from error
-        return _token_in(answer)
+        return _token_in(answer.status_code, body)
 
     def close(self) -> None:
         self._session.close()
@@ -139,19 +145,18 @@ class Access(google.auth.credentials.Credentials):
                 f"connect it with `outreach accounts connect {account.email}`."
             )
         answer = self._tokens.exchange(account.refresh_token)
-        self.token = answer["access_token"]
-        self.expiry = _now() + timedelta(seconds=float(answer.get("expires_in", 3600)))
-        self._granted = frozenset(str(answer.get("scope", "")).split())
+        self.token = answers.token(answer, "access_token")
+        self.expiry = _now() + timedelta(seconds=answers.lifetime(answer) or 0)
+        self._granted = answers.words(answer, "scope")
 
 
-def _token_in(answer: requests.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-        if answer.ok and isinstance(content["access_token"], str):
-            return dict(content)
-    except (ValueError, LookupError, TypeError):
-        pass
-    raise errors.of_token(answer.status_code, answer.content)
+def _token_in(status: int, body: bytes) -> dict[str, Any]:
+    """Raises what the answer means where no token is in it that can be used."""
+    answer = answers.of_json(body)
+    is_good = status == requests.codes.ok and answers.token(answer, "access_token")
+    if is_good and answers.lifetime(answer):
+        return dict(answer)
+    raise errors.of_token(status, body)
 
 
 def _now() -> datetime:

@@ -18,7 +18,9 @@ import google.auth.exceptions
 import google.auth.jwt
 from pydantic import SecretStr
 
+from outreach.addresses import is_valid, normalise
 from outreach.errors import AccountUnusable, Rejected
+from outreach.gmail import answers
 from outreach.gmail.access import TokenService, app_of
 from outreach.gmail.transport import address
 from outreach.scopes import DIRECT, DRAFTS, METADATA, MODIFY, READ, SEND, named
@@ -26,6 +28,7 @@ from outreach.settings import Settings
 
 IDENTITY = "openid email"
 """Asked for always: gmail.send alone does not even tell whose account it is."""
+_NO_TOKEN = (ValueError, TypeError, AttributeError, RecursionError)
 RESTRICTED = DRAFTS | READ | {METADATA}
 """In Google's verification of apps; gmail.send is only sensitive."""
 
@@ -124,13 +127,13 @@ def _code(query: Mapping[str, str]) -> str:
 
 
 def _granted(answer: Mapping[str, Any]) -> Granted:
-    scopes, token = frozenset(str(answer.get("scope", "")).split()), answer.get("refresh_token")
+    scopes, token = answers.words(answer, "scope"), answers.token(answer, "refresh_token")
     if not scopes & DIRECT:
         raise AccountUnusable(
             "The permission to send mail was not ticked on Google's page, and nothing is stored; "
             "connect again and tick it."
         )
-    if not isinstance(token, str) or not token:
+    if token is None:
         raise Rejected(
             "Google gave no refresh token; remove this app at "
             "https://myaccount.google.com/connections, then connect again."
@@ -142,6 +145,9 @@ def _owner(answer: Mapping[str, Any]) -> str:
     """Whose account it is. The id token came straight from Google, so no signature proves more."""
     try:
         claims = google.auth.jwt.decode(answer["id_token"], verify=False)  # type: ignore[no-untyped-call]
-        return str(claims["email"])
-    except (google.auth.exceptions.GoogleAuthError, LookupError, ValueError, TypeError):
-        raise Rejected("Google did not tell whose account it is; connect again.") from None
+    except (google.auth.exceptions.GoogleAuthError, LookupError, *_NO_TOKEN):
+        claims = {}
+    owner = answers.text(claims, "email")
+    if owner is None or not is_valid(normalise(owner)):
+        raise Rejected("Google did not tell whose account it is; connect again.")
+    return owner

@@ -5,7 +5,6 @@ itself words (or a status that is a refusal whoever words it) counts as certain;
 back from a post may stand for a mail that has left.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +18,7 @@ from outreach.errors import (
     TemporarilyUnavailable,
 )
 from outreach.excerpts import one_line
+from outreach.gmail import answers
 
 Call = Literal["look", "create", "send"]
 """`send` lets the mail leave, `create` only carries it, `look` does neither."""
@@ -158,11 +158,13 @@ def _unforeseen(answer: _Answer, call: Call) -> Exception:
 
 
 def _read(status: int, body: bytes) -> _Answer:
-    try:
-        error = json.loads(body)["error"]
-        return _in_oauth(status, error) if isinstance(error, str) else _in_api(status, error)
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return _Answer(status, worded=False, reasons=frozenset(), message="")
+    answer = answers.of_json(body)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, str):
+        return _in_oauth(status, error)
+    if isinstance(error, dict):
+        return _in_api(status, error)
+    return _Answer(status, worded=False, reasons=frozenset(), message="")
 
 
 def _in_oauth(status: int, error: str) -> _Answer:
@@ -171,16 +173,11 @@ def _in_oauth(status: int, error: str) -> _Answer:
 
 def _in_api(status: int, error: dict[str, object]) -> _Answer:
     """Reasons stand in `errors`, in `details` and, as the last resort, in `status`."""
-    entries = [*_entries(error, "errors"), *_entries(error, "details")]
+    entries = [*answers.tables(error, "errors"), *answers.tables(error, "details")]
     reasons = {str(entry.get("reason")) for entry in entries} | {str(error.get("status"))}
     return _Answer(
         status, worded=True, reasons=frozenset(reasons), message=str(error.get("message", ""))
     )
-
-
-def _entries(error: dict[str, object], key: str) -> list[dict[str, object]]:
-    found = error.get(key)
-    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
 
 
 def _quoted(answer: _Answer) -> str:

@@ -16,7 +16,7 @@ from outreach.errors import (
     RecipientRefused,
     TemporarilyUnavailable,
 )
-from outreach.gmail import errors
+from outreach.gmail import answers, errors
 from outreach.gmail.access import Access, TokenService
 from outreach.gmail.transport import Connections, Http, address, api, never_connected
 from outreach.mailer import OurDraft, Prepared
@@ -26,6 +26,8 @@ from outreach.scopes import DRAFTS, METADATA, READ, Delivery, choose_delivery
 from outreach.settings import Settings
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
+MOST_PAGES = 200
+"""Of drafts: 100,000. An answer that always names a next page has an end."""
 TOKEN_MARGIN = 300.0
 """Seconds that a token has left after `prepare`: it is not renewed between record and post."""
 
@@ -59,7 +61,7 @@ class Gmail:
             return Prepared(account_id, search_token, raw=mail)
         request = _uploading(self._api.drafts.create, mail)
         draft = self._execute(account_id, request, "create")
-        thread_id = _thread_id(draft.get("message"))
+        thread_id = _thread_id(answers.table(draft, "message"))
         return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
 
     def commit(self, prepared: Prepared) -> Sent:
@@ -120,10 +122,13 @@ class Gmail:
         if not self.scopes(account_id) & DRAFTS:
             return
         request = self._api.drafts.list(userId="me", maxResults=500)
-        while request is not None:
+        for _ in range(MOST_PAGES):
             page = self._execute(account_id, request, "look")
-            for entry in page.get("drafts", []):
-                yield from self._if_ours(account_id, entry["id"])
+            for entry in answers.tables(page, "drafts"):
+                if draft_id := answers.text(entry, "id"):
+                    yield from self._if_ours(account_id, draft_id)
+            if not answers.text(page, "nextPageToken"):
+                return
             request = self._api.drafts.list_next(request, page)
 
     def close(self) -> None:
@@ -154,7 +159,7 @@ class Gmail:
             raise refused from None
         except Exception as error:
             raise _lost(error, call) from error
-        if call != "look" and not (isinstance(answer, dict) and isinstance(answer.get("id"), str)):
+        if call != "look" and not answers.text(answer, "id"):
             raise errors.of_lost_answer(call, "it was cut off")
         return answer if isinstance(answer, dict) else {}
 
@@ -183,7 +188,8 @@ class Gmail:
             thread = self._execute(attempt.account_id, request, "look")
         except errors.NotThere:
             return None
-        sent = [m for m in thread.get("messages", []) if "SENT" in m.get("labelIds", [])]
+        messages = answers.tables(thread, "messages")
+        sent = [m for m in messages if "SENT" in answers.words(m, "labelIds")]
         ours = [m for m in sent if _search_token(m) == attempt.search_token]
         return _was_sent(ours or sent)
 
@@ -192,20 +198,19 @@ class Gmail:
         request = self._api.messages.list(
             userId="me", q=f"in:sent {attempt.search_token}", includeSpamTrash=True
         )
-        found = self._execute(attempt.account_id, request, "look").get("messages", [])
-        return _was_sent(found[::-1])
+        found = self._execute(attempt.account_id, request, "look")
+        return _was_sent(answers.tables(found, "messages")[::-1])
 
     def _if_ours(self, account_id: UUID, draft_id: str) -> Iterator[OurDraft]:
         request = self._api.drafts.get(userId="me", id=draft_id, format="metadata")
         dates: list[str] = []
-        request.add_response_callback(lambda response: dates.append(response["date"]))
+        request.add_response_callback(lambda response: dates.append(response.get("date", "")))
         try:
-            message = self._execute(account_id, request, "look").get("message", {})
+            message = answers.table(self._execute(account_id, request, "look"), "message")
         except errors.NotThere:
             return
-        if token := _search_token(message):
-            now = parsedate_to_datetime(dates[0]).timestamp()  # Google's clock, as the draft's is
-            age = now - int(message["internalDate"]) / 1000
+        token, age = _search_token(message), _age(message, dates)
+        if token and age is not None:
             yield OurDraft(draft_id, max(age, 0.0), token)  # `Date` has whole seconds
 
 
@@ -243,16 +248,24 @@ def _lost(error: Exception, call: errors.Call) -> Exception:
 
 
 def _was_sent(messages: list[dict[str, Any]]) -> WasSent | None:
-    if not messages:
-        return None
-    return WasSent(message_id=messages[0]["id"], thread_id=_thread_id(messages[0]))
+    found = ((answers.text(one, "id"), _thread_id(one)) for one in messages)
+    return next((WasSent(message_id=one, thread_id=thread) for one, thread in found if one), None)
 
 
-def _thread_id(message: dict[str, Any] | None) -> str | None:
-    return (message or {}).get("threadId")
+def _thread_id(message: dict[str, Any]) -> str | None:
+    return answers.text(message, "threadId")
 
 
 def _search_token(message: dict[str, Any]) -> str | None:
-    headers = message.get("payload", {}).get("headers", [])
-    values = (h["value"] for h in headers if h["name"].lower() == TOKEN_HEADER.lower())
-    return next(values, None)
+    headers = answers.tables(answers.table(message, "payload"), "headers")
+    ours = (h for h in headers if str(h.get("name")).lower() == TOKEN_HEADER.lower())
+    return next((answers.text(header, "value") for header in ours), None)
+
+
+def _age(message: dict[str, Any], dates: list[str]) -> float | None:
+    """Seconds, by Google's clock, as the draft's date is; None where nobody can tell."""
+    try:
+        now = parsedate_to_datetime(dates[0]).timestamp()
+        return now - int(message["internalDate"]) / 1000
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return None

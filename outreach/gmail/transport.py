@@ -5,7 +5,10 @@ connection without an answer, and a mail goes out twice. Here nothing below us r
 but for a 401, which is a refusal.
 """
 
+import http.client
+import io
 import json
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ import urllib3
 from google.auth.credentials import Credentials
 from googleapiclient import discovery, discovery_cache
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from outreach.errors import ConfigurationError, TemporarilyUnavailable
@@ -27,6 +30,9 @@ from outreach.loopback import is_loopback
 from outreach.mime import Mail
 
 S = TypeVar("S", bound=requests.Session)
+
+MOST = 8 * 1024 * 1024
+"""Octets of an answer; a page of five hundred drafts has 50,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,54 @@ def api(url: str) -> Api:
     return Api(drafts=users.drafts(), messages=users.messages(), threads=users.threads())
 
 
-class _Https(HTTPSConnection):
+class _Until(io.RawIOBase):
+    """What comes from a connection until a moment, however slowly it comes.
+
+    A socket's own time-out begins anew with each byte.
+    """
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._latest = time.monotonic() + (connection.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        _let_wait(self._connection, self._latest)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """Its head and its body are there in time, or it is none."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Until(self.fp.detach(), sock))
+
+
+class _Timed(HTTPConnection):
+    """One time-out for a request as a whole, however often a piece of it gets on."""
+
+    response_class = _Answer
+    _latest = 0.0
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._latest = time.monotonic() + float(self.timeout or 0)
+        super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        if self.sock is not None and self._latest:
+            _let_wait(self.sock, self._latest)
+        super().send(data)
+
+
+class _Https(_Timed, HTTPSConnection):
     """Tells a fault while connecting, TLS included, from one after it.
 
     urllib3 reports a handshake that takes too long as a read time-out, and any fault of TLS alike.
@@ -66,6 +119,17 @@ class _Https(HTTPSConnection):
         except Exception as error:
             cause = f"{type(error).__name__}: {error}"
             raise urllib3.exceptions.NewConnectionError(self, cause) from error
+
+
+def _let_wait(connection: socket.socket, latest: float) -> None:
+    left = latest - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    connection.settimeout(left)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Timed
 
 
 class _HttpsPool(HTTPSConnectionPool):
@@ -107,7 +171,7 @@ class _Once(HTTPAdapter):
         return pool, "" if in_full else f"{parts.scheme}://{parts.netloc}"
 
 
-_POOLS = {"http": HTTPConnectionPool, "https": _HttpsPool}
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
 def single_shot(session: S, url: str, senders: int) -> S:
@@ -138,6 +202,20 @@ def address(url: str, setting: str) -> str:
     return url
 
 
+def body_of(answer: urllib3.BaseHTTPResponse, most: int = MOST) -> bytes:
+    """What it holds, unpacked. Raises urllib3's errors, and ResponseTooLarge before all is read."""
+    body = answer.read(most + 1)
+    if len(body) > most:
+        answer.close()
+        raise ResponseTooLarge
+    answer.release_conn()
+    return body
+
+
+class ResponseTooLarge(Exception):
+    """Nothing that Google answers is so large."""
+
+
 def never_connected(error: BaseException) -> bool:
     """Whether it is certain that not one byte of the request has left."""
     return isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ProxyError)
@@ -152,6 +230,7 @@ class Connections:
 
     def __init__(self, url: str, timeout: float, senders: int) -> None:
         self.timeout = timeout
+        self._in_all = urllib3.Timeout(total=timeout)
         self._session = single_shot(requests.Session(), url, senders)
         adapter: Any = self._session.get_adapter(url)
         self._pool: HTTPConnectionPool
@@ -160,13 +239,14 @@ class Connections:
     def send(
         self, method: str, uri: str, body: Mail | bytes | None, headers: Mapping[str, str]
     ) -> urllib3.BaseHTTPResponse:
-        """Raises urllib3's errors as they are."""
+        """The answer, its body still to be read. Raises urllib3's errors as they are."""
         return self._pool.urlopen(
             method,
             uri.removeprefix(self._origin),
             body=body,
             headers=headers,
-            timeout=self.timeout,
+            timeout=self._in_all,
+            preload_content=False,
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -194,10 +274,11 @@ class Http:
         latest = time.monotonic() + self._connections.timeout
         answer = self._send(uri, method, body, headers or {}, latest)
         if answer.status == requests.codes.unauthorized:
+            body_of(answer)
             self._credentials.refresh(None)  # type: ignore[no-untyped-call]
             answer = self._send(uri, method, body, headers or {}, latest)
         response = httplib2.Response({**answer.headers, "status": str(answer.status)})
-        return response, answer.data
+        return response, body_of(answer)
 
     def _send(
         self,
