@@ -1,7 +1,8 @@
 """Look at a campaign before it starts: the database, Google, the attachment. Changes nothing."""
 
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -55,11 +56,14 @@ class Inspecting:
         *,
         cooldown_days: int = COOLDOWN_DAYS,
         most: int | None = None,
+        until: float | None = None,
         news: News = lambda _: None,
     ) -> Report:
         """All pending leads, or the first `most` of them; `news` tells how far it is.
 
-        Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
+        After `until`, on the monotonic clock, no other lead is looked at, and no account's answer
+        is waited for. Raises CampaignNotFound,
+        SchemaMismatch and StoreUnavailable.
         """
         difference = self._store.compare_schema()
         facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
@@ -69,9 +73,9 @@ class Inspecting:
             tally.add(problem, count=leads)
         for problem in checks.of_attachment(self._attachment(facts), here=self._here):
             tally.add(problem, count=facts.leads.pending)
-        able = self._accounts(facts, tally)
+        able = self._accounts(facts, tally, until)
         mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
-        looked_at = _leads(islice(mails, most), tally, news)
+        looked_at = _leads(islice(mails, most), tally, news, until)
         return self._report(facts, able, tally, looked_at, now)
 
     def _attachment(self, facts: CampaignFacts) -> Attachment | AttachmentMissing | None:
@@ -80,11 +84,17 @@ class Inspecting:
         except AttachmentMissing as error:
             return error
 
-    def _accounts(self, facts: CampaignFacts, tally: Tally) -> list[CampaignAccount]:
+    def _accounts(
+        self, facts: CampaignFacts, tally: Tally, until: float | None
+    ) -> list[CampaignAccount]:
         """Those that can send, as far as one can tell."""
         limit = self._settings.account_daily_limit
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
-            stand = list(side_by_side.map(self._standing, facts.accounts))
+        side_by_side = ThreadPoolExecutor(SIDE_BY_SIDE)
+        asked = [side_by_side.submit(self._standing, account) for account in facts.accounts]
+        try:
+            stand = [_in_time(answer, until) for answer in asked]
+        finally:
+            side_by_side.shutdown(wait=False, cancel_futures=True)
         able = []
         for account, found in zip(facts.accounts, stand, strict=True):
             problems = list(checks.of_account(account, found, limit, here=self._here))
@@ -132,11 +142,21 @@ class Inspecting:
         )
 
 
-def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News) -> int:
-    """How many there were."""
+def _in_time(answer: Future[Standing | Exception], until: float | None) -> Standing | Exception:
+    try:
+        return answer.result(None if until is None else max(0, until - time.monotonic()))
+    except TimeoutError:
+        return TemporarilyUnavailable("Google has not answered in time.")
+
+
+def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float | None) -> int:
+    """How many were looked at."""
     seen: set[str] = set()
     fallbacks, looked_at = Fallbacks(), 0
-    for looked_at, planned in enumerate(mails, start=1):
+    for planned in mails:
+        if until is not None and time.monotonic() >= until:
+            break
+        looked_at += 1
         address = lead_checks.same_address(planned)
         for problem in lead_checks.problems(planned):
             tally.add(problem, *filter(None, [planned.lead.email]))

@@ -204,7 +204,9 @@ def address(url: str, setting: str) -> str:
 
 def body_of(answer: urllib3.BaseHTTPResponse, most: int = MOST) -> bytes:
     """What it holds, unpacked. Raises urllib3's errors, and ResponseTooLarge before all is read."""
-    body = answer.read(most + 1)
+    length = answer.length_remaining
+    is_small = length is not None and length <= most and "content-encoding" not in answer.headers
+    body = answer.read() if is_small else answer.read(most + 1)
     if len(body) > most:
         answer.close()
         raise ResponseTooLarge

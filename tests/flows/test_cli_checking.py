@@ -17,6 +17,7 @@ from prefect.client.orchestration import get_client
 
 from flows.send_campaign import send_campaign
 from outreach import wiring
+from outreach.inspecting import Inspecting
 from outreach.settings import Settings
 from outreach.store import Store
 from tests.flows.conftest import PDF
@@ -412,6 +413,36 @@ def test_the_flow_tells_its_findings_and_goes_on(
         ("warning", "", "s…@acme.example"),
         ("warning", "b…@acme.example", "z…@acme.example"),
     }
+
+
+def test_the_flow_waits_for_no_check_that_takes_long(
+    prefect_api: str,  # noqa: ARG001
+    campaign: UUID,
+    settings: Settings,
+    db: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long the database takes, or a template: the log says that nothing was looked at."""
+    db.execute("update campaigns set status = 'running'")
+    monkeypatch.setattr("tasks.checks.SECONDS", 0.0)
+
+    with wiring.using(settings):
+        state = send_campaign(campaign, return_state=True)
+
+    assert state.message == "2/2 sent"
+
+
+def test_a_check_that_has_to_end_says_what_it_has_not_looked_at(
+    campaign: UUID, settings: Settings
+) -> None:
+    """The moment is over before it begins: no lead, and no account's answer."""
+    with wiring.using(settings) as parts:
+        report = Inspecting(parts.store, parts.mailer, parts.settings).inspect(campaign, until=0.0)
+
+    assert (report.pending, report.looked_at) == (2, 0)
+    assert [one.what for one in report.findings] == [
+        "Whether it can send was not found out: Google has not answered in time"
+    ]
 
 
 # --- preview as files -------------------------------------------------------------------------------
