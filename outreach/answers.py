@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from outreach.models import Claim, LeadCounts, Model
+from outreach.models import Called, Claim, LeadCounts, Model, Pace, Told
 from outreach.schema import State
 
 
@@ -21,7 +21,7 @@ class Begun(Model):
 
     answer: Literal["begun", "wait", "paused", "already_running", "already_ended", "failed"]
     """`failed`: asking found the third owner in a row dead, which ended the campaign in error."""
-    name: str = ""
+    name: Called = ""
     status: str = ""
     wait_seconds: float = 0
 
@@ -29,10 +29,10 @@ class Begun(Model):
 class Checked(Model):
     """All that can stop a campaign before its first mail."""
 
-    name: str
+    name: Called
     attachment: str | None
     accounts: int
-    pace_seconds: list[float | None] | None
+    pace_seconds: list[Pace | None] | None
     leads: LeadCounts
     misassigned: int
     opens: bool
@@ -56,7 +56,7 @@ class Due(Model):
 
     answer: Literal["due", "given_up"]
     id: UUID
-    name: str | None
+    name: Called | None
     key: str = ""
     """Makes Prefect create one run for it and no more."""
     dead_run: UUID | None = None
@@ -82,10 +82,10 @@ class Finished(Model):
 
     answer: Literal["ended", "deferred", "paused", "superseded"]
     status: str
-    error: str | None = None
+    error: Told | None = None
     leads: LeadCounts
     resume_seconds: float | None = None
-    waiting_for: str | None = None
+    waiting_for: Told | None = None
 
     @property
     def result(self) -> dict[str, bool | int]:
@@ -152,7 +152,7 @@ class Imported(Model):
 
 
 class Reason(Model):
-    reason: str
+    reason: Told
     leads: int
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from outreach.models import Account, Company, Lead, LeadCounts, Model, Sender
+from outreach.models import Account, Called, Company, Lead, LeadCounts, Model, Sender
 
 COOLDOWN_DAYS = 30
 """Whom another campaign mailed more recently is told of, unless somebody asks for other days."""
@@ -21,7 +21,7 @@ class CampaignAccount(Account):
 
 class CampaignFacts(Model):
     id: UUID
-    name: str
+    name: Called
     status: str
     paused: bool
     wait_seconds: float

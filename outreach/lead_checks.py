@@ -84,6 +84,10 @@ def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
     elif planned.lead.name and len(planned.lead.name) > LONGEST_TEXT:
         told = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
         yield Problem("error", "name", told, "shorten it")
+    if planned.lead.unreadable:
+        told = f"The lead's custom fields {planned.lead.unreadable}"
+        yield Problem("error", "fields", told, "correct them")
+        return
     company = called(planned.company)
     found = [*_of_subject(planned), *_of_template(planned)]
     for problem in dict.fromkeys(found):

@@ -5,12 +5,23 @@ never compared with it.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from math import isfinite
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, computed_field
 
-from outreach.excerpts import one_line
+from outreach.excerpts import REASON, cut, one_line
+
+LONGEST_NAME = 200
+SLOWEST = 86_400.0
+
+Called = Annotated[str, AfterValidator(lambda name: one_line(name, LONGEST_NAME))]
+"""A name, for people: whoever wrote it into its row, it is short and on one line."""
+Told = Annotated[str, AfterValidator(lambda text: cut(text, REASON))]
+"""A reason or an error: whoever wrote it, it is short."""
+Pace = Annotated[float, AfterValidator(lambda s: s if isfinite(s) and s < SLOWEST else SLOWEST)]
+"""Seconds between two mails of an account, as the database takes them: at most a day."""
 
 
 class Model(BaseModel):
@@ -36,6 +47,8 @@ class Lead(Model):
     name: str | None = None
     role: str | None = None
     custom_fields: dict[str, Any] = Field(default_factory=dict)
+    unreadable: str | None = None
+    """Why the custom fields were not handed out: the lead cannot be mailed."""
 
 
 class Company(Model):
@@ -198,10 +211,10 @@ class Account(Model):
     sender_name: str | None = None
     reply_to: str | None = None
     status: str
-    status_reason: str | None = None
+    status_reason: Told | None = None
     paused_seconds: float | None = None
     """How long the account still rests after a quota answer; None when it does not."""
-    pace_seconds: float | None = None
+    pace_seconds: Pace | None = None
     """None: SEND_PACE_SECONDS."""
     daily_limit: int | None = None
     """None: ACCOUNT_DAILY_LIMIT."""
@@ -236,9 +249,9 @@ class CampaignStatus(Model):
     """The shape of `outreach campaigns status --json`: a contract with scripts."""
 
     id: UUID
-    name: str
+    name: Called
     status: str
-    error: str | None = None
+    error: Told | None = None
     resume_at: datetime | None = None
     leads: LeadCounts
     flow_run_ids: list[str] = Field(default_factory=list)
@@ -248,7 +261,7 @@ class CampaignStatus(Model):
     finished_at: datetime | None = None
     paused_at: datetime | None = None
     """A paused campaign keeps the status that the web app knows."""
-    waiting_for: str | None = None
+    waiting_for: Told | None = None
     accounts: list[str] = Field(default_factory=list)
     """The addresses that send it."""
 
@@ -283,7 +296,7 @@ class CampaignLead(Model):
     sent_at: datetime | None
     thread_id: str | None
     message_id: str | None
-    error: str | None
+    error: Told | None
     """Why it is failed now."""
     failed_at: datetime | None = None
     """When it failed last, also where it was tried again since."""

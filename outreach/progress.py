@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outreach.errors import Rejected
 from outreach.estimate import Load, seconds_to_send, window_of
-from outreach.models import LeadCounts, Model
+from outreach.models import Called, LeadCounts, Model, Pace, Told
 
 MINUTE = 60.0
 
@@ -39,14 +39,14 @@ class AccountProgress(Model):
     """None: leads that no account is to send."""
     leads: LeadCounts
     status: str
-    status_reason: str | None = None
+    status_reason: Told | None = None
     connected: bool
     """Whether a refresh token is stored."""
     assigned: bool
     """Whether it is one of the campaign's accounts."""
     paused_seconds: float | None = None
     """How long it still rests for Gmail's quota."""
-    pace_seconds: float
+    pace_seconds: Pace
     sent_today: int
     daily_limit: int
     limit_seconds: float | None = None
@@ -60,11 +60,11 @@ class Progress(Model):
     """The answer of campaign_progress."""
 
     id: UUID
-    name: str
+    name: Called
     status: str
-    error: str | None = None
+    error: Told | None = None
     paused: bool
-    waiting_for: str | None = None
+    waiting_for: Told | None = None
     owned: bool
     """Whether a live run has it."""
     silent_seconds: float | None = None

@@ -246,6 +246,11 @@ def _named(company: Company) -> str:
 
 def _values(company: Company, lead: Lead) -> dict[str, Any]:
     """By key; the names that every lead has win over custom fields of the same name."""
+    if lead.unreadable:
+        raise TemplateNotReady(
+            f"The lead's custom fields {lead.unreadable}; "
+            "correct them, then run `outreach campaigns retry-failed`."
+        )
     known = {
         "name": lead.name,
         "email": lead.email,

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     """A path or an https address; its name is what recipients see. A campaign may name its own, or
     none."""
 
-    send_pace_seconds: float = Field(default=2.0, ge=0)
+    send_pace_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     """Seconds between two mails of an account; an account may have its own."""
     account_daily_limit: int = Field(default=500, ge=1)
     """Mails of an account in any 24 hours; an account may have its own."""

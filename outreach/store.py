@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from outreach import schema
+from outreach import given, schema
 from outreach.answers import (
     AccountSummary,
     Attempted,
@@ -29,6 +29,7 @@ from outreach.answers import (
     Reason,
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
+from outreach.excerpts import REASON, cut
 from outreach.facts import CampaignFacts, PlannedMail
 from outreach.models import (
     CampaignLead,
@@ -115,11 +116,11 @@ class Store:
 
     def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
         """Whether that ended the campaign in error: only what the run owns."""
-        return bool(self._call("fail_run", campaign=campaign, run=run, reason=reason))
+        return bool(self._call("fail_run", campaign=campaign, run=run, reason=cut(reason, REASON)))
 
     def crash_run(self, campaign: UUID, run: UUID, cause: str) -> bool:
         """Whether that ended the campaign in error: it was the third time without progress."""
-        rows = self._call("crash_run", campaign=campaign, run=run, cause=cause)
+        rows = self._call("crash_run", campaign=campaign, run=run, cause=cut(cause, REASON))
         return any(row["answer"] == "failed" for row in rows)
 
     def cancel_run(self, campaign: UUID, run: UUID) -> None:
@@ -213,13 +214,13 @@ class Store:
             became=became,
             message=message_id,
             thread=thread_id,
-            why=why,
+            why=None if why is None else cut(why, REASON),
             again_after=again_after,
         )
         return str(answer["answer"])
 
     def fail_lead(self, claim: Claim, why: str) -> None:
-        self._call("fail_lead", lead=claim.id, claim=claim.token, why=why)
+        self._call("fail_lead", lead=claim.id, claim=claim.token, why=cut(why, REASON))
 
     def defer_lead(
         self, attempt: UUID, claim: Claim, run: UUID, why: str, again_after: float | None
@@ -231,7 +232,7 @@ class Store:
             claim=claim.token,
             run=run,
             mail_address=claim.lead.email,
-            why=why,
+            why=cut(why, REASON),
             again_after=again_after,
         )
 
@@ -263,9 +264,9 @@ class Store:
             account=account,
             address=email,
             token=refresh_token,
-            display_name=sender_name,
+            display_name=given.sender_name(sender_name),
             answer_to=reply_to,
-            pace=pace_seconds,
+            pace=given.pace(pace_seconds),
             per_day=daily_limit,
             owner=owner,
         )
@@ -297,7 +298,7 @@ class Store:
         return Credentials.model_validate(rows[0])
 
     def mark_account_unusable(self, account: UUID, reason: str) -> None:
-        self._call("mark_account_unusable", account=account, reason=reason)
+        self._call("mark_account_unusable", account=account, reason=cut(reason, REASON))
 
     def pause_account(self, account: UUID, seconds: float, *, whole_project: bool = False) -> float:
         """Rest it, longer each time in a row; how long from now on."""
@@ -349,7 +350,7 @@ class Store:
         answer = self._one(
             "create_campaign",
             campaign=campaign,
-            campaign_name=name,
+            campaign_name=given.campaign_name(name),
             account_addresses=accounts,
             lead_tag=tag,
             company_names=companies,

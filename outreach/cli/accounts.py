@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import typer
 
+from outreach import given
 from outreach.addresses import is_valid, normalise
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
 from outreach.errors import Rejected
-from outreach.headers import breaks_a_header
 from outreach.models import Account, ListedAccount
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
@@ -46,11 +46,11 @@ def add(
 
     `outreach accounts connect` does that and asks Google for the refresh token.
     """
-    given = details(sender_name, reply_to, pace, daily_limit)
+    changes = details(sender_name, reply_to, pace, daily_limit)
     address = address_of(email)
     token = _read_token() if refresh_token_stdin else None
     with opened_store() as store:
-        account = store.save_account(uuid4(), address, refresh_token=token, owner=owner, **given)
+        account = store.save_account(uuid4(), address, refresh_token=token, owner=owner, **changes)
         connected = any(one.id == account and one.connected for one in store.list_accounts())
     if as_json:
         show_json({"id": str(account), "email": address, "connected": connected})
@@ -95,9 +95,9 @@ def details(
 ) -> dict[str, Any]:
     """What of an account may be given, as the Store takes it. Raises Rejected."""
     return {
-        "sender_name": _header_text(sender_name),
+        "sender_name": given.sender_name(sender_name),
         "reply_to": address_of(reply_to) if reply_to else reply_to,
-        "pace_seconds": pace,
+        "pace_seconds": given.pace(pace),
         "daily_limit": daily_limit,
     }
 
@@ -108,12 +108,6 @@ def address_of(text: str) -> str:
     if not is_valid(address):
         raise Rejected(f"{text!r} is not a mail address; write one like ada@example.com.")
     return address
-
-
-def _header_text(text: str | None) -> str | None:
-    if text is not None and breaks_a_header(text):
-        raise Rejected("The sender's name may not hold a line break or control character.")
-    return text.strip() if text else text
 
 
 def _read_token() -> str:

@@ -10,7 +10,7 @@ from outreach import window as windows
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, cell, note, say, show_json
 from outreach.errors import Rejected
-from outreach.headers import breaks_a_header
+from outreach.given import campaign_name
 
 if TYPE_CHECKING:
     from outreach.answers import Created
@@ -62,7 +62,7 @@ def create(
         **(_window(window) if window else {}),
     }
     with opened_store() as store:
-        created = store.create_campaign(uuid4(), _name(name), account, **given)
+        created = store.create_campaign(uuid4(), campaign_name(name), account, **given)
     if as_json:
         show_json(created)
     else:
@@ -73,12 +73,6 @@ def create(
                 "--no-subject-variables sends them as they stand."
             )
         _tell_skipped(created)
-
-
-def _name(text: str) -> str:
-    if not text.strip() or breaks_a_header(text):
-        raise Rejected("A campaign needs a name of one line; give it with --name.")
-    return text.strip()
 
 
 def _moment(text: str) -> datetime:

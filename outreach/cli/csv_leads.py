@@ -14,6 +14,7 @@ from outreach.cli.column_names import FIRST_NAME, KNOWN, LAST_NAME
 from outreach.cli.columns import Columns, asked_for, columns_of, has_address
 from outreach.cli.csv_header import Header, find_header
 from outreach.errors import Rejected
+from outreach.models import LONGEST_NAME
 
 Row = dict[str, Any]
 
@@ -80,7 +81,7 @@ def read_leads(
     reader, seen = _Reader(sheet.columns, clear), dict[str, int]()
     for line, cells in sheet.rows(skipped):
         lead = reader.lead(cells)
-        reason = _wrong(lead["email"], cells, sheet.header.names)
+        reason = _wrong(lead["email"], cells, sheet.header.names) or _too_long(lead)
         if not reason and (first := seen.setdefault(lead["email"].lower(), line)) != line:
             reason = f"the address is already on line {first}"
         if reason:
@@ -184,6 +185,11 @@ def _wrong(email: str, cells: list[str], names: list[str]) -> str:
     if [" ".join(cell.split()) for cell in cells[: len(names)]] == names:
         return "it repeats the header"
     return "this is not a mail address"
+
+
+def _too_long(lead: Row) -> str:
+    long = [name for name in (*ONE_LINE, "domain") if len(lead.get(name, "")) > LONGEST_NAME]
+    return f"its {long[0]} has more than {LONGEST_NAME} characters" if long else ""
 
 
 def _rows(
