@@ -284,7 +284,7 @@ class LeadFailure(Model):
 
     failed_at: datetime | None
     """None: nobody noted when; it was another sender's."""
-    reason: str
+    reason: Told
 
 
 class CampaignLead(Model):

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 from uuid import UUID
 
 import typer
@@ -282,6 +282,8 @@ def shape(kind: Any) -> str:
     arguments = get_args(kind)
     if get_origin(kind) is list:
         return shape(list(arguments))
+    if get_origin(kind) is Annotated:
+        return shape(arguments[0])
     if get_origin(kind) is Literal:
         return " or ".join(f'"{one}"' for one in arguments)
     return " or ".join("null" if one is NoneType else shape(one) for one in arguments)

@@ -465,7 +465,7 @@ as $$
     'opened_at', cl.opened_at,
     'thread_id', cl.thread_id,
     'message_id', cl.message_id,
-    'error', cl.error,
+    'error', left(cl.error, 1001),
     'failed_at', past.failed_at,
     'failures', coalesce(past.failures, '[]'))
   from (
@@ -498,10 +498,10 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.jsonb_build_object('reason', coalesce(cl.error, 'no reason recorded'), 'leads', count(*))
+  select pg_catalog.jsonb_build_object('reason', coalesce(left(cl.error, 1001), 'no reason recorded'), 'leads', count(*))
   from public.campaign_leads cl
   where cl.campaign_id = failure_reasons.campaign and cl.status = 'failed'
-  group by coalesce(cl.error, 'no reason recorded')
-  order by count(*) desc, coalesce(cl.error, 'no reason recorded')
+  group by coalesce(left(cl.error, 1001), 'no reason recorded')
+  order by count(*) desc, coalesce(left(cl.error, 1001), 'no reason recorded')
   limit failure_reasons.most;
 $$;

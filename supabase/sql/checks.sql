@@ -96,12 +96,13 @@ as $$
     'sender', case when a.id is not null then pg_catalog.jsonb_build_object(
       'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to) end,
     'lead', pg_catalog.jsonb_build_object(
-      'email', page.email, 'name', page.name, 'role', page.role, 'custom_fields', page.custom_fields),
+      'email', left(page.email, 1000), 'name', left(page.name, 200001), 'role', left(page.role, 200001),
+      'custom_fields', case when u.why is null then page.custom_fields else '{}' end, 'unreadable', u.why),
     'company_id', page.company_id,
     'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
-      'name', co.name, 'domain', co.domain,
-      'email_subject', coalesce(nullif(page.email_subject, ''), co.email_subject),
-      'email_template', coalesce(nullif(page.email_template, ''), co.email_template)) end,
+      'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+      'email_subject', left(coalesce(nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'mailed_here', page.email <> '' and (
@@ -171,6 +172,7 @@ as $$
     ) chosen
     window company as (partition by chosen.company_id order by chosen.id)
   ) page
+  left join lateral public.unreadable_leads(array[page.lead_id]) u on true
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
   order by page.id;

@@ -207,6 +207,11 @@ begin
   end if;
 
   -- All that the mail of a claimed lead needs; no token of its account.
+  with unreadable as materialized (
+    select x.* from public.unreadable_leads(array(
+      select cl.lead_id from public.campaign_leads cl
+      where cl.campaign_id = campaign and cl.claim_token = batch)) x
+  )
   select
     pg_catalog.jsonb_agg(
       pg_catalog.jsonb_build_object(
@@ -216,16 +221,17 @@ begin
         'sender', pg_catalog.jsonb_build_object(
           'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
         'lead', pg_catalog.jsonb_build_object(
-          'email', btrim(l.email), 'name', l.name, 'role', l.role,
+          -- One character more than a template is given: enough to be refused.
+          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
           'custom_fields', case
             when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
             else '{}'
           end),
         -- With the lead's own text in place of the company's, where it has one.
         'company', pg_catalog.jsonb_build_object(
-          'name', co.name, 'domain', co.domain,
-          'email_subject', coalesce(nullif(l.email_subject, ''), co.email_subject),
-          'email_template', coalesce(nullif(l.email_template, ''), co.email_template)),
+          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
         'subject_variables', c.subject_variables,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
@@ -245,12 +251,15 @@ begin
   left join public.accounts x on x.id = cl.assigned_account_id
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
+  left join unreadable u on u.lead = l.id
   cross join lateral (
     select x.id is not null and coalesce(btrim(l.email), '') <> '' and (l.company_id is null or co.id is not null)
+      and u.why is null
   ) whole (is_whole)
   where cl.campaign_id = campaign and cl.claim_token = batch;
   if incomplete > 0 then
-    -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
+    -- A lead without its rows has nobody to be mailed to: it fails, it never hides. So does one whose fields
+    -- nobody can read.
     with failed as (
       update public.campaign_leads cl
       set
@@ -258,13 +267,18 @@ begin
         error = case
           when l.id is null then 'The lead was deleted'
           when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+          when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
           else 'The company of the lead was deleted'
         end
       from public.campaign_leads own
       left join public.leads l on l.id = own.lead_id
       left join public.companies co on co.id = l.company_id
+      left join public.unreadable_leads(array(
+        select y.lead_id from public.campaign_leads y
+        where y.campaign_id = campaign and y.claim_token = batch)) u on u.lead = l.id
       where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
-        and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null))
+        and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null)
+          or u.why is not null)
       returning cl.id
     )
     select array_agg(failed.id) into picked from failed;

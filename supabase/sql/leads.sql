@@ -299,3 +299,34 @@ as $$
   ) its
   order by l.id;
 $$;
+
+create or replace function public.unreadable_leads(leads uuid[]) returns table (lead uuid, why text)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
+  -- them would take all the others along. Each question is asked only where the one before it was
+  -- answered with no: a number of 10 bytes may be 131,072 digits as text.
+  select judged.id, judged.why
+  from (
+    select
+      l.id,
+      case
+        -- Packed, and unpacked: the whole of a document is itself, but not packed.
+        when pg_column_size(l.custom_fields) > 262144 then 'are larger than 256 kB'
+        when pg_column_size(f.fields #> '{}') > 262144 then 'are larger than 256 kB'
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.**{100}')
+          then 'hold lists in lists, more than 100 deep'
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number" && (
+            @ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300 && @ != 0)))')
+          then 'hold a number that nothing can count, such as 1e5000'
+        when octet_length(f.fields::text) > 262144 then 'are larger than 256 kB'
+      end as why
+    from public.leads l
+    cross join lateral (select pg_catalog.to_jsonb(l.custom_fields) as fields) f
+    where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
+  ) judged
+  where judged.why is not null;
+$$;

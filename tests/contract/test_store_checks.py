@@ -1,11 +1,13 @@
 """What the Store knows of a campaign before it starts, through the Store alone."""
 
 from datetime import time
+from math import inf, nan
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
-from outreach.errors import CampaignNotFound
+from outreach.errors import CampaignNotFound, Rejected
 from outreach.models import Company, Lead, LeadCounts, Sender
 from outreach.store import Store
 
@@ -148,3 +150,68 @@ def test_who_was_mailed_by_another_campaign_is_told_within_the_cooldown(
     assert (recently(HOUR), recently(0)) == ([mailed], [])
     assert len(list(store.list_mails(other))) == 2
     assert {mail.status for mail in store.list_mails(other, every=True)} == {"pending", "sent"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ('{"x": 1e5000}', "hold a number that nothing can count, such as 1e5000"),
+        ('{"x": ' + "[" * 1_000 + "1" + "]" * 1_000 + "}", "hold lists in lists, more than 100 deep"),
+    ],
+    ids=["a number", "levels"],
+)  # fmt: skip
+def test_fields_that_nobody_can_read_fail_their_lead_alone(
+    store: Store, account: UUID, db: psycopg.Connection, fields: str, why: str
+) -> None:
+    """Neither transport's reader of JSON meets them: not in a look, not in a claim."""
+    assert account
+    campaign, run = new_campaign(store), uuid4()
+    db.execute("update leads set custom_fields = %s::jsonb where email like 'eve%%'", (fields,))
+    looked_at = {mail.lead.email: mail.lead.unreadable for mail in store.list_mails(campaign)}
+    store.start_campaign(campaign)
+    store.begin_run(campaign, run, 60)
+    claimed = store.claim_leads(uuid4(), campaign, run, 10).claims
+
+    assert looked_at == {"bob@acme.test": None, "eve@acme.test": why, "zed@other.test": None}
+    assert sorted(claim.lead.email for claim in claimed) == ["bob@acme.test", "zed@other.test"]
+    (failed,) = store.list_campaign_leads(campaign, "failed")
+    assert failed.error == f"The lead's custom fields {why}; correct them, then retry it"
+
+
+def test_what_people_are_shown_of_a_row_is_short_and_a_pace_is_a_number(
+    store: Store, account: UUID, db: psycopg.Connection
+) -> None:
+    """Whoever wrote it there."""
+    assert account
+    campaign = new_campaign(store)
+    db.execute("update campaigns set name = 'Spring\n' || repeat('x', 900000)")
+    db.execute("update campaign_leads set status = 'failed', error = repeat('e', 900000)")
+    db.execute("update accounts set pace_seconds = 'NaN', status_reason = repeat('r', 900000)")
+    (shown,) = store.list_accounts()
+
+    assert len(store.campaign_status(campaign).name) == 200
+    assert store.campaign_facts(campaign).name[:9] == "Spring xx"
+    assert {len(lead.error or "") for lead in store.list_campaign_leads(campaign)} == {1_000}
+    assert [len(one.reason) for one in store.failure_reasons(campaign)] == [1_000]
+    assert (shown.pace_seconds, len(shown.status_reason or "")) == (86_400, 1_000)
+    assert store.check_campaign(campaign).pace_seconds == [86_400]
+    assert store.campaign_progress(campaign).accounts[0].pace_seconds == 86_400
+
+
+@pytest.mark.parametrize("pace", [nan, inf, -1.0, 86_401.0])
+def test_a_pace_that_nothing_can_keep_is_refused(store: Store, pace: float) -> None:
+    """By whatever calls the Store."""
+    with pytest.raises(Rejected, match="A pace is a number of seconds from 0 to 86400"):
+        store.save_account(uuid4(), "ann@us.test", pace_seconds=pace)
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "x" * 201, "x" * 1_000_000])
+def test_a_name_that_no_list_can_show_is_refused(store: Store, account: UUID, name: str) -> None:
+    """The same; and nothing is left behind."""
+    assert account
+    with pytest.raises(Rejected, match="A campaign needs a name of one line"):
+        store.create_campaign(uuid4(), name, ["ann@us.test"], tag="spring")
+    if name.strip():
+        with pytest.raises(Rejected, match="The sender's name may not"):
+            store.save_account(uuid4(), "ann@us.test", sender_name=name)
+    assert list(store.list_campaigns()) == []
