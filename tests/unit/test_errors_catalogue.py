@@ -39,7 +39,9 @@ def said_in_sql() -> Iterator[str]:
     ):
         found = re.findall(r"--[^\n]*|'((?:[^']|'')*)'", path.read_text(encoding="utf-8"))
         for literal in found:
-            if re.search(r"\S+ \S+ \S+", literal) and not re.match(r"alter|revoke|grant|strict ", literal):
+            if re.search(r"\S+ \S+ \S+", literal) and not re.match(
+                r"alter|revoke|grant|strict ", literal
+            ):
                 yield re.sub(r"%[sL]?(?=[;:,. )”]|$)", "…", literal.replace("''", "'"))
 
 
