@@ -117,7 +117,7 @@ def _installed(db: psycopg.Connection) -> SchemaVersion | None:
         return None
     newest = "from public.schema_releases r order by r.version desc limit 1"
     found = db.execute(f"select r.version, r.hash {newest}").fetchone()
-    if found is None:
+    if found is None or not found[1]:
         return None
     try:
         with db.transaction():

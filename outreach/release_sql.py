@@ -1,10 +1,10 @@
 # ruff: noqa: E501 - lines of SQL
 """Writes a release of the SQL functions: `make release-sql`, for developers.
 
-The release is one new migration. It holds every function of `supabase/sql`, the hash of what
-Postgres then has of them, and the signatures of all releases before it, so that it can tell a
-superseded function of ours, which it drops, from one that is the project's own, which it refuses
-to replace. Both come from a real Postgres: text alone does not say what the catalogue will.
+The release is one new migration. It holds every function of `supabase/sql`, their signatures, and
+the hash of what Postgres then has of them. Both come from a real Postgres: text alone does not say
+what the catalogue will. By the signatures a later release tells a superseded function of ours,
+which it drops, from one that is the project's own, which it refuses to replace.
 """
 
 import argparse
@@ -43,34 +43,26 @@ declare
   ours constant text[] := array[
 {ours}
   ];
-  -- Of releases before, and no more of this one.
-  superseded constant text[] := array[
-{superseded}
-  ]::text[];
-  -- New in this one.
-  added constant text[] := array[
-{added}
-  ]::text[];
-  again constant boolean := exists (
-    select from public.schema_releases r where r.version = '{version}');
+  known text[];
   path constant text := pg_catalog.current_setting('search_path');
   f record;
 begin
+  select array_agg(x.signature) into known
+  from public.schema_releases r cross join unnest(r.functions) x (signature);
   perform pg_catalog.set_config('search_path', '', true); -- signatures with their schemas, as above
   for f in
     select p.oid::regprocedure::text as signature
     from pg_catalog.pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        select split_part(split_part(known.signature, '(', 1), '.', 2)
-        from unnest(ours || superseded) known (signature))
+        select split_part(split_part(x.signature, '(', 1), '.', 2) from unnest(ours || known) x (signature))
   loop
-    if f.signature = any (superseded) then
-      execute 'drop function ' || f.signature;
-    elsif f.signature <> all (ours) or (f.signature = any (added) and not again) then
+    if f.signature <> all (known) then
       raise exception
         'The database has a function of its own with a name of ours: %; rename or drop it, then migrate again.',
         f.signature;
+    elsif f.signature <> all (ours) then
+      execute 'drop function ' || f.signature; -- superseded
     end if;
   end loop;
   perform pg_catalog.set_config('search_path', path, true);
@@ -119,8 +111,6 @@ def is_released() -> bool:
 
 def build(server: SecretStr, version: str, calls_since: str) -> str:
     """The text of a release of the working tree's functions, made on a database of this server."""
-    before = _newest()
-    known = {*_listed(before, "ours"), *_listed(before, "superseded")}
     with _database(server) as db:
         db.execute("set check_function_bodies = off")
         db.execute(functions().encode())
@@ -138,8 +128,6 @@ def build(server: SecretStr, version: str, calls_since: str) -> str:
         hash=computed[0],
         calls_since=calls_since,
         ours=_lines(ours),
-        superseded=_lines(sorted(known.difference(ours))),
-        added=_lines(sorted(set(ours).difference(known))),
     )
     return f"{head}{_BEGINS}{functions()}{_ENDS}{_FOOT}"
 
@@ -153,9 +141,6 @@ def install_working_tree(server: SecretStr, database: SecretStr) -> None:
         return
     text = build(server, release(), _calls_since(_newest()))
     with psycopg.connect(database.get_secret_value()) as db:
-        db.execute(
-            "update public.schema_releases set functions = '{}' where version = %s", (release(),)
-        )
         db.execute(text.encode())
 
 
@@ -198,7 +183,8 @@ def calls(db: psycopg.Connection) -> dict[str, Call]:
         " p.pronargdefaults from pg_proc p where p.pronamespace = 'public'::regnamespace"
     )
     return {
-        name: Call(dict(zip(names, types, strict=True)), frozenset(names[: len(names) - defaults]))
+        # Names of what a function returns as a table come behind those of its arguments.
+        name: Call(dict(zip(names, types, strict=False)), frozenset(names[: len(types) - defaults]))
         for name, names, types, defaults in rows
     }
 
@@ -243,12 +229,6 @@ def _forget_uncommitted() -> None:
             (ROOT / name).unlink()
     migrations.cache_clear()
     release.cache_clear()
-
-
-def _listed(text: str, name: str) -> list[str]:
-    """The signatures of one of the lists at a release's head."""
-    found = re.search(rf"  {name} constant text\[\] := array\[\n(.*?)\n  \]", text, re.DOTALL)
-    return re.findall(r"'([^']+)'", found[1]) if found else []
 
 
 def _calls_since(text: str) -> str:

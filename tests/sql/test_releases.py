@@ -121,7 +121,7 @@ def test_a_database_of_before_is_taken_over_with_a_campaign_in_flight(
 
     # What it did not know is all that is new to it.
     assert [one.version for one in migrations() if one.version > BEFORE_RELEASES] == applied
-    assert kept == rows
+    assert in_columns_of(kept, rows) == json.loads(rows)
     assert (ended["status"], old.lead_states(campaign)) == ("completed", {"sent": 3})
     assert lead != third
     overloads = old.db.execute(
@@ -129,6 +129,17 @@ def test_a_database_of_before_is_taken_over_with_a_campaign_in_flight(
         " group by 1 having count(*) > 1"
     ).fetchall()
     assert (overloads, state(old.db)) == ([], None)
+
+
+def in_columns_of(kept: str, rows: str) -> Any:
+    """The rows as JSON, without columns that have come since."""
+    now = json.loads(kept)
+    return {
+        table: [
+            was and [{k: row[k] for k in old} for row, old in zip(now[table][0], was, strict=True)]
+        ]
+        for table, (was,) in json.loads(rows).items()
+    }
 
 
 def test_a_migration_of_before_that_stopped_half_way_is_taken_over(

@@ -1,8 +1,11 @@
--- Release 20261128170034 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261128182558 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
   ours constant text[] := array[
+    'public.assign_companies(uuid)',
+    'public.assign_texts()',
+    'public.bare_domain(text)',
     'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
     'public.below_daily_limit_at(uuid,integer,timestamp with time zone)',
@@ -10,43 +13,51 @@ declare
     'public.campaign_counts(uuid)',
     'public.campaign_facts(uuid,timestamp with time zone)',
     'public.campaign_progress(uuid,double precision,integer,double precision,timestamp with time zone)',
+    'public.campaign_senders(uuid)',
     'public.campaign_status(uuid)',
     'public.cancel_campaign(uuid,timestamp with time zone)',
     'public.cancel_run(uuid,uuid)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
+    'public.companies_kept_apart()',
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
-    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid)',
+    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean)',
     'public.decline_run(uuid,uuid)',
     'public.defer_lead(uuid,uuid,uuid,uuid,text,text,double precision,timestamp with time zone)',
     'public.drafts_in_use(text[])',
     'public.end_campaign(uuid,timestamp with time zone)',
     'public.end_in_error(uuid,text,timestamp with time zone)',
-    'public.fail_lead(uuid,uuid,text)',
+    'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
     'public.fail_run(uuid,uuid,text,timestamp with time zone)',
     'public.failure_reasons(uuid,integer)',
+    'public.fault_of_window(public.campaigns,timestamp with time zone)',
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.forget_dispatch(uuid,text)',
     'public.functions_hash(text[])',
     'public.import_leads(jsonb,text,uuid)',
     'public.installed_release(text)',
+    'public.keep_failures(uuid[])',
     'public.leads_to_mail(text,text[],uuid)',
     'public.list_accounts(uuid,integer,timestamp with time zone)',
     'public.list_campaign_leads(uuid,text,uuid,integer)',
     'public.list_campaigns(uuid,integer)',
     'public.list_dispatched(uuid,integer)',
+    'public.list_leads(text,text,uuid,integer)',
     'public.list_mails(uuid,double precision,boolean,uuid,text,uuid,integer,timestamp with time zone)',
     'public.list_open_attempts(uuid,uuid,integer,timestamp with time zone)',
     'public.lock_down()',
+    'public.mails_by_hour(uuid,timestamp with time zone)',
     'public.mails_left(public.accounts,integer,timestamp with time zone)',
     'public.mails_of_account(uuid,timestamp with time zone)',
     'public.mark_account_unusable(uuid,text)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
     'public.note_dispatch(uuid,text)',
+    'public.note_failures(uuid[],timestamp with time zone)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone)',
     'public.pause_campaign(uuid,timestamp with time zone)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
     'public.read_credentials(uuid)',
+    'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
     'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
     'public.release_run(uuid,uuid)',
     'public.remove_account(text)',
@@ -57,52 +68,43 @@ declare
     'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
     'public.schema_version()',
     'public.settle_by_hand(public.campaign_leads,public.campaigns,public.send_attempts,boolean,text,timestamp with time zone)',
+    'public.shared_domains()',
+    'public.spellings_of_domain(text)',
     'public.start_campaign(uuid,timestamp with time zone)',
     'public.sweep_cancelled(integer)',
     'public.take_due(integer,timestamp with time zone)',
+    'public.text_hash(text,text,text,text)',
+    'public.texts_changed()',
     'public.time_ordered_id()',
-    'public.told_window(public.campaigns,timestamp with time zone)'
+    'public.told_window(public.campaigns,timestamp with time zone)',
+    'public.unreadable_leads(uuid[])'
   ];
-  -- Of releases before, and no more of this one.
-  superseded constant text[] := array[
-    'public.begin_run(uuid,uuid,double precision,timestamp with time zone)',
-    'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone)'
-  ]::text[];
-  -- New in this one.
-  added constant text[] := array[
-    'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
-    'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
-    'public.decline_run(uuid,uuid)',
-    'public.functions_hash(text[])',
-    'public.installed_release(text)',
-    'public.lock_down()'
-  ]::text[];
-  again constant boolean := exists (
-    select from public.schema_releases r where r.version = '20261128170034');
+  known text[];
   path constant text := pg_catalog.current_setting('search_path');
   f record;
 begin
+  select array_agg(x.signature) into known
+  from public.schema_releases r cross join unnest(r.functions) x (signature);
   perform pg_catalog.set_config('search_path', '', true); -- signatures with their schemas, as above
   for f in
     select p.oid::regprocedure::text as signature
     from pg_catalog.pg_proc p
     where p.pronamespace = 'public'::regnamespace
       and p.proname in (
-        select split_part(split_part(known.signature, '(', 1), '.', 2)
-        from unnest(ours || superseded) known (signature))
+        select split_part(split_part(x.signature, '(', 1), '.', 2) from unnest(ours || known) x (signature))
   loop
-    if f.signature = any (superseded) then
-      execute 'drop function ' || f.signature;
-    elsif f.signature <> all (ours) or (f.signature = any (added) and not again) then
+    if f.signature <> all (known) then
       raise exception
         'The database has a function of its own with a name of ours: %; rename or drop it, then migrate again.',
         f.signature;
+    elsif f.signature <> all (ours) then
+      execute 'drop function ' || f.signature; -- superseded
     end if;
   end loop;
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261128170034', '99c638a4b185b3b4af6122c4b733eac1f6a44873ac54948f6bd7919549d371e5', ours, '20261124009900')
+  values ('20261128182558', '8afa28c1ff6b5732e92d9600c64fa0626244082be3ad4b338d66aa499c64b73a', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -324,6 +326,25 @@ as $$
     and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
+create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from public.send_attempts s
+    where s.account_id = mails_by_hour.account
+      and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+      and s.started_at > mails_by_hour.t - interval '24 hours'
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
 create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
 language plpgsql
 stable
@@ -514,6 +535,7 @@ begin
   update public.campaign_leads x
   set status = 'failed', error = refusal, claim_token = null, claimed_until = null
   where x.id = lead;
+  perform public.note_failures(array[lead], t);
   return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
 end
 $$;
@@ -535,6 +557,8 @@ as $$
     'campaign_id', s.campaign_id,
     'campaign_lead_id', s.campaign_lead_id,
     'account_id', s.account_id,
+    'address', s.address,
+    'account', coalesce(a.email, ''),
     'draft_id', s.draft_id,
     'thread_id', s.thread_id,
     'search_token', s.search_token,
@@ -544,6 +568,7 @@ as $$
     'campaign_paused', coalesce(c.paused_at is not null, false))
   from public.send_attempts s
   left join public.campaigns c on c.id = s.campaign_id
+  left join public.accounts a on a.id = s.account_id
   where s.outcome is null
     and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
     and s.id > list_open_attempts.after
@@ -577,7 +602,8 @@ create or replace function public.create_campaign(
   days integer[] default null,
   day_from time default null,
   day_until time default null,
-  owner uuid default null
+  owner uuid default null,
+  subject_variables boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -587,9 +613,11 @@ as $$
 #variable_conflict use_variable
 -- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
 -- An address is taken once, whatever its case; who came second is listed in `skipped`.
+-- `subject_variables` null: if a subject has a placeholder.
 declare
   account_ids uuid[];
   unknown text;
+  fault text;
 begin
   if not exists (select from public.campaigns c where c.id = campaign) then
     select string_agg(given.address, ', ') into unknown
@@ -633,10 +661,22 @@ begin
       return;
     end if;
 
+    select public.fault_of_window(
+      pg_catalog.jsonb_populate_record(null::public.campaigns, pg_catalog.jsonb_build_object(
+        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until)),
+      clock_timestamp())
+    into fault;
+    if fault is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', fault);
+      return;
+    end if;
+
     insert into public.campaigns (
-      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until)
+      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
+      subject_variables)
     values (
-      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until)
+      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
+      coalesce(subject_variables, false))
     on conflict (id) do nothing;
   end if;
 
@@ -664,6 +704,17 @@ begin
 
     insert into public.campaign_accounts (campaign_id, account_id)
     select campaign, x.id from unnest(account_ids) x (id);
+
+    if subject_variables is null then
+      update public.campaigns c
+      set subject_variables = exists (
+        select from public.campaign_leads cl
+        join public.leads l on l.id = cl.lead_id
+        left join public.companies co on co.id = l.company_id
+        where cl.campaign_id = campaign
+          and coalesce(nullif(l.email_subject, ''), co.email_subject) ~ '\{\{|\{%|\{[[:alnum:]_ -]+\}')
+      where c.id = campaign;
+    end if;
   end if;
 
   return query
@@ -671,6 +722,7 @@ begin
     'answer', 'created',
     'id', campaign,
     'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
+    'subject_variables', (select c.subject_variables from public.campaigns c where c.id = campaign),
     'skipped', coalesce((
       -- Whose address is in the campaign, but not the lead; in one pass over what is selected.
       select pg_catalog.jsonb_agg(s.email)
@@ -874,6 +926,7 @@ begin
     detail = 'retried by a person: ' || coalesce(s.detail, '')
   from pg_temp.outreach_retried r
   where s.id = r.attempt;
+  perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
   update public.campaign_leads cl
   set status = 'pending', error = null, next_attempt_at = null
   from pg_temp.outreach_retried r
@@ -921,15 +974,59 @@ as $$
   limit list_campaigns.most;
 $$;
 
+create or replace function public.recent_campaigns(
+  with_status text default null,
+  since timestamptz default null,
+  before timestamptz default null,
+  before_id uuid default null,
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The newest first, of those made since then. The next page has the time and the id of the last row
+  -- before it; an old campaign without a time is the oldest.
+  select pg_catalog.to_jsonb(page_row) || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+  from (
+    -- The page first: what belongs to it is counted for no other.
+    select x.*
+    from public.campaigns x
+    where (recent_campaigns.with_status is null or x.status::text = recent_campaigns.with_status)
+      and (recent_campaigns.since is null or x.created_at >= recent_campaigns.since)
+      and (recent_campaigns.before_id is null or (coalesce(x.created_at, '-infinity'), x.id)
+        < (coalesce(recent_campaigns.before, '-infinity'), recent_campaigns.before_id))
+    order by coalesce(x.created_at, '-infinity') desc, x.id desc
+    limit recent_campaigns.most
+  ) page_row
+  order by coalesce(page_row.created_at, '-infinity') desc, page_row.id desc;
+$$;
+
+create or replace function public.campaign_senders(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The addresses of its accounts.
+  select coalesce(pg_catalog.jsonb_agg(a.email order by a.email), '[]')
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id
+  where ca.campaign_id = campaign_senders.campaign;
+$$;
+
 create or replace function public.campaign_status(campaign uuid) returns setof jsonb
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
-  from public.campaigns c
-  where c.id = campaign_status.campaign;
+  select pg_catalog.to_jsonb(its_row) || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+  from public.campaigns its_row
+  where its_row.id = campaign_status.campaign;
 $$;
 
 create or replace function public.list_campaign_leads(
@@ -958,7 +1055,9 @@ as $$
     'opened_at', cl.opened_at,
     'thread_id', cl.thread_id,
     'message_id', cl.message_id,
-    'error', cl.error)
+    'error', left(cl.error, 1001),
+    'failed_at', past.failed_at,
+    'failures', coalesce(past.failures, '[]'))
   from (
     -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
     select x.*
@@ -971,6 +1070,15 @@ as $$
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
   left join public.accounts a on a.id = cl.assigned_account_id
+  cross join lateral (
+    select
+      max(f.failed_at) as failed_at,
+      pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', f.reason)
+        order by f.failed_at nulls first, f.id) as failures
+    from public.lead_failures f
+    where f.campaign_lead_id = cl.id
+  ) past
   order by cl.id;
 $$;
 
@@ -980,11 +1088,11 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.jsonb_build_object('reason', coalesce(cl.error, 'no reason recorded'), 'leads', count(*))
+  select pg_catalog.jsonb_build_object('reason', coalesce(left(cl.error, 1001), 'no reason recorded'), 'leads', count(*))
   from public.campaign_leads cl
   where cl.campaign_id = failure_reasons.campaign and cl.status = 'failed'
-  group by coalesce(cl.error, 'no reason recorded')
-  order by count(*) desc, coalesce(cl.error, 'no reason recorded')
+  group by coalesce(left(cl.error, 1001), 'no reason recorded')
+  order by count(*) desc, coalesce(left(cl.error, 1001), 'no reason recorded')
   limit failure_reasons.most;
 $$;
 
@@ -1018,11 +1126,14 @@ as $$
     'paused', c.paused_at is not null,
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
+    'subject_variables', c.subject_variables,
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    -- As a whole it is called by a name that no column has: then the name would be that column.
+    'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w
@@ -1043,20 +1154,11 @@ as $$
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
         'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
-        'sent_by_hour', (
-          select pg_catalog.jsonb_agg(counted.mails order by counted.age)
-          from (
-            select ages.age, count(s.id) as mails
-            from generate_series(0, 23) ages (age)
-            left join public.send_attempts s
-              on s.account_id = a.id
-              and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-              and s.started_at <= clock.t - ages.age * interval '1 hour'
-              and s.started_at > clock.t - (ages.age + 1) * interval '1 hour'
-            group by ages.age
-          ) counted)) order by a.email, a.id)
+        'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
       from mine a), '[]'))
-  from public.campaigns c, clock
+  from public.campaigns c
+  join public.campaigns its_row on its_row.id = c.id
+  cross join clock
   where c.id = campaign_facts.campaign;
 $$;
 
@@ -1080,7 +1182,8 @@ set statement_timeout = '60s'
 as $$
   -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
   -- has it, and whether its address was mailed before: in this campaign, or by another one within the
-  -- cooldown. A company comes with the first of its leads on each page.
+  -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
+  -- their own, which then stands in the company's place; again with the lead after such a one.
   select pg_catalog.jsonb_build_object(
     'id', page.id,
     'status', page.status,
@@ -1091,11 +1194,15 @@ as $$
     'sender', case when a.id is not null then pg_catalog.jsonb_build_object(
       'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to) end,
     'lead', pg_catalog.jsonb_build_object(
-      'email', page.email, 'name', page.name, 'role', page.role, 'custom_fields', page.custom_fields),
+      'email', left(page.email, 1000), 'name', left(page.name, 200001), 'role', left(page.role, 200001),
+      'custom_fields', case when u.why is null then page.custom_fields else '{}' end, 'unreadable', u.why),
     'company_id', page.company_id,
-    'company', case when page.nth = 1 then pg_catalog.jsonb_build_object(
-      'name', co.name, 'domain', co.domain,
-      'email_subject', co.email_subject, 'email_template', co.email_template) end,
+    'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
+      'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+      'email_subject', left(coalesce(nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
+    'subject_variables', (
+      select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s
@@ -1126,11 +1233,12 @@ as $$
       ) mailed) end)
   from (
     select
-      chosen.*, row_number() over (partition by chosen.company_id order by chosen.id) as nth,
+      chosen.*, row_number() over company as nth, lag(chosen.own_text) over company as after_own_text,
       coalesce(list_mails.now, clock_timestamp()) as t
     from (
       select
-        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id,
+        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
         coalesce(btrim(l.email), '') as email, l.name, l.role,
         case
           when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
@@ -1160,7 +1268,9 @@ as $$
       ) cl
       left join public.leads l on l.id = cl.lead_id
     ) chosen
+    window company as (partition by chosen.company_id order by chosen.id)
   ) page
+  left join lateral public.unreadable_leads(array[page.lead_id]) u on true
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
   order by page.id;
@@ -1282,12 +1392,17 @@ begin
       picked := null;
 
       if a.status <> 'active' then
-        update public.campaign_leads cl
-        set
-          status = 'failed', claim_token = null, claimed_until = null,
-          error = pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
-        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
-          and cl.status = 'pending' and cl.open_attempt_id is null;
+        with failed as (
+          update public.campaign_leads cl
+          set
+            status = 'failed', claim_token = null, claimed_until = null,
+            error = pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
+          where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+            and cl.status = 'pending' and cl.open_attempt_id is null
+          returning cl.id
+        )
+        select array_agg(failed.id) into picked from failed;
+        perform public.note_failures(picked, t);
         continue;
       elsif a.paused_until > t then
         candidate := a.paused_until;
@@ -1370,6 +1485,11 @@ begin
   end if;
 
   -- All that the mail of a claimed lead needs; no token of its account.
+  with unreadable as materialized (
+    select x.* from public.unreadable_leads(array(
+      select cl.lead_id from public.campaign_leads cl
+      where cl.campaign_id = campaign and cl.claim_token = batch)) x
+  )
   select
     pg_catalog.jsonb_agg(
       pg_catalog.jsonb_build_object(
@@ -1379,14 +1499,18 @@ begin
         'sender', pg_catalog.jsonb_build_object(
           'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
         'lead', pg_catalog.jsonb_build_object(
-          'email', btrim(l.email), 'name', l.name, 'role', l.role,
+          -- One character more than a template is given: enough to be refused.
+          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
           'custom_fields', case
             when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
             else '{}'
           end),
+        -- With the lead's own text in place of the company's, where it has one.
         'company', pg_catalog.jsonb_build_object(
-          'name', co.name, 'domain', co.domain,
-          'email_subject', co.email_subject, 'email_template', co.email_template),
+          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+        'subject_variables', c.subject_variables,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
@@ -1405,25 +1529,38 @@ begin
   left join public.accounts x on x.id = cl.assigned_account_id
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
+  left join unreadable u on u.lead = l.id
   cross join lateral (
     select x.id is not null and coalesce(btrim(l.email), '') <> '' and (l.company_id is null or co.id is not null)
+      and u.why is null
   ) whole (is_whole)
   where cl.campaign_id = campaign and cl.claim_token = batch;
   if incomplete > 0 then
-    -- A lead without its rows has nobody to be mailed to: it fails, it never hides.
-    update public.campaign_leads cl
-    set
-      status = 'failed', claim_token = null, claimed_until = null,
-      error = case
-        when l.id is null then 'The lead was deleted'
-        when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
-        else 'The company of the lead was deleted'
-      end
-    from public.campaign_leads own
-    left join public.leads l on l.id = own.lead_id
-    left join public.companies co on co.id = l.company_id
-    where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
-      and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null));
+    -- A lead without its rows has nobody to be mailed to: it fails, it never hides. So does one whose fields
+    -- nobody can read.
+    with failed as (
+      update public.campaign_leads cl
+      set
+        status = 'failed', claim_token = null, claimed_until = null,
+        error = case
+          when l.id is null then 'The lead was deleted'
+          when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+          when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
+          else 'The company of the lead was deleted'
+        end
+      from public.campaign_leads own
+      left join public.leads l on l.id = own.lead_id
+      left join public.companies co on co.id = l.company_id
+      left join public.unreadable_leads(array(
+        select y.lead_id from public.campaign_leads y
+        where y.campaign_id = campaign and y.claim_token = batch)) u on u.lead = l.id
+      where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
+        and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null)
+          or u.why is not null)
+      returning cl.id
+    )
+    select array_agg(failed.id) into picked from failed;
+    perform public.note_failures(picked, t);
   end if;
 
   if claims is not null then
@@ -1474,6 +1611,219 @@ begin
     'answer', 'later',
     'wait_seconds', greatest(extract(epoch from coalesce(later, t + interval '5 seconds') - t), 0.1)::double precision,
     'waiting_for', coalesce(why, 'leads that are to be tried again'));
+end
+$$;
+
+-- Which company a row of an import is about.
+
+create or replace function public.bare_domain(given text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- `https://www.Acme.example:443/team` -> `acme.example`; null for nothing.
+  select nullif(
+    rtrim(
+      regexp_replace(
+        regexp_replace(
+          regexp_replace(lower(btrim(bare_domain.given)), '^([a-z][a-z0-9+.-]*:)?//+', ''),
+          '[/?#[:space:]].*$|:[0-9]*([/?#].*)?$', ''),
+        '^.*@|^www[.](?=[^.]+[.])', ''),
+      '.'),
+    '');
+$$;
+
+create or replace function public.spellings_of_domain(bare text) returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- As companies.domain may have it from a web app, in lower case: so that its index finds it.
+  select array_agg(pg_catalog.concat(scheme.part, www.part, spellings_of_domain.bare, slash.part))
+  from unnest(array['', 'http://', 'https://']) scheme (part)
+  cross join unnest(array['', 'www.']) www (part)
+  cross join unnest(array['', '/']) slash (part);
+$$;
+
+create or replace function public.shared_domains() returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Domains of people without a company's own: free mail, access providers, social networks.
+  select string_to_array(
+    'gmail.com,googlemail.com,'
+    'outlook.com,outlook.de,outlook.fr,outlook.es,outlook.it,outlook.at,outlook.jp,outlook.com.br,'
+    'hotmail.com,hotmail.de,hotmail.fr,hotmail.es,hotmail.it,hotmail.nl,hotmail.be,hotmail.ch,hotmail.co.uk,'
+    'hotmail.com.br,hotmail.co.jp,live.com,live.de,live.fr,live.it,live.nl,live.be,live.at,live.co.uk,live.com.mx,'
+    'msn.com,passport.com,windowslive.com,'
+    'yahoo.com,yahoo.de,yahoo.fr,yahoo.es,yahoo.it,yahoo.co.uk,yahoo.co.in,yahoo.in,yahoo.co.jp,yahoo.ca,yahoo.at,'
+    'yahoo.com.br,yahoo.com.mx,yahoo.com.ar,yahoo.com.au,yahoo.com.sg,yahoo.com.tr,yahoo.pl,yahoo.ie,yahoo.gr,'
+    'ymail.com,rocketmail.com,myyahoo.com,aol.com,aol.de,aol.fr,aol.co.uk,aim.com,verizon.net,'
+    'icloud.com,me.com,mac.com,'
+    'proton.me,protonmail.com,protonmail.ch,pm.me,tutanota.com,tutanota.de,tuta.io,tuta.com,tutamail.com,keemail.me,'
+    'posteo.de,posteo.net,mailbox.org,fastmail.com,fastmail.fm,hey.com,hushmail.com,runbox.com,disroot.org,riseup.net,'
+    'mail.com,email.com,usa.com,zoho.com,zohomail.com,zohomail.eu,inbox.com,'
+    'gmx.com,gmx.net,gmx.org,gmx.de,gmx.at,gmx.ch,gmx.eu,gmx.fr,gmx.us,gmx.co.uk,web.de,freenet.de,t-online.de,'
+    'arcor.de,vodafone.de,vodafonemail.de,kabelmail.de,unitybox.de,online.de,email.de,magenta.de,1und1.de,netcologne.de,'
+    'aon.at,a1.net,chello.at,utanet.at,inode.at,kabsi.at,bluewin.ch,hispeed.ch,sunrise.ch,'
+    'orange.fr,wanadoo.fr,free.fr,sfr.fr,neuf.fr,laposte.net,bbox.fr,numericable.fr,aliceadsl.fr,club-internet.fr,'
+    'voila.fr,telefonica.net,terra.es,terra.com.br,movistar.es,ono.com,euskaltel.net,'
+    'libero.it,virgilio.it,tiscali.it,tin.it,alice.it,tim.it,fastwebnet.it,inwind.it,iol.it,poste.it,email.it,'
+    'skynet.be,telenet.be,proximus.be,scarlet.be,ziggo.nl,kpnmail.nl,planet.nl,xs4all.nl,hetnet.nl,home.nl,casema.nl,'
+    'btinternet.com,btopenworld.com,virginmedia.com,ntlworld.com,sky.com,talktalk.net,tiscali.co.uk,blueyonder.co.uk,'
+    'eircom.net,comcast.net,att.net,sbcglobal.net,bellsouth.net,cox.net,charter.net,earthlink.net,optonline.net,juno.com,'
+    'rogers.com,shaw.ca,sympatico.ca,telus.net,videotron.ca,bigpond.com,optusnet.com.au,xtra.co.nz,'
+    'telia.com,bredband.net,online.no,tdcadsl.dk,jubii.dk,luukku.com,kolumbus.fi,'
+    'wp.pl,o2.pl,onet.pl,interia.pl,op.pl,gazeta.pl,seznam.cz,centrum.cz,email.cz,centrum.sk,azet.sk,freemail.hu,'
+    'citromail.hu,abv.bg,ukr.net,i.ua,mail.ru,bk.ru,list.ru,inbox.ru,internet.ru,yandex.ru,yandex.com,ya.ru,rambler.ru,'
+    'inbox.lv,mail.ee,delfi.ee,'
+    'qq.com,foxmail.com,163.com,126.com,yeah.net,139.com,189.cn,sina.com,sina.cn,sohu.com,aliyun.com,'
+    'naver.com,hanmail.net,daum.net,docomo.ne.jp,ezweb.ne.jp,softbank.ne.jp,nifty.com,rediffmail.com,'
+    'uol.com.br,bol.com.br,ig.com.br,globo.com,globomail.com,walla.co.il,walla.com,sapo.pt,mynet.com,'
+    'linkedin.com,xing.com,facebook.com,instagram.com,twitter.com,x.com,youtube.com,tiktok.com,github.com,linktr.ee',
+    ',');
+$$;
+
+create or replace function public.assign_companies(owner uuid) returns bigint
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Gives each row that import_leads holds its company, made where it is missing; how many are new.
+-- A company has a name and a domain: a row with both means the one that has both. A row with one of them
+-- means the one that has that, whatever else it has.
+declare
+  named bigint;
+  by_domain bigint;
+  by_name bigint;
+begin
+  -- The companies of these domains, looked up once.
+  create temporary table if not exists outreach_known (id uuid, name text, domain text) on commit drop;
+  truncate pg_temp.outreach_known;
+  insert into pg_temp.outreach_known
+  select c.id, c.name, given.domain
+  from (select distinct r.domain from pg_temp.outreach_rows r where r.domain is not null) given
+  cross join lateral unnest(public.spellings_of_domain(given.domain)) written (domain)
+  join public.companies c on lower(c.domain) = written.domain
+  where c.user_id is not distinct from coalesce(owner, c.user_id);
+
+  -- Known by its name so far: now its domain is known too.
+  with given as (
+    select distinct on (lower(r.company)) c.id, r.domain
+    from pg_temp.outreach_rows r
+    join public.companies c
+      on lower(c.name) = lower(r.company) and coalesce(btrim(c.domain), '') = ''
+      and c.user_id is not distinct from coalesce(owner, c.user_id)
+    where r.domain is not null
+      and not exists (
+        select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+    order by lower(r.company), c.id, r.no
+  ),
+  changed as (
+    update public.companies c set domain = given.domain from given where c.id = given.id
+    returning c.id, c.name, c.domain
+  )
+  insert into pg_temp.outreach_known select changed.id, changed.name, changed.domain from changed;
+  -- Known by its domain so far: now its name is known too.
+  with given as (
+    select distinct on (k.id) k.id, r.company
+    from pg_temp.outreach_rows r
+    join pg_temp.outreach_known k on k.domain = r.domain
+    where r.company is not null and coalesce(lower(btrim(k.name)), '') in ('', k.domain)
+      and not exists (
+        select from pg_temp.outreach_known same
+        where same.domain = r.domain and lower(same.name) = lower(r.company))
+    order by k.id, r.no
+  ),
+  changed as (
+    update public.companies c set name = given.company from given where c.id = given.id
+    returning c.id, c.name
+  )
+  update pg_temp.outreach_known k set name = changed.name from changed where k.id = changed.id;
+
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select owner, new.company, new.domain
+    from (
+      select distinct on (lower(r.company), r.domain) r.no, r.company, r.domain
+      from pg_temp.outreach_rows r
+      where r.company is not null and r.domain is not null
+        and not exists (
+          select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+      order by lower(r.company), r.domain, r.no
+    ) new
+    order by new.no
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
+  get diagnostics named = row_count;
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select distinct owner, r.domain, r.domain
+    from pg_temp.outreach_rows r
+    where r.company is null and r.domain is not null
+      and not exists (select from pg_temp.outreach_known k where k.domain = r.domain)
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
+  get diagnostics by_domain = row_count;
+  insert into public.companies (user_id, name)
+  select distinct on (lower(r.company)) owner, r.company
+  from pg_temp.outreach_rows r
+  where r.domain is null and r.company is not null
+    and not exists (
+      select from public.companies c
+      where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    )
+  order by lower(r.company), r.no;
+  get diagnostics by_name = row_count;
+
+  update pg_temp.outreach_rows r
+  set company_id = meant.id
+  from (
+    select distinct on (x.no) x.no, k.id
+    from pg_temp.outreach_rows x
+    join pg_temp.outreach_known k on k.domain = x.domain
+    where x.company is null or lower(k.name) = lower(x.company)
+    order by x.no, k.id
+  ) meant
+  where meant.no = r.no;
+  update pg_temp.outreach_rows r
+  set company_id = (
+    select c.id from public.companies c
+    where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    order by c.id
+    limit 1
+  )
+  where r.domain is null and r.company is not null;
+  return named + by_domain + by_name;
+end
+$$;
+
+create or replace function public.companies_kept_apart() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: companies whose domain is that of another one, too.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'company', apart.company, 'domain', apart.domain, 'other', apart.other) order by apart.no)
+    from (
+      select distinct on (r.company_id) r.no, r.company, r.domain, first.name as other
+      from pg_temp.outreach_rows r
+      join (
+        select distinct on (k.domain) k.domain, k.id, k.name from pg_temp.outreach_known k order by k.domain, k.id
+      ) first on first.domain = r.domain
+      where r.company is not null and first.id <> r.company_id
+      order by r.company_id, r.no
+    ) apart), '[]');
 end
 $$;
 
@@ -1603,7 +1953,7 @@ begin
 end
 $$;
 
--- Leads and their companies.
+-- Leads: how they come in, and which of them a campaign selects.
 
 create or replace function public.import_leads(
   rows jsonb,
@@ -1617,32 +1967,47 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
--- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields}]; what a row
--- leaves out stays as it is, and of two rows for one address the last one counts. A company is known by
--- its domain, else by its name.
+-- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, own_text, clear}];
+-- what a row leaves out or has empty stays as it is, and of two rows for one address the last one counts.
+--   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
+--   clear: what is emptied where the row has it empty: columns, and names of custom_fields
+-- A text that the rows of a company share is the company's; where they differ, each lead keeps its own, and
+-- so does one without a company, or with a text of its own already. It wins over the company's.
+-- Beside the counts it answers with
+--   text_changed: campaigns that are not ended, and how many of their leads are mailed another text now
+--   kept_apart: companies whose domain is another company's, too
+--   shared_domains: those that say nothing about a company
 declare
   added bigint;
   updated bigint;
   companies_added bigint;
-  more_added bigint;
   without_address text;
 begin
   -- Two imports at once would both find a company missing.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
 
   create temporary table if not exists outreach_rows (
-    no bigint, email text, name text, role text, company text, domain text,
-    email_subject text, email_template text, custom_fields jsonb, company_id uuid, lead_id uuid
+    no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
+    email_subject text, email_template text, own_subject boolean, own_template boolean,
+    custom_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
   ) on commit drop;
   truncate pg_temp.outreach_rows;
-  insert into pg_temp.outreach_rows
+  insert into pg_temp.outreach_rows (
+    no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
+    own_subject, own_template, custom_fields, clear)
   select
-    r.no, btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
-    nullif(btrim(r.j ->> 'company'), ''), nullif(lower(btrim(r.j ->> 'domain')), ''),
+    r.no, row_number() over (partition by lower(btrim(r.j ->> 'email')) order by r.no desc) = 1,
+    btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain,
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
-    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end
+    coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
+    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end,
+    case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
-    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no);
+    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
+  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain) given
+  cross join lateral (
+    select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
 
   select string_agg(r.no::text, ', ' order by r.no) into without_address
   from pg_temp.outreach_rows r where coalesce(r.email, '') = '';
@@ -1653,97 +2018,161 @@ begin
     return;
   end if;
 
-  -- Those with a domain first: a row with the name alone may mean one of them.
-  insert into public.companies (user_id, name, domain)
-  select distinct on (r.domain) owner, coalesce(r.company, r.domain), r.domain
-  from pg_temp.outreach_rows r
-  where r.domain is not null
-    and not exists (
-      select from public.companies c
-      where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
-    )
-  order by r.domain, r.no;
-  get diagnostics companies_added = row_count;
-  insert into public.companies (user_id, name)
-  select distinct on (lower(r.company)) owner, r.company
-  from pg_temp.outreach_rows r
-  where r.domain is null and r.company is not null
-    and not exists (
-      select from public.companies c
-      where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    )
-  order by lower(r.company), r.no;
-  get diagnostics more_added = row_count;
-
+  companies_added := public.assign_companies(owner);
   update pg_temp.outreach_rows r
-  set company_id = (
-    select c.id from public.companies c
-    where lower(c.domain) = r.domain and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
-    limit 1
-  )
-  where r.domain is not null;
-  update pg_temp.outreach_rows r
-  set company_id = (
-    select c.id from public.companies c
-    where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
-    limit 1
-  )
-  where r.domain is null and r.company is not null;
-
-  update public.companies c
-  set
-    email_subject = coalesce(given.email_subject, c.email_subject),
-    email_template = coalesce(given.email_template, c.email_template)
-  from (
-    select
-      r.company_id,
-      (array_agg(r.email_subject order by r.no desc) filter (where r.email_subject is not null))[1] as email_subject,
-      (array_agg(r.email_template order by r.no desc) filter (where r.email_template is not null))[1] as email_template
-    from pg_temp.outreach_rows r
-    where r.company_id is not null
-    group by r.company_id
-  ) given
-  where c.id = given.company_id
-    and (given.email_subject is not null or given.email_template is not null);
-
-  update pg_temp.outreach_rows r
-  set lead_id = (
-    select l.id from public.leads l
+  set (lead_id, had_subject, had_template) = (
+    select l.id, coalesce(l.email_subject, '') <> '', coalesce(l.email_template, '') <> ''
+    from public.leads l
     where lower(l.email) = lower(r.email) and l.user_id is not distinct from coalesce(owner, l.user_id)
     order by l.id
     limit 1
   )
   where r.email is not null; -- all of them: Supabase refuses an update without a condition
+  perform public.assign_texts();
 
   update public.leads l
   set
-    name = coalesce(r.name, l.name),
-    role = coalesce(r.role, l.role),
+    name = coalesce(r.name, case when not r.clear ? 'name' then l.name end),
+    role = coalesce(r.role, case when not r.clear ? 'role' then l.role end),
     tag = coalesce(list_tag, l.tag),
-    company_id = coalesce(r.company_id, l.company_id),
+    list_tags = case
+      when l.tag <> list_tag and not coalesce(l.tag = any (l.list_tags), false) then l.list_tags || l.tag::text
+      else l.list_tags
+    end,
+    company_id = coalesce(r.company_id, case when not r.clear ? 'company' then l.company_id end),
+    email_subject = case
+      when r.own_subject then r.email_subject
+      when r.email_subject is not null or not r.clear ? 'email_subject' then l.email_subject
+    end,
+    email_template = case
+      when r.own_template then r.email_template
+      when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
+    end,
     custom_fields = r.custom_fields || case
-      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object'
+        -- An empty value is a known one, but takes the place of no other unless it is asked to.
+        then l.custom_fields || (r.custom_fields - array(
+          select f.key from pg_catalog.jsonb_each_text(r.custom_fields) f where f.value = '' and not r.clear ? f.key))
       else '{}'
     end
-  from (
-    select distinct on (own.lead_id) own.* from pg_temp.outreach_rows own order by own.lead_id, own.no desc
-  ) r
-  where l.id = r.lead_id;
+  from pg_temp.outreach_rows r
+  where r.is_last and l.id = r.lead_id;
   get diagnostics updated = row_count;
 
-  insert into public.leads (user_id, company_id, email, name, role, tag, custom_fields)
-  select distinct on (lower(r.email))
-    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields
+  insert into public.leads (
+    user_id, company_id, email, name, role, tag, custom_fields, email_subject, email_template)
+  select
+    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields,
+    case when r.own_subject then r.email_subject end, case when r.own_template then r.email_template end
   from pg_temp.outreach_rows r
-  where r.lead_id is null
-  order by lower(r.email), r.no desc;
+  where r.lead_id is null and r.is_last
+  order by lower(r.email);
   get diagnostics added = row_count;
 
   return next pg_catalog.jsonb_build_object(
-    'answer', 'imported', 'added', added, 'updated', updated,
-    'companies_added', companies_added + more_added);
+    'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
+    'text_changed', public.texts_changed(),
+    'kept_apart', public.companies_kept_apart(),
+    'shared_domains', coalesce((
+      select pg_catalog.jsonb_agg(distinct r.given_domain)
+      from pg_temp.outreach_rows r where r.domain is null and r.given_domain is not null), '[]'));
+end
+$$;
+
+create or replace function public.assign_texts() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: which texts are the lead's own, and the companies' new ones. Notes
+-- first what the leads of campaigns that are not ended would be mailed: texts_changed compares.
+begin
+  update pg_temp.outreach_rows r
+  set
+    own_subject = r.email_subject is not null and (
+      r.own_subject or r.company_id is null or coalesce(r.had_subject, false) or coalesce(differ.subjects, false)),
+    own_template = r.email_template is not null and (
+      r.own_template or r.company_id is null or coalesce(r.had_template, false) or coalesce(differ.templates, false))
+  from (
+    select
+      x.no, min(x.email_subject) over company <> max(x.email_subject) over company as subjects,
+      min(x.email_template) over company <> max(x.email_template) over company as templates
+    from pg_temp.outreach_rows x
+    where x.is_last
+    window company as (partition by x.company_id)
+  ) differ
+  where differ.no = r.no;
+
+  create temporary table if not exists outreach_given (
+    company_id uuid, email_subject text, email_template text) on commit drop;
+  truncate pg_temp.outreach_given;
+  insert into pg_temp.outreach_given
+  select c.id, coalesce(given.email_subject, c.email_subject), coalesce(given.email_template, c.email_template)
+  from (
+    select
+      r.company_id, max(r.email_subject) filter (where not r.own_subject) as email_subject,
+      max(r.email_template) filter (where not r.own_template) as email_template
+    from pg_temp.outreach_rows r
+    where r.is_last and r.company_id is not null
+    group by r.company_id
+  ) given
+  join public.companies c on c.id = given.company_id
+  where given.email_subject <> coalesce(c.email_subject, '') or given.email_template <> coalesce(c.email_template, '');
+
+  create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash text) on commit drop;
+  truncate pg_temp.outreach_before;
+  insert into pg_temp.outreach_before
+  select cl.campaign_id, l.id, public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)
+  from (
+    select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
+    union
+    select x.id from pg_temp.outreach_given g join public.leads x on x.company_id = g.company_id
+  ) touched
+  join public.leads l on l.id = touched.lead_id
+  join public.campaign_leads cl on cl.lead_id = l.id and cl.status = 'pending'
+  join public.campaigns ca on ca.id = cl.campaign_id and ca.status not in ('completed', 'cancelled')
+  left join public.companies c on c.id = l.company_id;
+
+  update public.companies c
+  set email_subject = g.email_subject, email_template = g.email_template
+  from pg_temp.outreach_given g
+  where c.id = g.company_id;
+end
+$$;
+
+create or replace function public.text_hash(own_subject text, own_template text, subject text, template text)
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Of the text that a lead is mailed: its own, else its company's.
+  select md5(pg_catalog.jsonb_build_array(
+    coalesce(nullif(text_hash.own_subject, ''), text_hash.subject),
+    coalesce(nullif(text_hash.own_template, ''), text_hash.template))::text);
+$$;
+
+create or replace function public.texts_changed() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The campaigns that assign_texts noted, and how many of their leads are mailed another text since.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object('id', ca.id, 'name', ca.name, 'status', ca.status, 'leads', changed.leads)
+      order by changed.leads desc, ca.id)
+    from (
+      select b.campaign_id, count(*) as leads
+      from pg_temp.outreach_before b
+      join public.leads l on l.id = b.lead_id
+      left join public.companies c on c.id = l.company_id
+      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template) <> b.text_hash
+      group by b.campaign_id
+    ) changed
+    join public.campaigns ca on ca.id = changed.campaign_id), '[]');
 end
 $$;
 
@@ -1754,15 +2183,107 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- The leads that a tag, companies (by name, domain or id), or both select.
+  -- The leads that a tag, companies (by name, domain or id), or both select. A lead is in each list that
+  -- imported it.
   select l.*
   from public.leads l
   where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
-    and (leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag)
+    and (
+      leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag
+      or l.list_tags @> array[leads_to_mail.lead_tag])
     and (leads_to_mail.company_names is null or l.company_id in (
       select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
     and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
+$$;
+
+create or replace function public.list_leads(
+  with_tag text default null,
+  with_status text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
+as $$
+  -- Those of a tag, by the rule of create_campaign, or all; those that have the status in a campaign, or all.
+  -- With what became of each in its campaigns.
+  select pg_catalog.jsonb_build_object(
+    'id', l.id,
+    'email', l.email,
+    'name', l.name,
+    'role', l.role,
+    'company', co.name,
+    'tags', array(
+      select distinct tag.name from unnest(l.list_tags || l.tag::text) tag (name)
+      where tag.name is not null order by tag.name),
+    'campaigns', pg_catalog.jsonb_build_object(
+      'pending', its.pending, 'sent', its.sent, 'failed', its.failed, 'cancelled', its.cancelled),
+    'sent_at', its.sent_at)
+  from (
+    (select x.*
+    from public.leads x
+    where list_leads.with_tag is null and x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+    union all
+    (select x.*
+    from public.leads_to_mail(list_leads.with_tag, null, null) x
+    where x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+  ) l
+  left join public.companies co on co.id = l.company_id
+  cross join lateral (
+    select
+      count(*) filter (where cl.status = 'pending') as pending,
+      count(*) filter (where cl.status = 'sent') as sent,
+      count(*) filter (where cl.status = 'failed') as failed,
+      count(*) filter (where cl.status = 'cancelled') as cancelled,
+      max(cl.sent_at) as sent_at
+    from public.campaign_leads cl
+    where cl.lead_id = l.id
+  ) its
+  order by l.id;
+$$;
+
+create or replace function public.unreadable_leads(leads uuid[]) returns table (lead uuid, why text)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
+  -- them would take all the others along. Each question is asked only where the one before it was
+  -- answered with no: a number of 10 bytes may be 131,072 digits as text.
+  select judged.id, judged.why
+  from (
+    select
+      l.id,
+      case
+        -- Packed, and unpacked: the whole of a document is itself, but not packed.
+        when pg_column_size(l.custom_fields) > 262144 then 'are larger than 256 kB'
+        when pg_column_size(f.fields #> '{}') > 262144 then 'are larger than 256 kB'
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.**{100}')
+          then 'hold lists in lists, more than 100 deep'
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number" && (
+            @ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300 && @ != 0)))')
+          then 'hold a number that nothing can count, such as 1e5000'
+        when octet_length(f.fields::text) > 262144 then 'are larger than 256 kB'
+      end as why
+    from public.leads l
+    cross join lateral (select pg_catalog.to_jsonb(l.custom_fields) as fields) f
+    where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
+  ) judged
+  where judged.why is not null;
 $$;
 
 -- Only the service role may read what is ours or call what is ours.
@@ -1789,15 +2310,15 @@ begin
     end if;
   end loop;
 
-  revoke all on public.send_attempts, public.schema_releases from public;
+  revoke all on public.send_attempts, public.lead_failures, public.schema_releases from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
-    execute format('revoke all on public.send_attempts, public.schema_releases from %I', r);
+    execute format('revoke all on public.send_attempts, public.lead_failures, public.schema_releases from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
-        public.campaign_leads, public.send_attempts
+        public.campaign_leads, public.send_attempts, public.lead_failures
       to service_role;
     grant select on public.schema_releases to service_role;
   end if;
@@ -1900,10 +2421,12 @@ begin
     update public.campaign_leads x
     set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   elsif cl.open_attempt_id = attempt and became = 'unclear' then
     update public.campaign_leads x
     set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   elsif cl.open_attempt_id = attempt then
     perform public.put_off(cl, c, again_after, why, t);
   end if;
@@ -1946,6 +2469,7 @@ begin
     update public.campaign_leads x
     set status = 'failed', error = 'tried for a day: ' || coalesce(why, 'no reason recorded')
     where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
   else
     update public.campaign_leads x
     set next_attempt_at =
@@ -1955,7 +2479,12 @@ begin
 end
 $$;
 
-create or replace function public.fail_lead(lead uuid, claim uuid, why text) returns setof jsonb
+create or replace function public.fail_lead(
+  lead uuid,
+  claim uuid,
+  why text,
+  now timestamptz default null
+) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
@@ -1968,9 +2497,44 @@ begin
   update public.campaign_leads x
   set status = 'failed', error = why, claim_token = null, claimed_until = null, next_attempt_at = null
   where x.id = lead and x.status = 'pending' and x.claim_token = claim;
-  return next pg_catalog.jsonb_build_object(
-    'answer', case when found then 'failed' else 'not_ours' end);
+  if found then
+    perform public.note_failures(array[lead], coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours');
+  end if;
 end
+$$;
+
+create or replace function public.note_failures(leads uuid[], t timestamptz) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that have failed just now: the reason stays here when the lead is tried again.
+  insert into public.lead_failures (campaign_lead_id, failed_at, reason)
+  select cl.id, note_failures.t, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  where cl.id = any (note_failures.leads);
+$$;
+
+create or replace function public.keep_failures(leads uuid[]) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that are about to be tried again: what another sender had failed was noted by nobody yet.
+  insert into public.lead_failures (campaign_lead_id, reason)
+  select cl.id, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  left join lateral (
+    select f.reason
+    from public.lead_failures f
+    where f.campaign_lead_id = cl.id
+    order by f.failed_at desc nulls last, f.id desc
+    limit 1
+  ) noted on true
+  where cl.id = any (keep_failures.leads) and noted.reason is distinct from coalesce(cl.error, 'no reason recorded');
 $$;
 
 create or replace function public.defer_lead(
@@ -2099,6 +2663,7 @@ as $$
 declare
   owned constant boolean := c.run_id is not null and c.lease_until > t;
 begin
+  perform public.keep_failures(array[cl.id]);
   if was_sent then
     update public.send_attempts x set outcome = 'sent', finished_at = t, detail = word where x.id = s.id;
     update public.campaign_leads x
@@ -2297,8 +2862,17 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send.
+-- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send. A run asks every second or
+-- two; the row is written when a quarter of the lease is used up.
 begin
+  return query
+  select pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end)
+  from public.campaigns x
+  where x.id = campaign and x.run_id = run and x.status not in ('completed', 'cancelled')
+    and x.lease_until > coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second';
+  if found then
+    return;
+  end if;
   return query
   update public.campaigns x
   set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
@@ -2651,6 +3225,7 @@ as $$
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
       its_row.dispatch_misses,
+      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
       (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
       public.next_opening(its_row, clock.t) as opening,
       clock.t
@@ -2695,6 +3270,7 @@ as $$
       end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
+      'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
       'daily_limit', s.per_day,
       'limit_seconds',
       extract(epoch from public.below_daily_limit_at(s.account_id, s.per_day, s.t) - s.t)::double precision,
@@ -2730,6 +3306,11 @@ as $$
     'scheduled_seconds', extract(epoch from c.scheduled_at - c.t)::double precision,
     'resume_seconds', extract(epoch from c.resume_at - c.t)::double precision,
     'windowed', c.windowed,
+    'time_zone', c.time_zone,
+    'send_days', c.send_days,
+    'send_from', c.send_from,
+    -- Midnight, which JSON's readers know no clock time for.
+    'send_until', nullif(c.send_until, '24:00'),
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
@@ -2796,6 +3377,24 @@ as $$
       'its sending window, which opens %s %s',
       pg_catalog.to_char(told_window.opening at time zone coalesce(c.time_zone, 'UTC'), 'Dy HH24:MI'),
       coalesce(c.time_zone, 'UTC'))
+  end;
+$$;
+
+create or replace function public.fault_of_window(c public.campaigns, t timestamptz) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Why a campaign cannot have this window, for people; null: it can. A machine's own names are no place's:
+  -- another machine, or this one tomorrow, means another time by them.
+  select case
+    when c.time_zone is not null and (
+      c.time_zone in ('localtime', 'posixrules', 'Factory') or c.time_zone ~ '^(posix|right)/'
+      or not exists (select from pg_catalog.pg_timezone_names z where z.name = c.time_zone)
+    ) then pg_catalog.format('%L is no time zone; write one like Europe/Berlin or America/New_York.', c.time_zone)
+    when public.next_opening(c, fault_of_window.t) is null
+      then 'The campaign''s sending window never opens; its hours have to end after they begin.'
   end;
 $$;
 
