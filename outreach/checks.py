@@ -101,10 +101,6 @@ class Tally:
         kept = self._examples.setdefault(problem, [])
         kept += examples[: EXAMPLES - len(kept)]
 
-    def drop(self, problem: Problem) -> None:
-        self._count.pop(problem, None)
-        self._examples.pop(problem, None)
-
     def findings(self) -> list[Finding]:
         """Errors first, and what concerns most leads before the rest."""
         order = sorted(self._count, key=lambda x: (x.severity, -self._count[x]))

@@ -3,33 +3,47 @@
 Of one lead that is what a fallback is for; of all of them it is more likely a slip in the name.
 """
 
-from outreach.checks import Problem, Tally
+from collections import Counter
+
+from outreach.checks import EXAMPLES, Problem, Tally
 from outreach.facts import PlannedMail
 from outreach.lead_checks import called
 from outreach.render import KNOWN, guarded_names
 from outreach.templates import key_of
 
+Asked = tuple[str, str, str]
+"""A name's key, its spelling, and whose template asks for it."""
+
 
 class Fallbacks:
-    """Sees every lead first, then decides."""
+    """Sees every lead first, then tells."""
 
     def __init__(self) -> None:
         self._columns: set[str] = set()
-        self._asked: dict[str, dict[Problem, None]] = {}
+        self._had = set(KNOWN)
+        """Keys of what some lead has."""
+        self._leads: Counter[Asked] = Counter()
+        self._examples: dict[Asked, list[str]] = {}
 
-    def see(self, planned: PlannedMail, tally: Tally) -> None:
-        self._columns.update(planned.lead.custom_fields)
-        asked = guarded_names(planned.company, in_subject=planned.subject_variables)
-        for key, name in asked.items():
-            told = f"No lead has {{{{ {name} }}}}: each gets what stands for it"
-            todo = "correct the name, unless it is meant so"
-            problem = Problem("warning", "placeholders", told, todo, called(planned.company))
-            self._asked.setdefault(key, {})[problem] = None
-            tally.add(problem, planned.lead.email)
+    def see(self, planned: PlannedMail) -> None:
+        for column in planned.lead.custom_fields.keys() - self._columns:
+            self._columns.add(column)
+            self._had.add(key_of(column))
+        for key, name in guarded_names(planned.company, in_subject=planned.subject_variables):
+            if key not in self._had:
+                self._add((key, name, called(planned.company)), planned.lead.email)
 
-    def decide(self, tally: Tally) -> None:
-        """Leave in the tally what no lead has."""
-        had = KNOWN | {key_of(column) for column in self._columns}
-        for key in had & self._asked.keys():
-            for problem in self._asked[key]:
-                tally.drop(problem)
+    def tell(self, tally: Tally) -> None:
+        for asked, leads in self._leads.items():
+            key, name, company = asked
+            if key not in self._had:
+                told = f"No lead has {{{{ {name} }}}}: each gets what stands for it"
+                todo = "correct the name, unless it is meant so"
+                problem = Problem("warning", "placeholders", told, todo, company)
+                tally.add(problem, *self._examples[asked], count=leads)
+
+    def _add(self, asked: Asked, address: str) -> None:
+        self._leads[asked] += 1
+        examples = self._examples.setdefault(asked, [])
+        if len(examples) < EXAMPLES:
+            examples.append(address)

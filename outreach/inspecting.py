@@ -163,8 +163,8 @@ def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float 
         if address and address in seen:
             tally.add(lead_checks.twice(), planned.lead.email)
         seen.add(address)
-        fallbacks.see(planned, tally)
+        fallbacks.see(planned)
         if looked_at % NEWS == 0:
             news(f"{looked_at:,} leads")
-    fallbacks.decide(tally)
+    fallbacks.tell(tally)
     return looked_at

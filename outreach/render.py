@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -99,15 +98,17 @@ def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
     return found or tuple(filter(None, [leftovers.braces([subject])]))
 
 
-def guarded_names(company: Company, *, in_subject: bool) -> Mapping[str, str]:
-    """The names that the template guards, so that a lead may lack them, by their keys."""
-    sources = [(company.email_template, False), (company.email_subject if in_subject else "", True)]
-    names: dict[str, str] = {}
-    for source, is_text in sources:
-        with suppress(Fault):
-            asked = compiled(source or "", is_text=is_text)
-            names |= {key: asked.names[key] for key in asked.absent if key not in KNOWN}
-    return names
+def guarded_names(company: Company, *, in_subject: bool) -> tuple[tuple[str, str], ...]:
+    """The names that the template guards, so that a lead may lack them: key and spelling."""
+    names = _guarded(company.email_template or "", is_text=False)
+    return names + _guarded(company.email_subject or "", is_text=True) if in_subject else names
+
+
+def _guarded(source: str, *, is_text: bool) -> tuple[tuple[str, str], ...]:
+    try:
+        return compiled(source, is_text=is_text).guarded
+    except Fault:
+        return ()
 
 
 def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:

@@ -59,6 +59,8 @@ class Compiled(NamedTuple):
     """The keys that leave a hole in the mail where a lead's value is empty."""
     absent: Mapping[str, Any]
     """The keys of the guarded names, with what stands for them where a lead lacks them."""
+    guarded: tuple[tuple[str, str], ...]
+    """Their keys with how the template spells them."""
 
     def fill(self, values: Mapping[str, Any]) -> list[str]:
         """The pieces of the text, by values under their keys. Raises Fault.
@@ -173,6 +175,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
         has_markup=has_markup,
         bare=bare.shown | frozenset(braced),
         absent=dict.fromkeys(names.keys() - required.keys(), ABSENT),
+        guarded=tuple((key, names[key]) for key in names if key not in required),
     )
 
 

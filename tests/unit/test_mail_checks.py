@@ -281,8 +281,8 @@ def told_of_fallbacks(*mails: PlannedMail) -> list[tuple[str, int]]:
     tally, fallbacks = Tally(), Fallbacks()
     tally.add(Problem("error", "x", "y"))
     for mail in mails:
-        fallbacks.see(mail, tally)
-    fallbacks.decide(tally)
+        fallbacks.see(mail)
+    fallbacks.tell(tally)
     return [(one.what, one.count) for one in tally.findings()][1:]
 
 
