@@ -24,6 +24,8 @@ _TAG_OF_A_LINK = re.compile(
 _MARKDOWN = re.compile(
     r"\[[^\[\]\n]{1,80}\]\(https?://[^\s()]{1,200}\)|(?<![*\w])\*\*\w[^*\n]{0,80}\*\*(?![*\w])"
 )
+_TYPED_BREAK = re.compile(r"\\r\\n|\\n\\n|(?<![\w:\\])\\n")
+"""A line break in letters; but no path, such as `C:\\new`."""
 _WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+")
 _FIELDS = frozenset(
     re.split(
@@ -62,6 +64,12 @@ def markdown(text: str) -> str | None:
     """The first link or bold word in the spelling of Markdown."""
     found = _MARKDOWN.search(text)
     return found[0][:SHOWN] if found else None
+
+
+def typed_break(text: str) -> str | None:
+    """The first line break that is written in letters, as programs write one."""
+    found = _TYPED_BREAK.search(text) if "\\" in text else None
+    return found[0] if found else None
 
 
 def _names_a_field(words: str) -> bool:

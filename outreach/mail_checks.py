@@ -17,7 +17,7 @@ from outreach.templates import MARKUP
 
 _VALUE = "\ua66e"
 """In the place of a value that says nothing by itself: a letter that one manuscript has."""
-_SAYS_SOMETHING = re.compile(r"[{}\[\]%«»]|\*\||\|\*|&lt;|&gt;")
+_SAYS_SOMETHING = re.compile(r"[{}\[\]%«»\\]|\*\||\|\*|&lt;|&gt;")
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _UNSEEN_SCHEMES = {
@@ -97,6 +97,9 @@ def _of_writing(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
     if shown := leftovers.markdown(mail.text):
         told = f"The mail has {shown}: Markdown is sent as it stands"
         yield Problem("warning", "template", told, "write HTML, or plain text")
+    if shown := leftovers.typed_break(mail.text):
+        told = f"The mail shows {shown} as a text, where a line was to end"
+        yield Problem("warning", "template", told, "write line breaks")
     own = "".join(piece for piece in pieces if type(piece) is str)
     if "&lt;" in own and not MARKUP.search(own) and (tag := MARKUP.search(html.unescape(own))):
         told = f"The mail shows {tag[0][: leftovers.SHOWN]} as a text: its HTML is escaped"

@@ -74,6 +74,7 @@ def test_a_tag_that_nobody_filled_is_warned_of(template: str, left: str) -> None
         "<style>a{b:c}</style><p style='width:50%'>[if x] {}</p><!-- {nmae} -->",
         '<p><a href="https://x.example/?f[name]=1&amp;q=%7Bx">x</a></p>',
         "I <3 you, 1 << 2 >> 1, a*b*c ** d",
+        r"It is in C:\new or \\server\name",
     ],
 )
 def test_what_is_no_tag_is_not(template: str) -> None:
@@ -255,6 +256,8 @@ def test_an_address_that_stands_for_none_is_known(address: str, kind: str | None
         ('x<img src="logo.png">', "A picture has no web address, so nobody sees it"),
         ("see **our deck**", "The mail has **our deck**: Markdown is sent as it stands"),
         ("see [us](https://x.example/a)", "The mail has [us](https://x.example/a): Markdown is sent as it stands"),
+        ("Hi {{ name }},\\n\\nsee attached.\\nAda", "The mail shows \\n\\n as a text, where a line was to end"),
+        ("<p>Hi.\\nAda</p>", "The mail shows \\n as a text, where a line was to end"),
         ("&lt;p&gt;Hi {{ name }}&lt;/p&gt;", "The mail shows <p> as a text: its HTML is escaped"),
         ("<p>" + "x" * 149_993 + "</p>", "The mail has 150 kB of text: Gmail shows its first 102 kB"),
     ],
