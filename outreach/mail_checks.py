@@ -26,6 +26,8 @@ _UNSEEN_SCHEMES = {
     "file:": "is a file of somebody's computer, which no recipient has",
 }
 _KB = 1000
+_REMEMBERED = 50_000
+"""Characters of a mail that is remembered: what is kept of all of them has to stay small."""
 _UNLESS = "correct it, unless it is meant so"
 
 
@@ -34,7 +36,7 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
-    if not _SAYS_SOMETHING.search(values) and not body.isspace():
+    if len(body) < _REMEMBERED and not body.isspace() and not _SAYS_SOMETHING.search(values):
         bare = tuple([piece if type(piece) is str else piece and _VALUE for piece in pieces])
         found = _without_values(bare, has_markup)
     yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found
@@ -45,21 +47,14 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
         )
 
 
-@lru_cache(maxsize=1024)
-def of_subject(subject: str) -> tuple[Problem, ...]:
+def of_subject(subject: str) -> Iterator[Problem]:
     """Of a finished subject."""
-    return tuple(
-        Problem(
-            "warning",
-            "placeholders",
-            f"The email subject has {tag}, which looks like a tag that nobody filled",
-            _UNLESS,
-        )
-        for tag in dict.fromkeys(leftovers.tags(subject))
-    )
+    for tag in dict.fromkeys(leftovers.tags(subject)):
+        told = f"The email subject has {tag}, which looks like a tag that nobody filled"
+        yield Problem("warning", "placeholders", told, _UNLESS)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, ...] | None:
     """None where it is a value that a tag, a link or a picture begins with."""
     mail = made(pieces, has_markup=has_markup)
