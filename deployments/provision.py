@@ -2,8 +2,9 @@
 
     python -m deployments.provision [--notify URL]
 
-It needs PREFECT_API_URL alone. What is there already stays as operators have set it. Called again
-after the deployments were made, it closes them to parameters that they do not know.
+It needs PREFECT_API_URL, and PREFECT_API_AUTH_STRING where the server has a password. What is there
+already stays as operators have set it. Called again after the deployments were made, it closes them
+to parameters that they do not know.
 """
 
 import argparse

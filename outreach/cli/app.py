@@ -94,8 +94,10 @@ def sandbox(
     ] = None,
 ) -> None:
     """A local Gmail API with a page that shows what was “sent” through it."""
+    from outreach.local import private  # noqa: PLC0415
     from outreach.local.sandbox.server import run as serve  # noqa: PLC0415 - a whole web server
 
+    private.from_now_on()
     serve(port, data)
 
 

@@ -71,6 +71,7 @@ def deploy(home: Path) -> None:
         check=True,
         capture_output=True,
     )
+    provision()
     with get_client(sync_client=True) as client:
         dispatcher = client.read_deployment_by_name("dispatch-campaigns/dispatch-campaigns")
         client.pause_deployment(dispatcher.id)
