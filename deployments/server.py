@@ -56,9 +56,18 @@ STOP_SECONDS = 15.0
 
 
 def isolated_environment(home: Path) -> dict[str, str]:
-    """This process's environment without any Prefect setting but ours, all state under `home`."""
+    """This process's environment without any Prefect setting but ours, all state under `home`.
+
+    Temporary files too: Prefect's runner keeps a folder of one name for all users of a machine.
+    """
     others = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
-    return {**others, **SETTINGS, "PREFECT_HOME": str(home.resolve())}
+    temporary = private.folder(home.resolve() / "tmp")
+    return {
+        **others,
+        **SETTINGS,
+        "PREFECT_HOME": str(home.resolve()),
+        "TMPDIR": str(temporary),
+    }
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,13 @@ class Server:
 
 
 @contextmanager
-def locked_server(home: Path, port: int | None = None) -> Iterator[Server]:
+def locked_server(
+    home: Path, port: int | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """As `running_server`, behind the password of this home: `access.password(home)`."""
     private.folder(home)
     password = {"PREFECT_SERVER_API_AUTH_STRING": access.password(home)}
-    with running_server(home, port, password) as server:
+    with running_server(home, port, {**password, **(more or {})}) as server:
         access.note_address(home, server.api)
         yield server
 

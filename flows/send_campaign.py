@@ -16,6 +16,7 @@ from tasks.leads import claim, settle
 from tasks.report import report
 from tasks.run import CampaignRun, owned
 from tasks.send import NoSlotsError, grouped, send, sender_slots
+from tasks.stopping import StopRequest, give_back, given_back, stoppable, unstoppable
 
 Id = Annotated[
     UUID,
@@ -46,6 +47,15 @@ def send_campaign(campaign_id: Id) -> State[Any]:
 
     Returns `success`, `emails_sent` and `total_leads`, with "45/50 sent" as the state's message.
     """
+    try:
+        with stoppable(lambda: give_back(campaign_id)):
+            return send_all(campaign_id)
+    except StopRequest:
+        return given_back(campaign_id)
+
+
+def send_all(campaign_id: UUID) -> State[Any]:
+    """The story of one run."""
     begun = begin(campaign_id)
     if begun.answer != "begun":
         return handed_back(begun)
@@ -57,8 +67,9 @@ def send_campaign(campaign_id: Id) -> State[Any]:
                 deliver(run)
         except NoSlotsError as error:
             run.put_off(60, str(error))
-        finished = finish(run)
-        report(run, finished)
+        with unstoppable():
+            finished = finish(run)
+            report(run, finished)
     return ended(finished)
 
 

@@ -78,6 +78,8 @@ class Sending:
         if self._stopped_before(claim.due):
             return STOPPED
         with self._in_flight:
+            if self._wait(0):  # told so while it waited for its turn
+                return STOPPED
             try:
                 prepared = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:

@@ -16,7 +16,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import State
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationSignal
 from prefect.states import Completed, Failed
 from prefect.utilities.collections import batched_iterable
 
@@ -27,6 +27,7 @@ from tasks.ending import ended_if_cancelled
 from tasks.log import run_log, told
 from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
+from tasks.stopping import is_stop
 
 LIMIT = "gmail-send"
 """The global concurrency limit that caps the sends in flight over all runs and machines."""
@@ -36,6 +37,9 @@ ROWS_A_SECOND = 30
 """Task runs a second that Prefect's server records without falling behind."""
 
 GROUP = 50
+IN_FLIGHT_SECONDS = 25.0
+"""How long a run that ends early waits for mails in flight: who stops it kills it after 30 s."""
+
 SEND_SECONDS = 2.0
 """How long one mail may take in flight, for how many senders an account can use."""
 
@@ -138,7 +142,7 @@ def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None
             run.in_flight.acquire()
         logger = run_log()
         logger.info("%d sender(s)", slots)
-        with ended_if_cancelled(run.id, logger):
+        with ended_if_cancelled(run.id, logger), _mails_in_flight_recorded(run, slots):
             yield
 
 
@@ -169,6 +173,36 @@ def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
         else:
             return slots
     raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+
+
+@contextmanager
+def _mails_in_flight_recorded(run: CampaignRun, slots: int) -> Iterator[None]:
+    """A run that is told to stop holds its share until no sender is at work."""
+    try:
+        yield
+    except BaseException as error:
+        if not run.stopped and is_stop(error):
+            run.stop()
+            deadline = time.monotonic() + IN_FLIGHT_SECONDS
+            while not _are_recorded(run, slots, deadline):
+                continue
+        raise
+
+
+def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
+    """Wait for it until the deadline. False when asked again to stop meanwhile."""
+    try:
+        with ExitStack() as idle:
+            for _ in range(slots):
+                if not run.in_flight.acquire(timeout=max(0, deadline - time.monotonic())):
+                    run_log().warning("A mail in flight was not recorded in time: settled later")
+                    return True
+                idle.callback(run.in_flight.release)
+    except TerminationSignal as again:
+        if is_stop(again):
+            return False
+        raise
+    return True
 
 
 def _raise_unless_turned(error: ConcurrencySlotAcquisitionError) -> None:

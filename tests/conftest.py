@@ -1,6 +1,7 @@
 """Real parts for every test: Postgres, the Gmail sandbox. Nothing is taken from outside."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
 )
 
 TEMPLATE = "outreach_template"
+
+# A job in a shell's background ignores Ctrl-C, and so would all that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Whatever is exported here: a test reads no setting, and reaches no server that it did not start.
 for name in [*os.environ]:

@@ -19,6 +19,7 @@ from outreach.cli import (
     database,
     doctor,
     doubt,
+    down,
     leads,
     operating,
     previewing,
@@ -27,6 +28,7 @@ from outreach.cli import (
 )
 from outreach.cli.output import note
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+from outreach.loopback import never_through_a_proxy
 
 INTERRUPTED = 130
 """What a shell reports after Ctrl-C."""
@@ -58,6 +60,7 @@ accounts.app.command()(connecting.connect)
 campaigns.app.command("test-send")(previewing.send_test)
 app.command()(doctor.doctor)
 app.command()(up.up)
+app.command()(down.down)
 
 
 def _show_version(wanted: bool) -> None:
@@ -107,6 +110,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             # A terminal that cannot show a name shows its code, instead of an error.
             stream.reconfigure(errors="backslashreplace")
+    never_through_a_proxy()
     # What its pool has to say about a database that is away, we say in our own words.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))

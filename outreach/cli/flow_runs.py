@@ -1,6 +1,8 @@
 """Prefect as the command uses it, imported when needed only: a flow run there, or the flow here."""
 
 import os
+import re
+import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,8 @@ DEPLOYMENT = "send-campaign/send-campaign"
 REFUSED = (401, 403)
 EPHEMERAL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+    # Prefect's own 20 s are too few for a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
@@ -156,6 +160,7 @@ def prepare_here(*, verbose: bool) -> None:
 
     if get_current_settings().api.url is None:
         note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
+        _start_temporary_server()
         return
     with get_client(sync_client=True) as client:
         failure = client.api_healthcheck() or credentials_failure(client)
@@ -166,8 +171,29 @@ def prepare_here(*, verbose: bool) -> None:
         )
 
 
+def _start_temporary_server() -> None:
+    """The one that Prefect has in this process's stead; before a campaign counts on it."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
+    try:
+        with get_client(sync_client=True):
+            return
+    except RuntimeError as error:
+        ended = re.search(r"exited with code -?\d+", str(error))
+        cause = f"it {ended[0]}" if ended else f"it was not up after {seconds} s"
+        raise ConfigurationError(
+            f"Nothing was started, since Prefect's temporary server did not come up ({cause}); try "
+            "again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
+            "`outreach up` starts one."
+        ) from None
+
+
 def run_here(campaign: UUID) -> Ended:
-    """Run the flow to its end."""
+    """Run the flow to its end. A terminal that is closed stops it as SIGTERM does."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     from flows.send_campaign import send_campaign  # noqa: PLC0415
 
     state = send_campaign(campaign, return_state=True)

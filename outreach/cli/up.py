@@ -5,19 +5,20 @@ process that serves the deployments; each flow run is a process of its own below
 """
 
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from filelock import Timeout
 
 from outreach.cli.output import say
 from outreach.errors import ConfigurationError
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 PORT = 4200
 LOOK_SECONDS = 0.5
 STOP_SECONDS = 45.0
-"""A flow run that is told to end has Prefect's 30 s before it is killed."""
+"""A flow run that is told to end has 30 s before it is killed."""
+QUIET_SECONDS = 3.0
+"""A stop that takes longer is explained."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ def up(
 
         say(access.known_password(settings.outreach_home / "prefect"))
         return
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number, answer in ANSWERS.items():
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
-            signal.signal(number, _interrupt)
+            signal.signal(number, answer)
     with ExitStack() as started:
         try:
             parts = _start(started, settings, port)
@@ -74,7 +77,7 @@ def up(
 
 def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     """Raises ConfigurationError, with nothing left running."""
-    from outreach.local import access, postgres, private  # noqa: PLC0415 - after --help
+    from outreach.local import access, postgres, private, running  # noqa: PLC0415 - after --help
 
     private.from_now_on()
     home = private.home(settings.outreach_home)
@@ -84,7 +87,8 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
 
     started.enter_context(_alone(home))
     started.enter_context(_database(settings))
-    server = started.enter_context(locked_server(prefect_home, port or None))
+    marked = {running.MARK: str(home)}
+    server = started.enter_context(locked_server(prefect_home, port or None, marked))
     password = access.password(prefect_home)
     serving = started.enter_context(_serving(settings, prefect_home, server.api, password))
     say(f"Prefect   {server.api.removesuffix('/api')}")
@@ -122,21 +126,16 @@ def _watch(parts: list[Part]) -> NoReturn:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Two of them would share one Prefect database and fight over the embedded Postgres."""
-    from outreach.local import private  # noqa: PLC0415
+    """The only one on this home, once what a killed one has left there is ended."""
+    from outreach.cli.down import told  # noqa: PLC0415 - after --help
+    from outreach.local import running  # noqa: PLC0415
 
-    lock = private.lock(home / "up.lock", 0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ConfigurationError(
-            f"`outreach up` already runs on {home}; end that one, or set OUTREACH_HOME to another "
-            "folder."
-        ) from None
-    try:
+    with running.alone(home):
+        if left := running.left_behind(home):
+            say(told(left))
+            running.end_left_behind(home)
+        shutil.rmtree(home / "prefect" / "tmp", ignore_errors=True)
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -168,7 +167,7 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
     Its folder is Prefect's home: what flow runs inherit holds no `.env` and no foreign module.
     """
     from deployments.server import RUN_SETTINGS, end, isolated_environment  # noqa: PLC0415
-    from outreach.local import private  # noqa: PLC0415
+    from outreach.local import private, running  # noqa: PLC0415
 
     environment = {
         **isolated_environment(home),
@@ -176,6 +175,7 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
         **settings.exported(),  # `.env` is read here and nowhere below
         "PREFECT_API_URL": api,
         "PREFECT_API_AUTH_STRING": password,
+        running.MARK: str(settings.outreach_home),
     }
     with private.appending(home / "flows.log") as log:
         process = subprocess.Popen(
@@ -192,6 +192,12 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
             "What serves the deployments", lambda: process.poll() is None, home / "flows.log"
         )
     finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(QUIET_SECONDS)
+        if process.poll() is None:
+            say("Waiting until the mails in flight are recorded, 30 s at most …")
+            sys.stdout.flush()
         end(process, STOP_SECONDS)
 
 
@@ -214,6 +220,17 @@ def _leave_current_folder(folder: Path) -> None:
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     """SIGTERM is Ctrl-C, and so is a terminal that is closed."""
     raise KeyboardInterrupt
+
+
+def _hang_up(number: int, frame: FrameType | None) -> NoReturn:
+    """A terminal that is closed takes no more words: writing to it would fail."""
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    _interrupt(number, frame)
+
+
+ANSWERS = {signal.SIGTERM: _interrupt, signal.SIGHUP: _hang_up}
 
 
 def _ignore_signals() -> None:

@@ -178,6 +178,7 @@ def _ready(folder: Path) -> Server | None:
 def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) -> None:
     """Launch Postgres and do not wait; who holds the claim knows that nothing else runs."""
     data = folder / "data"
+    _refuse_nameless_user()
     (data / "postmaster.pid").unlink(missing_ok=True)
     binaries = _binaries(bin_dir, folder)
     if not data.exists():
@@ -349,6 +350,19 @@ def _major(program: Path, **owner: Any) -> int:
     return int(found[0]) if found else 0
 
 
+def _refuse_nameless_user() -> None:
+    """Postgres looks its user up, and ends when there is no entry: a bare id in a container."""
+    user = os.geteuid()
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        raise ConfigurationError(
+            f"The user id {user} has no entry in /etc/passwd, and the embedded Postgres does not "
+            f"run without one; add one (in a container's image: `useradd --uid {user} outreach`), "
+            "or run as another user."
+        ) from None
+
+
 def _refuse_other_version(data: Path, binaries: Path) -> None:
     written, ours = (data / "PG_VERSION").read_text().strip(), str(_major(binaries / "postgres"))
     if written != ours:
@@ -398,8 +412,9 @@ def _explained(folder: Path) -> Iterator[None]:
 
 def _did_not_start(folder: Path) -> ConfigurationError:
     log = (folder / "log").read_text(errors="replace")
-    causes = re.findall(r"(?:FATAL|error): +(.+)", log)
-    return _failure(folder, f"did not start ({causes[-1] if causes else 'no reason given'})")
+    causes = re.findall(r"(?:FATAL|error): +(.+)|^\w+: (could not .+)", log, re.MULTILINE)
+    cause = "".join(causes[-1]) if causes else "no reason given"
+    return _failure(folder, f"did not start ({cause})")
 
 
 def _failure(folder: Path, what: str) -> ConfigurationError:

@@ -38,6 +38,11 @@ nobody = pwd.getpwnam("nobody")
 os.setgroups([]); os.setgid(nobody.pw_gid); os.setuid(nobody.pw_uid)
 """
 
+AS_NAMELESS = """
+import encodings.idna, os
+os.setgroups([]); os.setgid(54321); os.setuid(54321)
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
@@ -300,6 +305,17 @@ def test_an_ordinary_user_runs_it_as_themselves(public: Path) -> None:
     postgres.stop(public)
     again = printed(starter(public, AS_NOBODY)).split()
     assert (owner, len(again)) == ("nobody", 2)
+
+
+@as_root
+def test_a_user_id_without_a_name_is_told(public: Path) -> None:
+    """As containers have it; Postgres itself says it in a line that tells nobody what to do."""
+    os.chown(public, 54321, 54321)
+    assert printed(starter(public, AS_NAMELESS)) == (
+        "The user id 54321 has no entry in /etc/passwd, and the embedded Postgres does not run "
+        "without one; add one (in a container's image: `useradd --uid 54321 outreach`), or run as "
+        "another user."
+    )
 
 
 @as_root

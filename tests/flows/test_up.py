@@ -274,7 +274,7 @@ def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine)
     second = machine.up("--port", "0")
     assert second.wait(60) == 1
     assert second.communicate()[1] == (
-        f"Error: `outreach up` already runs on {machine.home}; end that one, or set OUTREACH_HOME to another folder.\n"
+        f"Error: `outreach up` already runs on {machine.home}; end that one with `outreach down`, or set OUTREACH_HOME to another folder.\n"
     )
     assert running.poll() is None
     assert httpx.get(f"{machine.api}/health").json() is True

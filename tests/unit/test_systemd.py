@@ -18,7 +18,7 @@ MOST_EXPOSED = 25
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """With the programs of this environment for those of an installed one: they have to be there."""
     copied = tmp_path / request.param.name
-    installed = str(Path(sys.executable).parent)
+    installed = str(Path(sys.executable).parent).replace(" ", r"\x20")
     copied.write_text(request.param.read_text().replace("/opt/outreach/bin", installed))
     return copied
 

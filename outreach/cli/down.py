@@ -1,0 +1,67 @@
+"""`outreach down`: end what `outreach up` started, from another terminal or after it was killed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outreach.cli.output import say
+from outreach.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import psutil
+
+PATIENCE_SECONDS = 120.0
+"""Its runs, its server and its databases have their own time-outs, which add up to less."""
+
+
+def down() -> None:
+    """End what `outreach up` started on this OUTREACH_HOME. Nothing to end is no error."""
+    from outreach import settings as settings_module  # noqa: PLC0415 - after --help
+    from outreach.local import running  # noqa: PLC0415
+
+    home = settings_module.load().outreach_home.resolve()
+    owner = running.owner(home)
+    if owner is not None:
+        _end(owner)
+    left = _end_left_behind(home)
+    say("Ended." if owner or left else f"Nothing of `outreach up` runs on {home}.")
+
+
+def _end(owner: "psutil.Process") -> None:
+    """As Ctrl-C in its own terminal. Raises ConfigurationError."""
+    import psutil  # noqa: PLC0415
+
+    from outreach.local import running  # noqa: PLC0415
+
+    say(f"Ending `outreach up` (process {owner.pid}): mails in flight are recorded first …")
+    try:
+        owner.terminate()
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied:
+        raise ConfigurationError(
+            f"`outreach up` (process {owner.pid}) is another user's; that user has to end it."
+        ) from None
+    if not running.wait_until_gone(owner, PATIENCE_SECONDS):
+        raise ConfigurationError(
+            f"`outreach up` (process {owner.pid}) has not ended after {PATIENCE_SECONDS:.0f} s; "
+            f"end it with `kill -9 {owner.pid}`, then `outreach down` ends what it leaves."
+        )
+
+
+def _end_left_behind(home: Path) -> bool:
+    """What a killed one left, its databases too; whether there was anything."""
+    from outreach.local import postgres, running  # noqa: PLC0415
+
+    left = running.left_behind(home)
+    if left:
+        say(told(left))
+        running.end_left_behind(home)
+    prefect_stopped = (home / "prefect").exists() and postgres.stop(home / "prefect")
+    if left or prefect_stopped:
+        postgres.stop(home)
+    return bool(left) or prefect_stopped
+
+
+def told(left: "list[psutil.Process]") -> str:
+    pids = ", ".join(str(process.pid) for process in left)
+    return f"Ending what an `outreach up` that was killed left running: processes {pids} …"

@@ -1,0 +1,101 @@
+"""A run that is told to stop gives its campaign back: a stop is neither death nor cancellation.
+
+SIGTERM comes for both a stop and a cancellation; in a flow run Prefect turns it into an exception
+of the main thread. Which of the two it was, the run's state on Prefect's server tells.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound, TerminationSignal
+from prefect.states import Completed
+
+from outreach.wiring import current
+from tasks.log import run_log
+from tasks.run import flow_run_id
+
+HELD_BACK = {signal.SIGTERM, signal.SIGINT}
+"""What `deployments.serving` blocks while it starts a run, which inherits that."""
+
+
+class StopRequest(Exception):
+    """This run was told to stop, and holds nothing any more."""
+
+
+def nothing() -> None:
+    """What a run gives back that owns no campaign."""
+
+
+@contextmanager
+def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
+    """From here on a stop reaches the run: `give_back` is called, and StopRequest is raised.
+
+    Sends in flight have been waited for by then. A cancellation goes on as Prefect raises it.
+    """
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+        yield
+    except BaseException as error:
+        if not is_stop(error):
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice is asked once
+        give_back()
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise StopRequest from None
+
+
+@contextmanager
+def unstoppable() -> Iterator[None]:
+    """What is about to end by itself is not ended sooner."""
+    if current_thread() is not main_thread():  # where no signal ever comes
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def give_back(campaign: UUID) -> None:
+    """The next run goes on with it at once."""
+    run_log().info("Told to stop: the campaign is given back")
+    current().store.release_run(campaign, flow_run_id())
+
+
+def given_back(campaign: UUID) -> State[None]:
+    """How a run ends that was told to stop."""
+    leads = current().store.campaign_status(campaign).leads
+    told = f"{leads.sent}/{leads.total} sent"
+    return Completed(name="GivenBack", message=f"Told to stop: {told}; the next run goes on.")
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether what was raised comes of a stop, and of no cancellation.
+
+    It may have hit a library in mid-work, which then raises an error of its own.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TerminationSignal | KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(cause, KeyboardInterrupt) or (cause is not None and not _is_cancelled())
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the run; a server that does not answer has told nobody so.
+
+    Should it have, its campaign is cancelled all the same: by the hook, while nobody else has it.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(flow_run_id()).state
+    except (httpx.HTTPError, ObjectNotFound):
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
