@@ -21,14 +21,20 @@ _WITHIN = re.compile(r"(?<![^\s<>@()])[^\s<>@()]++@[^\s<>@()]+")
 _LONGEST_WRITTEN = 4 * LONGEST
 """Characters; above, NFC of what is not in order takes a time that grows with its square."""
 _INVISIBLE = (
-    " \t\r\n\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u202f\u205f\u3000"  # spaces
+    "\u00ad\u200b\u200c\u200d\u2060\ufeff"  # without a width
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # directions
 )
-"""What a spreadsheet or a web page leaves around an address that was copied from it."""
+"""What a spreadsheet or a web page leaves around an address that was copied from it. The SQL
+function canonical_address has the same list."""
 
 
 def normalise(address: str) -> str:
-    """The address as headers carry it: trimmed, NFC, its domain in lower-case ASCII (IDNA 2008).
+    """The address as headers and the send log carry it: one form for all spellings of a mailbox.
+
+    Trimmed, NFC, its domain in lower-case ASCII (IDNA 2008 with the mapping of UTS 46). The SQL
+    function canonical_address gives the same.
 
     What cannot be an address comes back trimmed only, for `is_valid` to refuse. The local part
     keeps its case: only its own server may say that case does not matter.
@@ -56,6 +62,11 @@ def from_cell(text: str) -> str:
     if written[:1] in _QUOTES and written[-1:] in _QUOTES:
         written = written[1:-1]
     return normalise(written.strip(_INVISIBLE).rstrip(".,;"))
+
+
+def mailbox_key(address: str) -> str:
+    """Equal for two addresses that count as one mailbox: as `normalise`, whatever the case."""
+    return normalise(address).lower()
 
 
 def is_valid(address: str) -> bool:

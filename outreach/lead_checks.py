@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from outreach import mail_checks, value_checks
-from outreach.addresses import is_valid, normalise
+from outreach.addresses import is_valid, mailbox_key, normalise
 from outreach.checks import Problem
 from outreach.errors import TemplateNotReady
 from outreach.facts import PlannedMail
@@ -37,7 +37,7 @@ def problems(planned: PlannedMail) -> Iterator[Problem]:
 
 def same_address(planned: PlannedMail) -> str:
     """What the database takes for one address."""
-    return planned.lead.email.strip().lower()
+    return mailbox_key(planned.lead.email)
 
 
 def twice() -> Problem:

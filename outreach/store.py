@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from outreach import given, schema
+from outreach.addresses import normalise
 from outreach.answers import (
     AccountSummary,
     Attempted,
@@ -188,7 +189,7 @@ class Store:
             claim=claim.token,
             run=run,
             sender=claim.sender.id,
-            mail_address=claim.lead.email,
+            mail_address=normalise(claim.lead.email),
             token=search_token,
             budget_seconds=self._settings.gmail_timeout_seconds,
             draft=draft_id,
@@ -231,7 +232,7 @@ class Store:
             lead=claim.id,
             claim=claim.token,
             run=run,
-            mail_address=claim.lead.email,
+            mail_address=normalise(claim.lead.email),
             why=cut(why, REASON),
             again_after=again_after,
         )

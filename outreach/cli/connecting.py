@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import typer
 
+from outreach.addresses import mailbox_key
 from outreach.cli.accounts import DailyLimit, Pace, ReplyTo, SenderName, address_of, details
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, note, say, show_json
@@ -79,7 +80,7 @@ def connect(
         closing(TokenService(settings)) as tokens,
         listening(port) as here,
     ):
-        unusable = {a.email.lower() for a in store.list_accounts() if a.status == "unusable"}
+        unusable = {mailbox_key(a.email) for a in store.list_accounts() if a.status == "unusable"}
         question = Question(settings, here.address, send_only=send_only, hint=wanted)
 
         def conclude(query: Query) -> Connected:
@@ -94,7 +95,7 @@ def connect(
                 "redirect_uri_mismatch, GOOGLE_CLIENT_ID is not that of a desktop app."
             ) from None
     _show(connected, as_json=as_json)
-    if connected.email.lower() in unusable:
+    if mailbox_key(connected.email) in unusable:
         note(
             "It was unusable and is active again: `outreach campaigns retry-failed ID` takes up "
             "the leads that failed meanwhile."
@@ -110,7 +111,7 @@ def _saved(
 ) -> Connected:
     """The account of an answer, stored; nothing is when this raises."""
     granted = question.redeem(query, tokens)
-    if question.hint and granted.email.lower() != question.hint.lower():
+    if question.hint and mailbox_key(granted.email) != mailbox_key(question.hint):
         raise Rejected(
             f"{granted.email} was chosen on Google's page instead of {question.hint}, and nothing "
             "is stored; connect again and choose that one, or name the other."

@@ -224,9 +224,11 @@ def _own_address(text: str) -> str:
 
 def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Account":
     """The lead's own account, or the one that is wanted, if it can send. Raises Rejected."""
+    from outreach.addresses import mailbox_key  # noqa: PLC0415
+
     for account in store.list_accounts():
         own = planned.sender is not None and account.id == planned.sender.id
-        if own if wanted is None else account.email.lower() == wanted.strip().lower():
+        if own if wanted is None else mailbox_key(account.email) == mailbox_key(wanted):
             return _usable(account)
     if wanted is None:
         raise Rejected("The lead has no account of this campaign; name one with --account.")

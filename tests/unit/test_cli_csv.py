@@ -72,6 +72,16 @@ def test_of_the_same_address_the_first_line_wins_whatever_its_case() -> None:
     assert skipped == [Skip(3, "a@acme.example", "the address is already on line 2")]
 
 
+def test_a_mailbox_is_imported_once_however_it_is_written() -> None:
+    """Unicode and punycode, composed and decomposed: one line, one address."""
+    leads, skipped = read(
+        "email\nx@bücher.example\nX@xn--bcher-kva.example\nx@bu\u0308cher.example\u00a0\n"
+    )
+
+    assert leads == [{"email": "x@xn--bcher-kva.example"}]
+    assert [skip.reason for skip in skipped] == ["the address is already on line 2"] * 2
+
+
 def test_a_row_with_more_cells_than_the_header_is_left_out() -> None:
     """Its values stand in the wrong columns. Empty cells too many or cells too few do no harm."""
     leads, skipped = read(
