@@ -5,6 +5,8 @@ Every message is one sentence for a person; none holds a token or a whole addres
 
 from uuid import UUID
 
+from outreach.urls import shown
+
 
 class OutreachError(Exception):
     """Base of everything that the flows know how to deal with."""
@@ -91,8 +93,9 @@ class NeverOpen(RunError):
 
 class AttachmentMissing(RunError):
     def __init__(self, attachment: str, cause: str) -> None:
+        """Of an address that is an `attachment` host and path alone are told."""
         super().__init__(
-            f"The attachment {attachment!r} cannot be read ({cause}); "
+            f"The attachment {shown(attachment)!r} cannot be read ({cause}); "
             "correct ATTACHMENT_PDF or the campaign's attachment, then start it again."
         )
 

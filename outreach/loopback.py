@@ -2,7 +2,8 @@
 
 import os
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+
+from outreach.urls import host_of
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -20,7 +21,7 @@ def never_through_a_proxy() -> None:
 
 def is_loopback(url: str) -> bool:
     """Of a web address."""
-    return is_loopback_host(urlsplit(url).hostname or "")
+    return is_loopback_host(host_of(url))
 
 
 def is_loopback_host(host: str) -> bool:

@@ -1,16 +1,27 @@
 """Every setting there is. Read from the environment and `.env`; each one is in `.env.example`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from outreach.errors import ConfigurationError
+from outreach.urls import split, web_address
+
+WebAddress = Annotated[str, AfterValidator(web_address)]
+DAY = 86_400.0
+"""Seconds: no wait of ours is longer, and a clock can hold it."""
 
 GMAIL_API = "https://gmail.googleapis.com"
 GOOGLE_AUTH = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_TOKEN = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, not a secret
+
+
+def _file_or_address(source: str) -> str:
+    if "://" in source and (not source.startswith("https://") or split(source) is None):
+        raise ValueError("it is neither a path nor an address that begins with https://")
+    return source
 
 
 class Settings(BaseSettings):
@@ -23,13 +34,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env",
         env_ignore_empty=True,
+        allow_inf_nan=False,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
         use_attribute_docstrings=True,
     )
 
-    supabase_url: str | None = Field(
+    supabase_url: WebAddress | None = Field(
         default=None,
         validation_alias=AliasChoices("SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL"),
     )
@@ -52,32 +64,35 @@ class Settings(BaseSettings):
     gmail_delivery: Literal["auto", "drafts", "direct"] = "auto"
     """How mails are sent: `drafts` exactly once, `direct` at most once; `auto` takes drafts where
     an account's scopes allow them."""
-    gmail_timeout_seconds: float = Field(default=30.0, gt=0)
+    gmail_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     """Seconds that Gmail may take for one answer."""
-    gmail_settle_seconds: float = Field(default=60.0, ge=0)
+    gmail_settle_seconds: float = Field(default=60.0, ge=0, le=DAY)
     """Seconds to let Gmail come to rest before a mail in doubt is looked for."""
-    gmail_api_url: str = GMAIL_API
+    gmail_api_url: WebAddress = GMAIL_API
     """For the sandbox, tests and proxies."""
-    google_token_url: str = GOOGLE_TOKEN
+    google_token_url: WebAddress = GOOGLE_TOKEN
     """The same, for access tokens."""
-    google_auth_url: str = GOOGLE_AUTH
+    google_auth_url: WebAddress = GOOGLE_AUTH
     """The same, for the consent page of `outreach accounts connect`."""
 
-    app_url: str | None = Field(
+    app_url: WebAddress | None = Field(
         default=None, validation_alias=AliasChoices("APP_URL", "NEXT_PUBLIC_APP_URL")
     )
     """The web app that answers /api/track/open. Without it mails carry no tracking pixel."""
-    attachment_pdf: str | None = None
+    # Its query may be a key, so that it is not shown.
+    attachment_pdf: Annotated[str, AfterValidator(_file_or_address)] | None = Field(
+        default=None, repr=False
+    )
     """A path or an https address; its name is what recipients see. A campaign may name its own, or
     none."""
 
-    send_pace_seconds: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    send_pace_seconds: float = Field(default=2.0, ge=0, le=DAY)
     """Seconds between two mails of an account; an account may have its own."""
-    account_daily_limit: int = Field(default=500, ge=1)
+    account_daily_limit: int = Field(default=500, ge=1, le=1_000_000)
     """Mails of an account in any 24 hours; an account may have its own."""
     send_concurrency: int = Field(default=8, ge=1, le=200)
     """Sender threads of one run."""
-    claim_lease_seconds: float = Field(default=120.0, gt=0)
+    claim_lease_seconds: float = Field(default=120.0, gt=0, le=DAY)
     """Seconds for which a lead stays with a run that claimed it and has not begun to mail it."""
 
     log_sends: bool = True
@@ -102,8 +117,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def only(cls, **values: object) -> "Settings":
-        """Settings from these values and the defaults alone: no `.env`, no environment."""
-        return _Isolated(**values)  # type: ignore[arg-type]
+        """Settings from these values and the defaults alone: no `.env`, no environment.
+
+        Raises ConfigurationError, as `load` does.
+        """
+        try:
+            return _Isolated(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise _unusable(error) from None
 
 
 class _Isolated(Settings):
@@ -129,8 +150,11 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(
-            f"{name} is not usable: {first['msg']}; see .env.example."
-        ) from None
+        raise _unusable(error) from None
+
+
+def _unusable(error: ValidationError) -> ConfigurationError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    why = first["msg"].removeprefix("Value error, ")
+    return ConfigurationError(f"{name} is not usable: {why}; see .env.example.")

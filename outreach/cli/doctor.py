@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import typer
 
 from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+from outreach.urls import host_of
 
 if TYPE_CHECKING:
     from outreach.gmail import Gmail
@@ -100,7 +100,7 @@ def _settings(settings: "Settings") -> Finding:
             "APP_URL is not set: mails carry no pixel, and nobody knows of their opening.",
             "set it to the web app's address",
         )
-    return Finding("settings", "ok", f"Gmail at {urlsplit(settings.gmail_api_url).hostname}")
+    return Finding("settings", "ok", f"Gmail at {host_of(settings.gmail_api_url)}")
 
 
 # --- database and accounts ----------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _database(settings: "Settings") -> Iterator[Finding]:
 
 def _where(settings: "Settings") -> str:
     if settings.supabase_url and settings.supabase_service_role_key:
-        return f"Supabase's Data API at {urlsplit(settings.supabase_url).hostname}"
+        return f"Supabase's Data API at {host_of(settings.supabase_url)}"
     if settings.database_url is not None:
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
@@ -182,10 +182,11 @@ def _account(account: "Account", gmail: "Gmail") -> Finding:
 
 def _prefect() -> Iterator[Finding]:
     flow_runs.use_own_password()
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.settings import get_current_settings  # noqa: PLC0415
-
-    address = get_current_settings().api.url
+    try:
+        address = flow_runs.api_address()
+    except ConfigurationError as error:
+        yield Finding("prefect", "fail", str(error))
+        return
     if address is None:
         yield Finding(
             "prefect",
@@ -194,7 +195,9 @@ def _prefect() -> Iterator[Finding]:
             "set it to your server's or workspace's API",
         )
         return
-    where = f"Prefect at {urlsplit(address).hostname}"
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    where = f"Prefect at {host_of(address)}"
     with get_client(sync_client=True) as client:
         if (failure := client.api_healthcheck()) is not None:
             yield Finding(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from outreach.cli.output import note
 from outreach.errors import ConfigurationError
+from outreach.urls import split
 
 DEPLOYMENT = "send-campaign/send-campaign"
 REFUSED = (401, 403)
@@ -34,6 +35,26 @@ class Ended:
     name: str
     """The state's: `Completed` alone means that all is done."""
     message: str
+
+
+def api_address() -> str | None:
+    """PREFECT_API_URL, of the environment or of Prefect's profile.
+
+    Raises ConfigurationError for one that no client can ask: Prefect's own error is a traceback.
+    """
+    _refuse_no_address(os.environ.get("PREFECT_API_URL"))  # before Prefect reads it at its import
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    address = get_current_settings().api.url
+    _refuse_no_address(address)
+    return address
+
+
+def _refuse_no_address(address: str | None) -> None:
+    if address and split(address) is None:
+        raise ConfigurationError(
+            "PREFECT_API_URL is no web address; it looks like http://127.0.0.1:4200/api."
+        )
 
 
 def _failure(error: Exception) -> str:
@@ -79,13 +100,13 @@ def use_own_password() -> None:
 def find_deployment(campaign: UUID) -> None:
     """Raises ConfigurationError when no Prefect is there to run the campaign."""
     use_own_password()
+    address = api_address()
     import httpx  # noqa: PLC0415
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
-    from prefect.settings import get_current_settings  # noqa: PLC0415
 
     instead = f"or send it from here with `outreach campaigns start {campaign} --local`"
-    if get_current_settings().api.url is None:
+    if address is None:
         raise ConfigurationError(
             f"Nothing was started, since PREFECT_API_URL is not set; set it, {instead}."
         )
@@ -155,10 +176,10 @@ def prepare_here(*, verbose: bool) -> None:
     for name, value in EPHEMERAL.items():
         os.environ.setdefault(name, value)
     use_own_password()
+    address = api_address()
     from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.settings import get_current_settings  # noqa: PLC0415
 
-    if get_current_settings().api.url is None:
+    if address is None:
         note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
         _start_temporary_server()
         return

@@ -178,7 +178,7 @@ def _meaning(field: FieldInfo) -> str:
     said = [" ".join((field.description or "").split())]
     limits = {"ge": "at least", "gt": "more than", "le": "at most"}
     bounds = [
-        f"{word} {bound:g}"
+        f"{word} {bound:.9g}"
         for one in field.metadata
         for key, word in limits.items()
         if (bound := getattr(one, key, None))  # that none may be below zero goes without saying

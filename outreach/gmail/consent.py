@@ -22,7 +22,6 @@ from outreach.addresses import is_valid, normalise
 from outreach.errors import AccountUnusable, Rejected
 from outreach.gmail import answers
 from outreach.gmail.access import TokenService, app_of
-from outreach.gmail.transport import address
 from outreach.scopes import DIRECT, DRAFTS, METADATA, MODIFY, READ, SEND, named
 from outreach.settings import Settings
 
@@ -73,8 +72,7 @@ class Question:
         }
         if self.hint:
             asked["login_hint"] = self.hint
-        page = address(self.settings.google_auth_url, "GOOGLE_AUTH_URL")
-        return f"{page}?{urlencode(asked)}"
+        return f"{self.settings.google_auth_url}?{urlencode(asked)}"
 
     def is_answered_by(self, query: Mapping[str, str]) -> bool:
         """Whether the browser brings the answer to this question, and not somebody else's."""

@@ -18,7 +18,7 @@ from outreach.errors import (
 )
 from outreach.gmail import answers, errors
 from outreach.gmail.access import Access, TokenService
-from outreach.gmail.transport import Connections, Http, address, api, never_connected
+from outreach.gmail.transport import Connections, Http, api, never_connected
 from outreach.mailer import OurDraft, Prepared
 from outreach.mime import Mail
 from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
@@ -40,8 +40,7 @@ class Gmail:
     """
 
     def __init__(self, settings: Settings, credentials: Callable[[UUID], Credentials]) -> None:
-        url = address(settings.gmail_api_url, "GMAIL_API_URL")
-        address(settings.google_token_url, "GOOGLE_TOKEN_URL")
+        url = settings.gmail_api_url
         self._forced = settings.gmail_delivery
         self._credentials = credentials
         self._api = api(url)

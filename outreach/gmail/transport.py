@@ -191,17 +191,6 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def address(url: str, setting: str) -> str:
-    """`url`, if it is one.
-
-    Raises ConfigurationError that names the setting.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in _POOLS or not parts.hostname:
-        raise ConfigurationError(f"{setting} is no web address; it begins with https://.")
-    return url
-
-
 def body_of(answer: urllib3.BaseHTTPResponse, most: int = MOST) -> bytes:
     """What it holds, unpacked. Raises urllib3's errors, and ResponseTooLarge before all is read."""
     length = answer.length_remaining

@@ -1,0 +1,78 @@
+"""Web addresses: which ones can be asked, and how a message may show one."""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+import idna
+
+LONGEST_SHOWN = 200
+SCHEMES = ("https", "http")
+
+_URL = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.-]*):)?//(?P<host>[^/?#\\]*)(?P<path>[^?#]*)", re.IGNORECASE
+)
+_HOST = re.compile(r"[\w.-]*(:\d*)?|\[[\da-f.:]*\](:\d*)?", re.IGNORECASE)
+_USER = re.compile(r"[^/@]*:[^@]*@")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
+
+
+def shown(address: str) -> str:
+    """The address as a message may repeat it: `https://host/path`, or a file's name as it is.
+
+    Never a user, a password, a query or a fragment: a signed address is a key. At most 200
+    characters.
+    """
+    text = address.strip()
+    if found := _URL.match(text):
+        host = found["host"].rpartition("@")[2]
+        # A password with a slash in it ends the host too early: of that, nothing.
+        rest = f"{host}{found['path']}" if _HOST.fullmatch(host) else "…"
+        text = f"{found['scheme']}://{rest}" if found["scheme"] else f"//{rest}"
+    else:
+        text = _USER.sub("", text.partition("?")[0], count=1)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def host_of(address: str) -> str:
+    """Its host for a message; empty when the address has none or cannot be read."""
+    parts = split(address)
+    return (parts.hostname or "") if parts else ""
+
+
+def split(address: str) -> SplitResult | None:
+    """Its parts; None for what no client could ask: no host, brackets left open, no such port."""
+    if not address.isprintable() or re.search(r"[\s\\]", address):
+        return None
+    try:
+        parts = urlsplit(address)
+        usable = parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:
+        return None
+    return parts if usable else None
+
+
+def web_address(address: str) -> str:
+    """The address, if a setting may hold it; no user, password or query belongs there.
+
+    Raises ValueError that says what is wrong and does not repeat the address.
+    """
+    parts = split(address)
+    if parts is None or parts.scheme not in SCHEMES:
+        raise ValueError("it is no web address, which looks like https://example.com")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("a user, a password, “?” and “#” have no place in this address")
+    return address
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return bool(ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        ascii_host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return False
+    labels = ascii_host.removesuffix(".").split(".")
+    return all(map(_LABEL.fullmatch, labels))
