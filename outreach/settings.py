@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     attachment_pdf: Annotated[str, AfterValidator(_file_or_address)] | None = Field(
         default=None, repr=False
     )
-    """A path or an https address; its name is what recipients see. A campaign may name its own, or
-    none."""
+    """A path or an https address, of any host; its name is what recipients see. A campaign may name
+    its own (a file beside this one, or an https address of a public host), or none."""
 
     send_pace_seconds: float = Field(default=2.0, ge=0, le=DAY)
     """Seconds between two mails of an account; an account may have its own."""
