@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from outreach.models import Called, Claim, LeadCounts, Model, Pace, Told
+from outreach.models import Called, Claim, LeadCounts, Model, Pace, Seconds, Told
 from outreach.schema import State
 
 
@@ -23,7 +23,7 @@ class Begun(Model):
     """`failed`: asking found the third owner in a row dead, which ended the campaign in error."""
     name: Called = ""
     status: str = ""
-    wait_seconds: float = 0
+    wait_seconds: Seconds = 0
 
 
 class Checked(Model):
@@ -44,7 +44,7 @@ class Batch(Model):
 
     answer: Literal["claimed", "later", "done", "stopped"]
     claims: list[Claim] = Field(default_factory=list)
-    wait_seconds: float = 0
+    wait_seconds: Seconds = 0
     waiting_for: str = ""
     reason: str = ""
     installed: InstalledRelease | None = None
@@ -72,8 +72,8 @@ class Attempted(Model):
     """The answer of begin_attempt."""
 
     answer: Literal["go", "wait", "deferred", "failed", "not_ours", "settled"]
-    budget_seconds: float = 0
-    wait_seconds: float = 0
+    budget_seconds: Seconds = 0
+    wait_seconds: Seconds = 0
     reason: str = ""
 
 
@@ -84,7 +84,7 @@ class Finished(Model):
     status: str
     error: Told | None = None
     leads: LeadCounts
-    resume_seconds: float | None = None
+    resume_seconds: Seconds | None = None
     waiting_for: Told | None = None
 
     @property

@@ -111,6 +111,13 @@ class StoreUnavailable(TemporarilyUnavailable):
     """The database cannot be reached or is overloaded. Every Store method may be called again."""
 
 
+class StoreFull(StoreUnavailable):
+    """The database has no room for what is to be recorded: passing, once a person made some."""
+
+    def __init__(self, reason: str = "The database's disk is full; make room on it.") -> None:
+        super().__init__(reason)
+
+
 # --- refused input and configuration: outside the base class, never retried ---------------------
 
 

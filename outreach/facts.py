@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from outreach.models import Account, Called, Company, Lead, LeadCounts, Model, Sender
+from outreach.models import Account, Called, Company, Lead, LeadCounts, Model, Seconds, Sender
 
 COOLDOWN_DAYS = 30
 """Whom another campaign mailed more recently is told of, unless somebody asks for other days."""
@@ -24,7 +24,7 @@ class CampaignFacts(Model):
     name: Called
     status: str
     paused: bool
-    wait_seconds: float
+    wait_seconds: Seconds
     """Until its scheduled time; 0 when that has come, or there is none."""
     attachment: str | None = None
     subject_variables: bool = False

@@ -15,6 +15,13 @@ from outreach.excerpts import REASON, cut, one_line
 
 LONGEST_NAME = 200
 SLOWEST = 86_400.0
+TEN_YEARS = 10 * 365.25 * 86_400
+
+
+def _within_ten_years(seconds: float) -> float:
+    """A row may hold `infinity`, which no clock of ours can wait for or tell."""
+    return max(-TEN_YEARS, min(seconds, TEN_YEARS))
+
 
 Called = Annotated[str, AfterValidator(lambda name: one_line(name, LONGEST_NAME))]
 """A name, for people: whoever wrote it into its row, it is short and on one line."""
@@ -22,6 +29,8 @@ Told = Annotated[str, AfterValidator(lambda text: cut(text, REASON))]
 """A reason or an error: whoever wrote it, it is short."""
 Pace = Annotated[float, AfterValidator(lambda s: s if isfinite(s) and s < SLOWEST else SLOWEST)]
 """Seconds between two mails of an account, as the database takes them: at most a day."""
+Seconds = Annotated[float, AfterValidator(_within_ten_years)]
+"""A duration as the database tells it: ten years at most, in the future or the past."""
 
 
 class Model(BaseModel):
@@ -91,7 +100,7 @@ class Claim(Model):
     """campaign_leads.id: what the tracking pixel carries and every record is keyed by."""
     token: UUID
     """The fence: only its holder may begin an attempt for this lead."""
-    wait_seconds: float
+    wait_seconds: Seconds
     due: float = 0
     """When to send it, on the monotonic clock of the process that claimed it."""
     sender: Sender
@@ -212,7 +221,7 @@ class Account(Model):
     reply_to: str | None = None
     status: str
     status_reason: Told | None = None
-    paused_seconds: float | None = None
+    paused_seconds: Seconds | None = None
     """How long the account still rests after a quota answer; None when it does not."""
     pace_seconds: Pace | None = None
     """None: SEND_PACE_SECONDS."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outreach.errors import Rejected
 from outreach.estimate import Load, seconds_to_send, window_of
-from outreach.models import Called, LeadCounts, Model, Pace, Told
+from outreach.models import Called, LeadCounts, Model, Pace, Seconds, Told
 
 MINUTE = 60.0
 
@@ -20,9 +20,9 @@ class Recent(Model):
     """Mails of the campaign that left, or may have, in the last five minutes."""
 
     mails: int = 0
-    first_seconds: float | None = None
+    first_seconds: Seconds | None = None
     """Since the first of them; None where there is none."""
-    last_seconds: float | None = None
+    last_seconds: Seconds | None = None
 
     @property
     def per_second(self) -> float | None:
@@ -44,12 +44,12 @@ class AccountProgress(Model):
     """Whether a refresh token is stored."""
     assigned: bool
     """Whether it is one of the campaign's accounts."""
-    paused_seconds: float | None = None
+    paused_seconds: Seconds | None = None
     """How long it still rests for Gmail's quota."""
     pace_seconds: Pace
     sent_today: int
     daily_limit: int
-    limit_seconds: float | None = None
+    limit_seconds: Seconds | None = None
     """How long until its daily limit lets it send again; None while there is room."""
     sent_by_hour: list[int] = Field(default_factory=list)
     """Mails that left or may have, by their age in whole hours: 24 numbers, the youngest first."""
@@ -67,24 +67,24 @@ class Progress(Model):
     waiting_for: Told | None = None
     owned: bool
     """Whether a live run has it."""
-    silent_seconds: float | None = None
+    silent_seconds: Seconds | None = None
     """Since the lease of a run lapsed that did not give it back."""
-    scheduled_seconds: float | None = None
+    scheduled_seconds: Seconds | None = None
     """Until its time; negative when that is past."""
-    resume_seconds: float | None = None
+    resume_seconds: Seconds | None = None
     """Until its leads can go on; negative when that is past."""
     windowed: bool = False
     """Whether it mails at certain hours or on certain days only."""
-    opens_seconds: float | None = None
+    opens_seconds: Seconds | None = None
     """Until its sending window opens; 0 while it is open, None when it never does."""
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None
     send_until: time | None = None
-    dispatched_seconds: float | None = None
+    dispatched_seconds: Seconds | None = None
     """Since Prefect was asked for a run that has not begun."""
     dispatch_misses: int = 0
-    next_seconds: float | None = None
+    next_seconds: Seconds | None = None
     """Until the first of the leads that have a time; negative when that is past."""
     in_doubt: int = 0
     """Mails that may be on their way."""

@@ -151,6 +151,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise _unusable(error) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("The file .env is not UTF-8; save it as UTF-8.") from None
 
 
 def _unusable(error: ValidationError) -> ConfigurationError:

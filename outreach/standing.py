@@ -5,6 +5,7 @@ from uuid import UUID
 
 from outreach.models import Account, Model
 from outreach.scopes import delivers
+from outreach.watching import words
 
 
 class Mailbox(Protocol):
@@ -39,7 +40,7 @@ def standing(account: Account, mailbox: Mailbox) -> Standing:
     if account.paused_seconds:
         return Standing(
             verdict="warn",
-            told=f"{told}; rests for {account.paused_seconds:.0f} s",
+            told=f"{told}; rests for {words(account.paused_seconds)}",
             delivery=delivery,
         )
     return Standing(verdict="ok", told=told, delivery=delivery)

@@ -12,6 +12,7 @@ from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
 from outreach.errors import Rejected
 from outreach.models import Account, ListedAccount
+from outreach.watching import words
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 SenderName = Annotated[
@@ -146,5 +147,5 @@ def _status(account: Account) -> str:
     if account.status_reason:
         return f"{account.status}: {account.status_reason}"
     if account.paused_seconds:
-        return f"rests for {account.paused_seconds:.0f} s"
+        return f"rests for {words(account.paused_seconds)}"
     return account.status

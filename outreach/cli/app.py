@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +26,7 @@ from outreach.cli import (
     up,
 )
 from outreach.cli.output import note
-from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+from outreach.cli.telling import told
 from outreach.loopback import never_through_a_proxy
 
 INTERRUPTED = 130
@@ -128,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort
-        note(f"Error: {_told(error)}")
+        note(f"Error: {told(error)}")
         return 1
     return status
 
@@ -139,20 +138,3 @@ def _status(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     return 0
-
-
-def _told(error: Exception) -> str:
-    """One sentence. Of what nobody foresaw its kind alone: its text may hold a secret."""
-    match error:
-        case StoreUnavailable():
-            told = (
-                f"{str(error).removesuffix('.')}; check DATABASE_URL or SUPABASE_URL, or try later."
-            )
-        case OutreachError() | ConfigurationError() | Rejected():
-            told = str(error)
-        case _ if os.environ.get("OUTREACH_DEBUG"):
-            traceback.print_exception(error)
-            told = f"Unexpected {type(error).__name__}."
-        case _:
-            told = f"Unexpected {type(error).__name__}; set OUTREACH_DEBUG=1 for the traceback."
-    return " ".join(told.split())

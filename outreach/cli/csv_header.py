@@ -61,6 +61,7 @@ def _record(lines: list[str], delimiter: str) -> list[str]:
     """The names in these lines, if they are one row and all of it; a name may have a line break."""
     if not lines[0].strip():
         return []
+    csv.field_size_limit(sum(map(len, lines)))  # a name that is too long is told as one
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         cells = next(reader)

@@ -19,7 +19,9 @@ from outreach.models import LONGEST_NAME
 Row = dict[str, Any]
 
 LONGEST_CELL = 1_000_000
-"""Characters: what a template may have. More is a quote that was never closed."""
+"""Characters: what a template may have."""
+LONGEST_NAME = 1_000
+"""Characters of a column's name; a form's question may be one."""
 
 ONE_LINE = ("name", "role", "company")
 """Values that stand in one line of a mail or in its header."""
@@ -52,6 +54,7 @@ class Sheet:
         names = self.header.names
         while not names[-1] and f"#{len(names)}" not in asked:
             names.pop()
+        _refuse_long(names)
         self.columns: Columns = columns_of(names, asked)
         self.nameless: set[int] = set()
         """Numbers of columns without a name in which there was something."""
@@ -66,6 +69,15 @@ class Sheet:
 
     def _mapped(self) -> set[int]:
         return {column.number for column in self.columns.all}
+
+
+def _refuse_long(names: list[str]) -> None:
+    for number, name in enumerate(names, start=1):
+        if len(name) > LONGEST_NAME:
+            raise Rejected(
+                f"Column {number} has a name of more than {LONGEST_NAME:,} characters "
+                f"({name[:40]!r}…); shorten it."
+            )
 
 
 def read_leads(
@@ -205,11 +217,22 @@ def _rows(
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error:
-            skipped(Skip(line, "", _broken_quotes(line, header.lines + reader.line_num)))
+        except csv.Error as error:
+            last = header.lines + reader.line_num
+            told = _too_long if "field limit" in str(error) else _broken_quotes
+            skipped(Skip(line, "", told(line, last)))
             continue
         if any(map(str.strip, cells)):
             yield line, cells
+
+
+def _too_long(first: int, last: int) -> str:
+    if first == last:
+        return f"it has a cell of more than {LONGEST_CELL:,} characters"
+    return (
+        f"lines {first} to {last} have a cell of more than {LONGEST_CELL:,} characters, or a quote "
+        "that is not closed"
+    )
 
 
 def _broken_quotes(first: int, last: int) -> str:

@@ -19,6 +19,8 @@ _MARKED = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+LONGEST_LINE = 20_000_000
+"""Characters: all of a line is in memory at once."""
 _CHUNK = 64 * 1024
 
 
@@ -41,20 +43,29 @@ def opened_text(path: Path, encoding: str | None) -> Iterator[io.TextIOWrapper]:
 
 
 def check_encoding(file: BinaryIO, encoding: str) -> None:
-    """Read the file to its end; raises Rejected with the line that is not in this encoding.
+    """Read the file to its end; raises Rejected with the line that is not in this encoding, or
+    that no memory should hold.
 
     Nothing is guessed: as Windows-1252 any file can be read, and a wrong guess would go out as a
     person's misspelt name.
     """
-    decoder, line = _decoder(encoding), 1
+    decoder, line, length = _decoder(encoding), 1, 0
     while True:
         chunk = file.read(_CHUNK)
         try:
-            line += decoder.decode(chunk, final=not chunk).count("\n")
+            text = decoder.decode(chunk, final=not chunk)
         except UnicodeError as error:
             raise _wrong_encoding(encoding, line, error) from None
         if not chunk:
             return
+        line += text.count("\n")
+        ends = max(text.rfind("\n"), text.rfind("\r"))
+        length = length + len(text) if ends < 0 else len(text) - ends
+        if length > LONGEST_LINE:
+            raise Rejected(
+                f"Line {line} of the file has more than {LONGEST_LINE:,} characters, so nothing "
+                "was imported; is it a CSV file?"
+            )
 
 
 def _marked(file: BinaryIO) -> str:

@@ -15,7 +15,8 @@ import typer
 
 from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
-from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreUnavailable
+from outreach.cli.telling import told
+from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
 
 if TYPE_CHECKING:
@@ -77,11 +78,14 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
     try:
         return probe()
     except StoreUnavailable as error:
-        return Finding(check, "fail", str(error), "see whether it is up, then try again")
+        full = isinstance(error, StoreFull)
+        return Finding(
+            check, "fail", str(error), None if full else "see whether it is up, then try again"
+        )
     except (OutreachError, ConfigurationError, Rejected) as error:
         return Finding(check, "fail", str(error))
-    except Exception as error:  # noqa: BLE001 - its text may hold a secret
-        return Finding(check, "fail", f"Unexpected {type(error).__name__}.")
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+        return Finding(check, "fail", told(error))
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -114,6 +118,9 @@ def _database(settings: "Settings") -> Iterator[Finding]:
             store = wiring.open_store(settings)
         except (ConfigurationError, OutreachError) as error:
             yield Finding("database", "fail", str(error))
+            return
+        except OSError as error:
+            yield Finding("database", "fail", told(error))
             return
         opened.callback(store.close)
         found = _checked("database", lambda: _schema(store, settings))

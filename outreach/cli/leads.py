@@ -146,7 +146,7 @@ def _import(leads: Iterator[Row], tag: str | None, owner: UUID | None) -> Import
             try:
                 done = done.plus(store.import_leads(batch, tag, owner))
             except StoreUnavailable as error:
-                raise StoreUnavailable(
+                raise type(error)(
                     f"{error} {done.added + done.updated} leads are imported; importing the file "
                     "again adds the rest."
                 ) from None

@@ -242,8 +242,10 @@ def _usable(account: "Account") -> "Account":
         reason = account.status_reason or "reconnect the account"
         raise Rejected(f"{account.email} cannot send: {reason}")
     if account.paused_seconds:
+        from outreach.watching import words  # noqa: PLC0415
+
         raise Rejected(
-            f"{account.email} rests for {account.paused_seconds:.0f} s more, as Gmail asked; "
+            f"{account.email} rests for {words(account.paused_seconds)} more, as Gmail asked; "
             "try later, or name another with --account."
         )
     return account

@@ -280,6 +280,8 @@ def shape(kind: Any) -> str:
         case type() if is_dataclass(kind):
             return shape({field.name: field.type for field in fields(kind)})
     arguments = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return shape(arguments[0])
     if get_origin(kind) is list:
         return shape(list(arguments))
     if get_origin(kind) is Annotated:

@@ -404,8 +404,13 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise ConfigurationError(
+                f"The disk of {folder} is full; make room on it, then try again."
+            ) from None
+        where = error.filename or folder
         raise ConfigurationError(
-            f"The embedded Postgres cannot use {folder} ({error.strerror}: {error.filename}); "
+            f"The embedded Postgres cannot use {folder} ({error.strerror}: {where}); "
             "run as the user who owns that folder, or set OUTREACH_HOME to another one."
         ) from None
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from outreach.errors import ConfigurationError, Rejected, StoreUnavailable
+from outreach.errors import ConfigurationError, Rejected, StoreFull, StoreUnavailable
 from outreach.store import Row
 
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
@@ -18,6 +18,7 @@ _PASSING = {"08", "25", "40", "53", "55", "57", "58", "XX"}
 error: a function that a release dropped between being found and being called."""
 
 _STATEMENT_TIMEOUT = "57014"
+_DISK_FULL = "53100"
 _NOT_NULL = "23502"
 _QUOTES_VALUES = "22"
 """Errors of this class repeat what was given, and that may be a secret."""
@@ -38,6 +39,8 @@ def of_code(code: str, message: str | None) -> Exception:
     if code == _STATEMENT_TIMEOUT:
         # Made again at once it would take as long again.
         return StoreUnavailable("The database stopped the call at its statement time-out.")
+    if code == _DISK_FULL:
+        return StoreFull()
     if code == _NOT_NULL and '"user_id"' in str(message):
         return Rejected("In this database each row has an owner; name the user with --user-id.")
     if code[:2] in _PASSING:

@@ -68,7 +68,9 @@ as $$
     'status_reason', a.status_reason,
     'paused_seconds', case
       when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
-      then extract(epoch from a.paused_until - coalesce(list_accounts.now, clock_timestamp()))::double precision
+      -- A row may say `infinity`, from which older versions of Postgres take nothing away.
+      then extract(epoch from least(a.paused_until, clock_timestamp() + interval '10 years')
+        - coalesce(list_accounts.now, clock_timestamp()))::double precision
     end,
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,

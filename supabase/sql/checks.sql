@@ -49,7 +49,7 @@ as $$
         'status', a.status,
         'status_reason', a.status_reason,
         'paused_seconds', case
-          when a.paused_until > clock.t then extract(epoch from a.paused_until - clock.t)::double precision
+          when a.paused_until > clock.t then extract(epoch from least(a.paused_until, clock.t + interval '10 years') - clock.t)::double precision
         end,
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,

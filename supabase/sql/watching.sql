@@ -62,7 +62,7 @@ as $$
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
       'paused_seconds', case
-        when a.paused_until > s.t then extract(epoch from a.paused_until - s.t)::double precision
+        when a.paused_until > s.t then extract(epoch from least(a.paused_until, s.t + interval '10 years') - s.t)::double precision
       end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),

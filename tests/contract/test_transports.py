@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.errors import ConfigurationError, StoreFull, StoreUnavailable
 from outreach.rpc import CallRefused, failures
 from outreach.store import Store, Transport
 
@@ -161,6 +161,12 @@ def test_a_refusal_is_told_without_the_row_that_it_quotes(transport: Transport, 
     told = f"{caught.value} {caught.value!r}"
     assert code in told
     assert "hush" not in told
+
+
+def test_a_full_disk_is_not_a_database_that_is_away(transport: Transport) -> None:
+    """It is there and says so; a person has to make room, and then all goes on."""
+    with pytest.raises(StoreFull, match="The database's disk is full; make room on it"):
+        transport.call("fail_with", code="53100")
 
 
 def test_a_call_that_lost_a_deadlock_is_made_again(transport: Transport) -> None:

@@ -91,3 +91,49 @@ def _campaign_of(leads: int, store: Store) -> UUID:
     store.import_leads([{"email": f"lead{n}@acme.example"} for n in range(leads)], tag="x")
     store.create_campaign(made, "Spring", ["ada@ours.example"], tag="x")
     return made
+
+
+@pytest.mark.parametrize(
+    "command", ["outreach up --port 0", "outreach sandbox --port 0 --data /proc/none/mails"]
+)
+def test_a_place_that_may_not_be_written_is_told(command: str, tmp_path: Path) -> None:
+    """As on a read-only file system: root may not write below /proc either."""
+    ran = bash(command, tmp_path, OUTREACH_HOME="/proc/none/home")
+
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+    assert ran.stderr.startswith("Error: /proc/none")
+    assert "cannot be used (No such file or directory); correct its rights, or" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("GMAIL_TIMEOUT_SECONDS", "inf"),
+        ("SEND_PACE_SECONDS", "nan"),
+        ("GMAIL_API_URL", "http://[::1"),
+        ("SUPABASE_URL", "https://[::1/x"),
+        ("APP_URL", "https://ann:hush@app.example"),
+        ("ATTACHMENT_PDF", "https://[::1/x"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(setting: str, value: str, tmp_path: Path) -> None:
+    """By every command alike."""
+    for command in ("outreach accounts list", "outreach doctor"):
+        ran = bash(command, tmp_path, **{setting: value})
+
+        assert ran.returncode == 1
+        assert f"{setting} is not usable: " in ran.stderr + ran.stdout
+        assert not any(word in ran.stderr + ran.stdout for word in ("Unexpected", "hush", "inf s"))
+
+
+def test_an_address_of_prefect_that_is_none_is_told(database: SecretStr, tmp_path: Path) -> None:
+    """Prefect's own words would be a traceback."""
+    ran = bash(
+        "outreach doctor",
+        tmp_path,
+        DATABASE_URL=database.get_secret_value(),
+        PREFECT_API_URL="http://ann:hush@[::1",
+    )
+
+    assert "fail prefect     PREFECT_API_URL is no web address; it looks like" in ran.stdout
+    assert "hush" not in ran.stdout + ran.stderr

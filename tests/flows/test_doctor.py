@@ -180,6 +180,18 @@ def test_what_is_wrong_fails_and_says_what(
     assert "hush" not in f"{finding}"
 
 
+def test_a_rest_without_an_end_is_told_in_words(
+    doctor: Doctor, store: Store, db: psycopg.Connection
+) -> None:
+    """A row may hold `infinity`; nobody reads “inf s”."""
+    add(store)
+    db.execute("update accounts set paused_until = 'infinity'")
+
+    told = doctor(0)[ADA]["told"]
+
+    assert told.endswith("rests for 3652 days")
+
+
 def test_an_old_schema_is_to_be_migrated(
     doctor: Doctor,
     db: psycopg.Connection,

@@ -108,6 +108,31 @@ def test_a_quote_that_is_never_closed_does_not_swallow_rows_silently() -> None:
     assert skipped[0].reason.startswith("lines 2 to 3, where a quote is not closed,")
 
 
+def test_a_cell_that_is_too_long_is_no_fault_of_quotes() -> None:
+    """Its line alone is left out."""
+    leads, skipped = read(f"email,name\na@acme.example,{'x' * 10_000_000}\nb@acme.example,B\n")
+
+    assert leads == [{"email": "b@acme.example", "name": "B"}]
+    assert skipped == [Skip(2, "", "it has a cell of more than 1,000,000 characters")]
+
+
+def test_a_quote_may_be_what_made_a_cell_too_long() -> None:
+    """Nobody can say which of the two it is."""
+    lines = "\n".join(["x" * 1000] * 1100)
+    _, skipped = read(f'email,name\na@acme.example,"{lines}')
+
+    assert skipped[0].reason == (
+        "lines 2 to 1001 have a cell of more than 1,000,000 characters, or a quote that is not closed"
+    )
+
+
+def test_a_line_that_no_memory_should_hold_is_refused() -> None:
+    """It is looked for in pieces, before any line is read."""
+    with pytest.raises(Rejected, match="Line 2 of the file has more than 20,000,000 characters"):
+        check_encoding(io.BytesIO(b"email\n" + b"x" * 20_000_001), "utf-8")
+    check_encoding(io.BytesIO(b"email\n" + b"x\r" * 10_000_001), "utf-8")
+
+
 def test_a_row_with_a_nul_character_is_left_out() -> None:
     """Postgres cannot store one."""
     assert read("email,name\na@acme.example,x\0y\nb@acme.example,B\n") == (
@@ -129,6 +154,8 @@ def test_a_row_with_a_nul_character_is_left_out() -> None:
         ("Email,Secondary Email,email\n", r"two columns 'email' \(1 and 3\)"),
         ("email,First Name,first_name\n", r"two columns 'first_name' \(2 and 3\)"),
         ("email,city,plan,City\n", r"two columns 'City' \(2 and 4\)"),
+        (f"email,{'x' * 200_000}\n", r"Column 2 has a name of more than 1,000 characters \('x{40}'"),
+        ("x" * 300_000, "has no column email: its first line is 'x{60}'"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_as_a_whole(text: str, why: str) -> None:

@@ -1,0 +1,45 @@
+"""How an error is told: one sentence that says what happened and what to do, without a secret."""
+
+import errno
+import os
+import traceback
+
+from outreach.errors import (
+    ConfigurationError,
+    OutreachError,
+    Rejected,
+    StoreFull,
+    StoreUnavailable,
+)
+
+
+def told(error: Exception) -> str:
+    """Of what nobody foresaw its kind alone: its text may hold a secret."""
+    match error:
+        case StoreUnavailable() if not isinstance(error, StoreFull):
+            said = (
+                f"{str(error).removesuffix('.')}; check DATABASE_URL or SUPABASE_URL, or try later."
+            )
+        case OutreachError() | ConfigurationError() | Rejected():
+            said = str(error)
+        case OSError(strerror=str()) if type(error).__module__ == "builtins":
+            said = _of_the_system(error)
+        case _ if os.environ.get("OUTREACH_DEBUG"):
+            traceback.print_exception(error)
+            said = f"Unexpected {type(error).__name__}."
+        case _:
+            said = f"Unexpected {type(error).__name__}; set OUTREACH_DEBUG=1 for the traceback."
+    return " ".join(said.split())
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refused; libraries' errors of this kind may quote an address."""
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk is full ({where or error.strerror}); make room on it, then try again."
+    if where:
+        return (
+            f"{where} cannot be used ({error.strerror}); correct its rights, or name another "
+            "place, such as with OUTREACH_HOME."
+        )
+    return f"This machine refuses what the command needs ({error.strerror}); try again."
