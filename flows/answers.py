@@ -27,7 +27,8 @@ def handed_back(begun: Begun) -> State[Any]:
         case "already_running":
             return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
         case "failed":
-            return Failed(message="Three runs in a row died without progress; see the campaign.")
+            died = "Three runs in a row died without progress; see the campaign."
+            return Failed(message=begun.reason or died)
         case "already_ended":
             return Completed(name="AlreadyEnded", message=f"The campaign is {begun.status}.")
         case "wait":

@@ -20,10 +20,12 @@ class Begun(Model):
     """The answer of begin_run."""
 
     answer: Literal["begun", "wait", "paused", "already_running", "already_ended", "failed"]
-    """`failed`: asking found the third owner in a row dead, which ended the campaign in error."""
+    """`failed`: asking found the third owner in a row dead, or what `reason` says, which ended the
+    campaign in error."""
     name: Called = ""
     status: str = ""
     wait_seconds: Seconds = 0
+    reason: Told = ""
 
 
 class Checked(Model):
@@ -49,6 +51,21 @@ class Batch(Model):
     reason: str = ""
     installed: InstalledRelease | None = None
     """None where the database's schema is this version's."""
+
+
+class Exposed(Model):
+    """A role of the web app's users that can read the tokens of accounts: of exposed_tokens."""
+
+    role: str
+    rows: Literal["all", "policy"]
+    """Of every account, or of those that a policy gives to the role's users."""
+    statement: str
+    """What keeps them from it: the rights on all other columns stay."""
+
+    @property
+    def told(self) -> str:
+        whose = "every account" if self.rows == "all" else "the accounts that a policy gives it"
+        return f"The role {self.role} can read refresh_token of {whose}"
 
 
 class Due(Model):

@@ -129,6 +129,8 @@ def of_campaign(facts: CampaignFacts) -> Iterator[tuple[Problem, int]]:
         yield _as_error("accounts", str(NoAccounts())), pending
     elif facts.misassigned:
         yield _as_error("accounts", str(AccountMissing(facts.misassigned))), facts.misassigned
+    if facts.accounts_of_others:
+        yield _as_error("accounts", facts.accounts_of_others), pending
     if not pending:
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if facts.paused:

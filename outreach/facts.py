@@ -39,6 +39,8 @@ class CampaignFacts(Model):
     misassigned: int
     """Pending leads whose account is none of the campaign's."""
     accounts: list[CampaignAccount]
+    accounts_of_others: str | None = None
+    """What is wrong when some belong to another user than the campaign."""
 
 
 class PlannedMail(Model):

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors
 from pydantic import SecretStr
 
+from outreach.answers import Exposed
 from outreach.errors import ConfigurationError, SchemaMismatch
 from outreach.schema import Migration, SchemaVersion, migrations, release, told
 
@@ -46,6 +47,16 @@ def migrate(url: SecretStr) -> Migrated:
         "The database's tables were in use for too long; nothing was changed. Run `outreach db "
         "migrate` again, or end what holds them (pg_stat_activity shows it)."
     )
+
+
+def exposed_tokens(url: SecretStr) -> list[Exposed]:
+    """Roles of the web app's users that can read the tokens of accounts, of a migrated database."""
+    try:
+        with psycopg.connect(url.get_secret_value(), connect_timeout=10) as db:
+            rows = db.execute("select * from public.exposed_tokens()").fetchall()
+    except psycopg.OperationalError as error:
+        raise _unreachable(error) from None
+    return [Exposed.model_validate(row) for (row,) in rows]
 
 
 def is_current(url: SecretStr) -> bool:

@@ -24,6 +24,7 @@ from outreach.answers import (
     Created,
     Dispatched,
     Due,
+    Exposed,
     Finished,
     Imported,
     InstalledRelease,
@@ -491,6 +492,10 @@ class Store:
         return self._one(
             "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
         )
+
+    def exposed_tokens(self) -> list[Exposed]:
+        """Roles of the web app's users that can read the tokens of accounts."""
+        return [Exposed.model_validate(row) for row in self._call("exposed_tokens")]
 
     def schema_version(self) -> SchemaVersion:
         """Which release of the functions it has, and what they are now."""

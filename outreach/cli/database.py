@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from outreach.cli.output import AsJson, say, show_json
+from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import ConfigurationError, Rejected
 
 if TYPE_CHECKING:
@@ -16,11 +16,14 @@ app = typer.Typer(help="The database: its schema and its address.", no_args_is_h
 @app.command()
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema up to date; it can be done again at any time."""
+    from outreach.migrate import exposed_tokens  # noqa: PLC0415
     from outreach.migrate import migrate as run_all  # noqa: PLC0415
 
-    done = run_all(_address())
+    address = _address()
+    done, exposed = run_all(address), exposed_tokens(address)
     if as_json:
-        show_json({"applied": done.applied, "mended": done.mended})
+        tokens = [one.model_dump() for one in exposed]
+        show_json({"applied": done.applied, "mended": done.mended, "exposed_tokens": tokens})
         return
     if done.mended:
         say("Functions that were changed by hand are again what their release says.")
@@ -28,6 +31,8 @@ def migrate(*, as_json: AsJson = False) -> None:
         say(f"The schema is up to date; {len(done.applied)} migration(s) were new.")
     else:
         say("The schema is up to date; nothing was new.")
+    for one in exposed:
+        note(f"{one.told}; if it need not, run: {one.statement}")
 
 
 @app.command()

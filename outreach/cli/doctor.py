@@ -126,6 +126,7 @@ def _database(settings: "Settings") -> Iterator[Finding]:
         found = _checked("database", lambda: _schema(store, settings))
         yield found
         if found.verdict != "fail":
+            yield from _tokens(store)
             yield from _accounts(store, settings)
 
 
@@ -153,6 +154,12 @@ def _schema(store: "Store", settings: "Settings") -> Finding:
     if told:
         return Finding("database", "warn", f"{where}: {told}.", todo)
     return Finding("database", "ok", f"{where}, up to date ({has.version})")
+
+
+def _tokens(store: "Store") -> Iterator[Finding]:
+    """Nothing where the web app's users cannot read any."""
+    for exposed in store.exposed_tokens():
+        yield Finding("tokens", "warn", f"{exposed.told}.", f"run: {exposed.statement}")
 
 
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:

@@ -17,7 +17,7 @@ import typer
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from outreach.answers import Created, Imported
+from outreach.answers import Created, Exposed, Imported
 from outreach.campaign_report import CampaignReport
 from outreach.checks import Report
 from outreach.cli.app import INTERRUPTED, app
@@ -81,7 +81,7 @@ SHAPES: dict[str, Any] = {
         "message_id": str | None,
         "thread_id": str | None,
     },
-    "db migrate": {"applied": list[str], "mended": bool},
+    "db migrate": {"applied": list[str], "mended": bool, "exposed_tokens": list[Exposed]},
     "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": list[Finding],

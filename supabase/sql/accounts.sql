@@ -22,7 +22,8 @@ begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
   select a.* into saved from public.accounts a
   where a.id = account
-    or (lower(a.email) = lower(address) and a.user_id is not distinct from coalesce(owner, a.user_id))
+    or (lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+      and a.user_id is not distinct from coalesce(owner, a.user_id))
   order by (a.id = account) desc
   limit 1
   for no key update;
@@ -113,7 +114,7 @@ declare
   waiting bigint;
 begin
   select a.* into removed from public.accounts a
-  where lower(a.email) = lower(address)
+  where lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
   order by a.status = 'removed', a.id
   limit 1
   for update;

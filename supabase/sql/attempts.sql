@@ -40,7 +40,9 @@ declare
   free_at timestamptz;
   opening timestamptz;
   refusal text;
+  as_spelt text;
 begin
+  mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
   -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
   -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
@@ -82,17 +84,22 @@ begin
     return;
   end if;
 
+  if mail_address ~* '[^!-~]|xn--' then
+    select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
+  end if;
   pace := least(coalesce(a.pace_seconds, default_pace), 86400);
   per_day := coalesce(a.daily_limit, default_per_day);
   a.mails_left := public.mails_left(a, per_day, t);
   if a.status is distinct from 'active' then
     refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
+  elsif a.user_id <> c.user_id then
+    refusal := pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email);
   elsif exists (
     -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
     -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
     select from public.leads l
     cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-    where lower(l.email) = lower(mail_address)
+    where lower(l.email) in (lower(mail_address), as_spelt)
       and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
   ) then
     refusal := 'This address was already mailed in this campaign';

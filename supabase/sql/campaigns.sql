@@ -22,7 +22,7 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
--- An address is taken once, whatever its case; who came second is listed in `skipped`.
+-- A mailbox is taken once, however its address is written; who came second is listed in `skipped`.
 -- `subject_variables` null: if a subject has a placeholder.
 declare
   account_ids uuid[];
@@ -34,7 +34,7 @@ begin
     from unnest(account_addresses) given (address)
     where not exists (
       select from public.accounts a
-      where lower(a.email) = lower(given.address) and a.status <> 'removed'
+      where lower(public.canonical_address(a.email)) = lower(public.canonical_address(given.address)) and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
     );
     if unknown is not null then
@@ -45,12 +45,13 @@ begin
     -- One row an address: two would be one mailbox at twice its pace.
     select array_agg(mine.id order by mine.id) into account_ids
     from (
-      select distinct on (lower(a.email)) a.id
+      select distinct on (lower(public.canonical_address(a.email))) a.id
       from public.accounts a
-      where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
+      where lower(public.canonical_address(a.email)) in (
+          select lower(public.canonical_address(given.address)) from unnest(account_addresses) given (address))
         and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
-      order by lower(a.email), a.id
+      order by lower(public.canonical_address(a.email)), a.id
     ) mine;
     if account_ids is null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
@@ -98,9 +99,9 @@ begin
       account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
     from (
       -- A lead without an address comes along, to fail with that reason.
-      select distinct on (coalesce(nullif(lower(btrim(l.email)), ''), l.id::text)) l.id
+      select distinct on (coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text)) l.id
       from public.leads_to_mail(lead_tag, company_names, owner) l
-      order by coalesce(nullif(lower(btrim(l.email)), ''), l.id::text), l.id
+      order by coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text), l.id
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
@@ -141,7 +142,7 @@ begin
         from (
           select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
           from (
-            select l.email, lower(btrim(l.email)) as address, exists (
+            select l.email, lower(public.canonical_address(l.email)) as address, exists (
               select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
             from public.leads_to_mail(lead_tag, company_names, owner) l
           ) y
@@ -166,11 +167,15 @@ as $$
 declare
   c public.campaigns;
   t timestamptz;
+  told text;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if not found then
+  told := public.accounts_of_others(c);
+  if c.id is null then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status = 'draft' and told is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x set status = 'scheduled' where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
@@ -322,7 +327,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
-    and (account_address is null or lower(a.email) = lower(account_address))
+    and (account_address is null or lower(public.canonical_address(a.email)) = lower(public.canonical_address(account_address)))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
   for update of cl;

@@ -37,6 +37,7 @@ as $$
     -- As a whole it is called by a name that no column has: then the name would be that column.
     'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
+    'accounts_of_others', public.accounts_of_others(its_row),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w
       where w.account is null or w.account not in (select mine.id from mine)), 0),
@@ -108,21 +109,21 @@ as $$
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s
-        where s.campaign_id = list_mails.campaign and lower(s.address) = lower(page.email)
+        where s.campaign_id = list_mails.campaign and lower(s.address) = page.mailbox
           and s.campaign_lead_id <> page.id
           and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
       or exists (
         -- `offset 0`, here and below: from the address on, as in begin_attempt.
         select from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) = lower(page.email) and x.campaign_id = list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id = list_mails.campaign
           and x.id <> page.id and x.status = 'sent')),
     'mailed_seconds_ago', case when page.email <> '' and list_mails.cooldown_seconds > 0 then (
       select min(extract(epoch from page.t - mailed.at))::double precision
       from (
         select s.started_at as at
         from public.send_attempts s
-        where lower(s.address) = lower(page.email) and s.campaign_id <> list_mails.campaign
+        where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
           and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
@@ -130,7 +131,7 @@ as $$
         select x.sent_at
         from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) = lower(page.email) and x.campaign_id <> list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from (
@@ -141,7 +142,7 @@ as $$
       select
         cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
-        coalesce(btrim(l.email), '') as email, l.name, l.role,
+        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
         case
           when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
             then pg_catalog.to_jsonb(l.custom_fields)
@@ -164,7 +165,7 @@ as $$
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
           and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
-          and (list_mails.address is null or lower(btrim(l.email)) = lower(btrim(list_mails.address)))
+          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
         order by x.id
         limit list_mails.most)
       ) cl

@@ -126,6 +126,15 @@ begin
         select array_agg(failed.id) into picked from failed;
         perform public.note_failures(picked, t);
         continue;
+      elsif a.user_id <> c.user_id then
+        -- Put there since the run began, which looked at all of them.
+        update public.campaign_leads cl
+        set
+          status = 'failed', claim_token = null, claimed_until = null,
+          error = pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
+        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+          and cl.status = 'pending' and cl.open_attempt_id is null;
+        continue;
       elsif a.paused_until > t then
         candidate := a.paused_until;
         candidate_why := pg_catalog.format('the quota of %s', a.email);

@@ -11,7 +11,7 @@ set search_path = ''
 set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
--- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
+-- Adds or updates leads, and the companies that they name; a mailbox is one lead, however it is written.
 -- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, own_text, clear}];
 -- what a row leaves out or has empty stays as it is, and of two rows for one address the last one counts.
 --   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
@@ -41,8 +41,8 @@ begin
     no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
     own_subject, own_template, custom_fields, clear)
   select
-    r.no, row_number() over (partition by lower(btrim(r.j ->> 'email')) order by r.no desc) = 1,
-    btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    r.no, row_number() over (partition by lower(mail.address) order by r.no desc) = 1,
+    mail.address, nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
     nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain,
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
     coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
@@ -50,6 +50,7 @@ begin
     case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
     case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
+  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address) mail
   cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain) given
   cross join lateral (
     select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
@@ -73,6 +74,20 @@ begin
     limit 1
   )
   where r.email is not null; -- all of them: Supabase refuses an update without a condition
+  if exists (select from pg_temp.outreach_rows r where r.lead_id is null and r.email ~* '[^!-~]|xn--') then
+    -- Whom a row of the web app spells in another way.
+    update pg_temp.outreach_rows r
+    set lead_id = spelt.lead_id, had_subject = spelt.has_subject, had_template = spelt.has_template
+    from (
+      select distinct on (lower(public.canonical_address(l.email)))
+        lower(public.canonical_address(l.email)) as mailbox, l.id as lead_id,
+        coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
+      from public.leads l
+      where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
+      order by lower(public.canonical_address(l.email)), l.id
+    ) spelt
+    where r.lead_id is null and lower(r.email) = spelt.mailbox;
+  end if;
   perform public.assign_texts();
 
   update public.leads l

@@ -241,7 +241,7 @@ begin
   insert into public.send_attempts (
     id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, search_token,
     finished_at, outcome, detail, retry_after)
-  select attempt, c.id, lead, cl.assigned_account_id, run, mail_address, t, '', t, 'not_sent', why, again_after
+  select attempt, c.id, lead, cl.assigned_account_id, run, public.canonical_address(mail_address), t, '', t, 'not_sent', why, again_after
   where cl.assigned_account_id is not null
   on conflict do nothing;
   perform public.put_off(cl, c, again_after, why, t);
@@ -276,7 +276,7 @@ begin
   from public.campaign_leads x
   left join public.leads l on l.id = x.lead_id
   where x.id = lead
-    or (lead is null and x.campaign_id = campaign and lower(btrim(l.email)) = lower(btrim(address)))
+    or (lead is null and x.campaign_id = campaign and lower(public.canonical_address(l.email)) = lower(public.canonical_address(address)))
   order by
     exists (
       select from public.send_attempts y where y.campaign_lead_id = x.id and y.outcome = 'unclear'

@@ -15,12 +15,13 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_variable
 -- Makes `run` the owner of the campaign, or says why not; `failed` when it found the third owner in a row
--- dead and so ended the campaign. A run that waits for the campaign's time owns it too. Repeated by the
--- owner it renews the lease. `refused`: {installed} these functions are not for a caller of `release`.
+-- dead, or an account of another user {reason}, and so ended the campaign. A run that waits for the campaign's
+-- time owns it too. Repeated by the owner it renews the lease. `refused`: {installed} these functions are not for a caller of `release`.
 declare
   c public.campaigns;
   t timestamptz;
   due timestamptz;
+  told text;
   owner_died boolean;
   installed constant jsonb := public.installed_release(release);
 begin
@@ -43,6 +44,12 @@ begin
     return;
   elsif c.paused_at is not null then
     return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
+    return;
+  end if;
+  told := public.accounts_of_others(c);
+  if told is not null then
+    perform public.end_in_error(campaign, told, t);
+    return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error', 'reason', told);
     return;
   elsif c.status = 'error' and c.crash_count > 2 and c.flow_run_ids[cardinality(c.flow_run_ids)] = run::text
     and c.finished_at > t - interval '1 minute' then

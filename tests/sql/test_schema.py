@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from outreach import release_sql
 from outreach.migrate import Migrated, migrate
+from outreach.release_sql import install_working_tree
 from outreach.schema import migrations, release
 
 WEB_APP = """
@@ -299,15 +300,16 @@ def rights(db: psycopg.Connection, role: str) -> set[str]:
 
 
 @pytest.fixture
-def on_supabase(bare: SecretStr, older: Any) -> Any:
+def on_supabase(server: SecretStr, bare: SecretStr, older: Any) -> Any:
     """Migrated where the public roles are let at whatever is new."""
     older.db.execute(ROLES)
     migrate(bare)
+    install_working_tree(server, bare)
     return older
 
 
 def test_every_function_is_for_the_service_role_alone(on_supabase: Any) -> None:
-    """None is left to everybody: each one is in the list of the lock-down."""
+    """But for the default of ids: each one is in the list of the lock-down."""
     everything = {
         name
         for (name,) in on_supabase.db.execute(
@@ -315,7 +317,8 @@ def test_every_function_is_for_the_service_role_alone(on_supabase: Any) -> None:
         )
     }
     held = [rights(on_supabase.db, role) for role in ("anon", "authenticated", "service_role")]
-    assert (held, len(everything) > 30) == ([set(), set(), everything], True)
+    ids = {"time_ordered_id()"}
+    assert (held, len(everything) > 30) == ([ids, ids, everything], True)
 
 
 def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connection) -> None:
