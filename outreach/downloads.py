@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -21,6 +20,7 @@ from requests.utils import select_proxy
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
+from outreach.loopback import is_public
 from outreach.urls import shown, split
 
 SECONDS = 60.0
@@ -33,11 +33,6 @@ MOST_HOPS = 5
 """Redirects that are followed, where they are."""
 
 _PIECE = 64 * 1024
-_IETF = ip_network("192.0.0.0/24")
-_UNICAST = IPv6Network("2000::/3")
-_TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("3fff::/20"))
-"""6to4 and Teredo, which lead to an IPv4 address of any kind; and documentation."""
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class NotDownloaded(Exception):
@@ -63,21 +58,6 @@ def download(address: str, most: int, *, trusted: bool, seconds: float = SECONDS
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
             deadline.check()
             raise NotDownloaded(_cause(e)) from None
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
-    ip = ip_address(address)
-    match ip:
-        case IPv6Address(ipv4_mapped=IPv4Address() as inner):
-            return is_public(str(inner))
-        case IPv6Address() if ip in _NAT64:
-            return is_public(str(IPv4Address(int(ip) & 0xFFFF_FFFF)))
-        case IPv6Address():
-            tunnelled = any(ip in network for network in _TUNNELS)
-            return ip in _UNICAST and ip.is_global and not tunnelled
-        case _:
-            return ip.is_global and not ip.is_multicast and ip not in _IETF
 
 
 # --- in time ------------------------------------------------------------------------------------
@@ -131,9 +111,10 @@ class _Deadline:
 class _To(HTTPAdapter):
     """Connects to this IP address (None: to whatever the host's name means), and tells `watch`."""
 
-    def __init__(self, ip: str | None, watch: Callable[[Any], None]) -> None:
+    def __init__(self, ip: str | None, watch: Callable[[Any], None], target: str) -> None:
+        """`target` is the path and query to ask for."""
         self._ip = ip
-        self._pools = {"https": _watched(watch)}
+        self._pools = {"https": _watched(watch, target)}
         super().__init__(max_retries=urllib3.Retry(0, read=False))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -152,12 +133,21 @@ class _To(HTTPAdapter):
         named = {"server_hostname": host["host"], "assert_hostname": host["host"]}
         return {**host, "host": self._ip}, {**tls, **named}
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Without the query: urllib3 logs what it is given here, and that may be a key."""
+        del proxies  # behind TLS a proxy sees nothing of it
+        return urlsplit(str(request.url)).path or "/"
 
-def _watched(watch: Callable[[Any], None]) -> type[HTTPSConnectionPool]:
+
+def _watched(watch: Callable[[Any], None], target: str) -> type[HTTPSConnectionPool]:
     class Connection(HTTPSConnection):
         def connect(self) -> None:
             super().connect()
             watch(self.sock)
+
+        def request(self, method: str, url: str, *more: Any, **named: Any) -> None:
+            del url  # the path alone
+            super().request(method, target, *more, **named)
 
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
@@ -188,7 +178,7 @@ def _answer(
         raise NotDownloaded("its host is not on the public internet")
     with ExitStack() as opened:
         for ip in ips:
-            adapter = opened.enter_context(closing(_To(ip, deadline.watch)))
+            adapter = opened.enter_context(closing(_To(ip, deadline.watch, request.path_url)))
             timeout = (min(deadline.left, CONNECT_SECONDS), deadline.left)
             try:
                 found = adapter.send(request, timeout=timeout, **how)

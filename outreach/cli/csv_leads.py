@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 LONGEST_CELL = 1_000_000
 """Characters: what a template may have."""
-LONGEST_NAME = 1_000
+LONGEST_COLUMN = 1_000
 """Characters of a column's name; a form's question may be one."""
 
 ONE_LINE = ("name", "role", "company")
@@ -73,9 +73,9 @@ class Sheet:
 
 def _refuse_long(names: list[str]) -> None:
     for number, name in enumerate(names, start=1):
-        if len(name) > LONGEST_NAME:
+        if len(name) > LONGEST_COLUMN:
             raise Rejected(
-                f"Column {number} has a name of more than {LONGEST_NAME:,} characters "
+                f"Column {number} has a name of more than {LONGEST_COLUMN:,} characters "
                 f"({name[:40]!r}…); shorten it."
             )
 

@@ -1,5 +1,6 @@
 """The PDF that a campaign carries: from a real server behind TLS, from real files, or refused."""
 
+import logging
 import os
 import socket
 import time
@@ -12,8 +13,9 @@ import pytest
 
 from outreach import attachments, downloads
 from outreach.attachments import load, name_of
-from outreach.downloads import NotDownloaded, download, is_public
+from outreach.downloads import NotDownloaded, download
 from outreach.errors import AttachmentMissing
+from outreach.loopback import is_public
 from outreach.mime import LONGEST_NAME
 from tests.https import Proxy, Quiet, certificate_of, context_of, serving
 
@@ -205,6 +207,17 @@ def test_a_redirect_of_a_row_is_refused_and_its_key_not_told(asked: list[str]) -
     assert f"it redirects to https://{HOST}:{Url.port}/whole/deck.pdf, which" in str(refused.value)
     assert "KEY" not in str(refused.value)
     assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("on_the_internet")
+def test_a_signed_address_is_in_no_log(asked: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    """Not even in those of the client, whatever their level."""
+    with caplog.at_level(logging.DEBUG):
+        load(None, Url.of("whole/deck.pdf?sig=KEY", user="ann:KEY@"))
+
+    assert asked[0].startswith("/whole/deck.pdf?sig=KEY ")
+    assert "/whole/deck.pdf" in caplog.text
+    assert "KEY" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,25 @@ def test_supabase_is_checked_over_its_data_api(doctor: Doctor, postgrest: Projec
     assert "not the publishable (anon) one" in refused["told"]
 
 
+def test_tokens_that_the_web_apps_users_can_read_are_told(
+    doctor: Doctor, postgrest: Project, db: psycopg.Connection
+) -> None:
+    """With the statement to run; after it, nothing is said."""
+    db.execute("alter table accounts disable row level security")
+    db.execute("revoke all on accounts from anon")
+    where = {
+        "SUPABASE_URL": postgrest.url,
+        "SUPABASE_SERVICE_ROLE_KEY": postgrest.keys.secret,
+        "DATABASE_URL": None,
+    }
+    found = doctor(0, **where)["tokens"]
+    db.execute(found["todo"].removeprefix("run: "))
+
+    assert found["verdict"] == "warn"
+    assert found["told"] == "The role authenticated can read refresh_token of every account."
+    assert "tokens" not in doctor(0, **where)
+
+
 def test_functions_changed_by_hand_fail_and_a_check_tells_them(
     doctor: Doctor, db: psycopg.Connection
 ) -> None:

@@ -266,6 +266,50 @@ def test_what_stops_a_campaign_is_found_before_the_first_mail(
     assert sent_to(gmail) == []
 
 
+def test_a_campaign_with_an_account_of_another_user_ends_in_error(
+    store: Store, gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """The state's message is the campaign's error, which says what to do; mended, it goes on."""
+    campaign = new_campaign(leads=1)
+    db.execute("update campaigns set user_id = gen_random_uuid()")
+    db.execute("update accounts set user_id = gen_random_uuid()")
+
+    state = send_campaign(campaign, return_state=True)
+
+    status = store.campaign_status(campaign)
+    assert state.is_failed()
+    assert (status.status, status.leads, status.error) == (
+        "error",
+        LeadCounts(pending=1),
+        state.message,
+    )
+    assert str(status.error).startswith("The campaign names accounts of another user (sender")
+    assert sent_to(gmail) == []
+
+    db.execute("update campaigns set user_id = null")
+    assert send_campaign(campaign, return_state=True).message == "1/1 sent"
+
+
+def test_one_mailbox_gets_one_mail_however_its_leads_spell_it(
+    gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """What stands in To is what the log compares."""
+    spelt = ["x@bücher.example", "x@xn--bcher-kva.example", "x@bu\u0308cher.example",
+             "x@bücher.example\u00a0", "x@BÜCHER。example"]  # fmt: skip
+    campaign = new_campaign(leads=len(spelt))
+    ids = [row[0] for row in db.execute("select id from leads order by id")]
+    for lead, address in zip(ids, spelt, strict=True):
+        db.execute("update leads set email = %s where id = %s", (address, lead))
+
+    state = send_campaign(campaign, return_state=True)
+
+    assert state.message == f"1/{len(spelt)} sent"
+    assert sent_to(gmail) == ["x@xn--bcher-kva.example"]
+    assert db.execute("select distinct address from send_attempts").fetchall() == [
+        ("x@xn--bcher-kva.example",)
+    ]
+
+
 def test_after_its_cause_was_mended_a_campaign_in_error_goes_on(
     store: Store, db: psycopg.Connection, new_campaign: NewCampaign
 ) -> None:
