@@ -154,7 +154,10 @@ def test_a_row_with_a_nul_character_is_left_out() -> None:
         ("Email,Secondary Email,email\n", r"two columns 'email' \(1 and 3\)"),
         ("email,First Name,first_name\n", r"two columns 'first_name' \(2 and 3\)"),
         ("email,city,plan,City\n", r"two columns 'City' \(2 and 4\)"),
-        (f"email,{'x' * 200_000}\n", r"Column 2 has a name of more than 1,000 characters \('x{40}'"),
+        (
+            f"email,{'x' * 200_000}\n",
+            r"Column 2 has a name of more than 1,000 characters \('x{40}'",
+        ),
         ("x" * 300_000, "has no column email: its first line is 'x{60}'"),
     ],
 )
