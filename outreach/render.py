@@ -12,7 +12,7 @@ from outreach.headers import LONGEST_TEXT, breaks_a_header
 from outreach.models import BUILT_IN, Company, Lead, Model
 from outreach.template_budget import Fault
 from outreach.template_sandbox import LINE
-from outreach.templates import Compiled, compiled, key_of
+from outreach.templates import KEYS, Compiled, compiled, key_of
 
 Part = Literal["template", "subject"]
 
@@ -120,9 +120,7 @@ def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: spelled[key]
         for name, value in lead.custom_fields.items()
-        if (key := key_of(name)) in KNOWN
-        and key in spelled
-        and value not in (used[spelled[key]], "")
+        if (key := KEYS[name]) in KNOWN and key in spelled and value not in (used[spelled[key]], "")
     }
 
 
@@ -209,6 +207,8 @@ def _one_line(filled: str) -> str:
     subject = " ".join(filled.replace(LINE, " ").split())
     if not subject:
         raise Fault("leaves this lead's mail without one")
+    if len(subject) > LONGEST_TEXT:
+        raise Fault(f"becomes longer than {LONGEST_TEXT:,} characters")
     _refuse_braces(subject)
     if breaks_a_header(subject):
         raise Fault("becomes one with a control character")
@@ -260,7 +260,8 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
         "domain": company.domain,
     }
     values: dict[str, Any] = {key: known[field] or "" for key, field in _BUILT_IN.items()}
-    for name, value in lead.custom_fields.items():
-        if key := key_of(name):
+    fields = lead.custom_fields
+    for key, value in zip(map(KEYS.__getitem__, fields), fields.values(), strict=True):
+        if key:
             values.setdefault(key, "" if value is None else value)
     return values

@@ -26,6 +26,7 @@ from outreach.template_sandbox import (
 )
 
 _LONGEST_REASON = 200
+_MOST_KEYS = 4096
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
 
@@ -97,11 +98,25 @@ def key_of(name: str) -> str:
 
     Empty when no placeholder can spell it.
     """
-    return _key_of(name) if len(name) <= NAME else ""
+    return KEYS[name]
 
 
-@lru_cache(maxsize=4096)
-def _key_of(name: str) -> str:
+class _Keys(dict[str, str]):
+    """Of the names that were asked for: a lead has dozens of columns, each row the same."""
+
+    def __missing__(self, name: str) -> str:
+        if len(name) > NAME:
+            return ""
+        if len(self) >= _MOST_KEYS:
+            self.clear()
+        self[name] = key = _key(name)
+        return key
+
+
+KEYS = _Keys()
+
+
+def _key(name: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     key = re.sub(r"[\W_]+", "", folded)
     return key if f"_{key}".isidentifier() and key not in _RESERVED else ""

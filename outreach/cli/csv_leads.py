@@ -219,14 +219,14 @@ def _rows(
             return
         except csv.Error as error:
             last = header.lines + reader.line_num
-            told = _too_long if "field limit" in str(error) else _broken_quotes
+            told = _cell_too_long if "field limit" in str(error) else _broken_quotes
             skipped(Skip(line, "", told(line, last)))
             continue
         if any(map(str.strip, cells)):
             yield line, cells
 
 
-def _too_long(first: int, last: int) -> str:
+def _cell_too_long(first: int, last: int) -> str:
     if first == last:
         return f"it has a cell of more than {LONGEST_CELL:,} characters"
     return (

@@ -69,13 +69,15 @@ def test_a_subject_with_variables_is_filled_as_one_line_of_text(
         ("{{ name", "has an error in line 1: unexpected end of template, expected 'end of print"),
         ("{{ '' }}", "leaves this lead's mail without one"),
         ("A {{ braces }} deck", "leaves “{{x}}” in this lead's mail"),
+        ("{{ long }}", "becomes longer than 1,000 characters"),
         ("{{ control }}", "becomes one with a control character"),
     ],
 )
 def test_a_subject_that_cannot_be_filled_fails_its_lead(subject: str, why: str) -> None:
     """In words of the subject, not of the template."""
+    values = {"braces": "{{x}}", "control": "a\x86b", "long": "x" * 1_001}
     with pytest.raises(TemplateNotReady) as refused:
-        rendered("Hi", subject=subject, variables=True, braces="{{x}}", control="a\x86b")
+        rendered("Hi", subject=subject, variables=True, **values)
     assert str(refused.value).startswith(f"The email subject of Valley {why}")
     assert str(refused.value).endswith(
         "; correct the subject, then run `outreach campaigns retry-failed`."
