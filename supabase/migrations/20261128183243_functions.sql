@@ -1,8 +1,9 @@
--- Release 20261128182558 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261128183243 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
   ours constant text[] := array[
+    'public.accounts_of_others(public.campaigns)',
     'public.assign_companies(uuid)',
     'public.assign_texts()',
     'public.bare_domain(text)',
@@ -17,6 +18,7 @@ declare
     'public.campaign_status(uuid)',
     'public.cancel_campaign(uuid,timestamp with time zone)',
     'public.cancel_run(uuid,uuid)',
+    'public.canonical_address(text)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
     'public.companies_kept_apart()',
@@ -27,12 +29,14 @@ declare
     'public.drafts_in_use(text[])',
     'public.end_campaign(uuid,timestamp with time zone)',
     'public.end_in_error(uuid,text,timestamp with time zone)',
+    'public.exposed_tokens()',
     'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
     'public.fail_run(uuid,uuid,text,timestamp with time zone)',
     'public.failure_reasons(uuid,integer)',
     'public.fault_of_window(public.campaigns,timestamp with time zone)',
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.forget_dispatch(uuid,text)',
+    'public.free_claims(uuid)',
     'public.functions_hash(text[])',
     'public.import_leads(jsonb,text,uuid)',
     'public.installed_release(text)',
@@ -55,6 +59,7 @@ declare
     'public.note_failures(uuid[],timestamp with time zone)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone)',
     'public.pause_campaign(uuid,timestamp with time zone)',
+    'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
     'public.read_credentials(uuid)',
     'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
@@ -104,7 +109,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261128182558', '8afa28c1ff6b5732e92d9600c64fa0626244082be3ad4b338d66aa499c64b73a', ours, '20261124009900')
+  values ('20261128183243', 'dc8c75c450ff61272394ece02f013990241c6bcab12d7d54c7ed9a17559fd1da', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -139,7 +144,8 @@ begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
   select a.* into saved from public.accounts a
   where a.id = account
-    or (lower(a.email) = lower(address) and a.user_id is not distinct from coalesce(owner, a.user_id))
+    or (lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+      and a.user_id is not distinct from coalesce(owner, a.user_id))
   order by (a.id = account) desc
   limit 1
   for no key update;
@@ -185,7 +191,9 @@ as $$
     'status_reason', a.status_reason,
     'paused_seconds', case
       when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
-      then extract(epoch from a.paused_until - coalesce(list_accounts.now, clock_timestamp()))::double precision
+      -- A row may say `infinity`, from which older versions of Postgres take nothing away.
+      then extract(epoch from least(a.paused_until, clock_timestamp() + interval '10 years')
+        - coalesce(list_accounts.now, clock_timestamp()))::double precision
     end,
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
@@ -228,7 +236,7 @@ declare
   waiting bigint;
 begin
   select a.* into removed from public.accounts a
-  where lower(a.email) = lower(address)
+  where lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
   order by a.status = 'removed', a.id
   limit 1
   for update;
@@ -379,6 +387,124 @@ as $$
   limit 1;
 $$;
 
+-- One form for all spellings of a mailbox's address.
+
+create or replace function public.punycode(label text) returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+-- A label of a domain beyond ASCII as DNS has it, xn--… (RFC 3492); the label is in lower case.
+declare
+  digits constant text := 'abcdefghijklmnopqrstuvwxyz0123456789';
+  codes constant integer[] := array(
+    select ascii(character) from unnest(pg_catalog.string_to_array(label, null)) character);
+  written text := pg_catalog.regexp_replace(label, '[^\x01-\x7f]', '', 'g');
+  basic constant integer := length(written);
+  handled integer := basic;
+  least_left bigint;
+  n bigint := 128;
+  delta bigint := 0;
+  bias bigint := 72;
+  code bigint;
+  q bigint;
+  k bigint;
+  threshold bigint;
+begin
+  if basic > 0 then
+    written := written || '-';
+  end if;
+  while handled < cardinality(codes) loop
+    select min(c) into least_left from unnest(codes) c where c >= n;
+    delta := delta + (least_left - n) * (handled + 1);
+    n := least_left;
+    foreach code in array codes loop
+      if code < n then
+        delta := delta + 1;
+      elsif code = n then
+        q := delta;
+        k := 36;
+        loop
+          threshold := least(greatest(k - bias, 1), 26);
+          exit when q < threshold;
+          written := written || substr(digits, (threshold + (q - threshold) % (36 - threshold))::integer + 1, 1);
+          q := (q - threshold) / (36 - threshold);
+          k := k + 36;
+        end loop;
+        written := written || substr(digits, q::integer + 1, 1);
+        delta := delta / case when handled = basic then 700 else 2 end;
+        handled := handled + 1;
+        delta := delta + delta / handled;
+        k := 0;
+        while delta > 455 loop
+          delta := delta / 35;
+          k := k + 36;
+        end loop;
+        bias := k + 36 * delta / (delta + 38);
+        delta := 0;
+      end if;
+    end loop;
+    delta := delta + 1;
+    n := n + 1;
+  end loop;
+  return 'xn--' || written;
+end
+$$;
+
+create or replace function public.canonical_address(address text) returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+-- The address as a mail's To and the log have it, but for the case of letters: trimmed, NFC, its domain in
+-- ASCII. By lower() of it addresses are compared. For each that a mail can be sent to that is the same as
+-- outreach.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
+declare
+  invisible constant text :=
+    e' \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000'
+    '\u00ad\u200b\u200c\u200d\u2060\ufeff\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069';
+  trimmed text;
+  domain text;
+begin
+  if address !~ '[^!-~]' then -- nearly all of them
+    return address;
+  end if;
+  trimmed := btrim(address, invisible);
+  -- No mail goes to what is longer (254 octets), whatever it would be.
+  if trimmed !~ '[^\x01-\x7f]' or length(trimmed) > 320 or strpos(trimmed, '@') = 0 then
+    return trimmed;
+  end if;
+  trimmed := normalize(trimmed, nfc);
+  domain := pg_catalog.regexp_replace(trimmed, '^.*@', '');
+  trimmed := left(trimmed, length(trimmed) - length(domain));
+  if domain ~ '[^\x01-\x7f]' then
+    -- As UTS 46 maps it: other full stops, what has no width, fullwidth and capital letters.
+    domain := replace(translate(
+      domain,
+      e'\u3002\uff0e\uff61\u03f2\u03f9\U0001d6d3\U0001d70d\U0001d747\U0001d781\U0001d7bb',
+      e'...\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3'), e'\u0130', e'i\u0307');
+    domain := pg_catalog.regexp_replace(
+      domain,
+      e'[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff'
+      '\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0100-\U000e01ef]',
+      '', 'g');
+    domain := normalize(translate(
+      lower(normalize(domain, nfkd)),
+      e'\u0345\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86\u1c87\u1c88',
+      e'\u03b9\u0432\u0434\u043e\u0441\u0442\u0442\u044a\u0463\ua64b'), nfc);
+    select pg_catalog.string_agg(
+      case when label ~ '[^\x01-\x7f]' and length(label) <= 63 then public.punycode(label) else label end,
+      '.' order by nth) into domain
+    from unnest(pg_catalog.string_to_array(domain, '.')) with ordinality labels (label, nth);
+  end if;
+  return trimmed || lower(domain);
+end
+$$;
+
 -- The last check before a mail and its write-ahead record, and what is still open of them.
 
 create or replace function public.begin_attempt(
@@ -421,7 +547,9 @@ declare
   free_at timestamptz;
   opening timestamptz;
   refusal text;
+  as_spelt text;
 begin
+  mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
   -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
   -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
@@ -463,17 +591,22 @@ begin
     return;
   end if;
 
+  if mail_address ~* '[^!-~]|xn--' then
+    select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
+  end if;
   pace := least(coalesce(a.pace_seconds, default_pace), 86400);
   per_day := coalesce(a.daily_limit, default_per_day);
   a.mails_left := public.mails_left(a, per_day, t);
   if a.status is distinct from 'active' then
     refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
+  elsif a.user_id <> c.user_id then
+    refusal := pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email);
   elsif exists (
     -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
     -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
     select from public.leads l
     cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-    where lower(l.email) = lower(mail_address)
+    where lower(l.email) in (lower(mail_address), as_spelt)
       and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
   ) then
     refusal := 'This address was already mailed in this campaign';
@@ -612,7 +745,7 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
--- An address is taken once, whatever its case; who came second is listed in `skipped`.
+-- A mailbox is taken once, however its address is written; who came second is listed in `skipped`.
 -- `subject_variables` null: if a subject has a placeholder.
 declare
   account_ids uuid[];
@@ -624,7 +757,7 @@ begin
     from unnest(account_addresses) given (address)
     where not exists (
       select from public.accounts a
-      where lower(a.email) = lower(given.address) and a.status <> 'removed'
+      where lower(public.canonical_address(a.email)) = lower(public.canonical_address(given.address)) and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
     );
     if unknown is not null then
@@ -635,12 +768,13 @@ begin
     -- One row an address: two would be one mailbox at twice its pace.
     select array_agg(mine.id order by mine.id) into account_ids
     from (
-      select distinct on (lower(a.email)) a.id
+      select distinct on (lower(public.canonical_address(a.email))) a.id
       from public.accounts a
-      where lower(a.email) in (select lower(given.address) from unnest(account_addresses) given (address))
+      where lower(public.canonical_address(a.email)) in (
+          select lower(public.canonical_address(given.address)) from unnest(account_addresses) given (address))
         and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
-      order by lower(a.email), a.id
+      order by lower(public.canonical_address(a.email)), a.id
     ) mine;
     if account_ids is null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
@@ -688,9 +822,9 @@ begin
       account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
     from (
       -- A lead without an address comes along, to fail with that reason.
-      select distinct on (coalesce(nullif(lower(btrim(l.email)), ''), l.id::text)) l.id
+      select distinct on (coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text)) l.id
       from public.leads_to_mail(lead_tag, company_names, owner) l
-      order by coalesce(nullif(lower(btrim(l.email)), ''), l.id::text), l.id
+      order by coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text), l.id
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
@@ -731,7 +865,7 @@ begin
         from (
           select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
           from (
-            select l.email, lower(btrim(l.email)) as address, exists (
+            select l.email, lower(public.canonical_address(l.email)) as address, exists (
               select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
             from public.leads_to_mail(lead_tag, company_names, owner) l
           ) y
@@ -756,11 +890,15 @@ as $$
 declare
   c public.campaigns;
   t timestamptz;
+  told text;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if not found then
+  told := public.accounts_of_others(c);
+  if c.id is null then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status = 'draft' and told is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x set status = 'scheduled' where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
@@ -912,7 +1050,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
-    and (account_address is null or lower(a.email) = lower(account_address))
+    and (account_address is null or lower(public.canonical_address(a.email)) = lower(public.canonical_address(account_address)))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
   for update of cl;
@@ -1135,6 +1273,7 @@ as $$
     -- As a whole it is called by a name that no column has: then the name would be that column.
     'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
+    'accounts_of_others', public.accounts_of_others(its_row),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w
       where w.account is null or w.account not in (select mine.id from mine)), 0),
@@ -1147,7 +1286,7 @@ as $$
         'status', a.status,
         'status_reason', a.status_reason,
         'paused_seconds', case
-          when a.paused_until > clock.t then extract(epoch from a.paused_until - clock.t)::double precision
+          when a.paused_until > clock.t then extract(epoch from least(a.paused_until, clock.t + interval '10 years') - clock.t)::double precision
         end,
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
@@ -1206,21 +1345,21 @@ as $$
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s
-        where s.campaign_id = list_mails.campaign and lower(s.address) = lower(page.email)
+        where s.campaign_id = list_mails.campaign and lower(s.address) = page.mailbox
           and s.campaign_lead_id <> page.id
           and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
       or exists (
         -- `offset 0`, here and below: from the address on, as in begin_attempt.
         select from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) = lower(page.email) and x.campaign_id = list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id = list_mails.campaign
           and x.id <> page.id and x.status = 'sent')),
     'mailed_seconds_ago', case when page.email <> '' and list_mails.cooldown_seconds > 0 then (
       select min(extract(epoch from page.t - mailed.at))::double precision
       from (
         select s.started_at as at
         from public.send_attempts s
-        where lower(s.address) = lower(page.email) and s.campaign_id <> list_mails.campaign
+        where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
           and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
@@ -1228,7 +1367,7 @@ as $$
         select x.sent_at
         from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) = lower(page.email) and x.campaign_id <> list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from (
@@ -1239,7 +1378,7 @@ as $$
       select
         cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
-        coalesce(btrim(l.email), '') as email, l.name, l.role,
+        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
         case
           when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
             then pg_catalog.to_jsonb(l.custom_fields)
@@ -1262,7 +1401,7 @@ as $$
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
           and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
-          and (list_mails.address is null or lower(btrim(l.email)) = lower(btrim(list_mails.address)))
+          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
         order by x.id
         limit list_mails.most)
       ) cl
@@ -1403,6 +1542,15 @@ begin
         )
         select array_agg(failed.id) into picked from failed;
         perform public.note_failures(picked, t);
+        continue;
+      elsif a.user_id <> c.user_id then
+        -- Put there since the run began, which looked at all of them.
+        update public.campaign_leads cl
+        set
+          status = 'failed', claim_token = null, claimed_until = null,
+          error = pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
+        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
+          and cl.status = 'pending' and cl.open_attempt_id is null;
         continue;
       elsif a.paused_until > t then
         candidate := a.paused_until;
@@ -1966,7 +2114,7 @@ set search_path = ''
 set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
--- Adds or updates leads, and the companies that they name; an address is one lead, whatever its case.
+-- Adds or updates leads, and the companies that they name; a mailbox is one lead, however it is written.
 -- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, own_text, clear}];
 -- what a row leaves out or has empty stays as it is, and of two rows for one address the last one counts.
 --   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
@@ -1996,8 +2144,8 @@ begin
     no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
     own_subject, own_template, custom_fields, clear)
   select
-    r.no, row_number() over (partition by lower(btrim(r.j ->> 'email')) order by r.no desc) = 1,
-    btrim(r.j ->> 'email'), nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    r.no, row_number() over (partition by lower(mail.address) order by r.no desc) = 1,
+    mail.address, nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
     nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain,
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
     coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
@@ -2005,6 +2153,7 @@ begin
     case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
     case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
+  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address) mail
   cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain) given
   cross join lateral (
     select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
@@ -2028,6 +2177,20 @@ begin
     limit 1
   )
   where r.email is not null; -- all of them: Supabase refuses an update without a condition
+  if exists (select from pg_temp.outreach_rows r where r.lead_id is null and r.email ~* '[^!-~]|xn--') then
+    -- Whom a row of the web app spells in another way.
+    update pg_temp.outreach_rows r
+    set lead_id = spelt.lead_id, had_subject = spelt.has_subject, had_template = spelt.has_template
+    from (
+      select distinct on (lower(public.canonical_address(l.email)))
+        lower(public.canonical_address(l.email)) as mailbox, l.id as lead_id,
+        coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
+      from public.leads l
+      where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
+      order by lower(public.canonical_address(l.email)), l.id
+    ) spelt
+    where r.lead_id is null and lower(r.email) = spelt.mailbox;
+  end if;
   perform public.assign_texts();
 
   update public.leads l
@@ -2309,6 +2472,10 @@ begin
       execute format('grant execute on function %s to service_role', f);
     end if;
   end loop;
+  -- A default of the columns id: whoever inserts a row calls it, and it tells nothing.
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format('grant execute on function public.time_ordered_id() to %I', r);
+  end loop;
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
@@ -2568,7 +2735,7 @@ begin
   insert into public.send_attempts (
     id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, search_token,
     finished_at, outcome, detail, retry_after)
-  select attempt, c.id, lead, cl.assigned_account_id, run, mail_address, t, '', t, 'not_sent', why, again_after
+  select attempt, c.id, lead, cl.assigned_account_id, run, public.canonical_address(mail_address), t, '', t, 'not_sent', why, again_after
   where cl.assigned_account_id is not null
   on conflict do nothing;
   perform public.put_off(cl, c, again_after, why, t);
@@ -2603,7 +2770,7 @@ begin
   from public.campaign_leads x
   left join public.leads l on l.id = x.lead_id
   where x.id = lead
-    or (lead is null and x.campaign_id = campaign and lower(btrim(l.email)) = lower(btrim(address)))
+    or (lead is null and x.campaign_id = campaign and lower(public.canonical_address(l.email)) = lower(public.canonical_address(address)))
   order by
     exists (
       select from public.send_attempts y where y.campaign_lead_id = x.id and y.outcome = 'unclear'
@@ -2701,6 +2868,63 @@ begin
 end
 $$;
 
+-- Whose is what: accounts of another user, and who can read the tokens of accounts.
+
+create or replace function public.accounts_of_others(c public.campaigns) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The campaign's accounts that belong to another user than it does, in a sentence; null where there is none. A
+  -- row without an owner is everybody's.
+  select pg_catalog.format(
+    'The campaign names accounts of another user (%s); take them out of campaign_accounts, then start it again.',
+    pg_catalog.string_agg(a.email, ', ' order by a.email))
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+  where ca.campaign_id = c.id and a.user_id <> c.user_id
+  having count(*) > 0;
+$$;
+
+create or replace function public.exposed_tokens() returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The roles of the web app's users that can read the tokens of accounts: of every row, or of those that a
+  -- policy gives them; and the statement that keeps the tokens from them.
+  select pg_catalog.jsonb_build_object(
+    'role', r.rolname,
+    'rows', case when r.rolbypassrls or not t.relrowsecurity then 'all' else 'policy' end,
+    'statement', pg_catalog.format(
+      'revoke select on public.accounts from %s%I; grant select (%s) on public.accounts to %2$I;',
+      case when pg_catalog.has_column_privilege('public', t.oid, 'refresh_token', 'select') then 'public, ' else '' end,
+      r.rolname,
+      (
+        select pg_catalog.string_agg(pg_catalog.quote_ident(x.attname), ', ' order by x.attnum)
+        from pg_catalog.pg_attribute x
+        where x.attrelid = t.oid and x.attnum > 0 and not x.attisdropped
+          and x.attname not in ('refresh_token', 'access_token')
+      )))
+  from pg_catalog.pg_roles r
+  cross join pg_catalog.pg_class t
+  where r.rolname in ('anon', 'authenticated')
+    and t.oid = 'public.accounts'::regclass
+    and (
+      pg_catalog.has_column_privilege(r.oid, t.oid, 'refresh_token', 'select')
+      or pg_catalog.has_column_privilege(r.oid, t.oid, 'access_token', 'select'))
+    and (
+      r.rolbypassrls or not t.relrowsecurity or exists (
+        select from pg_catalog.pg_policy p
+        where p.polrelid = t.oid and p.polpermissive and p.polcmd in ('r', '*')
+          and exists (
+            select from unnest(p.polroles) given (role)
+            where given.role = 0 or pg_catalog.pg_has_role(r.oid, given.role, 'usage'))))
+  order by r.rolname;
+$$;
+
 -- What people who watch are told of a campaign.
 
 create or replace function public.campaign_account_summary(
@@ -2766,12 +2990,13 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_variable
 -- Makes `run` the owner of the campaign, or says why not; `failed` when it found the third owner in a row
--- dead and so ended the campaign. A run that waits for the campaign's time owns it too. Repeated by the
--- owner it renews the lease. `refused`: {installed} these functions are not for a caller of `release`.
+-- dead, or an account of another user {reason}, and so ended the campaign. A run that waits for the campaign's
+-- time owns it too. Repeated by the owner it renews the lease. `refused`: {installed} these functions are not for a caller of `release`.
 declare
   c public.campaigns;
   t timestamptz;
   due timestamptz;
+  told text;
   owner_died boolean;
   installed constant jsonb := public.installed_release(release);
 begin
@@ -2794,6 +3019,12 @@ begin
     return;
   elsif c.paused_at is not null then
     return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
+    return;
+  end if;
+  told := public.accounts_of_others(c);
+  if told is not null then
+    perform public.end_in_error(campaign, told, t);
+    return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error', 'reason', told);
     return;
   elsif c.status = 'error' and c.crash_count > 2 and c.flow_run_ids[cardinality(c.flow_run_ids)] = run::text
     and c.finished_at > t - interval '1 minute' then
@@ -2842,10 +3073,7 @@ begin
     resume_at = null, waiting_for = null
   where x.id = campaign;
   if c.run_id is distinct from run then
-    -- What the last run claimed and never began is free at once: its token is the fence.
-    update public.campaign_leads cl
-    set claim_token = null, claimed_until = null, next_attempt_at = null
-    where cl.campaign_id = campaign and cl.claim_token is not null;
+    perform public.free_claims(campaign);
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'begun', 'name', c.name);
 end
@@ -2884,16 +3112,70 @@ begin
 end
 $$;
 
+create or replace function public.free_claims(campaign uuid) returns void
+language plpgsql
+security invoker
+set search_path = ''
+-- As for claim_leads: a few claims must not cost a look at all that was sent.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- What the last run claimed and never began is free at once: its token is the fence. So are the times that
+-- its accounts held for these leads: the next mail need not wait for what nobody sends. The caller holds
+-- the campaign's lock.
+declare
+  a public.accounts;
+  held timestamptz;
+  free_at timestamptz;
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  for a in
+    select x.* from public.accounts x
+    join public.campaign_accounts ca on ca.account_id = x.id and ca.campaign_id = campaign
+    order by x.id
+    for no key update of x
+  loop
+    select max(cl.next_attempt_at) into held
+    from public.campaign_accounts ca
+    join public.campaigns x on x.id = ca.campaign_id and x.run_id is not null
+    join public.campaign_leads cl on cl.assigned_account_id = a.id and cl.claim_token is not null
+      and (cl.campaign_id, cl.claim_token) >= (x.id, lowest) and (cl.campaign_id, cl.claim_token) <= (x.id, highest)
+    where ca.account_id = a.id and ca.campaign_id <> campaign;
+    -- The first of its times that no other campaign has one after.
+    select min(cl.next_attempt_at) into free_at
+    from public.campaign_leads cl
+    where cl.assigned_account_id = a.id and cl.claim_token is not null
+      and (cl.campaign_id, cl.claim_token) >= (campaign, lowest)
+      and (cl.campaign_id, cl.claim_token) <= (campaign, highest)
+      and cl.next_attempt_at > coalesce(held, '-infinity');
+    update public.accounts x set next_send_at = free_at where x.id = a.id and x.next_send_at > free_at;
+  end loop;
+
+  update public.campaign_leads cl
+  set claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = campaign and cl.claim_token is not null;
+end
+$$;
+
 create or replace function public.release_run(campaign uuid, run uuid) returns setof jsonb
-language sql
+language plpgsql
 security invoker
 set search_path = ''
 as $$
-  -- Hands the campaign back unchanged: the next run goes on.
+#variable_conflict use_variable
+-- Hands the campaign back, with what was claimed of it: the next run goes on at once. The run owns it, or was
+-- made for its dispatch and was told to stop before it began: somebody would have begun it.
+begin
   update public.campaigns x
-  set run_id = null, lease_until = null
-  where x.id = release_run.campaign and x.run_id = release_run.run
-  returning pg_catalog.jsonb_build_object('answer', 'released');
+  set run_id = null, lease_until = null, dispatched_at = null, dispatch_misses = 0
+  where x.id = campaign and (x.run_id = run or (
+    x.run_id is null and x.dispatched_at is not null and x.flow_run_ids[cardinality(x.flow_run_ids)] = run::text));
+  if found then
+    perform public.free_claims(campaign);
+    return next pg_catalog.jsonb_build_object('answer', 'released');
+  end if;
+end
 $$;
 
 create or replace function public.decline_run(campaign uuid, run uuid) returns setof jsonb
@@ -3114,9 +3396,14 @@ set search_path = ''
 set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
--- The run was cancelled in Prefect: that cancels the campaign, if this run owns it.
+-- The run was cancelled in Prefect: that cancels the campaign, if this run owns it, or was the last to: it may
+-- have given it back in that very moment, or not have begun.
 begin
-  perform from public.campaigns x where x.id = campaign and x.run_id = run for no key update;
+  perform from public.campaigns x
+  where x.id = campaign and (x.run_id = run or (
+    x.run_id is null and x.status in ('scheduled', 'running')
+    and x.flow_run_ids[cardinality(x.flow_run_ids)] = run::text))
+  for no key update;
   if found then
     return query select public.cancel_campaign(campaign);
   end if;
@@ -3266,7 +3553,7 @@ as $$
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
       'paused_seconds', case
-        when a.paused_until > s.t then extract(epoch from a.paused_until - s.t)::double precision
+        when a.paused_until > s.t then extract(epoch from least(a.paused_until, s.t + interval '10 years') - s.t)::double precision
       end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
