@@ -142,7 +142,7 @@ def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None
             run.in_flight.acquire()
         logger = run_log()
         logger.info("%d sender(s)", slots)
-        with ended_if_cancelled(run.id, logger), _mails_in_flight_recorded(run, slots):
+        with _mails_in_flight_recorded(run, slots), ended_if_cancelled(run.id, logger):
             yield
 
 
