@@ -310,7 +310,7 @@ class CampaignLead(Model):
     failed_at: datetime | None = None
     """When it failed last, also where it was tried again since."""
     failures: list[LeadFailure] = Field(default_factory=list)
-    """Every time that it failed, the first one first."""
+    """Each time that it failed, the first one first; of more than a hundred the last hundred."""
 
 
 class ExportedLead(CampaignLead):

@@ -489,10 +489,15 @@ as $$
     select
       max(f.failed_at) as failed_at,
       pg_catalog.jsonb_agg(
-        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', f.reason)
+        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', left(f.reason, 1001))
         order by f.failed_at nulls first, f.id) as failures
-    from public.lead_failures f
-    where f.campaign_lead_id = cl.id
+    from (
+      select x.*
+      from public.lead_failures x
+      where x.campaign_lead_id = cl.id
+      order by x.failed_at desc nulls last, x.id desc
+      limit 100
+    ) f
   ) past
   order by cl.id;
 $$;

@@ -168,6 +168,19 @@ def test_what_another_sender_had_failed_is_kept_when_it_is_retried(
     assert build.fields("campaign_leads", lead, "status", "error") == ("pending", None)
 
 
+def test_of_very_many_failures_the_last_hundred_are_shown_and_long_reasons_cut(
+    build: Any, campaign: UUID, t0: datetime
+) -> None:
+    """What is read is bounded, whoever wrote it."""
+    build.db.execute(
+        "insert into lead_failures (campaign_lead_id, failed_at, reason)"
+        " select cl.id, %s + n * interval '1 second', repeat('x', 5000)"
+        " from campaign_leads cl, generate_series(1, 150) n where cl.campaign_id = %s",
+        (t0, campaign),
+    )
+    assert kept(build, campaign, t0) == [(n, "x" * 1001) for n in range(51, 151)]
+
+
 def test_a_lead_that_never_failed_has_no_failure(build: Any, campaign: UUID) -> None:
     """Nor has one that was cancelled."""
     build.sql.cancel_campaign(campaign=campaign)
