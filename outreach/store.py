@@ -316,8 +316,9 @@ class Store:
     ) -> Imported:
         """At most a few thousand rows a call.
 
-        Keys as in the CSV file, plus custom_fields, own_text (which of its texts are the lead's and
-        not its company's) and clear (what is emptied where the row has it empty).
+        Keys as in the CSV file, plus custom_fields, empty_fields (known, but they take no value's
+        place), own_text (which of its texts are the lead's and not its company's) and clear (what
+        is emptied where the row has it empty).
         """
         return Imported.model_validate(
             self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
@@ -548,6 +549,8 @@ class Store:
 def _storable(value: Any) -> Any:
     """Without what Postgres has no text for: NUL, and halves of surrogate pairs."""
     match value:
+        case str() if value.isascii():
+            return value.replace("\0", "")
         case str():
             return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
         case list():

@@ -124,10 +124,13 @@ class _Reader:
         if self._parts and not lead.get("name"):
             lead["name"] = _joined(*(self._cell(cells, n) for n in (self._first, self._last)))
         if self._custom:
-            lead["custom_fields"] = {name: _plain(cells[n]) for name, n in self._custom}
-        if self._clear:
-            values = {**lead.get("custom_fields", {}), **lead}
-            lead["clear"] = [name for name in self._clear if not values[name]]
+            filled, empty = lead.setdefault("custom_fields", {}), dict[str, str]()
+            for name, n in self._custom:
+                value = _plain(cells[n])
+                (filled if value or name in self._clear else empty)[name] = value
+            lead["empty_fields"] = empty
+        if clear := [name for name in self._clear if lead.get(name) == ""]:
+            lead["clear"] = clear
         return lead
 
     @staticmethod

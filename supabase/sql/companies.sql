@@ -25,10 +25,12 @@ security invoker
 set search_path = ''
 as $$
   -- As companies.domain may have it from a web app, in lower case: so that its index finds it.
-  select array_agg(pg_catalog.concat(scheme.part, www.part, spellings_of_domain.bare, slash.part))
-  from unnest(array['', 'http://', 'https://']) scheme (part)
-  cross join unnest(array['', 'www.']) www (part)
-  cross join unnest(array['', '/']) slash (part);
+  select array[
+    d, d || '/', 'www.' || d, 'www.' || d || '/',
+    'http://' || d, 'http://' || d || '/', 'http://www.' || d, 'http://www.' || d || '/',
+    'https://' || d, 'https://' || d || '/', 'https://www.' || d, 'https://www.' || d || '/'
+  ]
+  from (values (spellings_of_domain.bare)) given (d);
 $$;
 
 create or replace function public.shared_domains() returns text[]

@@ -36,7 +36,11 @@ def test_a_file_is_read_with_the_delimiter_of_its_header(delimiter: str) -> None
 def test_a_column_that_is_not_known_becomes_a_custom_field() -> None:
     """Named as in the header; an empty cell is a known, empty value."""
     assert read("EMAIL,City,Plan\na@acme.example, Köln ,\n")[0] == [
-        {"email": "a@acme.example", "custom_fields": {"City": "Köln", "Plan": ""}}
+        {
+            "email": "a@acme.example",
+            "custom_fields": {"City": "Köln"},
+            "empty_fields": {"Plan": ""},
+        }
     ]
 
 
@@ -312,8 +316,8 @@ def test_each_tools_file_is_read(name: str, text: str, lead: Row) -> None:
     """Its columns by their names; each of another name than ours keeps that for templates."""
     leads, skipped = read(text)
 
-    assert ([{**row, "custom_fields": {}} for row in leads], skipped) == (
-        [{**lead, "custom_fields": {}}],
+    assert ([{**row, "custom_fields": {}, "empty_fields": {}} for row in leads], skipped) == (
+        [{**lead, "custom_fields": {}, "empty_fields": {}}],
         [],
     ), name
 
@@ -327,7 +331,7 @@ def test_a_column_that_is_known_by_another_name_keeps_it_for_templates() -> None
 
     assert lead == {
         "email": "m@x.example", "name": "Mia", "role": "CTO",
-        "custom_fields": {"First Name": "Mia", "Job Title": "CTO"},
+        "custom_fields": {"First Name": "Mia", "Job Title": "CTO"}, "empty_fields": {},
     }  # fmt: skip
 
 
@@ -361,7 +365,7 @@ def test_a_column_is_what_somebody_says_it_is(maps: list[str], lead: Row) -> Non
     """By its header or its number; nothing behind the sign leaves it out."""
     text = "Who;Kunde;x;y\nm@x.example;Linden;1;2\n"
 
-    assert read(text, *maps) == ([lead], [])
+    assert read(text, *maps) == ([{**lead, "empty_fields": {}}], [])
 
 
 @pytest.mark.parametrize(
@@ -390,8 +394,13 @@ def test_empty_cells_empty_what_somebody_names() -> None:
 
     leads, _ = read(text, clear=("name", "City", "Job Title"))
 
-    assert [lead["clear"] for lead in leads] == [["name", "City"], ["role", "Job Title"]]
-    assert "clear" not in read(text)[0][0]
+    assert [lead["clear"] for lead in leads] == [["name"], ["role"]]
+    assert [lead["custom_fields"] for lead in leads] == [
+        {"City": "", "Job Title": "CTO"},
+        {"City": "Graz", "Job Title": ""},
+    ]
+    kept = read(text)[0][0]
+    assert ("clear" in kept, kept["empty_fields"]) == (False, {"City": ""})
 
 
 @pytest.mark.parametrize("column", ["email", "domain", "Plan", "First Name=x"])
