@@ -605,7 +605,7 @@ def test_create_prints_the_id_alone_and_tells_who_was_left_out(
     assert plain.out == f"{UUID(plain.out.strip())}\n"
     assert plain.err.startswith("1 lead(s) left out, since another one has the same address: ")
     assert as_json.json == {**as_json.json, "leads": 2}
-    assert list(as_json.json) == ["id", "leads", "skipped"]
+    assert list(as_json.json) == ["id", "leads", "skipped", "subject_variables"]
 
 
 def test_a_window_a_time_and_an_attachment_are_recorded(
