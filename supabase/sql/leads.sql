@@ -195,7 +195,8 @@ begin
   -- Reads what was there before this statement.
   insert into pg_temp.outreach_before
   select
-    cl.campaign_id, l.id, public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)
+    cl.campaign_id, l.id,
+    public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid
   from (
     select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
     union
@@ -209,7 +210,7 @@ end
 $$;
 
 create or replace function public.text_hash(own_subject text, own_template text, subject text, template text)
-returns uuid
+returns text
 language sql
 immutable
 security invoker
@@ -218,7 +219,7 @@ as $$
   -- Of the text that a lead is mailed: its own, else its company's.
   select md5(pg_catalog.jsonb_build_array(
     coalesce(nullif(text_hash.own_subject, ''), text_hash.subject),
-    coalesce(nullif(text_hash.own_template, ''), text_hash.template))::text)::uuid;
+    coalesce(nullif(text_hash.own_template, ''), text_hash.template))::text);
 $$;
 
 create or replace function public.texts_changed() returns jsonb
@@ -237,7 +238,7 @@ begin
       from pg_temp.outreach_before b
       join public.leads l on l.id = b.lead_id
       left join public.companies c on c.id = l.company_id
-      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template) <> b.text_hash
+      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid <> b.text_hash
       group by b.campaign_id
     ) changed
     join public.campaigns ca on ca.id = changed.campaign_id), '[]');
