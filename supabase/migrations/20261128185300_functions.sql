@@ -1,4 +1,4 @@
--- Release 20261128183243 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261128185300 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -109,7 +109,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261128183243', 'dc8c75c450ff61272394ece02f013990241c6bcab12d7d54c7ed9a17559fd1da', ours, '20261124009900')
+  values ('20261128185300', '8f97d5fce2329cd84ab8036b5cafa6a5f48f6e0cdf42c43c8b1eb904d6a79e06', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -1212,10 +1212,15 @@ as $$
     select
       max(f.failed_at) as failed_at,
       pg_catalog.jsonb_agg(
-        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', f.reason)
+        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', left(f.reason, 1001))
         order by f.failed_at nulls first, f.id) as failures
-    from public.lead_failures f
-    where f.campaign_lead_id = cl.id
+    from (
+      select x.*
+      from public.lead_failures x
+      where x.campaign_lead_id = cl.id
+      order by x.failed_at desc nulls last, x.id desc
+      limit 100
+    ) f
   ) past
   order by cl.id;
 $$;
@@ -1789,10 +1794,12 @@ security invoker
 set search_path = ''
 as $$
   -- As companies.domain may have it from a web app, in lower case: so that its index finds it.
-  select array_agg(pg_catalog.concat(scheme.part, www.part, spellings_of_domain.bare, slash.part))
-  from unnest(array['', 'http://', 'https://']) scheme (part)
-  cross join unnest(array['', 'www.']) www (part)
-  cross join unnest(array['', '/']) slash (part);
+  select array[
+    d, d || '/', 'www.' || d, 'www.' || d || '/',
+    'http://' || d, 'http://' || d || '/', 'http://www.' || d, 'http://www.' || d || '/',
+    'https://' || d, 'https://' || d || '/', 'https://www.' || d, 'https://www.' || d || '/'
+  ]
+  from (values (spellings_of_domain.bare)) given (d);
 $$;
 
 create or replace function public.shared_domains() returns text[]
@@ -2115,10 +2122,12 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Adds or updates leads, and the companies that they name; a mailbox is one lead, however it is written.
--- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, own_text, clear}];
--- what a row leaves out or has empty stays as it is, and of two rows for one address the last one counts.
+-- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, empty_fields,
+-- own_text, clear}]; what a row leaves out or has empty stays as it is, and of two rows for one address the last
+-- one counts.
+--   empty_fields: custom fields that are known and empty, where the lead has no value for them: {"city": ""}
 --   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
---   clear: what is emptied where the row has it empty: columns, and names of custom_fields
+--   clear: which of its columns are emptied where the row has them empty: ["name", "role"]
 -- A text that the rows of a company share is the company's; where they differ, each lead keeps its own, and
 -- so does one without a company, or with a text of its own already. It wins over the company's.
 -- Beside the counts it answers with
@@ -2137,12 +2146,12 @@ begin
   create temporary table if not exists outreach_rows (
     no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
     email_subject text, email_template text, own_subject boolean, own_template boolean,
-    custom_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
+    custom_fields jsonb, empty_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
   ) on commit drop;
   truncate pg_temp.outreach_rows;
   insert into pg_temp.outreach_rows (
     no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
-    own_subject, own_template, custom_fields, clear)
+    own_subject, own_template, custom_fields, empty_fields, clear)
   select
     r.no, row_number() over (partition by lower(mail.address) order by r.no desc) = 1,
     mail.address, nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
@@ -2150,11 +2159,13 @@ begin
     nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
     coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
     case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end,
+    case when pg_catalog.jsonb_typeof(r.j -> 'empty_fields') = 'object' then r.j -> 'empty_fields' else '{}' end,
     case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
     case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
-  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address) mail
-  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain) given
+  -- `offset 0`: asked once a row.
+  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address offset 0) mail
+  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain offset 0) given
   cross join lateral (
     select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
 
@@ -2211,21 +2222,23 @@ begin
       when r.own_template then r.email_template
       when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
     end,
-    custom_fields = r.custom_fields || case
-      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object'
-        -- An empty value is a known one, but takes the place of no other unless it is asked to.
-        then l.custom_fields || (r.custom_fields - array(
-          select f.key from pg_catalog.jsonb_each_text(r.custom_fields) f where f.value = '' and not r.clear ? f.key))
-      else '{}'
+    custom_fields = r.empty_fields || case
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      else r.custom_fields
     end
-  from pg_temp.outreach_rows r
-  where r.is_last and l.id = r.lead_id;
+  from (
+    select distinct on (own.lead_id) own.*
+    from pg_temp.outreach_rows own
+    where own.is_last and own.lead_id is not null
+    order by own.lead_id
+  ) r
+  where l.id = r.lead_id;
   get diagnostics updated = row_count;
 
   insert into public.leads (
     user_id, company_id, email, name, role, tag, custom_fields, email_subject, email_template)
   select
-    owner, r.company_id, r.email, r.name, r.role, list_tag, r.custom_fields,
+    owner, r.company_id, r.email, r.name, r.role, list_tag, r.empty_fields || r.custom_fields,
     case when r.own_subject then r.email_subject end, case when r.own_template then r.email_template end
   from pg_temp.outreach_rows r
   where r.lead_id is null and r.is_last
@@ -2251,55 +2264,58 @@ as $$
 -- first what the leads of campaigns that are not ended would be mailed: texts_changed compares.
 begin
   update pg_temp.outreach_rows r
-  set
-    own_subject = r.email_subject is not null and (
-      r.own_subject or r.company_id is null or coalesce(r.had_subject, false) or coalesce(differ.subjects, false)),
-    own_template = r.email_template is not null and (
-      r.own_template or r.company_id is null or coalesce(r.had_template, false) or coalesce(differ.templates, false))
+  set own_subject = own.subject, own_template = own.template
   from (
     select
-      x.no, min(x.email_subject) over company <> max(x.email_subject) over company as subjects,
-      min(x.email_template) over company <> max(x.email_template) over company as templates
+      x.no,
+      x.email_subject is not null and (
+        x.own_subject or x.company_id is null or coalesce(x.had_subject, false)
+        or min(x.email_subject) over company <> max(x.email_subject) over company) as subject,
+      x.email_template is not null and (
+        x.own_template or x.company_id is null or coalesce(x.had_template, false)
+        or min(x.email_template) over company <> max(x.email_template) over company) as template
     from pg_temp.outreach_rows x
     where x.is_last
     window company as (partition by x.company_id)
-  ) differ
-  where differ.no = r.no;
+  ) own
+  where own.no = r.no and (own.subject, own.template) is distinct from (r.own_subject, r.own_template);
 
-  create temporary table if not exists outreach_given (
-    company_id uuid, email_subject text, email_template text) on commit drop;
-  truncate pg_temp.outreach_given;
-  insert into pg_temp.outreach_given
-  select c.id, coalesce(given.email_subject, c.email_subject), coalesce(given.email_template, c.email_template)
-  from (
-    select
-      r.company_id, max(r.email_subject) filter (where not r.own_subject) as email_subject,
-      max(r.email_template) filter (where not r.own_template) as email_template
-    from pg_temp.outreach_rows r
-    where r.is_last and r.company_id is not null
-    group by r.company_id
-  ) given
-  join public.companies c on c.id = given.company_id
-  where given.email_subject <> coalesce(c.email_subject, '') or given.email_template <> coalesce(c.email_template, '');
-
-  create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash text) on commit drop;
+  create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash uuid) on commit drop;
   truncate pg_temp.outreach_before;
+  with given as (
+    select c.id, coalesce(x.email_subject, c.email_subject) as email_subject,
+      coalesce(x.email_template, c.email_template) as email_template
+    from (
+      select
+        r.company_id, max(r.email_subject) filter (where not r.own_subject) as email_subject,
+        max(r.email_template) filter (where not r.own_template) as email_template
+      from pg_temp.outreach_rows r
+      where r.is_last and r.company_id is not null
+      group by r.company_id
+    ) x
+    join public.companies c on c.id = x.company_id
+    where x.email_subject <> coalesce(c.email_subject, '') or x.email_template <> coalesce(c.email_template, '')
+  ),
+  changed as (
+    update public.companies c
+    set email_subject = g.email_subject, email_template = g.email_template
+    from given g
+    where c.id = g.id
+  )
+  -- Reads what was there before this statement.
   insert into pg_temp.outreach_before
-  select cl.campaign_id, l.id, public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)
+  select
+    cl.campaign_id, l.id,
+    public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid
   from (
     select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
     union
-    select x.id from pg_temp.outreach_given g join public.leads x on x.company_id = g.company_id
+    select x.id from given g join public.leads x on x.company_id = g.id
   ) touched
   join public.leads l on l.id = touched.lead_id
   join public.campaign_leads cl on cl.lead_id = l.id and cl.status = 'pending'
   join public.campaigns ca on ca.id = cl.campaign_id and ca.status not in ('completed', 'cancelled')
   left join public.companies c on c.id = l.company_id;
-
-  update public.companies c
-  set email_subject = g.email_subject, email_template = g.email_template
-  from pg_temp.outreach_given g
-  where c.id = g.company_id;
 end
 $$;
 
@@ -2332,7 +2348,7 @@ begin
       from pg_temp.outreach_before b
       join public.leads l on l.id = b.lead_id
       left join public.companies c on c.id = l.company_id
-      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template) <> b.text_hash
+      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid <> b.text_hash
       group by b.campaign_id
     ) changed
     join public.campaigns ca on ca.id = changed.campaign_id), '[]');
