@@ -169,9 +169,12 @@ def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
         except TimeoutError:
             break
         except ConcurrencySlotAcquisitionError as error:
-            _raise_unless_turned(error)
+            away = _away(error)
         else:
             return slots
+        if away is not None:
+            # Not where it was caught: each of the two errors would be the other one's cause.
+            raise away
     raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
 
 
@@ -205,13 +208,13 @@ def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
     return True
 
 
-def _raise_unless_turned(error: ConcurrencySlotAcquisitionError) -> None:
-    """Prefect is away, unless the limit was lowered or deleted since it was read."""
+def _away(error: ConcurrencySlotAcquisitionError) -> BaseException | None:
+    """Why Prefect gave no answer; None: the limit was lowered or deleted since it was read."""
     match error.__cause__:
-        case None | httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
-            return
+        case httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
+            return None
         case cause:
-            raise cause
+            return cause
 
 
 def _allowed(wanted: int) -> int:

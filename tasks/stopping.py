@@ -83,8 +83,11 @@ def is_stop(error: BaseException) -> bool:
     It may have hit a library in mid-work, which then raises an error of its own.
     """
     cause: BaseException | None = error
+    seen: set[int] = set()  # two errors may be each other's cause
     while cause is not None and not isinstance(cause, TerminationSignal | KeyboardInterrupt):
-        cause = cause.__cause__ or cause.__context__
+        seen.add(id(cause))
+        following = cause.__cause__ or cause.__context__
+        cause = None if id(following) in seen else following
     return isinstance(cause, KeyboardInterrupt) or (cause is not None and not _is_cancelled())
 
 
