@@ -18,6 +18,7 @@ _TAG = re.compile(
     """,
     re.VERBOSE,
 )
+_BEGIN = re.compile(r"[{\[%«<]|\*\|")
 _TAG_OF_A_LINK = re.compile(
     r"%7B%7B.{0,60}?%7D%7D|%7B%7B|%7D%7D|\*\|[^|*]{1,80}\|\*|\{[^{}]{1,80}\}", re.IGNORECASE
 )
@@ -49,6 +50,8 @@ def braces(texts: Iterable[str]) -> str | None:
 
 def tags(text: str) -> Iterator[str]:
     """What looks like a tag to be filled, and may be meant as it stands."""
+    if not _BEGIN.search(text):
+        return
     for found in _TAG.finditer(text):
         words = found["square"] or found["angled"]
         if any(map(str.isalnum, found[0])) and (words is None or _names_a_field(words)):

@@ -116,6 +116,8 @@ def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
 
     `used`: the values that it asks for; under a name of `BUILT_IN` that is never a field.
     """
+    if KNOWN.isdisjoint(map(KEYS.__getitem__, lead.custom_fields)):
+        return {}
     spelled = {key_of(word): word for word in used}
     return {
         name: spelled[key]
