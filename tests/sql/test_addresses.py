@@ -32,13 +32,15 @@ def canonical(db: psycopg.Connection) -> Any:
     return ask
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spelt=spellings())
 def test_sql_and_python_have_the_same_form(canonical: Any, spelt: tuple[str, str]) -> None:
     assert canonical(spelt[1]) == mailbox_key(spelt[0])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(label=st.text(st.characters(codec="utf-8", categories=["L", "N", "M"]), max_size=20))
 def test_a_domain_of_any_script_is_the_same_in_both(canonical: Any, label: str) -> None:
     """Whatever DNS could have."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outreach.addresses import is_valid, mailbox_key, normalise
@@ -51,6 +51,7 @@ def spellings(draw: st.DrawFn) -> tuple[str, str]:
     return f"{local}@{domain}", f"{around[0]}{unicodedata.normalize(form, written)}{around[1]}"
 
 
+@settings(deadline=None)
 @given(spellings())
 def test_every_spelling_of_a_mailbox_is_one_address(pair: tuple[str, str]) -> None:
     """And what is in that form already stays as it is."""
@@ -73,6 +74,7 @@ class Log:
     def close(self) -> None: ...
 
 
+@settings(deadline=None)
 @given(spellings())
 def test_the_address_in_to_is_the_one_in_the_log(pair: tuple[str, str]) -> None:
     lead = Lead(email=pair[1].strip("\t"))

@@ -1,7 +1,7 @@
 """Addresses in settings and messages: what is refused, and what is never repeated."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outreach.errors import AttachmentMissing, ConfigurationError
@@ -48,6 +48,7 @@ def test_of_an_address_host_and_path_are_shown(address: str, told: str) -> None:
     assert shown(address) == told
 
 
+@settings(deadline=None)
 @given(
     st.text("abcXYZ019._~%-!$&'()*+,;=", min_size=8, max_size=30),
     st.text("abcXYZ019._~%-!$&'()*+,;=:@", max_size=30),
