@@ -6,7 +6,6 @@ is as short as its input allows, and between two calls the budget has an end. Wh
 wrong, the clock is right: it is looked at now and then.
 """
 
-from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from math import isfinite
 from time import thread_time
@@ -88,7 +87,7 @@ def size_of(value: Any) -> int:
         return len(value)
     if isinstance(value, list | tuple):
         return _ITEM * len(value) + sum(map(size_of, value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return 2 * _ITEM * len(value) + sum(map(size_of, (*value.keys(), *value.values())))
     return 1
 
@@ -99,32 +98,23 @@ def paid(value: Any) -> Any:
     return value
 
 
-class Passes:
-    """The items of a loop; each pass is paid for when it begins."""
-
-    def __init__(self, items: list[Any] | tuple[Any, ...], pieces: int) -> None:
-        """`pieces` of syntax are worked through in each pass."""
-        self._items = items
-        self._units = _ITEM * pieces
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._items:
-            spend_units(self._units)
-            yield item
+def pay_passes(passes: int, pieces: int) -> None:
+    """Of a loop that works through so many `pieces` of syntax in each pass. Raises Fault."""
+    spend_units(_ITEM * passes * pieces)
 
 
 def length_of(value: Any, levels: int = DEEPEST) -> int:
     """Characters and items of a lead's value. Raises Fault for what no mail can show."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, list | Mapping):
+    if isinstance(value, list | dict):
         if not levels:
             raise Fault(f"holds lists in lists, more than {DEEPEST} deep")
         parts = value if isinstance(value, list) else [*value.keys(), *value.values()]
-        return len(parts) + sum(length_of(part, levels - 1) for part in parts)
+        lengths = (
+            len(part) if type(part) is str else length_of(part, levels - 1) for part in parts
+        )
+        return len(parts) + sum(lengths)
     if isinstance(value, float):
         if not isfinite(value):
             raise Fault("is no number that a mail could show")

@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from outreach.excerpts import NAME, cut
-from outreach.template_budget import Fault, Passes, paid, size_of, spend, spend_units
+from outreach.template_budget import Fault, paid, pay_passes, size_of, spend, spend_units
 
 MOST_ITEMS = 1_000
 """What one loop goes through."""
@@ -138,13 +138,14 @@ def _replace(value: Any, old: Any, new: Any) -> str:
     return text.replace(old, new)
 
 
-def _items(value: Any, pieces: int) -> Passes:
+def _items(value: Any, pieces: int) -> Any:
     """What a loop goes through: the lists of a custom field, not the letters of a name."""
     if not isinstance(value, list | tuple):
         raise Fault("loops over something that is not a list")
     if len(value) > MOST_ITEMS:
         raise Fault(f"loops over more than {MOST_ITEMS:,} items")
-    return Passes(value, pieces)
+    pay_passes(len(value), pieces)
+    return value
 
 
 @pass_context

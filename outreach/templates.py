@@ -82,11 +82,11 @@ class Compiled(NamedTuple):
                 "cannot be filled for this lead: the values that it asks for are longer than "
                 f"{LONGEST_VALUES:,} characters"
             )
-        if not self.absent.keys() <= values.keys():
+        if self.absent and not self.absent.keys() <= values.keys():
             values = {**self.absent, **values}
         open_budget()
         try:
-            return list(_within_bounds(self.jinja.generate(values)))
+            return _within_bounds(self.jinja.generate(values))
         except Fault:
             raise
         except Exception as error:
@@ -294,13 +294,15 @@ def _filtered(node: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Filt
     return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
 
 
-def _within_bounds(chunks: Iterator[str]) -> Iterator[str]:
+def _within_bounds(chunks: Iterator[str]) -> list[str]:
+    pieces: list[str] = []
     size = 0
     for chunk in chunks:
         size += len(chunk)
         if size > LONGEST:
             raise Fault(f"becomes longer than {LONGEST:,} characters")
-        yield chunk
+        pieces.append(chunk)
+    return pieces
 
 
 def _first_sentence(error: Exception) -> str:
