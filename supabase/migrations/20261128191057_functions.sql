@@ -1,4 +1,4 @@
--- Release 20261128185300 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261128191057 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -109,7 +109,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261128185300', '8f97d5fce2329cd84ab8036b5cafa6a5f48f6e0cdf42c43c8b1eb904d6a79e06', ours, '20261124009900')
+  values ('20261128191057', 'f819b84bfc6154db3cfcec7ac87124bdc930bd2197bd363299f17e7a75bdc638', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -1328,6 +1328,45 @@ as $$
   -- has it, and whether its address was mailed before: in this campaign, or by another one within the
   -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
   -- their own, which then stands in the company's place; again with the lead after such a one.
+  with page as materialized (
+    select
+      chosen.*, row_number() over company as nth, lag(chosen.own_text) over company as after_own_text,
+      coalesce(list_mails.now, clock_timestamp()) as t
+    from (
+      select
+        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
+        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
+        case
+          when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
+            then pg_catalog.to_jsonb(l.custom_fields)
+          else '{}'
+        end as custom_fields
+      from (
+        -- A page, or the one: in one condition the planner would take every page for a single row.
+        (select x.*
+        from public.campaign_leads x
+        where list_mails.lead is null and list_mails.address is null
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.campaign_leads x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
+        order by x.id
+        limit list_mails.most)
+      ) cl
+      left join public.leads l on l.id = cl.lead_id
+    ) chosen
+    window company as (partition by chosen.company_id order by chosen.id)
+  )
   select pg_catalog.jsonb_build_object(
     'id', page.id,
     'status', page.status,
@@ -1375,46 +1414,8 @@ as $$
         where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
-  from (
-    select
-      chosen.*, row_number() over company as nth, lag(chosen.own_text) over company as after_own_text,
-      coalesce(list_mails.now, clock_timestamp()) as t
-    from (
-      select
-        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
-        coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
-        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
-        case
-          when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
-            then pg_catalog.to_jsonb(l.custom_fields)
-          else '{}'
-        end as custom_fields
-      from (
-        -- A page, or the one: in one condition the planner would take every page for a single row.
-        (select x.*
-        from public.campaign_leads x
-        where list_mails.lead is null and list_mails.address is null
-          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
-          and (list_mails.every or x.status = 'pending')
-        order by x.id
-        limit list_mails.most)
-        union all
-        (select x.*
-        from public.campaign_leads x
-        left join public.leads l on l.id = x.lead_id
-        where (list_mails.lead is not null or list_mails.address is not null)
-          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
-          and (list_mails.every or x.status = 'pending')
-          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
-          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
-        order by x.id
-        limit list_mails.most)
-      ) cl
-      left join public.leads l on l.id = cl.lead_id
-    ) chosen
-    window company as (partition by chosen.company_id order by chosen.id)
-  ) page
-  left join lateral public.unreadable_leads(array[page.lead_id]) u on true
+  from page
+  left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
   order by page.id;
