@@ -103,7 +103,7 @@ def test_a_place_that_may_not_be_written_is_told(command: str, tmp_path: Path) -
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
     assert ran.stderr.startswith("Error: ")
     assert "/proc/none" in ran.stderr
-    assert "cannot be used (No such file or directory); correct its rights, or" in ran.stderr
+    assert "cannot be used (No such file or directory" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`gmail-send`, as operators turn it in Prefect's UI: it holds mail up and never ends a campaign."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
 )
+from prefect.exceptions import ObjectNotFound
 
 import tasks.send
 from flows.send_campaign import send_campaign
@@ -27,6 +29,8 @@ Turn = Callable[..., None]
 def turn(prefect_api: str) -> Iterator[Turn]:  # noqa: ARG001 - its server has the limit
     """Change `gmail-send` as the UI does; gone after the test."""
     with get_client(sync_client=True) as client:
+        with suppress(ObjectNotFound):  # a run of another test may have made it
+            client.delete_global_concurrency_limit_by_name(LIMIT)
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=LIMIT, limit=32))
 
         def change(**changed: Any) -> None:
