@@ -205,6 +205,9 @@ def _initialise(data: Path, binaries: Path, claim: int, *, durable: bool) -> Non
     if _major(binaries / "initdb") >= _BUILTIN_LOCALE_SINCE:
         # As on Supabase, lower() and citext know É; and so on every machine.
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    else:
+        # Letters beyond ASCII have a case too: of the machine's own locale, which glibc brings.
+        options += ["--lc-ctype=C.UTF-8"]
     if not durable:
         options += ["--no-sync"]
     with (folder / "access").open("rb") as password:
