@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Event, Thread
 from uuid import UUID
 
 import httpx
@@ -26,6 +26,7 @@ GRACE_SECONDS = 2.0
 UNWIND_SECONDS = 1.0
 """For what the run holds to be given back. With the time until it is noticed, five seconds."""
 STDERR = 2
+_ending = Event()
 
 
 def watch(seconds: float) -> None:
@@ -42,11 +43,17 @@ def watch_no_longer() -> None:
 
 def end_process(logger: Logger) -> None:
     """Interrupt the main thread as SIGTERM does, and end the process if that is not enough."""
+    _ending.set()
     watch(UNWIND_SECONDS)
     logger.error("A thread of this run did not come back, so its process is ended.")
     os.kill(os.getpid(), signal.SIGTERM)
     with suppress(Exception):  # the timer runs
         APILogHandler().flush()
+
+
+def is_ending() -> bool:
+    """Whether the signal that interrupts the main thread comes from `end_process`."""
+    return _ending.is_set()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound, TerminationSignal
 from prefect.states import Completed
 
 from outreach.wiring import current
+from tasks.ending import is_ending
 from tasks.log import run_log
 from tasks.run import flow_run_id
 
@@ -88,7 +89,9 @@ def is_stop(error: BaseException) -> bool:
         seen.add(id(cause))
         following = cause.__cause__ or cause.__context__
         cause = None if id(following) in seen else following
-    return isinstance(cause, KeyboardInterrupt) or (cause is not None and not _is_cancelled())
+    if isinstance(cause, KeyboardInterrupt):
+        return True
+    return cause is not None and not is_ending() and not _is_cancelled()
 
 
 def _is_cancelled() -> bool:
