@@ -24,7 +24,12 @@ class Migration(NamedTuple):
     """UTC, `YYYYMMDDHHMMSS`: the order in which migrations run."""
     name: str
     """Of the file `VERSION_NAME.sql`."""
-    text: str
+    file: Traversable
+
+    @property
+    def text(self) -> str:
+        """Read when it is needed: every run asks for the newest release's version alone."""
+        return self.file.read_text(encoding="utf-8")
 
     @property
     def is_release(self) -> bool:
@@ -54,15 +59,15 @@ class SchemaVersion(Model):
 @cache
 def migrations() -> list[Migration]:
     """Every migration, oldest first."""
-    found = sorted(
-        (entry for entry in packaged("migrations", "supabase/migrations").iterdir()
-         if entry.name.endswith(".sql")),
-        key=lambda entry: entry.name,
-    )  # fmt: skip
+    names = {
+        file.name.removesuffix(".sql"): file
+        for file in packaged("migrations", "supabase/migrations").iterdir()
+        if file.name.endswith(".sql")
+    }
     return [
-        Migration(version, name, entry.read_text(encoding="utf-8"))
-        for entry in found
-        for version, _, name in [entry.name.removesuffix(".sql").partition("_")]
+        Migration(version, name, names[stem])
+        for stem in sorted(names)
+        for version, _, name in [stem.partition("_")]
     ]
 
 
