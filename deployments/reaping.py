@@ -14,7 +14,7 @@ from prefect.logging import get_logger
 
 OVER = ["prefect.flow-run.Cancelling", "prefect.flow-run.Crashed"]
 """Cancelled by a person; or taken for dead by the dispatcher."""
-GRACE_SECONDS = 4.0
+GRACE_SECONDS = 3.5
 """A run that can hear of it ends itself sooner: tasks/ending.py."""
 AGAIN_SECONDS = 5.0
 KIND = "prefect.flow-run."
