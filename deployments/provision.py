@@ -19,16 +19,18 @@ from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     WorkPoolCreate,
 )
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from deployments.kept import DISPATCH, SEND
 from tasks.send import LIMIT, LIMIT_WHEN_MISSING
 
 POOL = "outreach"
-DEPLOYMENTS = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")
 NOTIFICATION = "campaign-failed"
 """The name of the automation, and of the webhook block that it calls."""
 
@@ -42,10 +44,37 @@ def provision(notify: str | None = None) -> None:
     with get_client(sync_client=True) as client:
         _work_pool(client)
         _limit(client)
-        for name in DEPLOYMENTS:
-            refuse_unknown_parameters(client, name)
+        _close_deployments(client)
     if notify is not None:
         _notification(notify)
+
+
+def provision_serving() -> None:
+    """The same for a machine that serves its deployments without workers.
+
+    A work pool without a worker is shown as not ready, in red: one that nothing uses is removed.
+    """
+    with get_client(sync_client=True) as client:
+        _limit(client)
+        _close_deployments(client)
+        _remove_unused_pool(client)
+
+
+def _close_deployments(client: SyncPrefectClient) -> None:
+    for name in (SEND, DISPATCH):
+        refuse_unknown_parameters(client, name)
+
+
+def _remove_unused_pool(client: SyncPrefectClient) -> None:
+    """Earlier versions made it. One that a deployment is in, or a worker ever polled, stays."""
+    in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    if client.read_deployments(work_pool_filter=in_pool, limit=1):
+        return
+    with suppress(ObjectNotFound):
+        pool = client.read_work_pool(POOL)
+        if pool.status is not WorkPoolStatus.NOT_READY or client.read_workers_for_work_pool(POOL):
+            return
+        client.delete_work_pool(POOL)
 
 
 def _work_pool(client: SyncPrefectClient) -> None:

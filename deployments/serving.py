@@ -1,6 +1,7 @@
 """Serves both deployments from one process, as `outreach up` does: no work pool, no worker.
 
-They are the same as in prefect.yaml, whose comments hold here too.
+They are the same as in prefect.yaml, whose comments hold here too. Each has a runner of its own:
+campaigns that are sent for hours must not take the dispatcher's place.
 """
 
 import asyncio
@@ -12,24 +13,27 @@ from threading import Thread
 from typing import Any
 
 import psutil
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.deployments.runner import RunnerDeployment
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.provision import provision
+from deployments.kept import Kept, told
+from deployments.provision import provision_serving
 from deployments.reaping import reap
 from flows.dispatch_campaigns import dispatch_at_start, dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.errors import ConfigurationError
 from outreach.loopback import never_through_a_proxy
-from outreach.wiring import current
+from outreach.wiring import current, current_settings
 from tasks.stopping import HELD_BACK
 
 TAGS = ["outreach"]
 POLL_SECONDS = 2.0
 """From a start to its first task in 1 to 3 s; Prefect's own 10 s make that 4 to 9."""
+DISPATCHER_POLL_SECONDS = 5.0
+"""Its runs are known ahead of their minute; only one that a person starts waits for this."""
 LOOK_SECONDS = 0.1
 AGAIN_SECONDS = 5.0
 """A library that was in mid-work may have lost the request."""
@@ -46,19 +50,22 @@ class Serving(Runner):
     async def cancel_all(self) -> None:
         """Nothing: a stop cancels no run, since a cancelled run cancels its campaign."""
 
-    async def serve(self) -> None:
-        """Serve until a signal of HELD_BACK, which this process blocks."""
-        reaping = asyncio.ensure_future(reap())
-        serving = asyncio.ensure_future(self.start())
-        told = asyncio.ensure_future(_told_to_stop())
-        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
-        while not self.started and not serving.done():  # told before it had begun
-            await asyncio.wait({serving}, timeout=LOOK_SECONDS)
-        if not serving.done():
-            await self.astop()
-            await _end_runs(serving)
-        reaping.cancel()
-        await serving
+
+async def serve(*runners: Serving) -> None:
+    """Serve until a signal of HELD_BACK, which this process blocks, or until one of them ends."""
+    reaping = asyncio.ensure_future(reap())
+    serving = [asyncio.ensure_future(runner.start()) for runner in runners]
+    told_to = asyncio.ensure_future(_told_to_stop())
+    await asyncio.wait({*serving, told_to}, return_when=asyncio.FIRST_COMPLETED)
+    for runner, its in zip(runners, serving, strict=True):
+        while not runner.started and not its.done():  # told before it had begun
+            await asyncio.wait({its}, timeout=LOOK_SECONDS)
+        if not its.done():
+            await runner.astop()
+    both = asyncio.gather(*serving)
+    await _end_runs(both)
+    reaping.cancel()
+    await both
 
 
 async def _told_to_stop() -> None:
@@ -72,7 +79,7 @@ async def _told_to_stop() -> None:
     await told.wait()
 
 
-async def _end_runs(serving: "asyncio.Future[None]") -> None:
+async def _end_runs(serving: "asyncio.Future[Any]") -> None:
     """Ask each run, also one that is just being started; kill those that take too long."""
     asked: dict[psutil.Process, float] = {}
     deadline = time.monotonic() + STOP_SECONDS
@@ -87,9 +94,10 @@ async def _end_runs(serving: "asyncio.Future[None]") -> None:
         await asyncio.wait({serving}, timeout=LOOK_SECONDS)
 
 
-def served() -> list[RunnerDeployment]:
+def served() -> tuple[Kept, Kept]:
     """Both deployments; module entrypoints, so that no file of the current folder is loaded."""
-    send: Any = send_campaign.to_deployment(
+    send: Any = Kept.from_flow(
+        send_campaign,
         name="send-campaign",
         tags=TAGS,
         triggers=[
@@ -100,7 +108,8 @@ def served() -> list[RunnerDeployment]:
         ],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    dispatch: Any = dispatch_campaigns.to_deployment(
+    dispatch: Any = Kept.from_flow(
+        dispatch_campaigns,
         name="dispatch-campaigns",
         tags=TAGS,
         interval=60,
@@ -109,7 +118,27 @@ def served() -> list[RunnerDeployment]:
         ),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    return [send, dispatch]
+    return send, dispatch
+
+
+def registered() -> tuple[Serving, Serving]:
+    """A runner for campaigns, as many at once as there are places, and one for the dispatcher."""
+    # A stop is no pause: the next start goes on by itself.
+    campaigns = Serving(
+        name="outreach",
+        query_seconds=POLL_SECONDS,
+        pause_on_shutdown=False,
+        limit=current_settings().campaigns_at_once,
+    )
+    dispatcher = Serving(
+        name="outreach-dispatcher",
+        query_seconds=DISPATCHER_POLL_SECONDS,
+        pause_on_shutdown=False,
+        limit=None,
+    )
+    for runner, deployment in zip((campaigns, dispatcher), served(), strict=True):
+        runner.add_deployment(deployment)
+    return campaigns, dispatcher
 
 
 def main() -> None:
@@ -123,13 +152,13 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     if difference is not None:
         print(f"The database: {difference}.", file=sys.stderr)  # noqa: T201 - its log
-    # A stop is no pause: the next start goes on by itself.
-    runner = Serving(name="outreach", query_seconds=POLL_SECONDS, pause_on_shutdown=False)
-    for deployment in served():
-        runner.add_deployment(deployment)
-    provision()
+    runners = registered()
+    provision_serving()
+    with get_client(sync_client=True) as client:
+        for off, todo in told(client):
+            print(f"{off} To change that, {todo}.", file=sys.stderr)  # noqa: T201 - its log
     dispatch_at_start(return_state=True)  # what fails is in its log, and due again in a minute
-    asyncio.run(runner.serve())
+    asyncio.run(serve(*runners))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,23 @@ from prefect.states import Cancelled, Completed, Failed
 from outreach.answers import Begun, Finished
 from outreach.watching import words
 from outreach.wiring import current
+from tasks.orders import until_resumed
+from tasks.run import run_name
 
 
 def named_after_campaign() -> str:
     """`send Spring launch`; a name must never be what stops a run."""
     campaign_id = runtime.flow_run.parameters["campaign_id"]
     try:
-        return f"send {current().store.campaign_status(UUID(str(campaign_id))).name}"
+        return run_name(current().store.campaign_status(UUID(str(campaign_id))).name)
     except Exception:  # noqa: BLE001 - the run's first task says what is wrong
-        return f"send {campaign_id}"
+        return run_name(str(campaign_id))
 
 
 def handed_back(begun: Begun) -> State[Any]:
-    """The campaign is not this run's to send."""
+    """The campaign is not this run's to send; while it is in error no run ends well."""
+    if begun.status == "error" and begun.answer != "failed":
+        return Failed(message=f"The campaign is in error: {begun.error or 'see its status'}")
     match begun.answer:
         case "already_running":
             return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
@@ -45,8 +49,12 @@ def ended(finished: Finished) -> State[Any]:
     told = f"{finished.leads.sent}/{finished.leads.total} sent"
     if finished.answer == "superseded" and finished.status == "cancelled":
         return Cancelled(message=f"The campaign was cancelled: {told}.")
+    if finished.answer == "superseded" and finished.status == "error":
+        return Failed(message=f"The campaign ended in error meanwhile: {told}.")
     if finished.answer == "superseded":
         return Completed(name="Superseded", message=f"Another run has taken over: {told}.")
+    if finished.answer == "paused" and finished.suspended:
+        return until_resumed(told)
     if finished.answer == "paused":
         return Completed(
             name="Paused", message=f"The campaign is paused: {told}.", data=finished.result

@@ -18,6 +18,7 @@ from tasks.dispatch import (
     sweep_cancelled,
     sweep_drafts,
 )
+from tasks.orders import follow_suspended
 from tasks.stopping import StopRequest, stoppable
 
 
@@ -45,6 +46,7 @@ def dispatch_all() -> int:
     """The story of one minute."""
     compare_schema()
     follow_up()
+    follow_suspended()
     started = start_due()
     settle_all()
     sweep_cancelled()
@@ -56,4 +58,5 @@ def dispatch_all() -> int:
 def dispatch_at_start() -> int:
     """What is due need not wait for the minute when its sender has just come up."""
     follow_up()
+    follow_suspended()
     return start_due()

@@ -13,6 +13,7 @@ from flows.parameters import tell_what_is_wrong
 from tasks.campaign import begin, check, finish
 from tasks.delivery import Delivery, SenderThreads
 from tasks.leads import claim, settle
+from tasks.orders import holding
 from tasks.report import report
 from tasks.run import CampaignRun, owned
 from tasks.send import NoSlotsError, grouped, send, sender_slots
@@ -43,12 +44,13 @@ def send_campaign(campaign_id: Id) -> State[Any]:
     """Mail every pending lead of one campaign, once, and set the campaign's status.
 
     Args:
-        campaign_id: The id of the campaign (campaigns.id); all else is in the database.
+        campaign_id: The id of the campaign (campaigns.id); a schedule needs it too, whatever its
+            form says. All else is in the database.
 
     Returns `success`, `emails_sent` and `total_leads`, with "45/50 sent" as the state's message.
     """
     try:
-        with stoppable(lambda: give_back(campaign_id)):
+        with stoppable(lambda: give_back(campaign_id)), holding(campaign_id):
             return send_all(campaign_id)
     except StopRequest:
         return given_back(campaign_id)

@@ -26,6 +26,7 @@ class Begun(Model):
     status: str = ""
     wait_seconds: Seconds = 0
     reason: Told = ""
+    error: Told | None = None
 
 
 class Checked(Model):
@@ -85,6 +86,24 @@ class Dispatched(Model):
     flow_run: UUID
 
 
+class Suspension(Model):
+    """A campaign whose run is suspended in Prefect."""
+
+    id: UUID
+    flow_run: UUID
+    held: bool
+    """False once a person resumed or ended the campaign without Prefect."""
+
+
+class Places(Model):
+    """How many campaigns are sent at once, out of `CAMPAIGNS_AT_ONCE`."""
+
+    taken: int
+    """Campaigns that a run has, or was asked for just now."""
+    waiting: int
+    """Campaigns that are due and have no run."""
+
+
 class Attempted(Model):
     """The answer of begin_attempt."""
 
@@ -103,6 +122,8 @@ class Finished(Model):
     leads: LeadCounts
     resume_seconds: Seconds | None = None
     waiting_for: Told | None = None
+    suspended: bool = False
+    """Whether it is this run, suspended in Prefect, that the paused campaign waits for."""
 
     @property
     def result(self) -> dict[str, bool | int]:

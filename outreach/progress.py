@@ -64,6 +64,12 @@ class Progress(Model):
     status: str
     error: Told | None = None
     paused: bool
+    suspended: bool = False
+    """Whether it is paused since its run was suspended in Prefect."""
+    places: int | None = None
+    """CAMPAIGNS_AT_ONCE, which the dispatcher keeps to."""
+    places_taken: int = 0
+    """Campaigns, this one or others, that a run has or was asked for just now."""
     waiting_for: Told | None = None
     owned: bool
     """Whether a live run has it."""

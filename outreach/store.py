@@ -28,7 +28,9 @@ from outreach.answers import (
     Finished,
     Imported,
     InstalledRelease,
+    Places,
     Reason,
+    Suspension,
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.excerpts import REASON, cut
@@ -129,8 +131,15 @@ class Store:
         self._call("cancel_run", campaign=campaign, run=run)
 
     def take_due(self) -> list[Due]:
-        """Campaigns that are to be run now, and those that are given up: each handed out once."""
-        return [_answered(Due, row) for row in self._call("take_due")]
+        """Campaigns that are to be run now, and those that are given up: each handed out once.
+
+        No more than there are places free of CAMPAIGNS_AT_ONCE.
+        """
+        places = self._settings.campaigns_at_once
+        return [_answered(Due, row) for row in self._call("take_due", places=places)]
+
+    def count_places(self) -> Places:
+        return Places.model_validate(self._one("count_places"))
 
     def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
         self._call("note_dispatch", campaign=campaign, flow_run=str(flow_run))
@@ -143,6 +152,18 @@ class Store:
     def forget_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
         """Its run ended without beginning: the campaign may be dispatched again."""
         self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
+
+    def suspend_run(self, campaign: UUID, run: UUID) -> bool:
+        """Pause the campaign until its run is resumed in Prefect; whether it was that run's."""
+        return bool(self._call("suspend_run", campaign=campaign, run=run))
+
+    def list_suspended(self) -> Iterator[Suspension]:
+        for row in self._pages("list_suspended"):
+            yield Suspension.model_validate(row)
+
+    def forget_suspension(self, campaign: UUID, run: UUID) -> None:
+        """Its run cannot be resumed any more: a paused campaign waits for a person's `resume`."""
+        self._call("forget_suspension", campaign=campaign, run=run)
 
     def sweep_cancelled(self) -> int:
         """Cancel some leads of campaigns that a row update cancelled; how many."""
@@ -439,7 +460,7 @@ class Store:
     def campaign_progress(self, campaign: UUID) -> Progress:
         """How far it is and what holds it up, an account each. Raises CampaignNotFound."""
         row = self._row(campaign, "campaign_progress", **self._defaults())
-        return Progress.model_validate(row)
+        return Progress.model_validate({**row, "places": self._settings.campaigns_at_once})
 
     def campaign_facts(self, campaign: UUID) -> CampaignFacts:
         """Raises CampaignNotFound."""

@@ -71,6 +71,11 @@ def _not_running(progress: Progress) -> str:
 
 def _paused(progress: Progress) -> str:
     """The cut-over from another sender pauses with words of its own about what to look at."""
+    if progress.suspended:
+        return (
+            "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
+            f"`outreach campaigns resume {progress.id}`."
+        )
     why = progress.waiting_for or ""
     told = (
         f"It is paused: {why}" if why.endswith("resume.") else "It is paused until a person acts."
@@ -96,6 +101,11 @@ def _without_a_run(progress: Progress, now: datetime) -> str:
     if left := ahead(progress.resume_seconds):
         what = progress.waiting_for or "leads that can only go later"
         return f"It waits for {what}, and goes on {when(left, now)}."
+    if progress.places is not None and progress.places_taken >= progress.places:
+        return (
+            f"It is due, and all {progress.places} places are taken (CAMPAIGNS_AT_ONCE): it begins "
+            "when another campaign ends or rests."
+        )
     return (
         "It is due and no run was asked for yet: the dispatcher looks every minute; where none is "
         f"served, `outreach campaigns start {progress.id}` sends it."

@@ -4,10 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect import runtime, task
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from outreach.answers import Due
@@ -16,8 +13,9 @@ from outreach.settling import Settling
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
+from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
-from tasks.run import flow_run_id
+from tasks.run import flow_run_id, run_name
 
 DEPLOYMENT = "send-campaign/send-campaign"
 
@@ -36,30 +34,32 @@ def start_due() -> int:
     The key makes Prefect create no second run when this task is retried. A dispatcher that dies
     in between is no loss: what was handed out and never began is due again in five minutes.
     """
-    due = current().store.take_due()
-    for campaign in due:
+    started = 0
+    for campaign in current().store.take_due():
         if campaign.dead_run is not None:
+            if campaign.answer == "due" and ordered(campaign.id, campaign.dead_run):
+                continue
             _mark_crashed(campaign.dead_run)
         if campaign.answer == "given_up":
             run_log().warning("%s: nobody began its last three runs", campaign.name)
             announce_failure(campaign.id, flow_run_id())
         else:
             _dispatch(campaign)
-    return sum(1 for campaign in due if campaign.answer == "due")
+            started += 1
+    return started
 
 
 @task(**PHASE)
 def follow_up() -> None:
     """Runs that ended before they began a campaign, which no hook tells of.
 
-    Cancelled by somebody: so is the campaign. Ended otherwise: it is due again.
+    Cancelled or suspended by somebody: so is the campaign. Ended otherwise: it is due again.
     """
     store = current().store
     for dispatched in store.list_dispatched():
-        state = _state(dispatched.flow_run)
-        if state is not None and state.is_cancelled():
-            store.cancel_campaign(dispatched.id)
-            run_log().info("Campaign %s was cancelled before it began", dispatched.id)
+        state = state_of(dispatched.flow_run)
+        if ordered(dispatched.id, dispatched.flow_run):
+            run_log().info("Campaign %s was held or cancelled before it began", dispatched.id)
         elif state is None or state.is_final():
             store.forget_dispatch(dispatched.id, dispatched.flow_run)
 
@@ -105,6 +105,7 @@ def _dispatch(campaign: Due) -> None:
     run: Any = run_deployment(
         DEPLOYMENT,
         parameters={"campaign_id": str(campaign.id)},
+        flow_run_name=run_name(campaign.name),
         idempotency_key=campaign.key,
         timeout=0,
         as_subflow=False,
@@ -113,24 +114,14 @@ def _dispatch(campaign: Due) -> None:
     run_log().info("%s: run %s", campaign.name, run.id)
 
 
-def _state(flow_run: UUID) -> State | None:
-    """None for a run that Prefect does not know (any more)."""
-    with get_client(sync_client=True) as client:
-        try:
-            return client.read_flow_run(flow_run).state
-        except ObjectNotFound:
-            return None
-
-
 def _mark_crashed(flow_run: UUID) -> None:
     """The run fell silent, or its worker died before it began: Prefect would show it so for good.
 
     Not cancelled: that would be a person's word, and cancel the campaign.
     """
-    state = _state(flow_run)
+    state = state_of(flow_run)
     if state is None or state.is_final():
         return
     began = state.is_running() or state.is_cancelling()
     told = "It fell silent" if began else "No worker began it within five minutes"
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(flow_run, Crashed(message=f"{told}."), force=True)
+    force_state(flow_run, Crashed(message=f"{told}."))

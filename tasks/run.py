@@ -32,11 +32,14 @@ from tasks.ending import (
     watch_no_longer,
 )
 from tasks.log import Logger, run_log
+from tasks.orders import obey
 
 LEASE_SECONDS = 60.0
 """A run that says nothing for so long is taken for dead."""
 LOOK_SECONDS = 1.5
 """How often a run looks whether the campaign is still its own to send."""
+ORDERS_SECONDS = 15.0
+"""How often it asks Prefect what a person has set it to, which costs the server 24 ms."""
 SILENT_SECONDS = 2 * LEASE_SECONDS
 """A process in which not even the lease is kept for so long is ended."""
 
@@ -66,6 +69,8 @@ class CampaignRun:
         self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
         self.settling = Settling(parts.store, parts.mailer, parts.settings)
         self._release: InstalledRelease | None = None
+        self.orders_at = self.began + ORDERS_SECONDS
+        """When it is to ask Prefect next, on the monotonic clock."""
         self.finishing = False
         """All its sends have come back: the rest has time-outs of its own."""
         self._stop = threading.Event()
@@ -116,6 +121,11 @@ class CampaignRun:
 
 def flow_run_id() -> UUID:
     return UUID(str(runtime.flow_run.id))
+
+
+def run_name(campaign: str | None) -> str:
+    """How a campaign's runs are called, from their creation on."""
+    return f"send {campaign or 'a campaign'}"
 
 
 def tag(campaign: UUID) -> None:
@@ -184,4 +194,7 @@ def _look(run: CampaignRun, logger: Logger) -> float | None:
             return run.settings.settle_after_seconds
         if answer == "stopped":
             return GRACE_SECONDS
+        if time.monotonic() >= run.orders_at:
+            run.orders_at = time.monotonic() + ORDERS_SECONDS
+            obey(run, logger)
     return None

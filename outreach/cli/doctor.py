@@ -15,6 +15,7 @@ import typer
 
 from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
+from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import told
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # What the checks need is imported in them: together it takes two seconds.
 
-DEPLOYMENTS = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")
 SIDE_BY_SIDE = 8
 """Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
 
@@ -69,7 +69,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield _checked("settings", lambda: _settings(settings))
     yield from _database(settings)
-    yield from _prefect()
+    yield from _prefect(settings)
     yield _checked("attachment", lambda: _attachment(settings))
 
 
@@ -128,6 +128,7 @@ def _database(settings: "Settings") -> Iterator[Finding]:
         if found.verdict != "fail":
             yield from _tokens(store)
             yield from _accounts(store, settings)
+            yield _checked("places", lambda: _places(store, settings))
 
 
 def _where(settings: "Settings") -> str:
@@ -162,6 +163,20 @@ def _tokens(store: "Store") -> Iterator[Finding]:
         yield Finding("tokens", "warn", f"{exposed.told}.", f"run: {exposed.statement}")
 
 
+def _places(store: "Store", settings: "Settings") -> Finding:
+    """How many campaigns are sent at once, and whether others wait for that."""
+    places, found = settings.campaigns_at_once, store.count_places()
+    told = f"{found.taken} of {places} campaigns at once"
+    if found.taken >= places and found.waiting:
+        return Finding(
+            "places",
+            "warn",
+            f"{told}: all places are taken, and {found.waiting} due campaign(s) wait for one.",
+            "wait, or raise CAMPAIGNS_AT_ONCE",
+        )
+    return Finding("places", "ok", told)
+
+
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
     accounts = list(store.list_accounts())
     if not accounts:
@@ -194,7 +209,7 @@ def _account(account: "Account", gmail: "Gmail") -> Finding:
 # --- Prefect and the attachment -----------------------------------------------------------------
 
 
-def _prefect() -> Iterator[Finding]:
+def _prefect(settings: "Settings") -> Iterator[Finding]:
     flow_runs.use_own_password()
     try:
         address = flow_runs.api_address()
@@ -211,6 +226,8 @@ def _prefect() -> Iterator[Finding]:
         return
     from prefect.client.orchestration import get_client  # noqa: PLC0415
 
+    from deployments import kept  # noqa: PLC0415
+
     where = f"Prefect at {host_of(address)}"
     with get_client(sync_client=True) as client:
         if (failure := client.api_healthcheck()) is not None:
@@ -226,9 +243,28 @@ def _prefect() -> Iterator[Finding]:
         if refused.verdict == "fail":
             return
         yield _checked("password", lambda: _password(address))
-        for name in DEPLOYMENTS:
+        for name in (kept.SEND, kept.DISPATCH):
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
+        yield from (Finding("deployment", "warn", off, todo) for off, todo in kept.told(client))
+        yield from _schedules(client, settings)
+
+
+def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
+    from outreach import wiring  # noqa: PLC0415
+
+    try:
+        store = wiring.open_store(settings)
+    except (ConfigurationError, OutreachError):
+        return  # the database has a line of its own
+    with contextlib.closing(store):
+        for wrong in wrong_schedules(client, store):
+            yield Finding(
+                "schedule",
+                "warn",
+                wrong,
+                "give it a campaign_id in Prefect's UI (Deployments, Schedules), or delete it",
+            )
 
 
 def _credentials(client: Any, where: str) -> Finding:

@@ -124,16 +124,22 @@ def find_deployment(campaign: UUID) -> None:
         ) from None
 
 
-def create(campaign: UUID) -> Created:
-    """A run that a worker picks up. Raises ConfigurationError."""
+def create(campaign: UUID, name: str) -> Created:
+    """A run that a worker picks up, called after the campaign. Raises ConfigurationError."""
     import httpx  # noqa: PLC0415
     from prefect.deployments import run_deployment  # noqa: PLC0415
     from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
     from prefect.utilities.urls import url_for  # noqa: PLC0415
 
+    from tasks.run import run_name  # noqa: PLC0415
+
     try:
         run: Any = run_deployment(
-            DEPLOYMENT, parameters={"campaign_id": str(campaign)}, timeout=0, as_subflow=False
+            DEPLOYMENT,
+            parameters={"campaign_id": str(campaign)},
+            flow_run_name=run_name(name),
+            timeout=0,
+            as_subflow=False,
         )
     except (httpx.HTTPError, ObjectNotFound) as error:
         raise ConfigurationError(

@@ -52,11 +52,11 @@ def start(
         if local:
             _run_here(parts.store, found, verbose=verbose, as_json=as_json)
         else:
-            _run_there(found, status, as_json=as_json)
+            _run_there(parts.store, found, status, as_json=as_json)
 
 
-def _run_there(campaign: UUID, status: str, *, as_json: bool) -> None:
-    run = flow_runs.create(campaign)
+def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) -> None:
+    run = flow_runs.create(campaign, store.campaign_status(campaign).name)
     if as_json:
         show_json({"id": str(campaign), "flow_run_id": str(run.id), "status": status})
     else:

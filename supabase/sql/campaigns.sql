@@ -245,7 +245,14 @@ begin
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else
     update public.campaigns x
-    set paused_at = coalesce(x.paused_at, now, clock_timestamp()), waiting_for = coalesce(x.waiting_for, 'a person to resume it')
+    set
+      paused_at = coalesce(x.paused_at, now, clock_timestamp()),
+      waiting_for = case
+        when x.suspended_run is null then coalesce(x.waiting_for, 'a person to resume it')
+        else 'a person to resume it'
+      end,
+      -- From now on it is this person's pause: Resume in Prefect does not end it.
+      suspended_run = null
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'paused');
   end if;

@@ -1,7 +1,40 @@
 -- Which campaigns are to be run now.
 
-create or replace function public.take_due(most integer default 100, now timestamptz default null)
-returns setof jsonb
+create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether a run of it could begin now, and nobody has one in hand.
+  select c.status in ('scheduled', 'running')
+    and c.paused_at is null
+    and (c.lease_until is null or c.lease_until <= t)
+    and (c.resume_at is null or c.resume_at <= t)
+    and (c.status = 'running' or c.scheduled_at is null or c.scheduled_at < t + interval '2 minutes')
+    and (c.dispatched_at is null or c.dispatched_at < t - interval '5 minutes');
+$$;
+
+create or replace function public.count_places(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that a run has, or was asked for in the last minutes; and those that are due and have none.
+  select pg_catalog.jsonb_build_object(
+    'taken', count(*) filter (where c.lease_until > clock.t or c.dispatched_at >= clock.t - interval '5 minutes'),
+    'waiting', count(*) filter (where public.is_due(c.*, clock.t)))
+  from public.campaigns c
+  cross join lateral (select coalesce(count_places.now, clock_timestamp()) as t) clock
+  where c.status in ('scheduled', 'running');
+$$;
+
+create or replace function public.take_due(
+  most integer default 100,
+  now timestamptz default null,
+  places integer default null
+) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
@@ -9,21 +42,18 @@ as $$
 #variable_conflict use_variable
 -- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
 -- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
--- it is given up, in error.
+-- it is given up, in error. Of `places`, those that are taken are left out: what is due for longest goes first,
+-- the rest waits, which is held against nobody.
 declare
   c public.campaigns;
   dead_run text;
   t timestamptz := coalesce(now, clock_timestamp());
+  free bigint := places - (select (x ->> 'taken')::bigint from public.count_places(t) x);
 begin
   for c in
     select x.* from public.campaigns x
-    where x.status in ('scheduled', 'running')
-      and x.paused_at is null
-      and (x.lease_until is null or x.lease_until <= t)
-      and (x.resume_at is null or x.resume_at <= t)
-      and (x.status = 'running' or x.scheduled_at is null or x.scheduled_at < t + interval '2 minutes')
-      and (x.dispatched_at is null or x.dispatched_at < t - interval '5 minutes')
-    order by x.id
+    where public.is_due(x.*, t)
+    order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most
     for no key update skip locked
   loop
@@ -38,7 +68,8 @@ begin
         'Prefect was asked three times and began no run; see whether a worker is up, then start it again.', t);
       return next pg_catalog.jsonb_build_object(
         'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
-    else
+    elsif free is null or free > 0 then
+      free := free - 1;
       update public.campaigns x
       set
         dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t

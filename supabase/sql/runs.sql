@@ -37,13 +37,13 @@ begin
   elsif c.status in ('completed', 'cancelled') or (c.status = 'error' and not exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
   )) then
-    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status, 'error', c.error);
     return;
   elsif c.run_id <> run and c.lease_until > t then
     return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
     return;
-  elsif c.paused_at is not null then
-    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
+  elsif c.paused_at is not null and c.suspended_run is distinct from run then
+    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status, 'error', c.error);
     return;
   end if;
   told := public.accounts_of_others(c);
@@ -56,6 +56,11 @@ begin
     -- The answer was lost. Later than that it is a person who starts the same run again.
     return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
     return;
+  end if;
+
+  if c.suspended_run = run then
+    -- A person resumed it in Prefect.
+    update public.campaigns x set paused_at = null, suspended_run = null, waiting_for = null where x.id = campaign;
   end if;
 
   -- An owner whose lease lapsed without a word has died; one that was only waiting held nothing.
@@ -309,7 +314,8 @@ begin
       end,
       'status', x.status, 'error', x.error, 'leads', counts,
       'resume_seconds', extract(epoch from x.resume_at - t)::double precision,
-      'waiting_for', x.waiting_for)
+      'waiting_for', x.waiting_for,
+      'suspended', coalesce(x.suspended_run = run, false))
     from public.campaigns x where x.id = campaign;
 end
 $$;

@@ -20,7 +20,7 @@ as $$
     select
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
-      its_row.dispatch_misses,
+      its_row.dispatch_misses, its_row.suspended_run,
       its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
       (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
       public.next_opening(its_row, clock.t) as opening,
@@ -94,6 +94,8 @@ as $$
     'status', c.status,
     'error', c.error,
     'paused', c.paused_at is not null,
+    'suspended', c.suspended_run is not null and c.paused_at is not null,
+    'places_taken', (select (x ->> 'taken')::bigint from public.count_places(c.t) x),
     'waiting_for', c.waiting_for,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case

@@ -26,7 +26,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from deployments.provision import NOTIFICATION, POOL, provision
+from deployments.provision import NOTIFICATION, POOL, provision, provision_serving
 from deployments.server import RUN_SETTINGS, prefect_server
 from deployments.serving import served
 from outreach.errors import ConfigurationError
@@ -176,6 +176,12 @@ class TestNewServer:
             provision()
 
             assert client.read_global_concurrency_limit_by_name(LIMIT).limit == 3
+
+    def test_a_pool_that_deployments_are_in_is_not_removed(self) -> None:
+        """Where somebody serves beside workers; without them `outreach up` has no pool at all."""
+        provision_serving()
+        with get_client(sync_client=True) as client:
+            assert client.read_work_pool(POOL).name == POOL
 
     def test_a_failed_campaign_is_told_to_a_webhook(self, new_server: str) -> None:
         """The example automation, made twice: one message, and names may hold quotes."""

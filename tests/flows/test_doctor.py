@@ -85,6 +85,7 @@ def test_what_is_well_is_said_in_a_line_each(
         "settings": "ok",
         "database": "ok",
         ADA: "ok",
+        "places": "ok",
         "prefect": "warn",
         "attachment": "ok",
     }

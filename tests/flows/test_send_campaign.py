@@ -175,6 +175,11 @@ def test_a_campaign_of_which_nothing_was_sent_is_an_error(
     assert (status.status, status.error) == ("error", "All email sends failed")
     assert (state.name, state.message) == ("Failed", "All email sends failed: 0/1 sent")
     assert sent_to(gmail) == []
+    again = send_campaign(campaign, return_state=True)
+    assert (again.name, again.message) == (
+        "Failed",
+        "The campaign is in error: All email sends failed",
+    )
 
 
 def test_a_second_run_of_an_ended_campaign_sends_nothing(

@@ -137,7 +137,10 @@ class Build:
         )
 
     def everything(self) -> str:
-        """All rows of all tables, to see that a call changed nothing."""
+        """All rows of all tables, to see that a call changed nothing.
+
+        Without what is null: a migration may add a column.
+        """
         tables = self.db.execute(
             "select relname from pg_class where relnamespace = 'public'::regnamespace"
             " and relkind = 'r' and relname <> 'schema_releases' order by 1"
@@ -145,7 +148,8 @@ class Build:
         rows = {
             table: self.db.execute(
                 sql.SQL(
-                    "select jsonb_agg(to_jsonb(x) order by to_jsonb(x)) from public.{} x"
+                    "select jsonb_agg(jsonb_strip_nulls(to_jsonb(x)) order by to_jsonb(x))"
+                    " from public.{} x"
                 ).format(sql.Identifier(table))
             ).fetchone()
             for (table,) in tables

@@ -71,3 +71,61 @@ def test_what_nobody_begins_is_given_up(build: Any, call: Any, campaign: UUID) -
         None,
     )
     assert build.lead_states(campaign) == {"pending": 1}
+
+
+# --- places -------------------------------------------------------------------------------------
+
+
+def taken(call: Any, at: float, places: int | None) -> list[str]:
+    return [row["id"] for row in call.rows("take_due", at=at, places=places)]
+
+
+def test_no_more_are_handed_out_than_there_are_places(build: Any, call: Any, account: UUID) -> None:
+    """A run in hand and one that was asked for take a place each; the others wait, uncounted."""
+    made = [str(build.campaign(account, leads=1)) for _ in range(4)]
+    build.begin(UUID(made[0]), at=0)
+
+    first = taken(call, at=1, places=2)
+    none = [taken(call, at=at, places=2) for at in (2, 30)]
+    counted = call.count_places(at=30)
+
+    assert (len(first), none) == (1, [[], []])
+    assert counted == {"taken": 2, "waiting": 2}
+    waiting = next(UUID(one) for one in made[1:] if one not in first)
+    assert build.fields("campaigns", waiting, "status", "dispatch_misses") == ("running", 0)
+    assert len(taken(call, at=31, places=None)) == 2
+
+
+def test_a_place_is_free_again_when_its_campaign_ends_or_rests(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """And when its run died: the lease lapsed."""
+    ending, resting, dead, waiting = (build.campaign(account, leads=1) for _ in range(4))
+    runs = [build.begin(one, at=0) for one in (ending, resting)]
+    build.begin(dead, at=0)
+    full = taken(call, at=1, places=3)
+    call.finish_run(campaign=resting, run=runs[1], resume_after=3600.0, reason="the cap", at=2)
+    after_one = taken(call, at=3, places=3)
+    build.db.execute(
+        "update campaigns set status = 'completed', lease_until = null where id = %s", [ending]
+    )
+    after_all = taken(call, at=100, places=3)
+
+    assert (full, after_one, after_all) == ([], [str(waiting)], [str(dead)])
+
+
+def test_who_waits_longest_has_the_next_place(
+    build: Any, call: Any, account: UUID, t0: Any
+) -> None:
+    """Since it was made, since its time, or since it could go on."""
+    hours = {"made": -1, "scheduled": -3, "rested": -2}
+    older = t0.replace(year=2025)
+    late, first, second = (
+        build.campaign(account, leads=1, created_at=t0.replace(hour=t0.hour + hours["made"])),
+        build.campaign(account, leads=1, status="scheduled", created_at=older,
+                       scheduled_at=t0.replace(hour=t0.hour + hours["scheduled"])),
+        build.campaign(account, leads=1, created_at=older,
+                       resume_at=t0.replace(hour=t0.hour + hours["rested"])),
+    )  # fmt: skip
+    order = [taken(call, at=0, places=places) for places in (1, 2, 3)]
+    assert order == [[str(first)], [str(second)], [str(late)]]

@@ -95,13 +95,20 @@ def test_what_has_ended_is_not_begun(build: Any, account: UUID, status: str) -> 
     campaign = build.campaign(account, leads=1, status=status)
     before = build.everything()
     answer = begin(build, campaign, uuid4())
-    assert (answer, build.everything()) == ({"answer": "already_ended", "status": status}, before)
+    assert (answer, build.everything()) == (
+        {"answer": "already_ended", "status": status, "error": None},
+        before,
+    )
 
 
 def test_an_error_with_nothing_pending_has_ended(build: Any, account: UUID) -> None:
     """All failed: retry-failed is the way back."""
     campaign = build.campaign(account, status="error")
-    assert begin(build, campaign, uuid4()) == {"answer": "already_ended", "status": "error"}
+    assert begin(build, campaign, uuid4()) == {
+        "answer": "already_ended",
+        "status": "error",
+        "error": None,
+    }
 
 
 def test_an_error_with_leads_pending_goes_on(build: Any, account: UUID) -> None:
@@ -123,7 +130,10 @@ def test_a_paused_campaign_is_left_alone(build: Any, account: UUID, status: str)
     campaign = build.campaign(account, leads=1, status=status, paused_at="now")
     before = build.everything()
     answer = begin(build, campaign, uuid4())
-    assert (answer, build.everything()) == ({"answer": "paused", "status": status}, before)
+    assert (answer, build.everything()) == (
+        {"answer": "paused", "status": status, "error": None},
+        before,
+    )
 
 
 def test_a_campaign_that_is_not_there_is_not_found(build: Any) -> None:
@@ -180,10 +190,11 @@ def test_the_third_owner_that_dies_without_progress_ends_the_campaign(
     for at in (0, 100, 200):
         build.begin(campaign, at=at)
     answer = begin(build, campaign, uuid4(), at=300)
+    error = "Three runs in a row died without progress: the last one vanished without a word"
     assert answer == {"answer": "failed", "status": "error"}
     assert build.fields("campaigns", campaign, "status", "error", "run_id", "crash_count") == (
         "error",
-        "Three runs in a row died without progress: the last one vanished without a word",
+        error,
         None,
         3,
     )
@@ -425,6 +436,7 @@ def test_leads_that_go_later_keep_the_campaign_running(build: Any, account: UUID
         "leads": counts,
         "resume_seconds": 500,
         "waiting_for": "the cap",
+        "suspended": False,
     }
     assert build.fields("campaigns", campaign, "run_id", "resume_at") == (
         None,

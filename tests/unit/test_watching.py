@@ -67,6 +67,18 @@ def done(**given: Any) -> AccountProgress:
             f"It is paused until a person acts. `outreach campaigns resume {ID}` goes on.",
         ),
         (
+            progress(paused=True, suspended=True, waiting_for="its run to be resumed in Prefect"),
+            f"It is paused: its run is suspended in Prefect. Resume goes on with it there, and here `outreach campaigns resume {ID}`.",
+        ),
+        (
+            progress(owned=False, places=3, places_taken=3),
+            "It is due, and all 3 places are taken (CAMPAIGNS_AT_ONCE): it begins when another campaign ends or rests.",
+        ),
+        (
+            progress(owned=False, places=3, places_taken=2),
+            f"It is due and no run was asked for yet: the dispatcher looks every minute; where none is served, `outreach campaigns start {ID}` sends it.",
+        ),
+        (
             progress(paused=True, owned=False, waiting_for="The previous sender may have mailed some: check them, then resume."),
             f"It is paused: The previous sender may have mailed some: check them, then resume. `outreach campaigns resume {ID}` goes on.",
         ),

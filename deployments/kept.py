@@ -1,0 +1,75 @@
+"""Deployments on a server where people have set things: what a person has set stays, and is told.
+
+Prefect's own way to deploy again turns paused deployments, their schedules and their triggers on
+again, and deletes the schedules that were made in its UI.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+
+SEND = "send-campaign/send-campaign"
+DISPATCH = "dispatch-campaigns/dispatch-campaigns"
+
+
+class Kept(RunnerDeployment):
+    """A deployment that is made once. Made again, only what is code's is brought up to date."""
+
+    async def aapply(self, *_: Any, **__: Any) -> UUID:
+        async with get_client() as client:
+            try:
+                found = await client.read_deployment_by_name(self.full_name)
+            except ObjectNotFound:
+                return await super().aapply()
+            await client.update_deployment(
+                found.id,
+                DeploymentUpdate(
+                    entrypoint=self.entrypoint,
+                    parameter_openapi_schema=self._parameter_openapi_schema.model_dump(
+                        exclude_unset=True
+                    ),
+                    enforce_parameter_schema=True,
+                ),
+            )
+            return found.id
+
+
+def told(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
+    """What people have switched off, and so does not happen; and where to switch it on.
+
+    A deployment that is not there (yet) is passed over.
+    """
+    for name in (SEND, DISPATCH):
+        try:
+            deployment = client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            continue
+        if deployment.paused:
+            yield (
+                f"{name} is paused: none of its schedules makes runs.",
+                "resume it in Prefect's UI",
+            )
+        elif name == DISPATCH and not any(one.active for one in deployment.schedules):
+            yield (
+                f"{name} has no schedule that is on: no campaign starts by its row.",
+                "turn its schedule on in Prefect's UI, or add one of 60 seconds",
+            )
+        for trigger in _triggers_off(client, deployment):
+            yield (
+                f"The trigger {trigger} of {name} is off: its event starts nothing.",
+                "turn it on in Prefect's UI, under Automations",
+            )
+
+
+def _triggers_off(client: SyncPrefectClient, deployment: DeploymentResponse) -> Iterator[str]:
+    for automation in client.read_resource_related_automations(
+        f"prefect.deployment.{deployment.id}"
+    ):
+        if not automation.enabled:
+            yield automation.name

@@ -1,0 +1,51 @@
+"""Schedules that people made in Prefect's UI: those that start a run for no campaign, for `doctor`.
+
+Prefect checks no schedule's parameters, and calls the campaign's id optional in the form of a
+schedule: such a one fails each time, and nobody looks.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from outreach.errors import CampaignNotFound
+
+if TYPE_CHECKING:
+    from outreach.store import Store
+
+LETTERS = 40
+"""Of what was given instead of an id."""
+
+
+def wrong_schedules(client: Any, store: "Store") -> Iterator[str]:
+    """A sentence each; what is switched off does no harm."""
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    from deployments.kept import SEND  # noqa: PLC0415
+
+    try:
+        deployment = client.read_deployment_by_name(SEND)
+    except ObjectNotFound:
+        return
+    for schedule in deployment.schedules:
+        given = {**deployment.parameters, **schedule.parameters}.get("campaign_id")
+        if schedule.active and (why := _wrong(store, given)) is not None:
+            yield f"A schedule of {SEND} ({_shown(schedule.schedule)}) {why}: its runs fail."
+
+
+def _wrong(store: "Store", given: object) -> str | None:
+    if given is None:
+        return "names no campaign"
+    try:
+        store.campaign_status(UUID(str(given)))
+    except ValueError:
+        return f"gives {str(given)[:LETTERS]!r}, which is no campaign id"
+    except CampaignNotFound:
+        return f"names campaign {given}, which is not there"
+    return None
+
+
+def _shown(schedule: Any) -> str:
+    if (interval := getattr(schedule, "interval", None)) is not None:
+        return f"every {interval}"
+    return str(getattr(schedule, "cron", None) or getattr(schedule, "rrule", "?"))[:LETTERS]

@@ -1,0 +1,162 @@
+"""What a person sets a run to in Prefect happens to its campaign, too.
+
+Suspended, or Paused, holds the campaign until Resume. Cancelled cancels it. Any other end that a
+person sets while the run sends ends the campaign in error, for a person to take it up again.
+Prefect itself tells a live run of Suspended alone, and overwrites any other when the run ends.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import httpx
+from prefect import runtime, task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound, Pause
+from prefect.states import Completed, Crashed, Scheduled, Suspended
+
+from outreach.answers import Suspension
+from outreach.wiring import current
+from tasks.log import Logger, run_log
+from tasks.retries import PHASE
+
+if TYPE_CHECKING:
+    from tasks.run import CampaignRun
+
+BEGIN_SECONDS = 60.0
+"""A resumed run has begun its campaign by then, or nobody is behind it."""
+
+
+def state_of(flow_run: UUID) -> State[Any] | None:
+    """None for a run that Prefect does not know (any more)."""
+    with get_client(sync_client=True) as client:
+        try:
+            return client.read_flow_run(flow_run).state
+        except ObjectNotFound:
+            return None
+
+
+def force_state(flow_run: UUID, state: State[Any]) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run, state, force=True)
+
+
+# --- in the run -----------------------------------------------------------------------------------
+
+
+def obey(run: "CampaignRun", logger: Logger) -> None:
+    """Look at each renewal of the lease; a Prefect that does not answer has ordered nothing."""
+    try:
+        state = state_of(run.id)
+    except httpx.HTTPError:
+        return
+    if state is None:
+        return
+    if state.is_paused():
+        run.store.suspend_run(run.campaign, run.id)
+    elif state.is_cancelled():
+        run.store.cancel_run(run.campaign, run.id)
+    elif state.is_failed() or state.is_completed():
+        run.store.fail_run(
+            run.campaign, run.id, f"A person set its run to {state.name} in Prefect while it sent."
+        )
+    else:
+        return
+    logger.info("The run was set to %s in Prefect: nothing more is sent", state.name)
+    run.stop()
+
+
+@contextmanager
+def holding(campaign: UUID) -> Iterator[None]:
+    """A run that is suspended holds its campaign: Prefect raises Pause in it, at its next task.
+
+    Pause goes on, and ends this process without ending its run. What is in flight is recorded.
+    """
+    try:
+        yield
+    except Pause:
+        store, flow_run = current().store, UUID(str(runtime.flow_run.id))
+        store.suspend_run(campaign, flow_run)
+        store.finish_run(campaign, flow_run, None, None)
+        with suppress(httpx.HTTPError):  # then the dispatcher does
+            _leave(flow_run)
+        raise
+
+
+def until_resumed(told: str) -> State[Any]:
+    """End this process and leave its run Suspended: Resume starts it anew. See `holding`.
+
+    A run that has no deployment cannot be started anew: it ends here.
+    """
+    if runtime.deployment.id is None:
+        return Completed(name="Paused", message=f"The campaign is paused: {told}.")
+    raise Pause(told)
+
+
+def _leave(flow_run: UUID) -> None:
+    state = state_of(flow_run)
+    if state is not None and state.is_running():  # resumed before it had ended
+        force_state(flow_run, Scheduled(name="Resuming"))
+    elif state is not None and state.is_paused():
+        _suspend(flow_run, state)
+
+
+# --- for runs that nobody is behind -------------------------------------------------------------
+
+
+def ordered(campaign: UUID, flow_run: UUID) -> bool:
+    """Whether its last run, which is no more, was set to something that keeps it from going on."""
+    state = state_of(flow_run)
+    if state is not None and state.is_paused():
+        current().store.suspend_run(campaign, flow_run)
+        _suspend(flow_run, state)
+        return True
+    if state is not None and state.is_cancelled():
+        current().store.cancel_campaign(campaign)
+        return True
+    return False
+
+
+@task(**PHASE)
+def follow_suspended() -> None:
+    """Campaigns that a suspended run holds: what became of that run."""
+    for suspension in current().store.list_suspended():
+        _follow(suspension, state_of(suspension.flow_run))
+
+
+def _follow(suspension: Suspension, state: State[Any] | None) -> None:
+    store, run = current().store, suspension.flow_run
+    if state is None or state.is_final():
+        if state is not None and state.is_cancelled() and suspension.held:
+            store.cancel_campaign(suspension.id)
+            run_log().info("Campaign %s was cancelled by its suspended run", suspension.id)
+        store.forget_suspension(suspension.id, run)
+    elif not suspension.held and state.is_paused():
+        told = "Its campaign was resumed or ended without it."
+        force_state(run, Completed(name="Superseded", message=told))
+        store.forget_suspension(suspension.id, run)
+    elif state.is_paused():
+        _suspend(run, state)
+    elif suspension.held and state.is_running() and _age(state) > BEGIN_SECONDS:
+        force_state(run, Crashed(message="It was resumed, and its process was gone."))
+        store.resume_campaign(suspension.id)
+
+
+def _suspend(flow_run: UUID, state: State[Any]) -> None:
+    """Held until Resume, which then starts it anew.
+
+    The UI's Suspend would end as Failed after a few minutes, and a Paused run, once resumed, would
+    be Running without a process.
+    """
+    details = state.state_details
+    if not details.pause_reschedule or details.pause_timeout is not None:
+        told = "No mail of its campaign is sent until Resume."
+        force_state(flow_run, Suspended(message=told))
+
+
+def _age(state: State[Any]) -> float:
+    """By this machine's clock and the server's: exact enough for a minute."""
+    return (datetime.now(UTC) - state.timestamp).total_seconds()
