@@ -62,10 +62,10 @@ async def serve(*runners: Serving) -> None:
             await asyncio.wait({its}, timeout=LOOK_SECONDS)
         if not its.done():
             await runner.astop()
-    both = asyncio.gather(*serving)
-    await _end_runs(both)
+    await _end_runs(asyncio.gather(*serving, return_exceptions=True))
     reaping.cancel()
-    await both
+    for its in serving:
+        its.result()  # raises what ended it
 
 
 async def _told_to_stop() -> None:

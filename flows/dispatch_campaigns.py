@@ -20,6 +20,7 @@ from tasks.dispatch import (
 )
 from tasks.orders import follow_suspended
 from tasks.stopping import StopRequest, stoppable
+from tasks.upcoming import name_upcoming
 
 
 def named_after_minute() -> str:
@@ -51,6 +52,7 @@ def dispatch_all() -> int:
     settle_all()
     sweep_cancelled()
     sweep_drafts()
+    name_upcoming()
     return started
 
 

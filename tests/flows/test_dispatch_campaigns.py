@@ -45,6 +45,20 @@ def state_of(run: str) -> str | None:
     return state and state.name
 
 
+def asked_for(name: str | None, **parameters: str) -> UUID:
+    """A run as Prefect's API makes it, which gives it two random words unless it has a name."""
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("send-campaign/send-campaign")
+        return client.create_flow_run_from_deployment(
+            deployment.id, name=name, parameters=parameters
+        ).id
+
+
+def name_of(run: UUID) -> str:
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run).name
+
+
 def failures(api: str, campaign: UUID) -> list[dict[str, object]]:
     """The payloads of `campaign.failed`, once the server has one."""
     chosen = {
@@ -233,3 +247,21 @@ def with_run(run: UUID, campaign: UUID, claim: object) -> None:
 
     sending = CampaignRun(campaign, run, current())
     sending.sending.send(claim)  # type: ignore[arg-type]
+
+
+def test_runs_that_wait_are_called_after_their_campaign(
+    new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for them: on more pages than one. A name that a person gave is that person's."""
+    monkeypatch.setattr("tasks.upcoming.PAGE", 2)
+    campaign = str(new_campaign())
+    waiting = [asked_for(None, campaign_id=campaign) for _ in range(3)]
+    of_a_person = asked_for("Spring, once more", campaign_id=campaign)
+    of_no_campaign = [asked_for(None, campaign_id=wrong) for wrong in (str(uuid4()), "soon")]
+    before = [name_of(run) for run in of_no_campaign]
+
+    dispatch_campaigns()
+
+    assert [name_of(run) for run in waiting] == ["send Spring"] * 3
+    assert name_of(of_a_person) == "Spring, once more"
+    assert [name_of(run) for run in of_no_campaign] == before

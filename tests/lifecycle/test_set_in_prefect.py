@@ -7,7 +7,7 @@ import pytest
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from tests.flows.conftest import NewCampaign
-from tests.lifecycle.conftest import World, until
+from tests.lifecycle.conftest import DEPLOYMENT, World, until
 from tests.lifecycle.operator import Operator
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(300)]
@@ -175,3 +175,24 @@ def test_runs_have_their_campaigns_name_before_they_begin(
 
     assert [operator.run(one)["name"] for one in (dispatched, started)] == ["send Spring"] * 2
     assert {world.state(one).name for one in (dispatched, started)} == {"Scheduled"}
+
+
+def test_runs_of_a_schedule_are_called_after_its_campaign(
+    world: World, campaign: UUID, operator: Operator
+) -> None:
+    """Prefect's server makes them ahead, by two random words; the dispatcher's next round knows."""
+    schedule = {
+        "schedule": {"cron": "0 3 * * *", "timezone": "UTC"},
+        "parameters": {"campaign_id": str(campaign)},
+        "active": True,
+    }
+    deployment = operator.deployment(DEPLOYMENT)["id"]
+    (made,) = operator.ask("POST", f"/deployments/{deployment}/schedules", [schedule])
+    try:
+        until(lambda: len(world.runs_of(campaign)) > 1, "the schedule's runs")
+        dispatch_campaigns()
+        names = {operator.run(one)["name"] for one in world.runs_of(campaign)}
+    finally:
+        operator.ask("DELETE", f"/deployments/{deployment}/schedules/{made['id']}")
+
+    assert names == {"send Spring"}

@@ -1,0 +1,85 @@
+"""Names for runs that wait: Prefect's page of what is to come calls them by two random words.
+
+Runs that the dispatcher or the command asks for are named at once. Those of a schedule, of an event
+or of Prefect's own API are made by its server, which knows no campaign's name.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from uuid import UUID
+
+import httpx
+from prefect import task
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+
+from outreach.errors import CampaignNotFound
+from outreach.wiring import current
+from tasks.retries import PHASE
+from tasks.run import run_name
+
+DEPLOYMENT = "send-campaign"
+PAGE = 200
+"""Prefect gives no more runs at once."""
+MOST = 2000
+"""Runs that are looked at each minute, the next ones first."""
+RANDOM_WORDS = re.compile("[a-z]+-[a-z]+")
+"""A name that Prefect made; one that a person gave stays until the run begins."""
+
+
+@task(**PHASE)
+def name_upcoming() -> None:
+    """Each run that waits and has no name of its own is called after its campaign."""
+    names: dict[UUID, str | None] = {}
+    with get_client(sync_client=True) as client:
+        for run in list(_unnamed(client)):
+            if (campaign := _campaign(run)) is None:
+                continue
+            if campaign not in names:
+                names[campaign] = _name(campaign)
+            if (name := names[campaign]) is not None:
+                with suppress(httpx.HTTPStatusError):  # it is gone by now: its schedule was changed
+                    client.set_flow_run_name(run.id, name)
+
+
+def _unnamed(client: SyncPrefectClient) -> Iterator[FlowRun]:
+    for offset in range(0, MOST, PAGE):
+        page = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[DEPLOYMENT])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+            ),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            limit=PAGE,
+            offset=offset,
+        )
+        yield from (run for run in page if RANDOM_WORDS.fullmatch(run.name))
+        if len(page) < PAGE:
+            return
+
+
+def _campaign(run: FlowRun) -> UUID | None:
+    """None where the parameter is no id: that run will say so."""
+    try:
+        return UUID(str(run.parameters.get("campaign_id")))
+    except ValueError:
+        return None
+
+
+def _name(campaign: UUID) -> str | None:
+    try:
+        return run_name(current().store.campaign_status(campaign).name)
+    except CampaignNotFound:
+        return None
