@@ -13,22 +13,16 @@ from outreach.template_sandbox import LINE
 CLIPPED = 100_000
 """Octets of HTML: what comes after 102 KB Gmail shows on another page, if somebody asks for it."""
 
-_UNPRINTABLE = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _INDENTS = re.compile(r"^[ \t]+", re.MULTILINE)
 _TAB = 4
+_MOST_OCTETS = 4
+"""Of a character in UTF-8."""
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _AS_TYPED = frozenset({"pre", "style", "script", "textarea", "title"})
 _SIGNATURE = "-- "
 """The line by which mail programs know a signature; its space belongs to it."""
-_DOCUMENT = """\
-<!DOCTYPE html>
-<html>
-<head><meta charset="utf-8"></head>
-<body>
-{}
-</body>
-</html>
-"""
+_BEGIN = '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n<body>\n'
+_END = "</body>\n</html>\n"
 _BODY = re.compile(r"""<body\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>""", re.IGNORECASE)
 _BEFORE_BODY = re.compile(r"</head\s*>|<html\b[^<>]*>", re.IGNORECASE)
 
@@ -44,7 +38,9 @@ class Made(NamedTuple):
 
 def made(pieces: Iterable[str], *, has_markup: bool) -> Made:
     """Raises Fault where nothing is left to be read."""
-    body = _clean("".join(pieces))
+    body = "".join(pieces)
+    if not body.strip(f"{LINE} \t\n"):
+        raise Fault("leaves this lead's mail empty")
     if not has_markup:
         return Made(*_paragraphs(body), links=[], pictures=[])
     markup = _with_breaks(body) if LINE in body else body
@@ -56,13 +52,17 @@ def weight(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
+def _is_clipped(document: str) -> bool:
+    return _MOST_OCTETS * len(document) > CLIPPED and weight(document) > CLIPPED
+
+
 def with_marks(document: str, pixel_url: str | None, search_token: str | None) -> str:
     """The document with the unseen word and the pixel as the last things of its body.
 
     The pixel comes first where Gmail would cut it off. The word stays: it is searched for, and
     would be the first thing that an inbox shows of the mail.
     """
-    if pixel_url and weight(document) > CLIPPED:
+    if pixel_url and _is_clipped(document):
         start = _start_of_body(document)
         document = f"{document[:start]}{_pixel(pixel_url)}{document[start:]}"
         pixel_url = None
@@ -78,14 +78,6 @@ def with_marks(document: str, pixel_url: str | None, search_token: str | None) -
     return f"{document[:end]}{marks}{document[end:]}"
 
 
-def _clean(body: str) -> str:
-    """One kind of line break, and nothing that HTML or UTF-8 cannot hold."""
-    cleaned = _UNPRINTABLE.sub("", body.replace("\r\n", "\n").replace("\r", "\n"))
-    if not cleaned.strip(f"{LINE} \t\n"):
-        raise Fault("leaves this lead's mail empty")
-    return cleaned
-
-
 def _paragraphs(body: str) -> tuple[str, str]:
     """Escaped plain text -> its HTML document and the text itself."""
     if body[0].isspace():
@@ -96,7 +88,7 @@ def _paragraphs(body: str) -> tuple[str, str]:
     is_indented = "\n " in text or "\n\t" in text
     shown = _INDENTS.sub(_unbreakable, text) if is_indented else text
     markup = shown.replace("\n", "<br>\n").replace("<br>\n<br>\n", '</p>\n<p dir="auto">')
-    return _DOCUMENT.format(f'<p dir="auto">{markup}</p>'), html.unescape(text)
+    return f'{_BEGIN}<p dir="auto">{markup}</p>\n{_END}', html.unescape(text)
 
 
 def _unbreakable(indent: re.Match[str]) -> str:
@@ -119,7 +111,7 @@ def _whole(markup: str) -> str:
     """The markup as a document of its own, unless it is one."""
     seen = without_comments(markup)
     is_document = re.search(r"<(?:html|body)[\s>]", seen, re.IGNORECASE)
-    return markup if is_document else _DOCUMENT.format(f'<div dir="auto">\n{markup}\n</div>')
+    return markup if is_document else f'{_BEGIN}<div dir="auto">\n{markup}\n</div>\n{_END}'
 
 
 def _pixel(url: str) -> str:
@@ -137,6 +129,8 @@ def _start_of_body(document: str) -> int:
 
 
 def _end_of_body(document: str) -> int:
+    if document.endswith(_END):
+        return len(document) - len(_END)
     seen = without_comments(document, blank=True)
     for end in ("body", "html"):
         if found := list(re.finditer(rf"</{end}\s*>", seen, re.IGNORECASE)):

@@ -17,7 +17,8 @@ TOKEN = re.compile(
       | (?P<text>[^<]+|<)""",
     re.VERBOSE,
 )
-_BLANKS = re.compile(r"\s+")
+_BLANKS = re.compile(r"[^\S ]+")
+"""White space that is no space; several spaces are one at the end."""
 _ATTRIBUTE = r"""(?:^|\s){}\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"""
 _HREF = re.compile(_ATTRIBUTE.format("href"), re.IGNORECASE)
 _ALT = re.compile(_ATTRIBUTE.format("alt"), re.IGNORECASE)
@@ -25,9 +26,6 @@ _SRC = re.compile(_ATTRIBUTE.format("src"), re.IGNORECASE)
 _START = re.compile(_ATTRIBUTE.format("start"), re.IGNORECASE)
 
 _UNSEEN = frozenset({"head", "style", "script", "title", "template"})
-_LINES = frozenset({"div", "tr", "table", "section", "header", "footer", "center", "dt", "dd"})
-_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr", "dl"})
-_CELLS = frozenset({"td", "th"})
 _LISTS = frozenset({"ul", "ol"})
 _DEEPEST = 8
 """Lists in lists are indented; deeper ones no further, or the text would grow with the square."""
@@ -36,6 +34,23 @@ _DEEPEST = 8
 _LINE, _PARAGRAPH, _BREAK = "\x01", "\x02", "\n"
 # A space that is there to be seen; the end of a bullet, which the text after it stands beside.
 _SPACE, _BULLET = "\x03", "\x04"
+_STANDS_FOR = {
+    "br": _BREAK,
+    **dict.fromkeys(("div", "tr", "table", "section", "header", "footer", "center"), _LINE),
+    **dict.fromkeys(("dt", "dd"), _LINE),
+    **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6"), _PARAGRAPH),
+    **dict.fromkeys(("blockquote", "pre", "hr", "dl"), _PARAGRAPH),
+    **dict.fromkeys(("td", "th"), " "),
+}
+"""What a tag is in the text, whether it begins or ends an element."""
+_TOUCHES = [
+    (pair, mark) for mark in (_LINE, _PARAGRAPH, _BREAK) for pair in (f" {mark}", f"{mark} ")
+]
+"""Spaces where a line ends or begins, and what is left of each."""
+_BESIDE_BULLET = re.compile(r"\x04[\x01\x02 ]*")
+_ENDS = re.compile(r"\n?[\x01\x02]+")
+_SEVERAL_SPACES = re.compile(r" {2,}")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 class Read(NamedTuple):
@@ -54,10 +69,11 @@ def plain_text(markup: str) -> str:
 def read(markup: str) -> Read:
     writer = _Writer()
     for token in TOKEN.finditer(without_comments(markup)):
-        if token["tag"]:
-            writer.tag(token["tag"].lower(), token["attributes"], ends=bool(token["end"]))
-        elif token["text"]:
-            writer.text(token["text"])
+        end, tag, attributes, text = token.groups()
+        if text:
+            writer.text(text)
+        elif tag:
+            writer.tag(tag.lower(), attributes, ends=bool(end))
     return Read(_laid_out("".join(writer.out)), writer.links, writer.pictures)
 
 
@@ -109,11 +125,13 @@ class _Writer:
         elif tag == "img":
             self.pictures.append(attributes)
             self.out.append(_value(_ALT, attributes))
-        else:
+        elif tag == "p" and self.lists:
+            # Paragraphs of a list's item: lines, so that the list stays one.
+            self.out.append(_LINE)
+        elif tag in _STANDS_FOR:
             if tag == "pre":
                 self.as_typed = not ends
-            # Paragraphs of a list's item: lines, so that the list stays one.
-            self.out.append(_LINE if tag == "p" and self.lists else _space_for(tag))
+            self.out.append(_STANDS_FOR[tag])
 
     def _list(self, tag: str, attributes: str, *, ends: bool) -> None:
         if ends:
@@ -143,16 +161,6 @@ class _Writer:
         self.link = (_target(address), len(self.out)) if address and _target(address) else None
 
 
-def _space_for(tag: str) -> str:
-    if tag == "br":
-        return _BREAK
-    if tag in _PARAGRAPHS:
-        return _PARAGRAPH
-    if tag in _LINES:
-        return _LINE
-    return " " if tag in _CELLS else ""
-
-
 def _value(attribute: re.Pattern[str], attributes: str) -> str:
     found = attribute.search(attributes)
     return in_attribute(next(filter(None, found.groups()), "")).strip() if found else ""
@@ -171,10 +179,20 @@ def _target(address: str) -> str:
 
 
 def _laid_out(text: str) -> str:
-    text = re.sub(r" {2,}", " ", text)
-    text = re.sub(r"\x04[\x01\x02 ]*", "", text)  # <li><p>: the bullet and its text meet
-    text = re.sub(r" ?([\x01\x02\n]) ?", r"\1", text)
-    text = re.sub(r"\n?[\x01\x02]+", lambda run: "\n\n" if _PARAGRAPH in run[0] else "\n", text)
-    text = re.sub(r"\n{3,}", "\n\n", text).strip().replace(_SPACE, " ")
+    """Each step looks first whether there is something to do: most mails have but paragraphs."""
+    if "  " in text:
+        text = _SEVERAL_SPACES.sub(" ", text)
+    if _BULLET in text:
+        text = _BESIDE_BULLET.sub("", text)  # <li><p>: the bullet and its text meet
+    for pair, mark in _TOUCHES:
+        text = text.replace(pair, mark)
+    text = _ENDS.sub(_line_breaks, text)
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    text = text.strip().replace(_SPACE, " ")
     # What mail programs take for the begin of a signature ends with a space.
     return text.replace("\n--\n", "\n-- \n")
+
+
+def _line_breaks(marks: re.Match[str]) -> str:
+    return "\n\n" if _PARAGRAPH in marks[0] else "\n"

@@ -32,6 +32,8 @@ BRACED = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
 """`{name}` of old templates, and some of CSS."""
 LINE = "\0"
 """Stands for a line break of a value, which is another thing in HTML than one of the template."""
+UNPRINTABLE = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""What HTML or UTF-8 cannot hold."""
 ABSENT = Undefined()
 """Stands for a value that a lead lacks and that its template provides for: empty, not defined."""
 
@@ -192,13 +194,23 @@ def _shown(value: Any) -> Any:
     raise Fault("prints something that is not a text but holds several; name one of them")
 
 
-def _printed(value: Any) -> Any:
+def _in_text(value: Any) -> Any:
     """What a placeholder prints, its line breaks marked."""
+    if isinstance(value, str) and value.isprintable():  # as most are: no line break is
+        return value
     shown = _shown(value)
-    if isinstance(shown, str) and ("\n" in shown or "\r" in shown or LINE in shown):
-        lines = shown.replace(LINE, "").replace("\r\n", "\n").replace("\r", "\n")
-        return lines.replace("\n", LINE)
-    return shown
+    if not isinstance(shown, str):
+        return shown
+    lines = shown.replace(LINE, "").replace("\r\n", "\n").replace("\r", "\n")
+    return lines.replace("\n", LINE)
+
+
+def _in_html(value: Any) -> Any:
+    """The same, without what HTML or UTF-8 cannot hold."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    shown = _in_text(value)
+    return type(shown)(UNPRINTABLE.sub("", shown)) if isinstance(shown, str) else shown
 
 
 CALLED = "()"
@@ -249,7 +261,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 def _made() -> _Sandbox:
     sandbox = _Sandbox(
-        autoescape=True, undefined=StrictUndefined, finalize=_printed, extensions=[Counted]
+        autoescape=True, undefined=StrictUndefined, finalize=_in_html, extensions=[Counted]
     )
     sandbox.globals.clear()
     given = {name: _bounded(filters.FILTERS[name], weight) for name, weight in _FILTERS.items()}
@@ -268,5 +280,5 @@ def _made() -> _Sandbox:
 
 
 SANDBOX = _made()
-TEXT_SANDBOX = SANDBOX.overlay(autoescape=False)
+TEXT_SANDBOX = SANDBOX.overlay(autoescape=False, finalize=_in_text)
 """The same for what is no HTML."""

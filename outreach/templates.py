@@ -22,6 +22,7 @@ from outreach.template_sandbox import (
     CALLED,
     SANDBOX,
     TEXT_SANDBOX,
+    UNPRINTABLE,
     check_syntax,
 )
 
@@ -68,13 +69,11 @@ class Compiled(NamedTuple):
 
         A piece of the template itself is a plain `str`, a value or what became of one a `Markup`.
         """
-        length = 0
+        length, given = 0, {**self.absent}
         for key, written in self.asked.items():
-            value = values.get(key)
-            if type(value) is str:
-                length += len(value)
-            elif key in values:
-                length += _length(value, written)
+            if key in values:
+                given[key] = value = values[key]
+                length += len(value) if type(value) is str else _length(value, written)
             elif key in self.required:
                 raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
         if length > LONGEST_VALUES:
@@ -82,11 +81,11 @@ class Compiled(NamedTuple):
                 "cannot be filled for this lead: the values that it asks for are longer than "
                 f"{LONGEST_VALUES:,} characters"
             )
-        if self.absent and not self.absent.keys() <= values.keys():
-            values = {**self.absent, **values}
         open_budget()
         try:
-            return _within_bounds(self.jinja.generate(values))
+            # As `generate` does, which copies the values: the sandbox has no globals to add.
+            context = self.jinja.new_context(given, shared=True)
+            return _within_bounds(self.jinja.root_render_func(context))
         except Fault:
             raise
         except Exception as error:
@@ -209,11 +208,12 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
 
 def _as_html(text: str) -> str:
     """Entities stay: whoever typed one knew that this becomes HTML."""
-    return _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
+    escaped = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
+    return UNPRINTABLE.sub("", escaped)
 
 
 def _mended(markup: str) -> str:
-    return _BARE_PARAMETER.sub("&amp;", markup)
+    return UNPRINTABLE.sub("", _BARE_PARAMETER.sub("&amp;", markup))
 
 
 class _Rewriter(NodeTransformer):
