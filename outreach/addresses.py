@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -55,7 +56,7 @@ def from_cell(text: str) -> str:
     What is no such thing comes back as it is, for `is_valid` to refuse.
     """
     written = text.partition(" ::: ")[0].strip(_INVISIBLE)
-    if named := _NAMED.fullmatch(written):
+    if ">" in written and (named := _NAMED.fullmatch(written)):
         written = named[1].strip(_INVISIBLE)
     if written[:7].lower() == "mailto:":
         written = written[7:].partition("?")[0]
@@ -105,12 +106,19 @@ def _is_local(local: str) -> bool:
         len(local.encode(errors="replace")) <= LONGEST_LOCAL
         and _LOCAL.fullmatch(local) is not None
         and all(local.split("."))
-        and not any(unicodedata.category(character) in _UNWRITABLE for character in local)
+        and (
+            local.isascii()  # of which the pattern leaves none that cannot be written
+            or not any(unicodedata.category(character) in _UNWRITABLE for character in local)
+        )
     )
 
 
 def _ascii(domain: str) -> str:
     """The domain in ASCII; empty when it is none: one label, a number at the end, an IP address."""
+    return (_seen if len(domain) <= LONGEST_DOMAIN else _encoded)(domain)
+
+
+def _encoded(domain: str) -> str:
     try:
         # Python's own codec is IDNA 2003: it sends straße.de's mail to strasse.de.
         encoded = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
@@ -125,3 +133,7 @@ def _ascii(domain: str) -> str:
         and not labels[-1].isdigit()
     )
     return encoded if usable else ""
+
+
+_seen = lru_cache(maxsize=1024)(_encoded)
+"""A company's leads have one domain, and most are asked about it several times."""

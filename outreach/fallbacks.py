@@ -26,9 +26,10 @@ class Fallbacks:
         self._examples: dict[Asked, list[str]] = {}
 
     def see(self, planned: PlannedMail) -> None:
-        for column in planned.lead.custom_fields.keys() - self._columns:
-            self._columns.add(column)
-            self._had.add(key_of(column))
+        columns = planned.lead.custom_fields.keys()
+        if not columns <= self._columns:
+            self._columns |= columns
+            self._had.update(map(key_of, columns))
         for key, name in guarded_names(planned.company, in_subject=planned.subject_variables):
             if key not in self._had:
                 self._add((key, name, called(planned.company)), planned.lead.email)

@@ -17,7 +17,8 @@ from outreach.templates import MARKUP
 
 _VALUE = "\ua66e"
 """In the place of a value that says nothing by itself: a letter that one manuscript has."""
-_SAYS_SOMETHING = re.compile(r"[{}\[\]%«»\\]|\*\||\|\*|&lt;|&gt;")
+_SAYS_SOMETHING = (*"{}[]%«»\\", "*|", "|*", "&lt;", "&gt;")
+"""In a value: a tag may begin or end with it."""
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _UNSEEN_SCHEMES = {
@@ -36,7 +37,8 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
-    if len(body) < _REMEMBERED and not body.isspace() and not _SAYS_SOMETHING.search(values):
+    says_something = any(sign in values for sign in _SAYS_SOMETHING)
+    if len(body) < _REMEMBERED and not body.isspace() and not says_something:
         bare = tuple([piece if type(piece) is str else piece and _VALUE for piece in pieces])
         found = _without_values(bare, has_markup)
     yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found

@@ -570,16 +570,37 @@ class Store:
 def _storable(value: Any) -> Any:
     """Without what Postgres has no text for: NUL, and halves of surrogate pairs."""
     match value:
-        case str() if value.isascii():
-            return value.replace("\0", "")
         case str():
-            return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+            return value if _is_storable(value) else _mended(value)
         case list():
             return [_storable(item) for item in value]
+        case dict() if _holds_storable_texts(value):
+            return value
         case dict():
             return {_storable(key): _storable(item) for key, item in value.items()}
         case _:
             return value
+
+
+def _holds_storable_texts(table: Row) -> bool:
+    """And nothing else: a lead's dozens of columns are looked at in one go."""
+    try:
+        return _is_storable("".join(table)) and _is_storable("".join(table.values()))
+    except TypeError:
+        return False
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _mended(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _answered(kind: type[Answer], row: Row) -> Answer:

@@ -23,6 +23,8 @@ LONGEST_CELL = 1_000_000
 LONGEST_COLUMN = 1_000
 """Characters of a column's name; a form's question may be one."""
 
+_HARD_SPACE = "\u00a0"
+
 ONE_LINE = ("name", "role", "company")
 """Values that stand in one line of a mail or in its header."""
 
@@ -113,9 +115,9 @@ class _Reader:
         self._first, self._last = at.pop(FIRST_NAME, None), at.pop(LAST_NAME, None)
         self._parts = self._first is not None or self._last is not None
         self._known = [(name, at[name]) for name in KNOWN if name in at]
-        self._custom = [
-            (one.custom_field, one.number - 1) for one in columns.all if one.custom_field
-        ]
+        custom = [(one.custom_field, one.number - 1) for one in columns.all if one.custom_field]
+        self._custom = [name for name, _ in custom]
+        self._custom_at = [n for _, n in custom]
         self._clear = _cleared(columns, clear, parts=self._parts)
 
     def lead(self, cells: list[str]) -> Row:
@@ -124,14 +126,23 @@ class _Reader:
         if self._parts and not lead.get("name"):
             lead["name"] = _joined(*(self._cell(cells, n) for n in (self._first, self._last)))
         if self._custom:
-            filled, empty = lead.setdefault("custom_fields", {}), dict[str, str]()
-            for name, n in self._custom:
-                value = _plain(cells[n])
-                (filled if value or name in self._clear else empty)[name] = value
-            lead["empty_fields"] = empty
+            lead["custom_fields"], lead["empty_fields"] = self._fields(cells)
         if clear := [name for name in self._clear if lead.get(name) == ""]:
             lead["clear"] = clear
         return lead
+
+    def _fields(self, cells: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Those that have a value, or are to lose theirs, and those that are empty."""
+        values = [cells[n].strip() for n in self._custom_at]
+        if all(values):
+            filled, empty = dict(zip(self._custom, values, strict=True)), dict[str, str]()
+        else:
+            found, clear = list(zip(self._custom, values, strict=True)), self._clear
+            filled = {name: value for name, value in found if value or name in clear}
+            empty = {name: value for name, value in found if not value and name not in clear}
+        if _HARD_SPACE in "".join(values):
+            filled = {name: value.replace(_HARD_SPACE, " ") for name, value in filled.items()}
+        return filled, empty
 
     @staticmethod
     def _cell(cells: list[str], number: int | None) -> str:
@@ -150,7 +161,7 @@ def value_of(name: str, cell: str) -> str:
 def _plain(cell: str) -> str:
     """Without the space around it; a space that may not break is a space."""
     cell = cell.strip()
-    return cell.replace("\u00a0", " ") if "\u00a0" in cell else cell
+    return cell.replace(_HARD_SPACE, " ")
 
 
 def _joined(first: str, last: str) -> str:
@@ -189,7 +200,7 @@ def _wrong(email: str, cells: list[str], names: list[str]) -> str:
             f"it has {len(cells)} cells and the header {len(names)}: a cell that holds the "
             "delimiter has to be in quotes"
         )
-    if any("\0" in cell for cell in cells):
+    if "\0" in "".join(cells):
         return "it holds a NUL character"
     if not email:
         return "it has no address"

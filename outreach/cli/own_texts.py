@@ -15,7 +15,6 @@ class OwnTexts:
     have one name, more texts count as a lead's own than had to, and no mail is another one.
     """
 
-    _first: dict[int, int] = field(default_factory=dict)
     _differ: set[int] = field(default_factory=set)
     _nameless: set[int] = field(default_factory=set)
     """Domains that stand for their company in some row, since its name is missing there."""
@@ -26,15 +25,20 @@ class OwnTexts:
         at = {one.field: one.number - 1 for one in sheet.columns.all if one.field}
         texts = [(name, at[name]) for name in TEXTS if name in at]
         whose = [(name, at[name]) for name in ("company", "domain") if name in at]
-        found = cls()
+        found, first = cls(), dict[int, int]()
         if not texts:
             return found
         for _, cells in sheet.rows():
-            row = {name: value_of(name, cells[n]) for name, n in (*texts, *whose)}
+            given = [(name, value_of(name, cells[n])) for name, n in texts if cells[n]]
+            row: Row = {name: value_of(name, cells[n]) for name, n in whose}
             if not row.get("company"):
                 found._nameless.add(hash(_domain(row)))
-            for text in TEXTS:
-                found._add(text, row)
+            for text, value in given:
+                if value:
+                    keys, value_hash = _keys(text, row), hash(value)
+                    found._differ.update(
+                        key for key in keys if first.setdefault(key, value_hash) != value_hash
+                    )
         return found
 
     def marked(self, leads: Iterable[Row]) -> Iterator[Row]:
@@ -43,14 +47,6 @@ class OwnTexts:
             if texts := [text for text in TEXTS if lead.get(text) and self._is_own(text, lead)]:
                 lead["own_text"] = texts
             yield lead
-
-    def _add(self, text: str, row: Row) -> None:
-        if not row.get(text):
-            return
-        value = hash(row[text])
-        self._differ.update(
-            key for key in _keys(text, row) if self._first.setdefault(key, value) != value
-        )
 
     def _is_own(self, text: str, lead: Row) -> bool:
         domain_counts = not lead.get("company") or hash(_domain(lead)) in self._nameless
