@@ -96,11 +96,7 @@ as $$
         cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
         coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
-        case
-          when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
-            then pg_catalog.to_jsonb(l.custom_fields)
-          else '{}'
-        end as custom_fields
+        case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
       from (
         -- A page, or the one: in one condition the planner would take every page for a single row.
         (select x.*
@@ -123,6 +119,12 @@ as $$
         limit list_mails.most)
       ) cl
       left join public.leads l on l.id = cl.lead_id
+      cross join lateral (
+        -- As in unreadable_leads.
+        select case pg_typeof(l.custom_fields)
+          when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+        end as fields
+        offset 0) f
     ) chosen
     window company as (partition by chosen.company_id order by chosen.id)
   )

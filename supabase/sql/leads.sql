@@ -53,9 +53,19 @@ begin
     case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
     case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
-  -- `offset 0`: asked once a row.
-  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address offset 0) mail
-  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain offset 0) given
+  -- `offset 0`: asked once a row. Nearly all are in that form already, and a call costs more than a look.
+  cross join lateral (select btrim(r.j ->> 'email') as email, r.j ->> 'domain' as domain offset 0) written
+  cross join lateral (
+    select case
+      when written.email ~ '[^!-~]' then public.canonical_address(written.email) else written.email
+    end as address
+    offset 0) mail
+  cross join lateral (
+    select case
+      when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*$' then written.domain
+      else public.bare_domain(written.domain)
+    end as domain
+    offset 0) given
   cross join lateral (
     select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
 
@@ -332,7 +342,8 @@ set search_path = ''
 as $$
   -- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
   -- them would take all the others along. Each question is asked only where the one before it was
-  -- answered with no: a number of 10 bytes may be 131,072 digits as text.
+  -- answered with no: a number of 10 bytes may be 131,072 digits as text. What has no number is as text at
+  -- most some six times as long, so that nearly no lead is made a text.
   select judged.id, judged.why
   from (
     select
@@ -343,13 +354,22 @@ as $$
         when pg_column_size(f.fields #> '{}') > 262144 then 'are larger than 256 kB'
         when pg_catalog.jsonb_path_exists(f.fields, 'strict $.**{100}')
           then 'hold lists in lists, more than 100 deep'
+        when not pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number")') then case
+          when pg_column_size(f.fields #> '{}') > 262144 / 8 and octet_length(f.fields::text) > 262144
+            then 'are larger than 256 kB'
+        end
         when pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number" && (
             @ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300 && @ != 0)))')
           then 'hold a number that nothing can count, such as 1e5000'
         when octet_length(f.fields::text) > 262144 then 'are larger than 256 kB'
       end as why
     from public.leads l
-    cross join lateral (select pg_catalog.to_jsonb(l.custom_fields) as fields) f
+    cross join lateral (
+      -- `to_jsonb` makes a jsonb anew, for which other types of the column need it; `offset 0`: once a lead.
+      select case pg_typeof(l.custom_fields)
+        when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+      end as fields
+      offset 0) f
     where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
   ) judged
   where judged.why is not null;
