@@ -9,6 +9,7 @@ import typer
 from outreach import given
 from outreach.addresses import is_valid, normalise
 from outreach.cli.context import Owner, opened_store
+from outreach.cli.numbers import seconds
 from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
 from outreach.errors import Rejected
 from outreach.models import Account, ListedAccount
@@ -19,9 +20,7 @@ SenderName = Annotated[
     str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
 ]
 ReplyTo = Annotated[str | None, typer.Option(help="Where answers go; “” for the account itself.")]
-Pace = Annotated[
-    float | None, typer.Option(min=0, max=86400, help="Seconds between two of its mails.")
-]
+Pace = Annotated[float | None, seconds(0, 86400, "Seconds between two of its mails.")]
 DailyLimit = Annotated[
     int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
 ]

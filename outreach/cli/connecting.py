@@ -13,6 +13,7 @@ import typer
 from outreach.addresses import mailbox_key
 from outreach.cli.accounts import DailyLimit, Pace, ReplyTo, SenderName, address_of, details
 from outreach.cli.context import Owner, opened_store
+from outreach.cli.numbers import seconds
 from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import Rejected
 from outreach.scopes import Delivery, choose_delivery, delivers, named
@@ -53,9 +54,7 @@ def connect(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where the browser comes back to; 0: a free one.")
     ] = 0,
-    wait: Annotated[
-        float, typer.Option(min=1, max=86400, help="Seconds in which to allow it.")
-    ] = 300,
+    wait: Annotated[float, seconds(1, 86400, "Seconds in which to allow it.")] = 300,
     sender_name: SenderName = None,
     reply_to: ReplyTo = None,
     pace: Pace = None,

@@ -19,6 +19,12 @@ as $$
 declare
   saved public.accounts;
 begin
+  -- For Postgres NaN is more than any number.
+  if pace < 0 or pace > 86400 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A pace is a number of seconds from 0 to 86400.');
+    return;
+  end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
   select a.* into saved from public.accounts a
   where a.id = account

@@ -43,6 +43,20 @@ def test_what_is_given_is_changed_and_the_rest_stays(build: Any, call: Any) -> N
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("pace", ["NaN", "Infinity", "-Infinity", "-1", "86400.1"])
+def test_a_pace_that_nothing_can_keep_is_refused(build: Any, call: Any, pace: str) -> None:
+    """By whatever calls the function; of a new account and of a known one."""
+    build.account(pace_seconds=3)
+    before = build.everything()
+    answers = [
+        call.save_account(account=uuid4(), address=address, token="t", pace=float(pace))
+        for address in ("ann@us.test", "new@us.test")
+    ]
+    reason = "A pace is a number of seconds from 0 to 86400."
+    assert answers == [{"answer": "rejected", "reason": reason}] * 2
+    assert build.everything() == before
+
+
 def test_a_new_token_makes_an_account_usable_again(build: Any, call: Any) -> None:
     """A change without a token does not; the old access token goes."""
     account = build.account(access_token="old")
