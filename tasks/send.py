@@ -82,25 +82,42 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
     nothing was written ahead; after the last try they go later.
     """
     passing: TemporarilyUnavailable | None = None
-    for claim in group.claims:
-        if claim.id in group.outcomes:
-            continue
-        try:
-            outcome = run.sending.send(claim)
-        except TemporarilyUnavailable as error:
-            if not is_last_try():
-                passing = error
+    with _logged(run) as sent:
+        for claim in group.claims:
+            if claim.id in group.outcomes:
                 continue
-            outcome = run.sending.give_up(claim, error)
-        group.outcomes[claim.id] = outcome
-        run.count(outcome)
-        if isinstance(outcome, Sent) and run.settings.log_sends:
-            run_log().info(
-                "Sent: %s", told(claim.id, claim.lead.email, claim.sender.email, outcome)
-            )
+            try:
+                outcome = run.sending.send(claim)
+            except TemporarilyUnavailable as error:
+                if not is_last_try():
+                    passing = error
+                    continue
+                outcome = run.sending.give_up(claim, error)
+            group.outcomes[claim.id] = outcome
+            run.count(outcome)
+            if isinstance(outcome, Sent):
+                sent.append((claim, outcome))
     if passing is not None:
         raise passing
     return _state(list(group.outcomes.values()))
+
+
+@contextmanager
+def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
+    """What is added is logged, a line for each mail, whatever ends the block.
+
+    One record for all of them: each costs Prefect half a millisecond, a fifth of a mail.
+    """
+    sent: list[tuple[Claim, Sent]] = []
+    try:
+        yield sent
+    finally:
+        if sent and run.settings.log_sends:
+            lines = (
+                f"Sent: {told(claim.id, claim.lead.email, claim.sender.email, outcome)}"
+                for claim, outcome in sent
+            )
+            run_log().info("\n".join(lines))
 
 
 def _state(outcomes: list[Outcome]) -> State[Any]:

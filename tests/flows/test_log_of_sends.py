@@ -29,7 +29,9 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def lines(log: pytest.LogCaptureFixture, beginning: str) -> list[str]:
-    return sorted(line for line in log.messages if line.startswith(beginning))
+    """A group of mails is one record of several lines."""
+    written = "\n".join(log.messages).splitlines()
+    return sorted(line for line in written if line.startswith(beginning))
 
 
 def test_each_mail_that_was_sent_is_one_line_with_its_ids(
