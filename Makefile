@@ -55,7 +55,7 @@ reference: .venv/ready
 
 # One new migration with all functions of supabase/sql; BREAKS=1 when workers of the release before may not call them.
 release-sql: .venv/ready
-	$(BIN)/python -m outreach.release_sql $(if $(BREAKS),--breaks)
+	$(BIN)/python -m outreach.store.release_sql $(if $(BREAKS),--breaks)
 
 # Pins the whole tree with hashes, for every platform, without a registry's address.
 lock:

@@ -20,10 +20,10 @@ import psycopg
 
 from deployments.server import RUN_SETTINGS, isolated_environment, running_server
 from outreach.local import postgres
-from outreach.migrate import migrate
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.migrate import migrate
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 ROOT = Path(__file__).parents[1]
 IDLE = 0.1

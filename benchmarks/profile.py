@@ -15,10 +15,10 @@ import psycopg
 import urllib3
 
 from benchmarks import sender
+from outreach.delivery.sender import Sending
 from outreach.gmail.mailbox import Gmail
-from outreach.rpc.postgres import Postgres
-from outreach.sending import Sending
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tasks.run import CampaignRun
 
 STEPS: dict[str, tuple[type, str]] = {

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from flows import send_campaign as flow
-from outreach.models import Claim
+from outreach.campaign.models import Claim
 from outreach.wiring import current
 from tasks import send
 from tasks.run import CampaignRun

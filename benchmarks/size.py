@@ -12,9 +12,9 @@ import psycopg
 
 from benchmarks.harness import World, world
 from benchmarks.table import Line, at_most, holds, told
-from outreach.models import Claim
-from outreach.rpc import Postgres
-from outreach.store import Store
+from outreach.campaign.models import Claim
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 FILL = """
 with company as (

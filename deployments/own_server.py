@@ -10,8 +10,8 @@ import uvicorn
 from prefect.server.api.server import create_app
 from prefect.settings import get_current_settings
 
-from outreach.garbage import rarely_collected
-from outreach.local.sandbox.guard import LocalOnly
+from outreach.gc_tuning import rarely_collected
+from outreach.web.guard import LocalOnly
 
 HOST = "127.0.0.1"
 

@@ -5,7 +5,7 @@ It is `prefect`, but collects garbage less often: a tenth less CPU while a campa
 
 from prefect.cli import app
 
-from outreach.garbage import rarely_collected
+from outreach.gc_tuning import rarely_collected
 
 if __name__ == "__main__":
     with rarely_collected():

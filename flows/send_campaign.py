@@ -7,9 +7,9 @@ from prefect import flow, unmapped
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.answers import ended, handed_back, named_after_campaign
 from flows.hooks import cancel_campaign, fail_campaign, release_campaign
 from flows.parameters import tell_what_is_wrong
+from flows.states import ended, handed_back, named_after_campaign
 from tasks.campaign import begin, check, finish
 from tasks.delivery import Delivery, SenderThreads
 from tasks.leads import claim, settle

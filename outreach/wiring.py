@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from outreach import settings as settings_module
 from outreach.errors import ConfigurationError
 from outreach.loopback import is_loopback, is_loopback_host
-from outreach.migrate import is_current, migrate
-from outreach.rpc import Postgres
 from outreach.settings import GMAIL_API, GOOGLE_AUTH, GOOGLE_TOKEN, Settings
-from outreach.store import Store, Transport
+from outreach.store.migrate import is_current, migrate
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store, Transport
 
 if TYPE_CHECKING:
     from outreach.gmail import Gmail
@@ -121,7 +121,7 @@ def refuse_half_a_consent(settings: Settings) -> None:
 
 def _transport(settings: Settings) -> Transport:
     if settings.supabase_url and settings.supabase_service_role_key:
-        from outreach.rpc.postgrest import PostgREST  # noqa: PLC0415 - its client loads slowly
+        from outreach.store.postgrest import PostgREST  # noqa: PLC0415 - its client loads slowly
 
         return PostgREST(
             settings.supabase_url,

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from prefect import task
 
-from outreach import attachments
-from outreach.answers import Begun, Finished
+from outreach.delivery import attachments
 from outreach.errors import AccountMissing, NeverOpen, NoAccounts
+from outreach.store.results import Begun, Finished
 from outreach.wiring import current
 from tasks.checks import tell_findings
 from tasks.events import announce_end, announce_failure, announce_start

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import httpx
 
-from outreach.addresses import mask, masked
-from outreach.checks import Finding, Report
-from outreach.inspecting import Inspecting
+from outreach.mail.addresses import mask, masked
+from outreach.preflight.campaign import Finding, Report
+from outreach.preflight.runner import Inspecting
 from outreach.wiring import current
 from tasks.artifacts import publish
 from tasks.log import run_log

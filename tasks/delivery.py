@@ -8,8 +8,8 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from outreach.answers import Batch
 from outreach.errors import ConfigurationError
+from outreach.store.results import Batch
 from outreach.wiring import current_settings
 from tasks.report import Progress
 from tasks.run import CampaignRun

@@ -7,9 +7,9 @@ from prefect import runtime, task
 from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
-from outreach.answers import Due
+from outreach.delivery.reconciler import Settling
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
-from outreach.settling import Settling
+from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from prefect.events import emit_event
 
-from outreach.answers import Finished
+from outreach.store.results import Finished
 from outreach.wiring import current
 from tasks.run import CampaignRun
 

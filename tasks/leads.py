@@ -4,7 +4,7 @@ from uuid import UUID
 
 from prefect import runtime, task
 
-from outreach.answers import Batch
+from outreach.store.results import Batch
 from tasks.log import tell_settled
 from tasks.retries import PHASE
 from tasks.run import CampaignRun

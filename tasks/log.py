@@ -12,8 +12,8 @@ from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.logging.loggers import flow_run_logger
 
-from outreach.addresses import mask
-from outreach.models import OpenAttempt, Outcome, Sent
+from outreach.campaign.models import OpenAttempt, Outcome, Sent
+from outreach.mail.addresses import mask
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 

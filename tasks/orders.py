@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound, Pause
 from prefect.states import Completed, Crashed, Scheduled, Suspended
 
-from outreach.answers import Suspension
+from outreach.store.results import Suspension
 from outreach.wiring import current
 from tasks.log import Logger, run_log
 from tasks.retries import PHASE

@@ -13,10 +13,10 @@ import httpx
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from outreach.addresses import mask
-from outreach.answers import Finished
+from outreach.campaign.explain import words
 from outreach.errors import StoreUnavailable
-from outreach.watching import words
+from outreach.mail.addresses import mask
+from outreach.store.results import Finished
 from tasks.artifacts import publish
 from tasks.log import run_log
 from tasks.retries import PHASE, is_last_try

@@ -13,16 +13,16 @@ import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
-from outreach import schema
-from outreach.answers import InstalledRelease
-from outreach.composing import compose
+from outreach.campaign.models import Claim, LeadCounts, Outcome
+from outreach.delivery.reconciler import Settling
+from outreach.delivery.sender import Sending
 from outreach.errors import StoreUnavailable
-from outreach.garbage import rarely_collected
-from outreach.mime import Attachment, Mail
-from outreach.models import Claim, LeadCounts, Outcome
-from outreach.render import pixel_url
-from outreach.sending import Sending
-from outreach.settling import Settling
+from outreach.gc_tuning import rarely_collected
+from outreach.mail.compose import compose
+from outreach.mail.mime import Attachment, Mail
+from outreach.mail.render import pixel_url
+from outreach.store import schema
+from outreach.store.results import InstalledRelease
 from outreach.wiring import Parts, current
 from tasks.ending import (
     GRACE_SECONDS,

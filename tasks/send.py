@@ -20,9 +20,9 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationS
 from prefect.states import Completed, Failed
 from prefect.utilities.collections import batched_iterable
 
-from outreach.addresses import mask
+from outreach.campaign.models import Claim, Outcome, Sent
 from outreach.errors import TemporarilyUnavailable
-from outreach.models import Claim, Outcome, Sent
+from outreach.mail.addresses import mask
 from tasks.ending import ended_if_cancelled
 from tasks.log import run_log, told
 from tasks.retries import PHASE, is_last_try

@@ -14,13 +14,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from outreach import release_sql
+from gmail_sandbox.server import Sandbox, serve
 from outreach.local import postgres
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.migrate import migrate
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store import release_sql
+from outreach.store.migrate import migrate
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.browser import browser, new_page  # noqa: F401 - what pytest finds here
 from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
     db_push,

@@ -10,21 +10,28 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import (
-    accounts,
-    campaigns,
-    checking,
-    connecting,
-    database,
-    doctor,
-    doubt,
-    down,
-    leads,
-    operating,
-    previewing,
-    starting,
-    up,
+from outreach.cli import database, doctor, down, up
+from outreach.cli.accounts import commands as accounts
+from outreach.cli.accounts import connect as connecting
+from outreach.cli.campaigns import (
+    cancel as campaigns,
 )
+from outreach.cli.campaigns import (
+    check as checking,
+)
+from outreach.cli.campaigns import (
+    operate as operating,
+)
+from outreach.cli.campaigns import (
+    preview as previewing,
+)
+from outreach.cli.campaigns import (
+    start as starting,
+)
+from outreach.cli.campaigns import (
+    unconfirmed as doubt,
+)
+from outreach.cli.leads import commands as leads
 from outreach.cli.output import note
 from outreach.cli.telling import told
 from outreach.loopback import never_through_a_proxy
@@ -96,8 +103,8 @@ def sandbox(
     ] = None,
 ) -> None:
     """A local Gmail API with a page that shows what was “sent” through it."""
+    from gmail_sandbox.server import run as serve  # noqa: PLC0415 - a whole web server
     from outreach.local import private  # noqa: PLC0415
-    from outreach.local.sandbox.server import run as serve  # noqa: PLC0415 - a whole web server
 
     private.from_now_on()
     serve(port, data)

@@ -10,7 +10,7 @@ import typer
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:
-    from outreach.store import Store
+    from outreach.store.store import Store
     from outreach.wiring import Parts
 
 Owner = Annotated[

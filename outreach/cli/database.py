@@ -16,8 +16,8 @@ app = typer.Typer(help="The database: its schema and its address.", no_args_is_h
 @app.command()
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema up to date; it can be done again at any time."""
-    from outreach.migrate import exposed_tokens  # noqa: PLC0415
-    from outreach.migrate import migrate as run_all  # noqa: PLC0415
+    from outreach.store.migrate import exposed_tokens  # noqa: PLC0415
+    from outreach.store.migrate import migrate as run_all  # noqa: PLC0415
 
     address = _address()
     done, exposed = run_all(address), exposed_tokens(address)

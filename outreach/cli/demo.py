@@ -16,15 +16,15 @@ from uuid import UUID, uuid4
 from rich.console import Console
 from rich.table import Table
 
+from gmail_sandbox.server import Sandbox, serve
 from outreach import wiring
-from outreach.cli.csv_leads import Sheet, read_leads
-from outreach.cli.watching import shown_meanwhile
+from outreach.cli.campaigns.watch import shown_meanwhile
+from outreach.cli.leads.csv_file import Sheet, read_leads
 from outreach.errors import OutreachError
 from outreach.local import access, postgres, private
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.schema import packaged
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.schema import packaged
+from outreach.store.store import Store
 
 ACCOUNTS = {
     "ada@sender.example": "Ada Lovelace",

@@ -21,10 +21,10 @@ from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFu
 from outreach.urls import host_of
 
 if TYPE_CHECKING:
+    from outreach.campaign.models import Account
     from outreach.gmail import Gmail
-    from outreach.models import Account
     from outreach.settings import Settings
-    from outreach.store import Store
+    from outreach.store.store import Store
 
 # What the checks need is imported in them: together it takes two seconds.
 
@@ -93,7 +93,7 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
 
 def _settings(settings: "Settings") -> Finding:
     from outreach import wiring  # noqa: PLC0415
-    from outreach.gmail.access import app_of  # noqa: PLC0415
+    from outreach.gmail.tokens import app_of  # noqa: PLC0415
 
     wiring.refuse_mixed_worlds(settings)
     app_of(settings)
@@ -144,7 +144,7 @@ def _where(settings: "Settings") -> str:
 
 def _schema(store: "Store", settings: "Settings") -> Finding:
     """That it is up to date, and that our role may call functions and read tables."""
-    from outreach import schema  # noqa: PLC0415
+    from outreach.store import schema  # noqa: PLC0415
 
     has, where = store.schema_version(), _where(settings)
     told, _, todo = (schema.told(has.state, has.version) or "").partition("; ")
@@ -200,7 +200,7 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
 
 
 def _account(account: "Account", gmail: "Gmail") -> Finding:
-    from outreach.standing import standing  # noqa: PLC0415
+    from outreach.delivery.account_health import standing  # noqa: PLC0415
 
     found = standing(account, gmail)
     return Finding(account.email, found.verdict, found.told, found.todo)
@@ -325,7 +325,7 @@ def _limit(read: Callable[[str], object]) -> Finding:
 
 
 def _attachment(settings: "Settings") -> Finding:
-    from outreach import attachments  # noqa: PLC0415
+    from outreach.delivery import attachments  # noqa: PLC0415
 
     if settings.attachment_pdf is None:
         return Finding(

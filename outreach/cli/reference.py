@@ -17,15 +17,15 @@ import typer
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from outreach.answers import Created, Exposed, Imported
-from outreach.campaign_report import CampaignReport
-from outreach.checks import Report
+from outreach.campaign.models import CampaignLead, CampaignStatus, ListedAccount, ListedLead
+from outreach.campaign.report import CampaignReport
 from outreach.cli.app import INTERRUPTED, app
-from outreach.cli.csv_leads import Skip
 from outreach.cli.doctor import Finding
-from outreach.models import CampaignLead, CampaignStatus, ListedAccount, ListedLead
-from outreach.scopes import Delivery
+from outreach.cli.leads.csv_file import Skip
+from outreach.delivery.modes import Delivery
+from outreach.preflight.campaign import Report
 from outreach.settings import Settings
+from outreach.store.results import Created, Exposed, Imported
 
 WIDTH = 100
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from outreach.errors import CampaignNotFound
 
 if TYPE_CHECKING:
-    from outreach.store import Store
+    from outreach.store.store import Store
 
 LETTERS = 40
 """Of what was given instead of an id."""

@@ -18,11 +18,11 @@ import google.auth.exceptions
 import google.auth.jwt
 from pydantic import SecretStr
 
-from outreach.addresses import is_valid, normalise
+from outreach.delivery.modes import DIRECT, DRAFTS, METADATA, MODIFY, READ, SEND, named
 from outreach.errors import AccountUnusable, Rejected
 from outreach.gmail import answers
-from outreach.gmail.access import TokenService, app_of
-from outreach.scopes import DIRECT, DRAFTS, METADATA, MODIFY, READ, SEND, named
+from outreach.gmail.tokens import TokenService, app_of
+from outreach.mail.addresses import is_valid, normalise
 from outreach.settings import Settings
 
 IDENTITY = "openid email"

@@ -8,7 +8,6 @@ back from a post may stand for a mail that has left.
 from dataclasses import dataclass
 from typing import Literal
 
-from outreach.addresses import masked
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -19,6 +18,7 @@ from outreach.errors import (
 )
 from outreach.excerpts import one_line
 from outreach.gmail import answers
+from outreach.mail.addresses import masked
 
 Call = Literal["look", "create", "send"]
 """`send` lets the mail leave, `create` only carries it, `look` does neither."""

@@ -9,6 +9,17 @@ from uuid import UUID
 import googleapiclient.errors
 from googleapiclient.http import MediaUpload
 
+from outreach.campaign.models import (
+    Credentials,
+    Finding,
+    Gone,
+    OpenAttempt,
+    Sent,
+    StillDraft,
+    WasSent,
+)
+from outreach.delivery.mailer import OurDraft, Prepared
+from outreach.delivery.modes import DRAFTS, METADATA, READ, Delivery, choose_delivery
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -17,12 +28,9 @@ from outreach.errors import (
     TemporarilyUnavailable,
 )
 from outreach.gmail import answers, errors
-from outreach.gmail.access import Access, TokenService
+from outreach.gmail.tokens import Access, TokenService
 from outreach.gmail.transport import Connections, Http, api, never_connected
-from outreach.mailer import OurDraft, Prepared
-from outreach.mime import Mail
-from outreach.models import Credentials, Finding, Gone, OpenAttempt, Sent, StillDraft, WasSent
-from outreach.scopes import DRAFTS, METADATA, READ, Delivery, choose_delivery
+from outreach.mail.mime import Mail
 from outreach.settings import Settings
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret

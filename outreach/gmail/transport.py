@@ -27,7 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from outreach.errors import ConfigurationError, TemporarilyUnavailable
 from outreach.loopback import is_loopback
-from outreach.mime import Mail
+from outreach.mail.mime import Mail
 
 S = TypeVar("S", bound=requests.Session)
 

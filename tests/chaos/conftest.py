@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from gmail_sandbox.server import Sandbox, serve
 from outreach import wiring
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.rpc import Postgres
+from outreach.delivery.reconciler import Settling
 from outreach.settings import Settings
-from outreach.settling import Settling
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.chaos import sender
 from tests.chaos.sender import Plan
 

@@ -17,11 +17,12 @@ from uuid import UUID, uuid4
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from outreach import attachments, wiring
+from outreach import wiring
+from outreach.campaign.models import Claim, Failed, Outcome, Sent
+from outreach.delivery import attachments
 from outreach.errors import SendUnclear, TemporarilyUnavailable
-from outreach.models import Claim, Failed, Outcome, Sent
 from outreach.settings import Settings
-from outreach.store import Row, Transport
+from outreach.store.store import Row, Transport
 from tasks import delivery
 from tasks.run import CampaignRun
 

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 
 from outreach import wiring
+from outreach.delivery.reconciler import Settling
 from outreach.local import postgres
-from outreach.rpc import Postgres
-from outreach.settling import Settling
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.chaos.conftest import World, read_steps
 from tests.chaos.sender import Plan
 from tests.postgrest.fixtures import Project
@@ -263,7 +263,7 @@ def test_the_database_restarted_in_the_middle_loses_and_doubles_nothing(
     home = tmp_path / "own"
     running = postgres.start(home, durable=True)
     try:
-        from outreach.migrate import migrate  # noqa: PLC0415
+        from outreach.store.migrate import migrate  # noqa: PLC0415
 
         migrate(running.url)
         own = world.settings.model_copy(update={"database_url": running.url})

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from outreach.rpc import Postgres
-from outreach.rpc.postgrest import PostgREST
 from outreach.settings import Settings
-from outreach.store import Store, Transport
+from outreach.store.postgres import Postgres
+from outreach.store.postgrest import PostgREST
+from outreach.store.store import Store, Transport
 from tests.postgrest.fixtures import TRANSPORTS, Project
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from outreach import attachments, downloads
-from outreach.attachments import load, name_of
-from outreach.downloads import NotDownloaded, download
+from outreach.delivery import attachments, downloads
+from outreach.delivery.attachments import load, name_of
+from outreach.delivery.downloads import NotDownloaded, download
 from outreach.errors import AttachmentMissing
 from outreach.loopback import is_public
-from outreach.mime import LONGEST_NAME
+from outreach.mail.mime import LONGEST_NAME
 from tests.https import Proxy, Quiet, certificate_of, context_of, serving
 
 HOST = "files.test"

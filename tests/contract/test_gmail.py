@@ -15,6 +15,10 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
+from gmail_sandbox.faults import Fault
+from gmail_sandbox.server import Sandbox, serve
+from outreach.campaign.models import Credentials, Gone, OpenAttempt, Sent, StillDraft, WasSent
+from outreach.delivery.mailer import Prepared
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -25,11 +29,7 @@ from outreach.errors import (
     TemporarilyUnavailable,
 )
 from outreach.gmail import Gmail
-from outreach.local.sandbox.faults import Fault
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.mailer import Prepared
-from outreach.mime import Mail
-from outreach.models import Credentials, Gone, OpenAttempt, Sent, StillDraft, WasSent
+from outreach.mail.mime import Mail
 from outreach.settings import Settings
 
 ANNA = "anna@acme.com"

@@ -12,13 +12,13 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
+from gmail_sandbox import serve
+from outreach.campaign.models import Credentials, Gone, OpenAttempt, Sent
+from outreach.delivery.mailer import Prepared
 from outreach.errors import SendUnclear, TemporarilyUnavailable
 from outreach.gmail import Gmail
-from outreach.gmail.access import TokenService
-from outreach.local.sandbox import serve
-from outreach.mailer import Prepared
-from outreach.mime import Mail
-from outreach.models import Credentials, Gone, OpenAttempt, Sent
+from outreach.gmail.tokens import TokenService
+from outreach.mail.mime import Mail
 from outreach.settings import Settings
 
 Answer = Callable[[socket.socket, Event], None]

@@ -23,7 +23,7 @@ import google.auth.jwt
 import httpx
 import pytest
 
-from outreach.local.sandbox import Sandbox, serve
+from gmail_sandbox import Sandbox, serve
 
 ADA = "ada@acme.example"
 ME = "/gmail/v1/users/me"
@@ -802,7 +802,7 @@ def test_a_reset_forgets_everything(tmp_path: Path) -> None:
 
 def test_as_a_process_it_says_where_it_is_and_ends_by_ctrl_c() -> None:
     """One line when it is ready; exit status 0 after SIGINT."""
-    command = [sys.executable, "-m", "outreach.local.sandbox", "--port", "0"]
+    command = [sys.executable, "-m", "gmail_sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

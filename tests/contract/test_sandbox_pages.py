@@ -13,11 +13,11 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page
 
-from outreach.local.sandbox.faults import Fault
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.mime import Attachment, build
-from outreach.models import Company, Lead, Sender
-from outreach.render import render
+from gmail_sandbox.faults import Fault
+from gmail_sandbox.server import Sandbox, serve
+from outreach.campaign.models import Company, Lead, Sender
+from outreach.mail.mime import Attachment, build
+from outreach.mail.render import render
 from tests.browser import NARROW, WIDE, NewPage, complaints, overflow
 
 ROOT = Path(__file__).parents[2]

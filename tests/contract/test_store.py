@@ -7,18 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from outreach.answers import (
-    AccountSummary,
-    Batch,
-    Begun,
-    Checked,
-    Created,
-    Finished,
-    Imported,
-    Reason,
-)
-from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
-from outreach.models import (
+from outreach.campaign.models import (
     CampaignLead,
     CampaignStatus,
     Claim,
@@ -33,7 +22,18 @@ from outreach.models import (
     ListedLead,
     Sender,
 )
-from outreach.store import Store
+from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
+from outreach.store.results import (
+    AccountSummary,
+    Batch,
+    Begun,
+    Checked,
+    Created,
+    Finished,
+    Imported,
+    Reason,
+)
+from outreach.store.store import Store
 
 ROW = {
     "email": "bob@acme.test", "name": "Bob", "role": "CEO", "company": "Acme", "domain": "acme.test",
@@ -251,7 +251,7 @@ def test_campaigns_are_listed_the_newest_first(
 ) -> None:
     """As their status is told, over all pages, by status and time."""
     assert account
-    monkeypatch.setattr("outreach.store.PAGE", 2)
+    monkeypatch.setattr("outreach.store.store.PAGE", 2)
     store.import_leads([ROW], "spring")
     made = [uuid4() for _ in range(5)]
     for one in made:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from outreach.campaign.models import Company, Lead, LeadCounts, Sender
 from outreach.errors import CampaignNotFound, Rejected
-from outreach.models import Company, Lead, LeadCounts, Sender
-from outreach.store import Store
+from outreach.store.store import Store
 
 HOUR = 3600.0
 EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]

@@ -13,15 +13,15 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from outreach import release_sql
-from outreach import schema as schema_module
 from outreach.errors import ConfigurationError, Rejected
-from outreach.migrate import migrate
-from outreach.rpc import Postgres
-from outreach.rpc.postgrest import PostgREST
-from outreach.schema import migrations, release
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store import release_sql
+from outreach.store import schema as schema_module
+from outreach.store.migrate import migrate
+from outreach.store.postgres import Postgres
+from outreach.store.postgrest import PostgREST
+from outreach.store.schema import migrations, release
+from outreach.store.store import Store
 from tests.older import migrated_by_it
 from tests.postgrest.fixtures import ROLES, Node, Project, new_keys, signed
 

@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, StoreFull, StoreUnavailable
-from outreach.rpc import CallRefused, failures
-from outreach.store import Store, Transport
+from outreach.store import errors as failures
+from outreach.store.errors import CallRefused
+from outreach.store.store import Store, Transport
 
 ECHO = """
 create function public.echo(

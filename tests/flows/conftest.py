@@ -17,10 +17,10 @@ from prefect.settings import (
 from pydantic import SecretStr
 
 from deployments.server import prefect_server
+from gmail_sandbox.server import Sandbox, serve
 from outreach import wiring
-from outreach.local.sandbox.server import Sandbox, serve
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 40
 TEMPLATE = "<p>Hello {{ name }},</p><p>greetings to {{ company }}.</p>"

@@ -19,10 +19,11 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from outreach.cli import app, watching
-from outreach.rpc import Postgres
+from outreach.cli import app
+from outreach.cli.campaigns import watch as watching
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 TOKEN = "sandbox:ada@ours.example:modify"
 UNKNOWN = "11111111-1111-4111-8111-111111111111"

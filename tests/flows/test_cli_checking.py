@@ -17,9 +17,9 @@ from prefect.client.orchestration import get_client
 
 from flows.send_campaign import send_campaign
 from outreach import wiring
-from outreach.inspecting import Inspecting
+from outreach.preflight.runner import Inspecting
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.flows.conftest import PDF
 from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
     Outreach,

@@ -19,11 +19,11 @@ import pytest
 from playwright.sync_api import Page
 from pydantic import SecretStr
 
+from gmail_sandbox.server import Sandbox, serve
 from outreach.cli import app
-from outreach.local.sandbox.server import Sandbox, serve
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.browser import NewPage, complaints
 
 ADA, BOB = "ada@ours.example", "bob@ours.example"

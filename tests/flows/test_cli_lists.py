@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from outreach.cli import app
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 MADE = datetime(2026, 11, 24, 9, tzinfo=UTC)
 

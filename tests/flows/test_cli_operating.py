@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from outreach.campaign.models import LeadCounts
 from outreach.cli import app
-from outreach.models import LeadCounts
-from outreach.store import Store
+from outreach.store.store import Store
 
 
 @pytest.fixture

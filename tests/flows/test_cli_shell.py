@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 
 @pytest.fixture

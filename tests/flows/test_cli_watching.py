@@ -21,13 +21,15 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from outreach.cli import app, exporting, watching
+from outreach.campaign.models import CampaignStatus, ExportedLead, LeadCounts
+from outreach.campaign.progress import Progress
+from outreach.cli import app
+from outreach.cli.campaigns import export as exporting
+from outreach.cli.campaigns import watch as watching
 from outreach.errors import StoreUnavailable
-from outreach.models import CampaignStatus, ExportedLead, LeadCounts
-from outreach.progress import Progress
-from outreach.rpc import Postgres
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 
 Outreach = Callable[..., tuple[int, str, str]]
 

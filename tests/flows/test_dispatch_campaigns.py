@@ -13,8 +13,8 @@ from prefect.states import Cancelled, Running
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
-from outreach.models import LeadCounts
-from outreach.store import Store
+from outreach.campaign.models import LeadCounts
+from outreach.store.store import Store
 from tests.flows.conftest import NewCampaign
 
 pytestmark = pytest.mark.usefixtures("prefect_api")

@@ -14,9 +14,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from outreach.cli import app
-from outreach.rpc import Postgres, failures
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store import errors as failures
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.postgrest.fixtures import Project
 
 ADA = "ada@ours.example"

@@ -12,9 +12,9 @@ from prefect.logging.handlers import APILogHandler
 
 from flows.send_campaign import send_campaign
 from outreach import wiring
-from outreach.mime import Mail
+from outreach.mail.mime import Mail
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.flows.conftest import NewCampaign
 
 LOGGER = "prefect.flow_runs"

@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from flows.send_campaign import send_campaign
-from outreach.models import LeadCounts
+from outreach.campaign.models import LeadCounts
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.flows.conftest import NewCampaign
 
 # All of these run here once more, with the settings below.

@@ -19,10 +19,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import SecretStr
 
-from outreach.local.sandbox.server import serve
-from outreach.rpc import Postgres
+from gmail_sandbox.server import serve
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.postgres import Postgres
+from outreach.store.store import Store
 from tests.conftest import new_database
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -15,8 +15,8 @@ from psycopg import sql
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
-from outreach.models import LeadCounts
-from outreach.store import Store
+from outreach.campaign.models import LeadCounts
+from outreach.store.store import Store
 from tasks import campaign, dispatch, leads, report, send
 from tasks.retries import RETRIES
 from tests.flows.conftest import NewCampaign

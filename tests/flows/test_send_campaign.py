@@ -15,6 +15,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 
 from flows.send_campaign import send_campaign
+from outreach.campaign.models import LeadCounts
 from outreach.errors import (
     AccountMissing,
     AttachmentMissing,
@@ -22,8 +23,7 @@ from outreach.errors import (
     NeverOpen,
     NoAccounts,
 )
-from outreach.models import LeadCounts
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.flows.conftest import PDF, NewCampaign
 
 pytestmark = pytest.mark.usefixtures("prefect_api")

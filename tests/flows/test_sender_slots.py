@@ -15,8 +15,8 @@ from prefect.exceptions import ObjectNotFound
 
 import tasks.send
 from flows.send_campaign import send_campaign
-from outreach.models import LeadCounts
-from outreach.store import Store
+from outreach.campaign.models import LeadCounts
+from outreach.store.store import Store
 from tasks.send import LIMIT
 from tests.flows.conftest import NewCampaign
 

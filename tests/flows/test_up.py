@@ -18,8 +18,8 @@ import psutil
 import psycopg
 import pytest
 
+from gmail_sandbox.server import Sandbox
 from outreach.local import postgres
-from outreach.local.sandbox.server import Sandbox
 from tests.flows.conftest import PDF
 
 pytestmark = pytest.mark.timeout(400)

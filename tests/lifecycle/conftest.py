@@ -27,10 +27,10 @@ from pydantic import SecretStr
 from deployments.provision import POOL, provision
 from deployments.server import isolated_environment
 from flows.dispatch_campaigns import dispatch_campaigns
-from outreach.local.sandbox.server import Sandbox
-from outreach.models import CampaignStatus, LeadCounts
+from gmail_sandbox.server import Sandbox
+from outreach.campaign.models import CampaignStatus, LeadCounts
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.flows.conftest import (  # noqa: F401 - what pytest finds here
     PDF,
     NewCampaign,

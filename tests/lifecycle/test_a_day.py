@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 
-from outreach.models import LeadCounts
+from outreach.campaign.models import LeadCounts
 from outreach.settings import Settings
 from tests.lifecycle.conftest import World, until
 

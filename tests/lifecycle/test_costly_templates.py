@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from outreach.local.sandbox.server import Sandbox
+from gmail_sandbox.server import Sandbox
 from tests.flows.conftest import sandbox  # noqa: F401 - what pytest finds here
 from tests.flows.test_up import Machine, until
 from tests.lifecycle.test_stuck_threads import run_of, slots

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
-from outreach.migrate import migrate
+from outreach.store.migrate import migrate
 from tests.flows.conftest import NewCampaign
 from tests.flows.conftest import _lead as lead
 from tests.lifecycle.conftest import World, until

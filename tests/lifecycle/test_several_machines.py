@@ -25,7 +25,7 @@ from prefect.settings import (
 )
 
 from deployments.server import Server, running_server
-from outreach.store import Store
+from outreach.store.store import Store
 from tests.lifecycle.conftest import PACE_SECONDS, ROOT, World, deploy, environment
 from tests.programs import needed
 
@@ -35,10 +35,10 @@ AUTH = "admin:a word that nobody guesses"
 SENDERS = ("ada@ours.example", "bob@ours.example")
 LEADS = 12
 WHERE = """
-import deployments.serving, flows.send_campaign, tasks.send, outreach.migrate
+import deployments.serving, flows.send_campaign, tasks.send, outreach.store.migrate
 for package in (deployments, flows, tasks, outreach):
     print(*package.__path__)
-print(len(outreach.migrate.migrations()))
+print(len(outreach.store.migrate.migrations()))
 """
 
 

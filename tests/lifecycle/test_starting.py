@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from flows.dispatch_campaigns import dispatch_campaigns
-from outreach.models import LeadCounts
+from outreach.campaign.models import LeadCounts
 from tests.flows.conftest import NewCampaign
 from tests.lifecycle.conftest import World, until
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from outreach.local.sandbox.server import Sandbox
+from gmail_sandbox.server import Sandbox
 from outreach.settings import Settings
 from tests.flows.conftest import PDF, NewCampaign
 from tests.lifecycle.sender import WAYS, Sender, row, until

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import pytest
 
-from outreach.local.sandbox.server import Sandbox
+from gmail_sandbox.server import Sandbox
 from tests.flows.conftest import sandbox  # noqa: F401 - what pytest finds here
 from tests.flows.test_up import Machine, until
 

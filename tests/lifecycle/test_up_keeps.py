@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from outreach.local.sandbox.server import Sandbox
+from gmail_sandbox.server import Sandbox
 from tests.flows.test_up import Machine, until
 from tests.lifecycle.operator import Operator
 

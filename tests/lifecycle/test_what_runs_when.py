@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Cancelled, Running
 
 from flows.dispatch_campaigns import dispatch_campaigns
-from outreach.models import LeadCounts
+from outreach.campaign.models import LeadCounts
 from tests.flows.conftest import NewCampaign
 from tests.lifecycle.conftest import ROOT, World, until
 from tests.programs import needed

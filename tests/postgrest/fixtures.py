@@ -22,7 +22,7 @@ from filelock import FileLock
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from outreach.migrate import migrate
+from outreach.store.migrate import migrate
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outreach.addresses import is_valid, mailbox_key, normalise
-from outreach.schema import migrations
+from outreach.mail.addresses import is_valid, mailbox_key, normalise
+from outreach.store.schema import migrations
 from tests.unit.test_mailboxes import spellings
 
 BOOKS = [

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from outreach.schema import migrations
+from outreach.store.schema import migrations
 
 DAY = 24 * 60 * 60
 

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from outreach import migrate as migrating
-from outreach.migrate import migrate
-from outreach.release_sql import install_working_tree
+from outreach.store import migrate as migrating
+from outreach.store.migrate import migrate
+from outreach.store.release_sql import install_working_tree
 from tests.sql.test_schema import ROLES
 
 ANN, BEN = uuid4(), uuid4()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
-from outreach.rpc import Postgres
+from outreach.store.postgres import Postgres
 
 LEADS = 4
 RUNS = st.sampled_from([0, 0, 0, 1, 2])

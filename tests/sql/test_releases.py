@@ -16,14 +16,14 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from outreach import release_sql
 from outreach.errors import ConfigurationError, SchemaMismatch
-from outreach.migrate import Migrated, migrate
-from outreach.release_sql import BEFORE_RELEASES, Call, calls
-from outreach.rpc import Postgres
-from outreach.schema import migrations, release
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store import release_sql
+from outreach.store.migrate import Migrated, migrate
+from outreach.store.postgres import Postgres
+from outreach.store.release_sql import BEFORE_RELEASES, Call, calls
+from outreach.store.schema import migrations, release
+from outreach.store.store import Store
 from tests import older as older_build
 from tests.older import migrated_by_it
 

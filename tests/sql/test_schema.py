@@ -10,10 +10,10 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from outreach import release_sql
-from outreach.migrate import Migrated, migrate
-from outreach.release_sql import install_working_tree
-from outreach.schema import migrations, release
+from outreach.store import release_sql
+from outreach.store.migrate import Migrated, migrate
+from outreach.store.release_sql import install_working_tree
+from outreach.store.schema import migrations, release
 
 WEB_APP = """
 {types}

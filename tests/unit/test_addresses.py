@@ -2,7 +2,7 @@
 
 import pytest
 
-from outreach.addresses import from_cell, is_valid
+from outreach.mail.addresses import from_cell, is_valid
 
 
 @pytest.mark.parametrize(

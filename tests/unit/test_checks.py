@@ -7,7 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from outreach.checks import (
+from outreach.campaign.estimate import DAY
+from outreach.campaign.models import Company, Lead, LeadCounts, Sender
+from outreach.campaign.snapshot import CampaignAccount, CampaignFacts, PlannedMail
+from outreach.delivery.account_health import Standing
+from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
+from outreach.mail.mime import Attachment
+from outreach.mail.role_addresses import role_of
+from outreach.preflight.campaign import (
     EXAMPLES,
     Finding,
     Problem,
@@ -17,14 +24,7 @@ from outreach.checks import (
     of_attachment,
     of_campaign,
 )
-from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
-from outreach.estimate import DAY
-from outreach.facts import CampaignAccount, CampaignFacts, PlannedMail
-from outreach.lead_checks import problems
-from outreach.mime import Attachment
-from outreach.models import Company, Lead, LeadCounts, Sender
-from outreach.role_addresses import role_of
-from outreach.standing import Standing
+from outreach.preflight.leads import problems
 
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SENDER = Sender(id=UUID(int=1), email="ada@ours.example")

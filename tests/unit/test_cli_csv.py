@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from outreach.cli.csv_leads import Row, Sheet, Skip, read_leads
-from outreach.cli.csv_text import check_encoding, opened_text
-from outreach.cli.leads_told import of_file
-from outreach.cli.own_texts import OwnTexts
+from outreach.cli.leads.csv_file import Row, Sheet, Skip, read_leads
+from outreach.cli.leads.csv_text import check_encoding, opened_text
+from outreach.cli.leads.own_texts import OwnTexts
+from outreach.cli.leads.summary import of_file
 from outreach.errors import Rejected
 
 

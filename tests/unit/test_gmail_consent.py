@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from outreach import wiring
+from outreach.delivery.modes import COMPOSE, FULL, MODIFY, READONLY, SEND, Delivery, delivers
 from outreach.errors import AccountUnusable, ConfigurationError, Rejected
-from outreach.gmail import access
+from outreach.gmail import tokens as access
 from outreach.gmail.consent import Granted, Question, verification
-from outreach.scopes import COMPOSE, FULL, MODIFY, READONLY, SEND, Delivery, delivers
 from outreach.settings import Settings
 
 HERE = "http://127.0.0.1:8400/"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from outreach.delivery.modes import COMPOSE, FULL, METADATA, MODIFY, READONLY, SEND, choose_delivery
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -15,7 +16,6 @@ from outreach.errors import (
 )
 from outreach.gmail import errors
 from outreach.loopback import is_loopback
-from outreach.scopes import COMPOSE, FULL, METADATA, MODIFY, READONLY, SEND, choose_delivery
 
 CALLS: tuple[errors.Call, ...] = ("look", "create", "send")
 

@@ -9,18 +9,18 @@ from uuid import uuid4
 
 import pytest
 
-from outreach import headers
-from outreach.addresses import is_valid, mask, masked, normalise
+from outreach.campaign.models import Lead, Sender
 from outreach.excerpts import cut, one_line
 from outreach.gmail import errors
-from outreach.local.sandbox.parts import without_markup
-from outreach.mime import build
-from outreach.models import Lead, Sender
-from outreach.plain_text import plain_text
-from outreach.render import Rendered
-from outreach.role_addresses import role_of
-from outreach.template_budget import Fault
-from outreach.templates import compiled
+from outreach.mail import headers
+from outreach.mail.addresses import is_valid, mask, masked, normalise
+from outreach.mail.mime import build
+from outreach.mail.parts import without_markup
+from outreach.mail.plain_text import plain_text
+from outreach.mail.render import Rendered
+from outreach.mail.role_addresses import role_of
+from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.compiler import compiled
 
 PIECES = [
     "a", " ", "a ", "<", "<a ", "<a href='", "<style>", "<style", "<!--", "</body ", "{{ a ", "{", "{a",

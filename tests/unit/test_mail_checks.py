@@ -5,12 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from outreach.checks import Problem, Tally
-from outreach.facts import PlannedMail
-from outreach.fallbacks import Fallbacks
-from outreach.lead_checks import problems
-from outreach.models import Company, Lead, Sender
-from outreach.role_addresses import role_of
+from outreach.campaign.models import Company, Lead, Sender
+from outreach.campaign.snapshot import PlannedMail
+from outreach.mail.role_addresses import role_of
+from outreach.preflight.campaign import Problem, Tally
+from outreach.preflight.fallbacks import Fallbacks
+from outreach.preflight.leads import problems
 
 
 def planned(template: str, *, subject: str = "A deck", **values: Any) -> PlannedMail:

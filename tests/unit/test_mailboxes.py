@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outreach.addresses import is_valid, mailbox_key, normalise
-from outreach.mime import build
-from outreach.models import Claim, Company, Lead, Sender
-from outreach.render import Rendered
+from outreach.campaign.models import Claim, Company, Lead, Sender
+from outreach.mail.addresses import is_valid, mailbox_key, normalise
+from outreach.mail.mime import build
+from outreach.mail.render import Rendered
 from outreach.settings import Settings
-from outreach.store import Store
+from outreach.store.store import Store
 
 SENDER = Sender(id=UUID(int=1), email="grace@acme.example")
 FULLWIDTH = {ord(c): ord(c) - 0x21 + 0xFF01 for c in "abcdefghijklmnopqrstuvwxyz0123456789"}

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from outreach.addresses import is_valid, mask, normalise
+from outreach.campaign.models import Lead, Sender
 from outreach.errors import AttachmentMissing, LeadError, RecipientRefused, TemplateNotReady
-from outreach.mime import Attachment, build
-from outreach.models import Lead, Sender
-from outreach.render import Rendered
+from outreach.mail.addresses import is_valid, mask, normalise
+from outreach.mail.mime import Attachment, build
+from outreach.mail.render import Rendered
 
 DATE = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
 MAIL = Rendered(subject="Hello", html="<p>Grüße, Jo</p>\n", text="Grüße, Jo\n")

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field, computed_field
 
+from outreach.campaign.models import LeadCounts
 from outreach.cli import reference
-from outreach.models import LeadCounts
 from outreach.settings import Settings
 
 ROOT = Path(__file__).parents[2]

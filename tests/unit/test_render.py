@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from outreach.campaign.models import Company, Lead
 from outreach.errors import TemplateNotReady
-from outreach.models import Company, Lead
-from outreach.plain_text import plain_text
-from outreach.render import Rendered, look_at_body, pixel_url, render
+from outreach.mail.plain_text import plain_text
+from outreach.mail.render import Rendered, look_at_body, pixel_url, render
 
 FIX = "correct the template, then run `outreach campaigns retry-failed`."
 PIXEL = "https://app.acme.com/api/track/open?id=1&type=campaign_lead"

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from outreach.checks import TRIAL
-from outreach.document import CLIPPED
-from outreach.entities import in_attribute
+from outreach.campaign.models import Company, Lead, Sender
 from outreach.errors import TemplateNotReady
-from outreach.mime import build
-from outreach.models import Company, Lead, Sender
-from outreach.plain_text import plain_text
-from outreach.render import Rendered, render
+from outreach.mail.document import CLIPPED
+from outreach.mail.entities import in_attribute
+from outreach.mail.mime import build
+from outreach.mail.plain_text import plain_text
+from outreach.mail.render import Rendered, render
+from outreach.preflight.campaign import TRIAL
 
 PIXEL = "https://app.acme.com/api/track/open?id=1&type=campaign_lead"
 

@@ -18,9 +18,9 @@ import pytest
 from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, StoreUnavailable
-from outreach.rpc import CallRefused, failures
-from outreach.rpc.failures import of_code
-from outreach.rpc.postgrest import PostgREST
+from outreach.store import errors as failures
+from outreach.store.errors import CallRefused, of_code
+from outreach.store.postgrest import PostgREST
 
 URL = "https://abcdefghijklm.supabase.co"
 SECRET = "sb_secret_hush-hush"
@@ -261,7 +261,9 @@ def test_postgres_codes_mean_the_same_on_either_transport(code: str, kind: type[
 # --- what it costs ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["outreach.rpc", "outreach.wiring", "outreach.cli.app"])
+@pytest.mark.parametrize(
+    "module", ["outreach.store.postgres", "outreach.wiring", "outreach.cli.app"]
+)
 def test_who_does_without_supabase_does_without_its_client(module: str) -> None:
     """It takes longer to import than all the rest of the transport."""
     code = (

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from outreach import templates
+from outreach.campaign.models import Company, Lead
 from outreach.errors import TemplateNotReady
-from outreach.models import Company, Lead
-from outreach.render import render
-from outreach.template_budget import DEEPEST, LONGEST_VALUES, SECONDS
+from outreach.mail.render import render
+from outreach.mail.templates import compiler as templates
+from outreach.mail.templates.budget import DEEPEST, LONGEST_VALUES, SECONDS
 
 MARGIN = 10
 """Times the limit: a machine that runs all tests at once is slow, and no machine is ten times so."""

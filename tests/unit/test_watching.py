@@ -6,11 +6,17 @@ from uuid import UUID
 
 import pytest
 
-from outreach.checks import estimate
-from outreach.facts import CampaignAccount, CampaignFacts
-from outreach.models import LeadCounts
-from outreach.progress import AccountProgress, Progress, Recent, mails_a_minute, seconds_left
-from outreach.watching import account_state, end, is_due, when, why_nothing_is_sent, words
+from outreach.campaign.explain import account_state, end, is_due, when, why_nothing_is_sent, words
+from outreach.campaign.models import LeadCounts
+from outreach.campaign.progress import (
+    AccountProgress,
+    Progress,
+    Recent,
+    mails_a_minute,
+    seconds_left,
+)
+from outreach.campaign.snapshot import CampaignAccount, CampaignFacts
+from outreach.preflight.campaign import estimate
 
 ID = UUID("11111111-1111-4111-8111-111111111111")
 NOW = datetime(2026, 11, 24, 14, 20, tzinfo=UTC)

@@ -4,8 +4,8 @@ from datetime import time
 
 import pytest
 
+from outreach.campaign.window import Window, parse
 from outreach.errors import Rejected
-from outreach.window import Window, parse
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""How a run of send_campaign is called and what it answers, in Prefect's words."""
+
+from typing import Any
+from uuid import UUID
+
+from prefect import runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from outreach.campaign.explain import words
+from outreach.store.results import Begun, Finished
+from outreach.wiring import current
+from tasks.orders import until_resumed
+from tasks.run import run_name
+
+
+def named_after_campaign() -> str:
+    """`send Spring launch`; a name must never be what stops a run."""
+    campaign_id = runtime.flow_run.parameters["campaign_id"]
+    try:
+        return run_name(current().store.campaign_status(UUID(str(campaign_id))).name)
+    except Exception:  # noqa: BLE001 - the run's first task says what is wrong
+        return run_name(str(campaign_id))
+
+
+def handed_back(begun: Begun) -> State[Any]:
+    """The campaign is not this run's to send; while it is in error no run ends well."""
+    if begun.status == "error" and begun.answer != "failed":
+        return Failed(message=f"The campaign is in error: {begun.error or 'see its status'}")
+    match begun.answer:
+        case "already_running":
+            return Completed(name="AlreadyRunning", message="Another run is sending this campaign.")
+        case "failed":
+            died = "Three runs in a row died without progress; see the campaign."
+            return Failed(message=begun.reason or died)
+        case "already_ended":
+            return Completed(name="AlreadyEnded", message=f"The campaign is {begun.status}.")
+        case "wait":
+            return Completed(
+                name="Deferred",
+                message=f"Due in {words(begun.wait_seconds)}: the dispatcher starts it then.",
+            )
+        case _:
+            return Completed(name="Paused", message="The campaign is paused; resume it first.")
+
+
+def ended(finished: Finished) -> State[Any]:
+    """What became of the campaign, with the counts of all its leads."""
+    told = f"{finished.leads.sent}/{finished.leads.total} sent"
+    if finished.answer == "superseded" and finished.status == "cancelled":
+        return Cancelled(message=f"The campaign was cancelled: {told}.")
+    if finished.answer == "superseded" and finished.status == "error":
+        return Failed(message=f"The campaign ended in error meanwhile: {told}.")
+    if finished.answer == "superseded":
+        return Completed(name="Superseded", message=f"Another run has taken over: {told}.")
+    if finished.answer == "paused" and finished.suspended:
+        return until_resumed(told)
+    if finished.answer == "paused":
+        return Completed(
+            name="Paused", message=f"The campaign is paused: {told}.", data=finished.result
+        )
+    if finished.answer == "deferred":
+        return Completed(
+            name="Deferred",
+            message=f"{told}; goes on in {words(finished.resume_seconds or 0)}, "
+            f"after {finished.waiting_for}",
+            data=finished.result,
+        )
+    if finished.error is not None:
+        return Failed(message=f"{finished.error}: {told}")
+    return Completed(message=told, data=finished.result)

@@ -1,0 +1,8 @@
+"""A Gmail of our own on loopback: for demos, tests, and as the judge of what was really sent.
+
+It behaves as Google documents Gmail, and fails in each way that Gmail is known to fail.
+"""
+
+from gmail_sandbox.server import Sandbox, run, serve
+
+__all__ = ["Sandbox", "run", "serve"]

@@ -1,0 +1,97 @@
+"""Answers that never arrive whole. ASGI cannot break a connection, so these reach below it."""
+
+import asyncio
+import socket
+import struct
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gmail_sandbox.faults import Fault
+
+UNFINISHED = b'{"id": "19a9d2f1c04b7e35", "threadId": "19a9d2f1c04b7e35", "labelIds": ["SENT"]}'
+
+
+class Connection(H11Protocol):
+    """Uvicorn's protocol; each request finds its connection in `scope["state"]`."""
+
+    stalled = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # asyncio does this only for sockets whose protocol number is given; without it each
+        # answer waits 40 ms for the client's delayed ACK.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.app_state = {**self.app_state, "connection": self}
+
+    def close(self) -> None:
+        """End it as a server does that dies politely: what was written arrives, then FIN."""
+        self.transport.close()
+
+    def reset(self) -> None:
+        """End it with a TCP reset: lingering for no time makes the kernel send RST."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+class Broken(Response):
+    """Does to the connection what the fault says, in place of (or to) an answer."""
+
+    def __init__(self, how: str, seconds: float = 0, answer: Response | None = None) -> None:
+        super().__init__()
+        self.how = how
+        self.seconds = seconds
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Connection = scope["state"]["connection"]
+        if self.how == "stall" and not await _stall(connection, receive, self.seconds):
+            if self.answer is not None:
+                await self.answer(scope, receive, send)
+                return
+            connection.close()
+        elif self.how == "cut":
+            await _cut(bytes(self.answer.body) if self.answer else UNFINISHED, send)
+            connection.close()
+        elif self.how == "reset":
+            connection.reset()
+        else:
+            connection.close()
+        await _until_gone(receive)
+
+
+async def _stall(connection: Connection, receive: Receive, seconds: float) -> bool:
+    """Say nothing for so long; whether the client gave up meanwhile."""
+    connection.stalled = True
+    try:
+        await asyncio.wait_for(_until_gone(receive), seconds)
+    except TimeoutError:
+        return False
+    finally:
+        connection.stalled = False
+    return True
+
+
+async def _cut(content: bytes, send: Send) -> None:
+    length = str(len(content)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    half = content[: len(content) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def before(fault: Fault) -> Response:
+    """The break of a fault that strikes before anything was accepted."""
+    return Broken(fault.fault, fault.seconds)
+
+
+def after(fault: Fault, answer: Response) -> Response:
+    """The same after it was accepted: this answer gets lost."""
+    return Broken(fault.after or "close", fault.seconds, answer)

@@ -1,0 +1,80 @@
+"""A message in a mailbox of the sandbox: what is known of it, and its text when it is asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from outreach.mail import parts
+
+Via = Literal["messages.send", "drafts.send"]
+MINIMAL = ("id", "account", "to", "accepted_at")
+
+
+@dataclass(eq=False)
+class Message:
+    """A sent mail, or the message inside a draft (`via` is None)."""
+
+    id: str
+    thread_id: str
+    account: str
+    to: str
+    """The To addresses, in lower case, joined with a comma; nearly always one."""
+    recipients: tuple[str, ...]
+    """Everybody who gets it: To, Cc and Bcc."""
+    subject: str
+    message_id: str
+    at: float
+    """When it was accepted (or the draft made), unix time."""
+    size: int
+    via: Via | None = None
+    read: Callable[[], bytes] = field(default=bytes, repr=False)
+
+    @property
+    def label(self) -> str:
+        return "SENT" if self.via else "DRAFT"
+
+    @cached_property
+    def words(self) -> str:
+        """Subject and decoded body in lower case, as `q` searches them."""
+        return parts.searchable(self.subject, self.read())
+
+    def summary(self) -> dict[str, Any]:
+        """The shape of a row of GET /sandbox/mails."""
+        return {
+            "id": self.id,
+            "thread_id": self.thread_id,
+            "account": self.account,
+            "to": self.to,
+            "subject": self.subject,
+            "message_id_header": self.message_id,
+            "accepted_at": self.at,
+            "via": self.via,
+            "size": self.size,
+        }
+
+    def record(self) -> dict[str, Any]:
+        """The line of an archive."""
+        return {**self.summary(), "recipients": self.recipients}
+
+    @classmethod
+    def restored(cls, record: dict[str, Any], read: Callable[[], bytes]) -> "Message":
+        return cls(
+            id=record["id"],
+            thread_id=record["thread_id"],
+            account=record["account"],
+            to=record["to"],
+            recipients=tuple(record["recipients"]),
+            subject=record["subject"],
+            message_id=record["message_id_header"],
+            at=record["accepted_at"],
+            size=record["size"],
+            via=record["via"],
+            read=read,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    id: str
+    message: Message

@@ -1,0 +1,208 @@
+"""The mailboxes of all accounts, and the exact record of every mail that was accepted.
+
+One lock guards it all: of two `drafts.send` at the same instant one finds the draft, the other
+gets 404.
+"""
+
+import secrets
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from threading import RLock
+
+from gmail_sandbox.archive import Archive, Memory
+from gmail_sandbox.envelope import Envelope, as_delivered, new_message_id, refused_as_draft
+from gmail_sandbox.mail import Draft, Message, Via
+from gmail_sandbox.refusal import not_found
+
+
+class Mailbox:
+    def __init__(self, archive: Archive | None = None) -> None:
+        self._lock = RLock()
+        self._archive = archive or Memory()
+        self._forget()
+        for message in self._archive.load():
+            self._add(message)
+
+    def _forget(self) -> None:
+        self._accounts: dict[str, None] = {}
+        self._messages: dict[str, dict[str, Message]] = defaultdict(dict)
+        self._threads: dict[tuple[str, str], dict[str, Message]] = defaultdict(dict)
+        self._drafts: dict[str, dict[str, Draft]] = defaultdict(dict)
+        self._sent: dict[str, Message] = {}
+        self._last_id = 0
+
+    def _add(self, message: Message) -> None:
+        self.open_account(message.account)
+        self._last_id = max(self._last_id, int(message.id, 16))
+        self._messages[message.account][message.id] = message
+        self._threads[message.account, message.thread_id][message.id] = message
+        if message.via:
+            self._sent[message.id] = message
+
+    def _remove(self, message: Message) -> None:
+        del self._messages[message.account][message.id]
+        thread = self._threads[message.account, message.thread_id]
+        del thread[message.id]
+        if not thread:
+            del self._threads[message.account, message.thread_id]
+
+    def _new_id(self, now: float) -> str:
+        """16 hex digits that grow with time."""
+        self._last_id = max(self._last_id + 1, int(now * 1000) << 20)
+        return f"{self._last_id:016x}"
+
+    # --- accounts ---------------------------------------------------------------------------
+
+    def open_account(self, email: str) -> None:
+        with self._lock:
+            self._accounts[email] = None
+
+    def accounts(self) -> list[str]:
+        with self._lock:
+            return list(self._accounts)
+
+    # --- sending ----------------------------------------------------------------------------
+
+    def send(self, account: str, raw: bytes, thread_id: str | None = None) -> Message:
+        """Accept a mail; raises Refusal when Gmail would not."""
+        return self._accept(account, raw, thread_id, "messages.send")
+
+    def send_draft(self, account: str, draft_id: str, raw: bytes | None = None) -> Message:
+        """Accept a draft, which is deleted by it; `raw` replaces its content first.
+
+        Raises Refusal when it is not there (sent or deleted before) or may not leave; refused, it
+        stays a draft.
+        """
+        with self._lock:
+            draft = self.draft(account, draft_id)
+            raw = draft.message.read() if raw is None else raw
+            recipients = Envelope.of(raw).deliverable()
+            thread_id = draft.message.thread_id
+            message = self._keep(account, raw, recipients, thread_id, "drafts.send")
+            self.delete_draft(account, draft_id)
+            return message
+
+    def _accept(self, account: str, raw: bytes, thread_id: str | None, via: Via) -> Message:
+        recipients = Envelope.of(raw).deliverable()
+        with self._lock:
+            self._check_thread(account, thread_id)
+            return self._keep(account, raw, recipients, thread_id, via)
+
+    def _keep(
+        self, account: str, raw: bytes, recipients: tuple[str, ...], thread_id: str | None, via: Via
+    ) -> Message:
+        message_id = new_message_id()
+        delivered = as_delivered(raw, account, message_id)
+        message = self._message(account, delivered, recipients, thread_id)
+        message.message_id, message.via = message_id, via
+        self._archive.keep(message, delivered)
+        self._add(message)
+        return message
+
+    def _check_thread(self, account: str, thread_id: str | None) -> None:
+        if thread_id is not None and (account, thread_id) not in self._threads:
+            raise not_found()
+
+    def _message(
+        self, account: str, raw: bytes, recipients: tuple[str, ...], thread_id: str | None
+    ) -> Message:
+        envelope, now = Envelope.of(raw), time.time()
+        identity = self._new_id(now)
+        return Message(
+            id=identity,
+            thread_id=thread_id or identity,
+            account=account,
+            to=", ".join(envelope.addresses("to")),
+            recipients=recipients,
+            subject=envelope.subject(),
+            message_id=envelope.first("message-id") or "",
+            at=now,
+            size=len(raw),
+        )
+
+    # --- drafts -----------------------------------------------------------------------------
+
+    def create_draft(self, account: str, raw: bytes, thread_id: str | None = None) -> Draft:
+        """Keep a draft, even one without a recipient; raises Refusal for an invalid one."""
+        recipients = Envelope.of(raw).recipients()
+        if refusal := refused_as_draft(recipients):
+            raise refusal
+        with self._lock:
+            self._check_thread(account, thread_id)
+            message = self._message(account, raw, recipients, thread_id)
+            message.read = lambda: raw
+            draft = Draft(f"r{secrets.randbelow(9 * 10**18) + 10**18}", message)
+            self._drafts[account][draft.id] = draft
+            self._add(message)
+            return draft
+
+    def delete_draft(self, account: str, draft_id: str) -> None:
+        with self._lock:
+            self._remove(self.draft(account, draft_id).message)
+            del self._drafts[account][draft_id]
+
+    def draft(self, account: str, draft_id: str) -> Draft:
+        with self._lock:
+            draft = self._drafts[account].get(draft_id)
+        if draft is None:
+            raise not_found()
+        return draft
+
+    def drafts(self, account: str | None = None) -> list[Draft]:
+        """Newest first; of all accounts when none is named."""
+        with self._lock:
+            kept = self._drafts[account] if account else _merged(self._drafts.values())
+            return sorted(kept.values(), key=lambda draft: draft.message.id, reverse=True)
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def message(self, account: str, message_id: str) -> Message:
+        with self._lock:
+            message = self._messages[account].get(message_id)
+        if message is None:
+            raise not_found()
+        return message
+
+    def messages(self, account: str) -> list[Message]:
+        """Sent mails and drafts of an account, newest first."""
+        with self._lock:
+            return list(reversed(self._messages[account].values()))
+
+    def thread(self, account: str, thread_id: str) -> list[Message]:
+        with self._lock:
+            messages = list(self._threads.get((account, thread_id), {}).values())
+        if not messages:
+            raise not_found()
+        return messages
+
+    # --- the record -------------------------------------------------------------------------
+
+    def sent(self, since: float = 0) -> list[Message]:
+        """Every mail accepted after `since`, of all accounts, oldest first."""
+        with self._lock:
+            return [message for message in self._sent.values() if message.at > since]
+
+    def sent_count(self) -> int:
+        return len(self._sent)
+
+    def sent_mail(self, message_id: str) -> Message | None:
+        with self._lock:
+            return self._sent.get(message_id)
+
+    def duplicates(self, since: float = 0) -> dict[str, int]:
+        """Every address that got more than one mail, and how many."""
+        counts = Counter(to for mail in self.sent(since) for to in set(mail.recipients))
+        return {address: count for address, count in counts.items() if count > 1}
+
+    def clear(self) -> None:
+        with self._lock:
+            self._archive.clear()
+            self._forget()
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def _merged(drafts: Iterable[dict[str, Draft]]) -> dict[str, Draft]:
+    return {draft.id: draft for kept in drafts for draft in kept.values()}

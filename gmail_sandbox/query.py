@@ -1,0 +1,95 @@
+"""Gmail's search language, as much of `q` as a sender needs. All terms must match."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from gmail_sandbox.mail import Message
+from outreach.mail import parts
+
+TERM = re.compile(r'(-?)(?:([A-Za-z0-9_]+):)?("[^"]*"|\S+)')
+Test = Callable[[Message], bool]
+
+
+def compiled(q: str) -> Test:
+    tests = [_term(*match.groups()) for match in TERM.finditer(q)]
+    return lambda message: all(test(message) for test in tests)
+
+
+def _term(minus: str, operator: str | None, value: str) -> Test:
+    value = value.strip('"')
+    if operator is None or operator.lower() not in OPERATORS:
+        test = _word(f"{operator}:{value}" if operator else value)
+    else:
+        test = OPERATORS[operator.lower()](value)
+    return (lambda message: not test(message)) if minus else test
+
+
+def has_words(text: str, wanted: str) -> bool:
+    """Whether the words stand in the text, whole and in this order."""
+    words = r"\W+".join(map(re.escape, re.findall(r"\w+", wanted.lower())))
+    return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text) is not None
+
+
+def _word(value: str) -> Test:
+    return lambda message: has_words(message.words, value)
+
+
+def _in(value: str) -> Test:
+    label = {"sent": "SENT", "draft": "DRAFT", "drafts": "DRAFT"}.get(value.lower())
+    if value.lower() == "anywhere":
+        return lambda _: True
+    return lambda message: message.label == label
+
+
+def _to(value: str) -> Test:
+    wanted = value.lower()
+    return lambda message: any(wanted == to or has_words(to, wanted) for to in message.recipients)
+
+
+def _from(value: str) -> Test:
+    def test(message: Message) -> bool:
+        found = parts.headers(parts.tree(message.read()).head, ["From"])
+        return any(has_words(header["value"].lower(), value) for header in found)
+
+    return test
+
+
+def _subject(value: str) -> Test:
+    return lambda message: has_words(message.subject.lower(), value)
+
+
+def _message_id(value: str) -> Test:
+    return lambda message: message.message_id.strip("<>") == value.strip("<>")
+
+
+def _moment(value: str) -> float:
+    """Seconds since 1970, from those or from 2026/01/31; one that is unreadable is the past."""
+    if value.isdigit():
+        return float(value)
+    try:
+        return (
+            datetime.strptime(value.replace("-", "/"), "%Y/%m/%d").replace(tzinfo=UTC).timestamp()
+        )
+    except ValueError:
+        return 0.0
+
+
+def _after(value: str) -> Test:
+    return lambda message: message.at >= _moment(value)
+
+
+def _before(value: str) -> Test:
+    return lambda message: message.at < _moment(value)
+
+
+OPERATORS: dict[str, Callable[[str], Test]] = {
+    "in": _in,
+    "is": _in,
+    "to": _to,
+    "from": _from,
+    "subject": _subject,
+    "rfc822msgid": _message_id,
+    "after": _after,
+    "before": _before,
+}

@@ -1,0 +1,1 @@
+"""A campaign: its rows, how far it is, when it ends, and why nothing moves. Pure."""

@@ -1,0 +1,211 @@
+"""What a person who watches a campaign is told: when it ends, and why nothing moves. Pure.
+
+This machine's clock is for one thing only: at what o'clock something in so many seconds will be.
+"""
+
+from datetime import datetime, timedelta
+
+from outreach.campaign.progress import AccountProgress, Progress, ahead, seconds_left
+
+QUIET_SECONDS = 15.0
+"""Without a mail for so long, a person asks why."""
+
+UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
+
+
+def end(progress: Progress, now: datetime) -> str | None:
+    """When it ends, in words; `now` is aware. None where nobody can say."""
+    left = seconds_left(progress, now)
+    return None if left is None else when(left, now)
+
+
+# --- why nothing moves ----------------------------------------------------------------------------
+
+
+def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
+    """One sentence, with what to do about it; None while mails leave. `now` is for o'clocks."""
+    if progress.status in {"draft", "completed", "error", "cancelled"}:
+        return _not_running(progress)
+    if progress.paused:
+        return _paused(progress)
+    return _with_its_run(progress, now) if progress.owned else _without_a_run(progress, now)
+
+
+def is_due(progress: Progress) -> bool:
+    """Whether it could be sent now and nobody has begun to."""
+    return not (
+        progress.status not in {"running", "scheduled"}
+        or progress.paused
+        or progress.owned
+        or progress.dispatched_seconds is not None
+        or progress.silent_seconds is not None
+        or (progress.status == "scheduled" and ahead(progress.scheduled_seconds))
+        or ahead(progress.resume_seconds)
+    )
+
+
+def _not_running(progress: Progress) -> str:
+    leads, its = progress.leads, f"`outreach campaigns %s {progress.id}`"
+    match progress.status:
+        case "draft":
+            return f"It is a draft; {its % 'start'} sends it."
+        case "completed" if leads.failed:
+            return f"It is completed; {leads.failed} lead(s) failed, {its % 'leads'} shows why."
+        case "completed":
+            return "It is completed."
+        case "error" if leads.pending:
+            return (
+                f"It ended in error and {leads.pending} lead(s) are pending; mend the cause, then "
+                f"{its % 'start'} goes on."
+            )
+        case "error":
+            return (
+                f"It ended in error; {its % 'leads'} shows why its leads failed, and "
+                f"{its % 'retry-failed'} takes them up again."
+            )
+        case _ if progress.in_doubt:
+            return f"It was cancelled; {_in_doubt(progress)}"
+        case _:
+            return "It was cancelled."
+
+
+def _paused(progress: Progress) -> str:
+    """The cut-over from another sender pauses with words of its own about what to look at."""
+    if progress.suspended:
+        return (
+            "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
+            f"`outreach campaigns resume {progress.id}`."
+        )
+    why = progress.waiting_for or ""
+    told = (
+        f"It is paused: {why}" if why.endswith("resume.") else "It is paused until a person acts."
+    )
+    return f"{told} `outreach campaigns resume {progress.id}` goes on."
+
+
+def _without_a_run(progress: Progress, now: datetime) -> str:
+    if progress.dispatched_seconds is not None:
+        return (
+            f"Prefect was asked for a run {words(progress.dispatched_seconds)} ago, for the "
+            f"{_nth(progress.dispatch_misses)} time, and no worker has begun it; see whether one "
+            "is up."
+        )
+    if progress.silent_seconds is not None:
+        return (
+            "Its run died or was cut off from the database: its lease lapsed "
+            f"{words(progress.silent_seconds)} ago. The dispatcher starts another one within a "
+            f"minute; where none is served, `outreach campaigns start {progress.id}` does."
+        )
+    if progress.status == "scheduled" and (left := ahead(progress.scheduled_seconds)):
+        return f"It is scheduled and begins {when(left, now)}."
+    if left := ahead(progress.resume_seconds):
+        what = progress.waiting_for or "leads that can only go later"
+        return f"It waits for {what}, and goes on {when(left, now)}."
+    if progress.places is not None and progress.places_taken >= progress.places:
+        return (
+            f"It is due, and all {progress.places} places are taken (CAMPAIGNS_AT_ONCE): it begins "
+            "when another campaign ends or rests."
+        )
+    return (
+        "It is due and no run was asked for yet: the dispatcher looks every minute; where none is "
+        f"served, `outreach campaigns start {progress.id}` sends it."
+    )
+
+
+def _with_its_run(progress: Progress, now: datetime) -> str | None:
+    last = progress.recent.last_seconds
+    if last is not None and last <= QUIET_SECONDS:
+        return None
+    waits = (
+        progress.scheduled_seconds if progress.status == "scheduled" else progress.resume_seconds
+    )
+    if (waits or 0) > 0:
+        return f"Its run waits for its time and begins {when(waits or 0, now)}."
+    if left := ahead(progress.opens_seconds):
+        return f"Its sending window opens {when(left, now)}."
+    if not progress.leads.pending:
+        return "Every lead is done; its run is counting the end."
+    if resting := _all_resting(progress, now):
+        return resting
+    if progress.in_doubt:
+        return _in_doubt(progress)
+    if left := ahead(progress.next_seconds):
+        return f"Its next mail leaves {when(left, now)}, as its account's pace or a retry has it."
+    return "Its run has begun and is about to send."
+
+
+def _all_resting(progress: Progress, now: datetime) -> str | None:
+    """None unless every account that has leads left rests."""
+    pending = [account for account in progress.accounts if account.leads.pending]
+    rests = [(rest, account) for account in pending if (rest := _rest(account)) is not None]
+    if len(rests) < len(pending):
+        return None
+    (seconds, why), account = min(rests, key=lambda one: one[0])
+    others = (
+        "" if len(rests) == 1 else f"All {len(rests)} accounts with leads left rest, and first "
+    )
+    return f"{others}{account.email} may send again {when(seconds, now)}: it waits for {why}."
+
+
+def _rest(account: AccountProgress) -> tuple[float, str] | None:
+    """For how long, and what for."""
+    if account.paused_seconds is not None:
+        return account.paused_seconds, "Gmail's quota"
+    if account.limit_seconds is not None:
+        return account.limit_seconds, f"its daily limit of {account.daily_limit}"
+    return None
+
+
+def _in_doubt(progress: Progress) -> str:
+    return (
+        f"{progress.in_doubt} mail(s) may have left: Gmail's answer is awaited, or what became of "
+        "them is looked for once their sender is certainly done."
+    )
+
+
+# --- an account -----------------------------------------------------------------------------------
+
+
+def account_state(account: AccountProgress) -> str:
+    """In a few words, what is up with it."""
+    rest = _rest(account)
+    match account:
+        case AccountProgress(email=None):
+            return "no account is to send these"
+        case AccountProgress(status="removed"):
+            return "was removed"
+        case AccountProgress(status="unusable"):
+            return f"cannot send: {account.status_reason or 'reconnect the account'}"
+        case AccountProgress(connected=False):
+            return "has no refresh token"
+        case AccountProgress(assigned=False):
+            return "is none of the campaign's accounts"
+        case _ if not account.leads.pending:
+            return "done"
+        case _ if rest is not None:
+            return f"rests for {words(rest[0])}: {rest[1]}"
+        case _:
+            last = account.recent.last_seconds
+            return "sending" if last is not None and last <= QUIET_SECONDS else "ready"
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def words(seconds: float) -> str:
+    """`40 s`, `12 minutes`, `3 hours`, `2 days`: the smaller unit only while it says more."""
+    for length, unit in UNITS:
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def when(seconds: float, now: datetime) -> str:
+    """`in 12 minutes (14:32)`, with the day where that is another one."""
+    then = now + timedelta(seconds=seconds)
+    clock = f"{then:%H:%M}" if then.date() == now.date() else f"{then:%a %Y-%m-%d %H:%M}"
+    return f"in {words(seconds)} ({clock})"
+
+
+def _nth(number: int) -> str:
+    return {1: "first", 2: "second"}.get(number, "third")

@@ -1,0 +1,1 @@
+"""`outreach accounts`: the Gmail accounts that campaigns are sent from."""

@@ -1,0 +1,1 @@
+"""`outreach campaigns`: make, check, start, watch and end them."""

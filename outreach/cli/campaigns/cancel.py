@@ -1,0 +1,41 @@
+"""`outreach campaigns`: the group, and calling a campaign off."""
+
+from typing import Annotated
+
+import typer
+
+from outreach.cli import flow_runs
+from outreach.cli.campaigns import create as creating
+from outreach.cli.campaigns import export as exporting
+from outreach.cli.campaigns import show as looking
+from outreach.cli.context import campaign_id, opened_store
+from outreach.cli.output import AsJson, say, show_json
+from outreach.errors import Rejected
+
+app = typer.Typer(help="Campaigns: make, start, watch and end them.", no_args_is_help=True)
+app.command()(creating.create)
+app.command("list")(looking.show_all)
+app.command()(looking.status)
+app.command("leads")(looking.show_leads)
+app.command()(exporting.export)
+
+
+@app.command()
+def cancel(
+    campaign: Annotated[str, typer.Argument(metavar="ID")], *, as_json: AsJson = False
+) -> None:
+    """End a campaign for good: what is pending is not mailed."""
+    found = campaign_id(campaign)
+    with opened_store() as store:
+        answer = store.cancel_campaign(found)
+        runs = store.campaign_status(found).flow_run_ids
+    if answer["answer"] == "already_ended":
+        raise Rejected(
+            f"The campaign is {answer['status']} already; there is nothing left to cancel."
+        )
+    if as_json:
+        show_json({"id": str(found), "status": "cancelled", "leads": answer["leads"]})
+    else:
+        say(f"The campaign is cancelled; {answer['leads']} lead(s) will not be mailed.")
+    if runs:
+        flow_runs.cancel(runs[-1])

@@ -1,0 +1,174 @@
+"""`outreach campaigns check`, and the same look at a campaign at every start."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from outreach.campaign.snapshot import COOLDOWN_DAYS
+from outreach.cli.context import campaign_id, opened_parts
+from outreach.cli.output import AsJson, note, progress, say, show_json
+from outreach.errors import Rejected
+
+if TYPE_CHECKING:
+    from outreach.preflight.campaign import Finding, Report
+    from outreach.wiring import Parts
+
+SHOWN = 8
+"""Findings on the one screen."""
+NAMED = 3
+"""Companies, and addresses, that a line names."""
+
+Cooldown = Annotated[
+    int,
+    typer.Option(
+        metavar="DAYS",
+        min=0,
+        max=3650,
+        help="Tell of addresses that another campaign mailed so recently; 0: of none.",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Warnings block as errors do.")]
+
+
+def check(
+    campaign: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    cooldown: Cooldown = COOLDOWN_DAYS,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """See what would go wrong, before anything is sent, and how long it will take.
+
+    Looks at every pending lead, its template, the accounts, the attachment, and changes nothing.
+    Status 1 if there is an error: that keeps mails from leaving until somebody mends it.
+    """
+    found = campaign_id(campaign)
+    with opened_parts() as parts:
+        report = inspected(parts, found, cooldown=cooldown)
+    if as_json:
+        show_json(report)
+    else:
+        for line in lines(report):
+            say(line)
+    if report.blocks(strict=strict):
+        raise typer.Exit(1)
+
+
+def tell(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool) -> "Report":
+    """What a check finds, told on stderr. Raises CampaignNotFound."""
+    report = inspected(parts, campaign, cooldown=cooldown, here=here)
+    for line in lines(report):
+        note(line)
+    return report
+
+
+def blocked(report: "Report") -> Rejected:
+    return Rejected(
+        f"Nothing was started, since the check found {_counts(report)}; "
+        "mend that, or start all the same with --force."
+    )
+
+
+def inspected(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool = True) -> "Report":
+    """Raises CampaignNotFound."""
+    from outreach.preflight.runner import Inspecting  # noqa: PLC0415
+
+    looking = Inspecting(parts.store, parts.mailer, parts.settings, here=here)
+    with progress("Checking") as news:
+        return looking.inspect(campaign, cooldown_days=cooldown, news=news)
+
+
+def lines(report: "Report") -> Iterator[str]:
+    """The report on one screen: what several companies have in common is one line of it."""
+    accounts, groups = _number(report.accounts, "account"), _grouped(report)
+    yield f"{report.name}: {_number(report.pending, 'lead')} to mail from {accounts}"
+    for group in groups[:SHOWN]:
+        yield from _told(group)
+    if (left := len(groups) - SHOWN) > 0:
+        yield f"… and {left} more; `outreach campaigns check {report.id} --json` has them all"
+    if report.pending:
+        yield _when(report)
+    counts = _counts(report)
+    yield f"{counts[0].upper()}{counts[1:]}."
+
+
+def _grouped(report: "Report") -> list[list["Finding"]]:
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for x in report.findings:
+        groups.setdefault((x.severity, x.check, x.what, x.todo), []).append(x)
+    return sorted(groups.values(), key=lambda group: (group[0].severity, -_leads(group)))
+
+
+def _leads(group: list["Finding"]) -> int:
+    return sum(finding.count for finding in group)
+
+
+def _told(group: list["Finding"]) -> Iterator[str]:
+    first = group[0]
+    severity = "error" if first.severity == "error" else "warn"
+    told = f"{severity:<7}{first.what.removesuffix('.')}"
+    companies = _some([finding.company for finding in group if finding.company], len(group))
+    who = _who(group)
+    yield f"{told}{f': {companies}' if companies else ''}{f' ({who})' if who else ''}"
+    if first.todo:
+        yield f"       → {first.todo}"
+
+
+def _who(group: list["Finding"]) -> str:
+    """`12 leads: zoe@acme.example, …`, or the accounts with what they have to mail."""
+    count = _leads(group)
+    leads = _number(count, "lead") if count else ""
+    some = [example for finding in group for example in finding.examples]
+    if group[0].check in {"account", "settings"}:
+        return ": ".join(filter(None, (", ".join(some), leads)))
+    return ": ".join(filter(None, (leads, _some(some, count))))
+
+
+def _some(names: list[str], count: int) -> str:
+    """The first few, and whether there are more."""
+    return ", ".join(names[:NAMED] + ["…"] * (count > NAMED and bool(names)))
+
+
+def _when(report: "Report") -> str:
+    if report.seconds is None or report.done_at is None:
+        return "When it ends cannot be told." if report.errors else "It takes more than ten years."
+    lasts = report.seconds - report.starts_in_seconds
+    how_long = f"About {words(lasts)}" if lasts >= 1 else "As fast as Gmail takes it"
+    when = "as scheduled" if report.starts_in_seconds else "if started now"
+    return f"{how_long}, done {_moment(report.done_at)} {when}."
+
+
+def words(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`, `2 days 4 h`: the two largest units."""
+    minutes, hours = round(seconds / 60), int(seconds / 3600)
+    if seconds < 90:  # noqa: PLR2004 - where minutes begin to say enough
+        return f"{seconds:.0f} s"
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes} min"
+    if hours < 48:  # noqa: PLR2004
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24} days {hours % 24} h"
+
+
+def _moment(at: datetime) -> str:
+    here = at.astimezone()
+    year = "" if here.year == datetime.now(here.tzinfo).year else f" {here.year}"
+    return f"{here:%a %d %b}{year} {here:%H:%M}"
+
+
+def _counts(report: "Report") -> str:
+    """Of the lines, not of the companies."""
+    severities = [group[0].severity for group in _grouped(report)]
+    found = [
+        _number(severities.count(severity), severity)
+        for severity in ("error", "warning")
+        if severity in severities
+    ]
+    return " and ".join(found) or "nothing is wrong"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,124 @@
+"""`outreach campaigns create`: a draft, from leads and the accounts that shall mail them."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from outreach.campaign import window as windows
+from outreach.cli.context import Owner, opened_store
+from outreach.cli.output import AsJson, cell, note, say, show_json
+from outreach.errors import Rejected
+from outreach.store.given import campaign_name
+
+if TYPE_CHECKING:
+    from outreach.store.results import Created
+
+TOLD = 5
+"""Duplicates that `create` names."""
+
+
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="What it is called, here and in Prefect.")],
+    account: Annotated[list[str], typer.Option(help="Sends it; may be given several times.")],
+    tag: Annotated[str | None, typer.Option(help="Its leads are those with this tag …")] = None,
+    company: Annotated[
+        list[str] | None,
+        typer.Option(help="… or of this company (name, domain or id); several times."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When, as in 2026-12-01T09:00:00+01:00.")
+    ] = None,
+    attachment: Annotated[
+        str | None,
+        typer.Option(help="An https address, a file beside ATTACHMENT_PDF, or “none”."),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help=f"Mail at these times only, as in “{windows.EXAMPLE}”.")
+    ] = None,
+    subject_variables: Annotated[
+        bool | None,
+        typer.Option(
+            "--subject-variables/--no-subject-variables",
+            help="Fill the subject for each lead; unless told, if it has a placeholder.",
+            show_default=False,
+        ),
+    ] = None,
+    owner: Owner = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a campaign, as a draft, and print its id; `start` sends it."""
+    if (tag is None) == (not company):
+        raise typer.BadParameter("name the leads with --tag or with --company, not both or neither")
+    given: dict[str, Any] = {
+        "tag": tag,
+        "companies": company or None,
+        "starts_at": _moment(at) if at else None,
+        "attachment": None if attachment is None else _attachment(attachment),
+        "owner": owner,
+        "subject_variables": subject_variables,
+        **(_window(window) if window else {}),
+    }
+    with opened_store() as store:
+        created = store.create_campaign(uuid4(), campaign_name(name), account, **given)
+    if as_json:
+        show_json(created)
+    else:
+        say(str(created.id))
+        if created.subject_variables and subject_variables is None:
+            note(
+                "A subject has a placeholder, so the subjects are filled for each lead; "
+                "--no-subject-variables sends them as they stand."
+            )
+        _tell_skipped(created)
+
+
+def _moment(text: str) -> datetime:
+    """An aware time. Raises Rejected with what to write instead."""
+    try:
+        moment = datetime.fromisoformat(text)
+        here = moment.astimezone()
+    except (ValueError, OverflowError):
+        raise Rejected(
+            f"{text!r} is not a time; write --at like 2026-12-01T09:00:00+01:00."
+        ) from None
+    if moment.utcoffset() is None:
+        raise Rejected(
+            f"{text!r} has no time zone; for this machine's write --at {here.isoformat()}."
+        )
+    if moment < datetime.now(moment.tzinfo):
+        note(f"{cell(moment)} is past: the campaign begins as soon as it is started.")
+    return moment
+
+
+def _window(text: str) -> dict[str, Any]:
+    parsed = windows.parse(text)
+    return {
+        "days": parsed.days,
+        "day_from": parsed.start,
+        "day_until": parsed.until,
+        "time_zone": parsed.zone,
+    }
+
+
+def _attachment(text: str) -> str:
+    """As the campaign records it. A file is looked at now; an address when the campaign runs."""
+    if text == "none":
+        return ""
+    if not text.startswith("https://"):
+        from outreach import settings  # noqa: PLC0415 - an HTTP client
+        from outreach.delivery import attachments  # noqa: PLC0415 - an HTTP client
+
+        attachments.load(settings.load().attachment_pdf, text)
+    return text
+
+
+def _tell_skipped(created: "Created") -> None:
+    if created.skipped:
+        more = ", …" if len(created.skipped) > TOLD else ""
+        note(
+            f"{len(created.skipped)} lead(s) left out, since another one has the same address: "
+            f"{', '.join(created.skipped[:TOLD])}{more}"
+        )

@@ -1,0 +1,251 @@
+"""`outreach campaigns preview` and `test-send`: see a campaign's mails before its leads do."""
+
+import sys
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from outreach.campaign.snapshot import COOLDOWN_DAYS
+from outreach.cli.context import campaign_id, opened_parts, opened_store
+from outreach.cli.output import AsJson, note, say, show_json, show_json_line
+from outreach.errors import AttachmentMissing, RecipientRefused, Rejected, TemplateNotReady
+
+if TYPE_CHECKING:
+    from outreach.campaign.models import Account
+    from outreach.campaign.snapshot import CampaignFacts, PlannedMail
+    from outreach.mail.mime import Attachment
+    from outreach.settings import Settings
+    from outreach.store.store import Store
+    from outreach.web.show import Shown
+
+LIMIT = 100
+DAY = 24 * 60 * 60
+
+Campaign = Annotated[str, typer.Argument(metavar="ID")]
+LeadOption = Annotated[
+    str | None, typer.Option("--lead", metavar="EMAIL|ID", help="This lead's mail.")
+]
+
+
+def preview(
+    campaign: Campaign,
+    *,
+    lead: LeadOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Leads to show.")] = LIMIT,
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Write .eml and .html files into this folder."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page, on a terminal.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each pending lead would get, in the browser or as files; nothing is sent.
+
+    Of a campaign without a pending lead, what the others got or would have got.
+    """
+    found = campaign_id(campaign)
+    with opened_store() as store:
+        shown = _shown(store, found, lead, limit)
+    if out is not None:
+        _write(shown, found, out, as_json=as_json)
+    else:
+        _serve(shown, port, browser=browser and sys.stdout.isatty(), as_json=as_json)
+
+
+def send_test(
+    campaign: Campaign,
+    *,
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="An address of your own.")],
+    lead: LeadOption = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Send it from this account.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a lead's mail to yourself, marked as a test; of the first pending lead unless told.
+
+    The lead stays as it is: nothing is recorded of a test.
+    """
+    from outreach.delivery import test_mail as trial  # noqa: PLC0415
+
+    found, address = campaign_id(campaign), _own_address(to)
+    with opened_parts() as parts:
+        facts = parts.store.campaign_facts(found)
+        planned = _planned(parts.store, facts, lead)
+        if next(parts.store.list_mails(found, every=True, address=address), None) is not None:
+            raise Rejected(
+                f"{address} is a lead of this campaign, and a lead is mailed once; "
+                "give another address of your own, such as you+test@…"
+            )
+        sender = _sender(parts.store, planned, account)
+        attachment = _attachment(parts.settings, facts)
+        try:
+            sent = trial.send_trial(parts.mailer, planned, sender, address, attachment)
+        except (TemplateNotReady, RecipientRefused) as error:
+            what = str(error).rpartition("; ")[0] or str(error)
+            raise Rejected(f"{what.removesuffix('.')}; mend that, then test again.") from None
+    if as_json:
+        show_json(
+            {
+                "to": address,
+                "lead": planned.lead.email,
+                "account": sender.email,
+                "message_id": sent.message_id,
+                "thread_id": sent.thread_id,
+            }
+        )
+    else:
+        say(f"Sent to {address} as a test, from {sender.email}: the mail of {planned.lead.email}.")
+
+
+# --- which mails ------------------------------------------------------------------------------
+
+
+def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Shown":
+    from outreach import settings as settings_module  # noqa: PLC0415
+    from outreach.preflight.preview import previewed  # noqa: PLC0415
+    from outreach.web.show import Shown  # noqa: PLC0415
+
+    settings, facts = settings_module.load(), store.campaign_facts(campaign)
+    if lead is not None:
+        mails = iter([_planned(store, facts, lead)])
+        of = 1
+    else:
+        every = facts.leads.pending == 0
+        of = facts.leads.total if every else facts.leads.pending
+        cooldown = float(COOLDOWN_DAYS * DAY)
+        mails = store.list_mails(campaign, every=every, cooldown_seconds=cooldown)
+    previews = list(previewed(islice(mails, limit)))
+    if not previews:
+        raise Rejected("The campaign has no lead, so there is nothing to show.")
+    attachment, why = None, None
+    try:
+        attachment = _attachment(settings, facts)
+    except AttachmentMissing as error:
+        why = str(error)
+    return Shown(
+        campaign=facts.name,
+        previews=previews,
+        pending=of,
+        attachment=attachment,
+        no_attachment=why,
+        tracked=bool(settings.app_url),
+        date=datetime.now(UTC),
+    )
+
+
+def _planned(store: "Store", facts: "CampaignFacts", lead: str | None) -> "PlannedMail":
+    """That lead's mail, or the first pending one's. Raises Rejected."""
+    if lead is None:
+        first = next(store.list_mails(facts.id), None)
+        if first is None:
+            raise Rejected("The campaign has no pending lead; name one with --lead.")
+        return first
+    named = {"address": lead} if "@" in lead else {"lead": _lead_id(lead)}
+    found = next(store.list_mails(facts.id, every=True, **named), None)
+    if found is None:
+        raise Rejected(
+            f"The campaign has no lead {lead}; `outreach campaigns leads {facts.id}` shows them."
+        )
+    return found
+
+
+def _lead_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Rejected(f"{text!r} is no lead; give its address or its id.") from None
+
+
+def _attachment(settings: "Settings", facts: "CampaignFacts") -> "Attachment | None":
+    """Raises AttachmentMissing."""
+    from outreach.delivery import attachments  # noqa: PLC0415
+
+    return attachments.load(settings.attachment_pdf, facts.attachment)
+
+
+# --- as files, as pages -----------------------------------------------------------------------
+
+
+def _write(shown: "Shown", campaign: UUID, out: Path, *, as_json: bool) -> None:
+    from outreach.web import folder  # noqa: PLC0415
+
+    written, problems = folder.write(shown, out), len(shown.wrong)
+    if as_json:
+        show_json(
+            {
+                "id": str(campaign),
+                "folder": str(out),
+                "leads": len(shown.previews),
+                "mails": written,
+                "problems": problems,
+            }
+        )
+    else:
+        say(str(out / "index.html"))
+        note(
+            f"{written} mail(s) of {len(shown.previews)} lead(s), of {shown.pending:,}; "
+            f"{problems} with a problem."
+        )
+
+
+def _serve(shown: "Shown", port: int, *, browser: bool, as_json: bool) -> None:
+    from outreach.web import app  # noqa: PLC0415 - a whole web server
+
+    def announce(url: str) -> None:
+        if as_json:
+            show_json_line({"url": url})
+        else:
+            say(url)
+            note("Nothing is sent from here. Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    app.serve(shown, port, announce, browser=browser)
+
+
+# --- a test -----------------------------------------------------------------------------------
+
+
+def _own_address(text: str) -> str:
+    from outreach.mail.addresses import is_valid, normalise  # noqa: PLC0415
+
+    address = normalise(text)
+    if not is_valid(address):
+        raise Rejected(f"{text!r} is not a mail address; give one of your own with --to.")
+    return address
+
+
+def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Account":
+    """The lead's own account, or the one that is wanted, if it can send. Raises Rejected."""
+    from outreach.mail.addresses import mailbox_key  # noqa: PLC0415
+
+    for account in store.list_accounts():
+        own = planned.sender is not None and account.id == planned.sender.id
+        if own if wanted is None else mailbox_key(account.email) == mailbox_key(wanted):
+            return _usable(account)
+    if wanted is None:
+        raise Rejected("The lead has no account of this campaign; name one with --account.")
+    raise Rejected(
+        f"There is no account {wanted}; `outreach accounts list` shows those that exist."
+    )
+
+
+def _usable(account: "Account") -> "Account":
+    if account.status != "active":
+        reason = account.status_reason or "reconnect the account"
+        raise Rejected(f"{account.email} cannot send: {reason}")
+    if account.paused_seconds:
+        from outreach.campaign.explain import words  # noqa: PLC0415
+
+        raise Rejected(
+            f"{account.email} rests for {words(account.paused_seconds)} more, as Gmail asked; "
+            "try later, or name another with --account."
+        )
+    return account

@@ -1,0 +1,225 @@
+"""`outreach campaigns list`, `status` and `leads`: how campaigns stand and what became of leads."""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outreach.campaign.models import CampaignStatus
+from outreach.campaign.report import CampaignReport, report
+from outreach.cli.campaigns import watch as watching
+from outreach.cli.context import campaign_id, opened_store
+from outreach.cli.output import (
+    AsJson,
+    cell,
+    note,
+    redraws,
+    say,
+    show_fields,
+    show_json,
+    show_json_line,
+    show_json_list,
+    show_table,
+)
+from outreach.errors import Rejected
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from outreach.campaign.models import CampaignLead
+    from outreach.store.store import Store
+
+
+COLUMNS = ("id", "name", "status", "sent", "failed", "goes on", "error", "progress", "total",
+           "accounts", "created", "started", "ended")  # fmt: skip
+LEAD_COLUMNS = ("email", "status", "account", "sent at", "thread", "message", "error", "failed at",
+                "failed before")  # fmt: skip
+TOLD = 2
+"""Accounts that a list names; `status` and `--json` have them all."""
+
+
+class LeadStatus(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Status(StrEnum):
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+def show_all(
+    *,
+    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only those created since, as in 2026-12-01."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the campaigns, the newest first."""
+    moment = None if since is None else _moment(since)
+    with opened_store() as store:
+        campaigns = store.recent_campaigns(status, moment)
+        if as_json:
+            show_json_list(campaigns)
+        elif rows := [_row(campaign) for campaign in campaigns]:
+            show_table(COLUMNS, rows)
+        elif status is None and since is None:
+            note("There is no campaign yet; make one with `outreach campaigns create`.")
+        else:
+            note("No campaign fits.")
+
+
+def status(
+    campaign: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Until it ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a campaign stands, how fast its accounts send, and what it waits for."""
+    found = campaign_id(campaign)
+    with opened_store() as store:
+        if watch and as_json:
+            for change in _changes(store, found):
+                show_json_line(change)
+        elif as_json:
+            show_json(_report(store, found))
+        elif not watch:
+            _show(store, found)
+        elif redraws(sys.stdout):
+            watching.watch(store, found)
+        else:
+            for change in _changes(store, found):
+                say(_line(change))
+                sys.stdout.flush()
+
+
+def show_leads(
+    campaign: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    status: Annotated[LeadStatus | None, typer.Option(help="Only these.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of each lead of a campaign."""
+    found = campaign_id(campaign)
+    with opened_store() as store:
+        store.campaign_status(found)  # an unknown campaign is no empty list
+        leads = store.list_campaign_leads(found, status)
+        if as_json:
+            show_json_list(leads)
+        else:
+            show_table(
+                LEAD_COLUMNS,
+                (
+                    (
+                        x.email,
+                        x.status,
+                        x.account,
+                        x.sent_at,
+                        x.thread_id,
+                        x.message_id,
+                        x.error,
+                        x.failed_at,
+                        _past(x),
+                    )
+                    for x in leads
+                ),
+            )
+
+
+def _row(campaign: CampaignStatus) -> tuple[object, ...]:
+    more = len(campaign.accounts) - TOLD
+    accounts = [*campaign.accounts[:TOLD], *([f"{more} more"] if more > 0 else [])]
+    return (
+        campaign.id,
+        campaign.name,
+        _shown(campaign),
+        f"{campaign.leads.sent}/{campaign.total}",
+        campaign.leads.failed,
+        campaign.resume_at,
+        campaign.error,
+        f"{campaign.progress:g} %",
+        campaign.total,
+        ", ".join(accounts),
+        campaign.created_at,
+        campaign.started_at,
+        campaign.finished_at,
+    )
+
+
+def _past(lead: "CampaignLead") -> str:
+    """Why it failed before it was tried again, each reason once."""
+    reasons = [failure.reason for failure in lead.failures]
+    if lead.status == "failed" and reasons and reasons[-1] == lead.error:
+        reasons.pop()
+    return " | ".join(dict.fromkeys(reasons))
+
+
+def _moment(text: str) -> datetime:
+    """An aware time; of one without a zone this machine's is meant. Raises Rejected."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise Rejected(
+            f"{text!r} is not a time; write --since like 2026-12-01 or 2026-12-01T09:00:00+01:00."
+        ) from None
+
+
+def _report(store: "Store", campaign: "UUID") -> CampaignReport:
+    return report(
+        store.campaign_status(campaign),
+        store.campaign_progress(campaign),
+        datetime.now().astimezone(),
+    )
+
+
+def _show(store: "Store", campaign: "UUID") -> None:
+    now, progress = store.campaign_status(campaign), store.campaign_progress(campaign)
+    show_fields(
+        {
+            "id": now.id,
+            "name": now.name,
+            "status": _shown(now),
+            "error": now.error,
+            "created": now.created_at,
+            "starts": now.scheduled_at if now.status == "scheduled" else None,
+            "started": now.started_at,
+            "ended": now.finished_at,
+            "goes on": now.resume_at,
+            "waits for": now.waiting_for,
+            **now.leads.model_dump(),
+            **watching.facts(progress),
+            "flow runs": ", ".join(now.flow_run_ids),
+        }
+    )
+    if progress.accounts:
+        say("")
+        watching.show_accounts(progress)
+
+
+def _changes(store: "Store", campaign: "UUID") -> Iterator[CampaignStatus]:
+    before = None
+    for now, _ in watching.follow(store.campaign_status, campaign):
+        if now != before:
+            yield now
+        before = now
+
+
+def _line(campaign: CampaignStatus) -> str:
+    counts = ", ".join(f"{n} {name}" for name, n in campaign.leads.model_dump().items())
+    return ": ".join(filter(None, (_shown(campaign), counts, cell(campaign.error))))
+
+
+def _shown(campaign: CampaignStatus) -> str:
+    """A paused campaign keeps the status that the web app knows; a person is told both."""
+    return f"{campaign.status}, paused" if campaign.paused_at else campaign.status

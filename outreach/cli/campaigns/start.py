@@ -1,0 +1,120 @@
+"""`outreach campaigns start`: hand a campaign to Prefect, or run it in this process."""
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from outreach.campaign.explain import words
+from outreach.campaign.snapshot import COOLDOWN_DAYS
+from outreach.cli import flow_runs
+from outreach.cli.campaigns import check as checking
+from outreach.cli.campaigns.check import Cooldown, Strict
+from outreach.cli.campaigns.watch import shown_meanwhile
+from outreach.cli.context import campaign_id, opened_parts
+from outreach.cli.output import AsJson, note, say, show_json, terminal
+from outreach.errors import Rejected
+
+if TYPE_CHECKING:
+    from outreach.store.store import Row, Store
+
+
+def start(
+    campaign: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    local: Annotated[bool, typer.Option("--local", help="Send it in this process.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show Prefect's log (with --local).")
+    ] = False,
+    cooldown: Cooldown = COOLDOWN_DAYS,
+    strict: Strict = False,
+    force: Annotated[bool, typer.Option("--force", help="In spite of errors.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a campaign, or go on with one that stopped; never one that is being sent.
+
+    It is checked first, as by `check`, and what that finds is told; errors keep it from starting.
+    """
+    found = campaign_id(campaign)
+    with opened_parts() as parts:
+        _refuse_unstartable(parts.store, found)
+        # Asked first: what nobody will run stays a draft.
+        if local:
+            flow_runs.prepare_here(verbose=verbose)
+        else:
+            flow_runs.find_deployment(found)
+        report = checking.tell(parts, found, cooldown=cooldown, here=local)
+        if report.blocks(strict=strict) and not force:
+            # Somebody else may have sent it meanwhile: that is said first.
+            _refuse_unstartable(parts.store, found)
+            raise checking.blocked(report)
+        status = _begin(parts.store, found)
+        if local:
+            _run_here(parts.store, found, verbose=verbose, as_json=as_json)
+        else:
+            _run_there(parts.store, found, status, as_json=as_json)
+
+
+def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) -> None:
+    run = flow_runs.create(campaign, store.campaign_status(campaign).name)
+    if as_json:
+        show_json({"id": str(campaign), "flow_run_id": str(run.id), "status": status})
+    else:
+        say(str(run.id))
+        if run.url:
+            note(f"Watch it at {run.url}")
+
+
+def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -> None:
+    # On stderr, and not into the log that is shown there.
+    shown = shown_meanwhile(store, campaign, terminal(notes=True))
+    with nullcontext() if verbose else shown:
+        ended = flow_runs.run_here(campaign)
+    status = store.campaign_status(campaign)
+    if as_json:
+        run = status.flow_run_ids[-1] if status.flow_run_ids else None
+        show_json({"id": str(campaign), "flow_run_id": run, "status": status.status})
+    if ended.name != "Completed":
+        # A failure in the campaign's own words: Prefect's may quote what nobody foresaw.
+        raise Rejected(status.error or ended.message)
+    if not as_json:
+        say(ended.message)
+
+
+def _refuse_unstartable(store: "Store", campaign: UUID) -> None:
+    """Changes nothing. Raises CampaignNotFound or Rejected."""
+    if store.campaign_status(campaign).status != "draft":
+        _begin(store, campaign)
+
+
+def _begin(store: "Store", campaign: UUID) -> str:
+    """A draft becomes running or scheduled; the status. Raises CampaignNotFound or Rejected."""
+    answer = store.start_campaign(campaign)
+    match answer["answer"]:
+        case "already":
+            return _still_startable(answer)
+        case "scheduled":
+            note(f"It is scheduled: its first mail leaves in {words(answer['wait_seconds'])}.")
+    return str(answer["answer"])
+
+
+def _still_startable(answer: "Row") -> str:
+    status: Any = answer["status"]
+    if answer["owned"]:
+        raise Rejected(
+            "The campaign is already running; `outreach campaigns status ID --watch` shows how far."
+        )
+    if answer["paused"]:
+        raise Rejected("The campaign is paused; `outreach campaigns resume ID` goes on with it.")
+    if status in {"completed", "cancelled"}:
+        raise Rejected(
+            f"The campaign is {status} and does not start again; make a new one with "
+            "`outreach campaigns create`."
+        )
+    if status == "error" and not answer["pending"]:
+        raise Rejected(
+            "The campaign ended in error and no lead of it is pending; "
+            "`outreach campaigns leads ID --status failed` shows why."
+        )
+    return str(status)

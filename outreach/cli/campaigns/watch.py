@@ -1,0 +1,195 @@
+"""A campaign that is being sent, as a person watches it: a bar, the rate, the end, its accounts.
+
+`status --watch` and `start --local` show it, and so does the demo.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+from outreach.campaign.explain import account_state, end, is_due, why_nothing_is_sent
+from outreach.campaign.progress import AccountProgress, Progress, mails_a_minute
+from outreach.cli.output import cell, redraws, show_table, table, terminal
+from outreach.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from outreach.store.store import Store
+
+ENDED = ("completed", "error", "cancelled")
+LOOK_SECONDS = 1.0
+LOOKING_SHARE = 20
+"""Looking takes a twentieth of the time at most: a very long campaign is counted less often."""
+
+AWAY = "The database does not answer at the moment; this is what it said last."
+TABLE_WIDTH = 80
+COUNTED = ("sent", "failed", "pending", "cancelled")
+COLUMNS = ("account", "sent", "failed", "pending", "last 24 h", "state")
+
+
+class Looked(Protocol):
+    @property
+    def status(self) -> str: ...
+
+
+T = TypeVar("T", bound=Looked)
+Looks = Iterator[tuple[Progress, bool]]
+Why = Callable[[Progress, datetime], str | None]
+
+
+def follow(
+    look: Callable[[UUID], T], campaign: UUID, wait: Callable[[float], object] | None = None
+) -> Iterator[tuple[T, bool]]:
+    """How it stands, again and again until it ends, and whether the database is away since.
+
+    `wait` sleeps; what it answers is whether that was enough: then there is one last look.
+    """
+    wait, enough = wait or _sleep, False
+    now, cost = _timed(look, campaign)
+    while True:
+        yield now, cost is None
+        if enough or now.status in ENDED:
+            return
+        enough = bool(wait(max(LOOK_SECONDS, LOOKING_SHARE * (cost or 0))))
+        try:
+            now, cost = _timed(look, campaign)
+        except StoreUnavailable:  # who watches for hours waits that out too
+            cost = None
+
+
+def watch(store: "Store", campaign: UUID) -> None:
+    """Draw it in place on the terminal until it ends."""
+    _draw(terminal(), follow(store.campaign_progress, campaign), why_nothing_is_sent)
+
+
+@contextmanager
+def shown_meanwhile(
+    store: "Store", campaign: UUID, console: Any, *, advice: bool = True
+) -> Iterator[None]:
+    """Draw it beside the run that the block is, and how it stood at the end, on a terminal."""
+    if not redraws(console.file):
+        yield
+        return
+    over = threading.Event()
+    looks = follow(store.campaign_progress, campaign, over.wait)
+    why = _why_beside(over) if advice else _silence
+    beside = threading.Thread(target=_draw_quietly, args=(console, looks, why), daemon=True)
+    beside.start()
+    try:
+        yield
+    finally:
+        over.set()
+        beside.join()
+
+
+def facts(progress: Progress) -> dict[str, Any]:
+    """What `status` tells beside the counts: the rate, the end, and why nothing is sent."""
+    now, rate = datetime.now().astimezone(), mails_a_minute(progress)
+    return {
+        "rate": None if rate is None else f"{_rounded(rate)} mails a minute",
+        "ends": end(progress, now),
+        "now": why_nothing_is_sent(progress, now),
+    }
+
+
+def show_accounts(progress: Progress) -> None:
+    """A line each; through a pipe with tabs."""
+    if sys.stdout.isatty():
+        console = terminal()
+        console.print(_accounts(progress, console.width))
+    else:
+        show_table(COLUMNS, [_row(account) for account in progress.accounts])
+
+
+# --- how -----------------------------------------------------------------------------------------
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _timed(look: Callable[[UUID], T], campaign: UUID) -> tuple[T, float | None]:
+    asked = time.monotonic()
+    return look(campaign), time.monotonic() - asked
+
+
+def _why_beside(over: threading.Event) -> Why:
+    """Who would begin it is this process, which takes a while to get ready."""
+
+    def why(progress: Progress, now: datetime) -> str | None:
+        if is_due(progress) and not over.is_set():
+            return "Its run is about to begin in this process."
+        return why_nothing_is_sent(progress, now)
+
+    return why
+
+
+def _silence(_progress: Progress, _now: datetime) -> None:
+    return None
+
+
+def _draw_quietly(console: Any, looks: Looks, why: Why) -> None:
+    """A drawing that fails must not be what is told of a campaign that is sent."""
+    with suppress(Exception):
+        _draw(console, looks, why)
+
+
+def _draw(console: Any, looks: Looks, why: Why) -> None:
+    from rich.live import Live  # noqa: PLC0415 - only a terminal has use for it
+
+    with Live(console=console, auto_refresh=False) as live:
+        for progress, away in looks:
+            now = datetime.now().astimezone()
+            news = (progress.error, why(progress, now), AWAY if away else None)
+            live.update(_picture(progress, console.width, filter(None, news)), refresh=True)
+
+
+def _picture(progress: Progress, width: int, news: Iterable[str]) -> Any:
+    from rich.console import Group  # noqa: PLC0415
+
+    told = facts(progress)
+    ends = f"ends {told['ends']}" if told["ends"] else None
+    counts = ", ".join(f"{n} {name}" for name in COUNTED if (n := getattr(progress.leads, name)))
+    return Group(
+        f"{cell(progress.name)}: {progress.status}{', paused' if progress.paused else ''}",
+        _bar(progress),
+        "; ".join(filter(None, (counts or "no leads", told["rate"], ends))),
+        *map(cell, news),
+        _accounts(progress, width),
+    )
+
+
+def _bar(progress: Progress) -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+
+    bars = Bars(BarColumn(bar_width=None), TaskProgressColumn(), MofNCompleteColumn(), expand=True)
+    total = progress.leads.total
+    bars.add_task("", total=total or 1, completed=total - progress.leads.pending or not total)
+    return bars.get_renderable()
+
+
+def _rounded(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004 - two digits are enough
+
+
+def _accounts(progress: Progress, width: int) -> Any:
+    """A table where there is room for its columns."""
+    rows = [_row(account) for account in progress.accounts]
+    if width >= TABLE_WIDTH:
+        return table(COLUMNS, rows)
+    return "\n".join(
+        f"{cell(email)}: {sent} sent, {failed} failed, {pending} pending; {cell(state)}"
+        for email, sent, failed, pending, _, state in rows
+    )
+
+
+def _row(account: AccountProgress) -> tuple[Any, ...]:
+    leads = account.leads
+    day = f"{account.sent_today}/{account.daily_limit}" if account.email else None
+    email = account.email or "(none)"
+    return email, leads.sent, leads.failed, leads.pending, day, account_state(account)

@@ -1,0 +1,63 @@
+"""The port through which a mail leaves: two steps, and a way to look at what became of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from outreach.campaign.models import Finding, OpenAttempt, Sent
+from outreach.mail.mime import Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`)."""
+
+    account_id: UUID
+    search_token: str
+    draft_id: str | None = None
+    thread_id: str | None = None
+    raw: Mail | None = field(default=None, repr=False)
+
+
+class OurDraft(NamedTuple):
+    """A draft that carries our header; nobody else's is ever shown or touched."""
+
+    id: str
+    age_seconds: float
+    search_token: str
+
+
+class Mailer(Protocol):
+    """Sends for many accounts and from many threads at once.
+
+    Every method may raise TemporarilyUnavailable, QuotaReached, AccountUnusable or
+    ConfigurationError; in each of these cases nothing has left.
+    """
+
+    def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
+        """Do all that can be done before the mail leaves; invisible to the recipient.
+
+        Raises RecipientRefused where Gmail already refuses the message.
+        """
+        ...
+
+    def commit(self, prepared: Prepared) -> Sent:
+        """Post it, exactly once: no layer below may post again.
+
+        Raises SendUnclear when the answer was lost after the request may have reached Gmail, and
+        when a draft is no longer there; RecipientRefused when Gmail refuses it.
+        """
+        ...
+
+    def find(self, attempt: OpenAttempt) -> Finding:
+        """Look for the mail of an attempt whose outcome is unknown."""
+        ...
+
+    def discard(self, prepared: Prepared) -> bool:
+        """Delete the draft; False when it was no longer there. A direct mail: True."""
+        ...
+
+    def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
+        """The drafts in the account that are ours."""
+        ...

@@ -1,0 +1,92 @@
+"""What became of mails whose sender died or lost the answer: looked for, never posted again."""
+
+from typing import assert_never
+from uuid import UUID
+
+from outreach.campaign.models import (
+    Deferred,
+    Finding,
+    Gone,
+    Open,
+    OpenAttempt,
+    Outcome,
+    Sent,
+    StillDraft,
+    Unclear,
+    WasSent,
+)
+from outreach.delivery.mailer import Mailer, Prepared
+from outreach.delivery.sender import record
+from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
+from outreach.settings import Settings
+from outreach.store.store import Store
+
+DAY = 24 * 60 * 60
+ORPHAN_SECONDS = 60 * 60
+UNREADABLE = (TemporarilyUnavailable, QuotaReached, AccountUnusable)
+
+
+class Settling:
+    """Decides about open attempts, by the table in docs/states.md."""
+
+    def __init__(self, store: Store, mailer: Mailer, settings: Settings) -> None:
+        self._store = store
+        self._mailer = mailer
+        self._settle_after = settings.settle_after_seconds
+        self._missing_after = settings.settle_after_seconds + 15 * settings.gmail_settle_seconds
+
+    def settle(self, attempt: OpenAttempt) -> Outcome:
+        """Find out and record what became of the mail; Open when it is too early to tell.
+
+        Raises StoreUnavailable, and ConfigurationError where Google refuses our client.
+        """
+        if attempt.age_seconds < self._settle_after or attempt.campaign_paused:
+            return Open(reason="it may still be on its way")
+        outcome = self._find_out(attempt)
+        record(self._store, attempt.id, outcome)
+        return outcome
+
+    def sweep(self, account: UUID, *, older_than: float = ORPHAN_SECONDS) -> int:
+        """Delete our drafts that nobody will send: old enough and in no attempt. How many.
+
+        Their sender died before it could write an attempt ahead.
+        """
+        orphans = [d for d in self._mailer.drafts(account) if d.age_seconds > older_than]
+        in_use = self._store.drafts_in_use([draft.id for draft in orphans])
+        return sum(
+            self._mailer.discard(Prepared(account, draft.search_token, draft.id))
+            for draft in orphans
+            if draft.id not in in_use
+        )
+
+    def _find_out(self, attempt: OpenAttempt) -> Outcome:
+        try:
+            return self._judge(attempt, self._mailer.find(attempt))
+        except UNREADABLE as error:
+            if attempt.age_seconds < DAY:
+                return Open(reason=str(error))
+            return Unclear(reason=f"the account could not be read for a day: {error}")
+
+    def _judge(self, attempt: OpenAttempt, finding: Finding) -> Outcome:
+        match finding:
+            case WasSent():
+                return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
+            case StillDraft() if attempt.campaign_cancelled:
+                return self._take_back(attempt)
+            case StillDraft():
+                # Not sent, and the draft goes out with the lead's next claim.
+                return Deferred(reason="the run died before the mail left", retry_after=0)
+            case Gone(readable=True) if attempt.age_seconds < self._missing_after:
+                return Open(reason="Gmail may not show it yet")
+            case Gone(readable=True):
+                return Unclear(reason="neither its draft nor the mail was found")
+            case Gone():
+                return Unclear(reason="the account's scopes cannot show whether it left")
+            case _:
+                assert_never(finding)
+
+    def _take_back(self, attempt: OpenAttempt) -> Outcome:
+        draft = Prepared(attempt.account_id, attempt.search_token, attempt.draft_id)
+        if self._mailer.discard(draft):
+            return Deferred(reason="the campaign was cancelled before it left", retry_after=0)
+        return Open(reason="the draft has just left")

@@ -1,0 +1,281 @@
+"""The one place where a mail meets its record: claimed, prepared, written ahead, posted, recorded.
+
+Nothing else posts a lead's mail. What happens when it dies between any two steps: docs/states.md.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import assert_never
+from uuid import UUID, uuid4
+
+from outreach.campaign.models import (
+    Claim,
+    Deferred,
+    Failed,
+    Gone,
+    NotOurs,
+    Open,
+    OpenAttempt,
+    Outcome,
+    Sent,
+    StillDraft,
+    Unclear,
+    WasSent,
+)
+from outreach.delivery.mailer import Mailer, Prepared
+from outreach.errors import (
+    AccountUnusable,
+    ConfigurationError,
+    LeadError,
+    OutreachError,
+    QuotaReached,
+    SendUnclear,
+    StoreUnavailable,
+    TemplateNotReady,
+    TemporarilyUnavailable,
+)
+from outreach.mail.mime import Mail
+from outreach.settings import Settings
+from outreach.store.results import Attempted
+from outreach.store.store import Store
+
+BuildMail = Callable[[Claim, str], Mail]
+"""(claim, search token) -> the mail as it will leave. Raises LeadError."""
+
+STOPPED = NotOurs(reason="the run was stopped")
+
+
+class Sending:
+    """Sends claims for one run. One object serves all its threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        mailer: Mailer,
+        settings: Settings,
+        run: UUID,
+        build: BuildMail,
+        wait: Callable[[float], bool],
+        in_flight: AbstractContextManager[object],
+    ) -> None:
+        """`wait(seconds)` sleeps, True when the run is to stop; `in_flight` caps the sends."""
+        self._store = store
+        self._mailer = mailer
+        self._settings = settings
+        self._run = run
+        self._build = build
+        self._wait = wait
+        self._in_flight = in_flight
+
+    def send(self, claim: Claim) -> Outcome:
+        """Mail one lead, at its time, and record what became of it.
+
+        Raises TemporarilyUnavailable only before anything was written ahead: then the same claim
+        may be sent again. Raises ConfigurationError, with the lead still pending.
+        """
+        if self._stopped_before(claim.due):
+            return STOPPED
+        with self._in_flight:
+            if self._wait(0):  # told so while it waited for its turn
+                return STOPPED
+            try:
+                prepared = self._prepare(claim)
+            except (LeadError, AccountUnusable) as error:
+                return self._record_before(claim, self._judge(claim.sender.id, error))
+            outcome = self._begin_and_post(uuid4(), claim, prepared)
+            if isinstance(outcome, Failed) or (outcome.kind == "not_ours" and claim.draft is None):
+                self._discard(prepared)
+            return outcome
+
+    def give_up(self, claim: Claim, error: TemporarilyUnavailable) -> Outcome:
+        """The retries of a passing failure are used up: the lead goes later."""
+        return self._record_before(claim, Deferred(reason=str(error)))
+
+    def _prepare(self, claim: Claim) -> Prepared:
+        if claim.draft is not None:
+            return Prepared(
+                account_id=claim.sender.id,
+                search_token=claim.draft.search_token,
+                draft_id=claim.draft.id,
+                thread_id=claim.draft.thread_id,
+            )
+        search_token = f"o{uuid4().hex}"
+        mail = self._made(claim, search_token)
+        return self._mailer.prepare(claim.sender.id, mail, search_token)
+
+    def _made(self, claim: Claim, search_token: str) -> Mail:
+        try:
+            return self._build(claim, search_token)
+        except LeadError:
+            raise
+        except Exception as error:
+            # One lead with data that nobody foresaw must not stop all the others.
+            raise TemplateNotReady(f"Its mail cannot be made ({type(error).__name__}).") from error
+
+    def _begin_and_post(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Outcome:
+        """Write the attempt ahead, then post; what to do when it may not go (yet)."""
+        lapses_at = time.monotonic() + self._settings.claim_lease_seconds
+        while True:
+            asked_at = time.monotonic()
+            try:
+                begun = self._begin(attempt, claim, prepared)
+            except StoreUnavailable as error:
+                if asked_at > lapses_at or self._wait(1):
+                    # It may be written or not: whoever comes next finds out which.
+                    return Open(reason=str(error))
+                continue
+            match begun.answer:
+                case "go":
+                    until = asked_at + begun.budget_seconds
+                    return self._record(attempt, self._post(attempt, claim, prepared, until))
+                case "wait":
+                    if self._stopped_before(asked_at + begun.wait_seconds):
+                        return STOPPED
+                case "deferred":
+                    if claim.draft is None:
+                        self._discard(prepared)
+                    return Deferred(reason=begun.reason, retry_after=begun.wait_seconds)
+                case "failed":
+                    return Failed(reason=begun.reason)
+                case "not_ours":
+                    return NotOurs(reason=begun.reason)
+                case "settled":
+                    # Its draft belongs to whoever settled it: not ours to discard.
+                    return Open(reason=begun.reason)
+                case _:
+                    assert_never(begun.answer)
+
+    def _begin(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Attempted:
+        return self._store.begin_attempt(
+            attempt,
+            claim,
+            self._run,
+            prepared.search_token,
+            prepared.draft_id,
+            prepared.thread_id,
+        )
+
+    def _post(self, attempt: UUID, claim: Claim, prepared: Prepared, until: float) -> Outcome:
+        if time.monotonic() >= until:
+            return Deferred(reason="the time to post it had passed", retry_after=0)
+        try:
+            return self._mailer.commit(prepared)
+        except SendUnclear as error:
+            return self._look_at_once(attempt, claim, prepared, error)
+        except (LeadError, AccountUnusable, TemporarilyUnavailable) as error:
+            return self._judge(claim.sender.id, error)
+        except ConfigurationError as error:
+            self._record(attempt, Deferred(reason=str(error), retry_after=0))
+            raise
+
+    def _look_at_once(
+        self, attempt: UUID, claim: Claim, prepared: Prepared, lost: SendUnclear
+    ) -> Outcome:
+        """This run knows that it posted just now: a mail that is found was sent."""
+        looked_for = OpenAttempt(
+            id=attempt,
+            campaign_id=attempt,
+            campaign_lead_id=claim.id,
+            account_id=claim.sender.id,
+            draft_id=prepared.draft_id,
+            thread_id=prepared.thread_id,
+            search_token=prepared.search_token,
+            age_seconds=0,
+        )
+        try:
+            finding = self._mailer.find(looked_for)
+        except (TemporarilyUnavailable, QuotaReached, AccountUnusable, ConfigurationError):
+            return Open(reason=str(lost))
+        match finding:
+            case WasSent():
+                return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
+            case Gone(readable=False) if prepared.draft_id and not lost.draft_missing:
+                # Our post took the draft away; these scopes cannot read the ids.
+                return Sent(thread_id=prepared.thread_id)
+            case Gone() | StillDraft():
+                return Open(reason=str(lost))
+
+    # --- record -------------------------------------------------------------------------
+
+    def _judge(self, account: UUID, error: Exception) -> Outcome:
+        """What a certain refusal means for the lead; an account that it concerns is marked."""
+        match error:
+            case QuotaReached():
+                return Deferred(reason=str(error), retry_after=self._pause(account, error))
+            case AccountUnusable():
+                # Not marked while the database is away: the next lead of the account does it.
+                with suppress(StoreUnavailable):
+                    self._store.mark_account_unusable(account, str(error))
+                return Failed(reason=str(error))
+            case TemporarilyUnavailable():
+                return Deferred(reason=str(error))
+            case _:
+                return Failed(reason=str(error))
+
+    def _pause(self, account: UUID, error: QuotaReached) -> float:
+        """Rest the account; how long. What a certain refusal says of the lead must not be lost."""
+        try:
+            return self._store.pause_account(
+                account, error.retry_after, whole_project=error.whole_project
+            )
+        except StoreUnavailable:
+            return error.retry_after
+
+    def _record_before(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Record what was decided before an attempt was written."""
+        match outcome:
+            case Failed():
+                self._store.fail_lead(claim, outcome.reason)
+            case Deferred():
+                self._store.defer_lead(
+                    uuid4(), claim, self._run, outcome.reason, outcome.retry_after
+                )
+        return outcome
+
+    def _record(self, attempt: UUID, outcome: Outcome) -> Outcome:
+        """Record it, however long the database is away: what was sent must not be forgotten."""
+        pause = 0.1
+        while True:
+            try:
+                record(self._store, attempt, outcome)
+            except StoreUnavailable:
+                if self._wait(pause):
+                    return outcome  # the attempt stays open: the next run settles it
+                pause = min(pause * 2, 10)
+            else:
+                return outcome
+
+    def _discard(self, prepared: Prepared) -> None:
+        """Best effort: an orphan draft that stays is swept later."""
+        with suppress(OutreachError, ConfigurationError):
+            self._mailer.discard(prepared)
+
+    def _stopped_before(self, moment: float) -> bool:
+        """Sleep until `moment` on the monotonic clock; True when told to stop on the way."""
+        while (left := moment - time.monotonic()) > 0:
+            if self._wait(left):
+                return True
+        return False
+
+
+def record(store: Store, attempt: UUID, outcome: Outcome) -> None:
+    """Write what became of an attempt; one that is still open stays as it is."""
+    match outcome:
+        case Sent():
+            store.record_outcome(
+                attempt, "sent", message_id=outcome.message_id, thread_id=outcome.thread_id
+            )
+        case Failed():
+            store.record_outcome(attempt, "refused", why=outcome.reason)
+        case Deferred():
+            store.record_outcome(
+                attempt, "not_sent", why=outcome.reason, again_after=outcome.retry_after
+            )
+        case Unclear():
+            store.record_outcome(attempt, "unclear", why=outcome.reason)
+        case Open() | NotOurs():
+            pass
+        case _:
+            assert_never(outcome)

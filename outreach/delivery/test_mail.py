@@ -1,0 +1,65 @@
+"""A lead's mail, sent to an address of one's own to see how it arrives.
+
+The one mail that leaves without a record: it is no lead's. It carries no pixel, and its draft the
+header by which the dispatcher's sweep finds what a dead sender left behind.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from outreach.campaign.models import Account, Lead, Sender, Sent
+from outreach.campaign.snapshot import PlannedMail
+from outreach.delivery.mailer import Mailer
+from outreach.errors import Rejected, SendUnclear
+from outreach.mail.compose import compose
+from outreach.mail.mime import Attachment, Mail
+
+MARK = "[Test] "
+HEADER = b"X-Outreach-Test: yes\r\n"
+
+
+def send_trial(
+    mailer: Mailer, planned: PlannedMail, account: Account, to: str, attachment: Attachment | None
+) -> Sent:
+    """Post it once, from `account`, marked in its subject and with a header of its own.
+
+    Raises LeadError where the lead's mail cannot be made, what the Mailer raises, and Rejected
+    where nobody knows whether it left.
+    """
+    token = f"o{uuid4().hex}"
+    mail = Mail(HEADER, *_composed(planned, account, to, attachment, token))
+    return _post(mailer, account.id, mail, token)
+
+
+def _composed(
+    planned: PlannedMail, account: Account, to: str, attachment: Attachment | None, token: str
+) -> Mail:
+    subject = planned.company.email_subject or ""
+    marked = {"email_subject": f"{MARK}{subject}" if subject.strip() else subject}
+    company = planned.company.model_copy(update=marked)
+    sender = Sender(
+        id=account.id, email=account.email, name=account.sender_name, reply_to=account.reply_to
+    )
+    return compose(
+        planned.model_copy(update={"company": company}),
+        sender=sender,
+        attachment=attachment,
+        pixel_url=None,
+        search_token=token,
+        date=datetime.now(UTC),
+        to=Lead(email=to),
+    ).mail
+
+
+def _post(mailer: Mailer, account: UUID, mail: Mail, token: str) -> Sent:
+    prepared = mailer.prepare(account, mail, token)
+    try:
+        return mailer.commit(prepared)
+    except SendUnclear:
+        raise Rejected(
+            "Gmail's answer was lost, so the test may have been sent; look into your inbox, "
+            "then try again."
+        ) from None
+    except Exception:
+        mailer.discard(prepared)
+        raise

@@ -1,0 +1,269 @@
+"""Pure: a company's template and a lead -> the subject, the HTML and the text of one mail."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from outreach.campaign.models import BUILT_IN, Company, Lead, Model
+from outreach.errors import TemplateNotReady
+from outreach.mail import leftovers
+from outreach.mail.document import Made, made, with_marks
+from outreach.mail.headers import LONGEST_TEXT, breaks_a_header
+from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.compiler import KEYS, Compiled, compiled, key_of
+from outreach.mail.templates.sandbox import LINE
+
+Part = Literal["template", "subject"]
+
+_BUILT_IN = {key_of(name): field for name, field in BUILT_IN.items()}
+
+KNOWN = frozenset(map(key_of, BUILT_IN))
+"""The keys that every lead has."""
+_PLACEHOLDER = re.compile(
+    r"\{\{[^{}\n]{0,200}\}\}|\{%[^%\n]{0,200}%\}|(?<!\{)\{(?P<word>[\w \t-]{1,80})\}(?!\})"
+)
+
+
+class Rendered(Model):
+    subject: str
+    html: str
+    text: str
+
+
+class Look(NamedTuple):
+    """One lead's mail, or its subject, as far as it can be filled; names as they are spelled."""
+
+    unknown: tuple[str, ...]
+    """Names in `{{ … }}` that this lead does not have: it fails."""
+    empty: tuple[str, ...]
+    """Names that it has, without a value, and that the template shows without a word instead."""
+    used: Mapping[str, Any]
+    """The values that the template asks for."""
+    pieces: list[str]
+    """What it is filled to; nothing where a name is unknown."""
+    has_markup: bool
+
+
+def render(
+    company: Company,
+    lead: Lead,
+    *,
+    pixel_url: str | None,
+    search_token: str | None = None,
+    subject_variables: bool = False,
+) -> Rendered:
+    """The mail for one lead; `search_token`, unseen, is the word by which Gmail finds it again.
+
+    The subject is sent as it stands, unless it has variables. Raises TemplateNotReady.
+    """
+    static, template, values = _subject(company), _template(company), _values(company, lead)
+    subject = _filled_subject(company, values) if subject_variables else static
+    mail = _made(company, template, values)
+    document = with_marks(mail.document, pixel_url, search_token)
+    return Rendered(subject=subject, html=document, text=mail.text)
+
+
+def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
+    """The address that tells the web app of an opening; None without an app to tell."""
+    if not app_url or not app_url.strip():
+        return None
+    base = app_url.strip().rstrip("/")
+    return f"{base}/api/track/open?id={campaign_lead_id}&type=campaign_lead"
+
+
+def look_at_body(company: Company, lead: Lead) -> Look:
+    """Raises TemplateNotReady where `render` would for another reason than an unknown name."""
+    return _look(company, "template", _template(company), _values(company, lead))
+
+
+def look_at_subject(company: Company, lead: Lead) -> Look:
+    """The same, of a subject with variables: its one piece is the subject."""
+    asked, values = _subject_template(company), _values(company, lead)
+    look = _look(company, "subject", asked, values)
+    return look if look.unknown else look._replace(pieces=[_filled_subject(company, values)])
+
+
+def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
+    """What a subject without variables has of them, and sends as it stands."""
+    subject = company.email_subject or ""
+    if "{" not in subject and "}}" not in subject:
+        return ()
+    values = _values(company, lead)
+    found = tuple(
+        placeholder[0]
+        for placeholder in _PLACEHOLDER.finditer(subject)
+        if placeholder["word"] is None or key_of(placeholder["word"]) in values
+    )
+    return found or tuple(filter(None, [leftovers.braces([subject])]))
+
+
+def guarded_names(company: Company, *, in_subject: bool) -> tuple[tuple[str, str], ...]:
+    """The names that the template guards, so that a lead may lack them: key and spelling."""
+    names = _guarded(company.email_template or "", is_text=False)
+    return names + _guarded(company.email_subject or "", is_text=True) if in_subject else names
+
+
+def _guarded(source: str, *, is_text: bool) -> tuple[tuple[str, str], ...]:
+    try:
+        return compiled(source, is_text=is_text).guarded
+    except Fault:
+        return ()
+
+
+def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
+    """The lead's own fields that a template means and does not get, and as what it spells them.
+
+    `used`: the values that it asks for; under a name of `BUILT_IN` that is never a field.
+    """
+    if KNOWN.isdisjoint(map(KEYS.__getitem__, lead.custom_fields)):
+        return {}
+    spelled = {key_of(word): word for word in used}
+    return {
+        name: spelled[key]
+        for name, value in lead.custom_fields.items()
+        if (key := KEYS[name]) in KNOWN and key in spelled and value not in (used[spelled[key]], "")
+    }
+
+
+def _look(company: Company, part: Part, asked: Compiled, values: Mapping[str, Any]) -> Look:
+    braced = {key: word for key, word in asked.braced.items() if key not in asked.required}
+    words = {**braced, **asked.names}
+    unknown = _sorted(asked.required, lambda key: key not in values)
+    return Look(
+        unknown=unknown,
+        empty=_sorted(words, lambda key: key in asked.bare and _is_blank(values.get(key))),
+        used={word: values[key] for key, word in words.items() if key in values},
+        pieces=[] if unknown else _filled(company, part, asked, values),
+        has_markup=asked.has_markup,
+    )
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(sorted(word for key, word in words.items() if chosen(key)))
+
+
+def _subject(company: Company) -> str:
+    subject = company.email_subject
+    if not subject or not subject.strip():
+        raise TemplateNotReady(
+            f"{_named(company)} has no email subject; write one, "
+            "then run `outreach campaigns retry-failed`."
+        )
+    if breaks_a_header(subject):
+        raise TemplateNotReady(
+            f"The email subject of {_of(company)} holds a line break or a control character; "
+            "remove it, then run `outreach campaigns retry-failed`."
+        )
+    if len(subject) > LONGEST_TEXT:
+        raise TemplateNotReady(
+            f"The email subject of {_of(company)} is longer than {LONGEST_TEXT:,} characters; "
+            "shorten it, then run `outreach campaigns retry-failed`."
+        )
+    return subject
+
+
+def _template(company: Company) -> Compiled:
+    source = company.email_template
+    if not source or not source.strip():
+        raise TemplateNotReady(
+            f"{_named(company)} has no email template; write one, "
+            "then run `outreach campaigns retry-failed`."
+        )
+    try:
+        return compiled(source)
+    except Fault as fault:
+        raise _not_ready(company, "template", fault) from fault
+
+
+def _subject_template(company: Company) -> Compiled:
+    try:
+        return compiled(_subject(company), is_text=True)
+    except Fault as fault:
+        raise _not_ready(company, "subject", fault) from fault
+
+
+def _filled(
+    company: Company, part: Part, template: Compiled, values: Mapping[str, Any]
+) -> list[str]:
+    try:
+        return template.fill(values)
+    except Fault as fault:
+        raise _not_ready(company, part, fault) from fault
+
+
+def _filled_subject(company: Company, values: Mapping[str, Any]) -> str:
+    pieces = _filled(company, "subject", _subject_template(company), values)
+    try:
+        return _one_line("".join(pieces))
+    except Fault as fault:
+        raise _not_ready(company, "subject", fault) from fault
+
+
+def _one_line(filled: str) -> str:
+    """A subject, whatever the values are. Raises Fault."""
+    subject = " ".join(filled.replace(LINE, " ").split())
+    if not subject:
+        raise Fault("leaves this lead's mail without one")
+    if len(subject) > LONGEST_TEXT:
+        raise Fault(f"becomes longer than {LONGEST_TEXT:,} characters")
+    _refuse_braces(subject)
+    if breaks_a_header(subject):
+        raise Fault("becomes one with a control character")
+    return subject
+
+
+def _made(company: Company, template: Compiled, values: Mapping[str, Any]) -> Made:
+    pieces = _filled(company, "template", template, values)
+    try:
+        mail = made(pieces, has_markup=template.has_markup)
+        _refuse_braces(mail.text, *mail.links)
+    except Fault as fault:
+        raise _not_ready(company, "template", fault) from fault
+    return mail
+
+
+def _refuse_braces(*texts: str) -> None:
+    if left := leftovers.braces(texts):
+        raise Fault(f"leaves “{left}” in this lead's mail")
+
+
+def _not_ready(company: Company, part: Part, fault: Fault) -> TemplateNotReady:
+    return TemplateNotReady(
+        f"The email {part} of {_of(company)} {fault}; "
+        f"correct the {part}, then run `outreach campaigns retry-failed`."
+    )
+
+
+def _of(company: Company) -> str:
+    return company.called or "the lead's company"
+
+
+def _named(company: Company) -> str:
+    return f"The company {company.called}" if company.called else "The lead's company"
+
+
+def _values(company: Company, lead: Lead) -> dict[str, Any]:
+    """By key; the names that every lead has win over custom fields of the same name."""
+    if lead.unreadable:
+        raise TemplateNotReady(
+            f"The lead's custom fields {lead.unreadable}; "
+            "correct them, then run `outreach campaigns retry-failed`."
+        )
+    known = {
+        "name": lead.name,
+        "email": lead.email,
+        "role": lead.role,
+        "company": company.name,
+        "domain": company.domain,
+    }
+    values: dict[str, Any] = {key: known[field] or "" for key, field in _BUILT_IN.items()}
+    fields = lead.custom_fields
+    for key, value in zip(map(KEYS.__getitem__, fields), fields.values(), strict=True):
+        if key:
+            values.setdefault(key, "" if value is None else value)
+    return values

@@ -1,0 +1,1 @@
+"""Templates that strangers wrote: compiled once, filled within a budget."""

@@ -1,0 +1,1 @@
+"""What is wrong with a campaign and its mails, before anything leaves."""

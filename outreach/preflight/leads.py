@@ -1,0 +1,177 @@
+"""Pure: what is wrong with the mail that one lead is to get."""
+
+from collections.abc import Iterator
+
+from outreach.campaign.models import Company
+from outreach.campaign.snapshot import PlannedMail
+from outreach.errors import TemplateNotReady
+from outreach.mail.addresses import is_valid, mailbox_key, normalise
+from outreach.mail.headers import LONGEST_TEXT, breaks_a_header
+from outreach.mail.render import (
+    Look,
+    Part,
+    hidden_fields,
+    look_at_body,
+    look_at_subject,
+    placeholders_of_subject,
+)
+from outreach.mail.role_addresses import role_of
+from outreach.mail.templates.budget import Fault
+from outreach.preflight import mails as mail_checks
+from outreach.preflight import values as value_checks
+from outreach.preflight.campaign import Problem
+
+STATIC = (
+    "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
+)
+"""What to do about a placeholder in a subject that is sent as it stands."""
+
+
+def problems(planned: PlannedMail) -> Iterator[Problem]:
+    """What is wrong with the lead's address, its company's template, and the two together."""
+    if planned.missing is not None:
+        yield Problem("error", planned.missing, f"The row of the {planned.missing} was deleted")
+        return
+    yield from _of_address(planned)
+    yield from _of_mail(planned)
+
+
+def same_address(planned: PlannedMail) -> str:
+    """What the database takes for one address."""
+    return mailbox_key(planned.lead.email)
+
+
+def twice() -> Problem:
+    return Problem(
+        "warning",
+        "duplicates",
+        "Another lead of this campaign has the same address: it is mailed once",
+    )
+
+
+def _of_address(planned: PlannedMail) -> Iterator[Problem]:
+    address = planned.lead.email
+    if not address.strip():
+        yield Problem(
+            "error", "address", "The lead has no address", "add it, or leave the lead out"
+        )
+        return
+    if not is_valid(normalise(address)) or breaks_a_header(address):
+        todo = "correct it, or leave the lead out"
+        yield Problem("error", "address", "This is not an address that Gmail takes", todo)
+        return
+    match role_of(address):
+        case "no-reply":
+            told = "Nobody reads this address (no-reply)"
+            yield Problem("warning", "address", told, "find a person's")
+        case "role":
+            told = "This address is a department's (info@, sales@ …), not a person's"
+            yield Problem("warning", "address", told, "find a person's, if there is one")
+        case "placeholder":
+            told = "This address stands for one that is missing, and is nobody's"
+            yield Problem("warning", "address", told, "find the person's, or leave the lead out")
+    if planned.mailed_here:
+        told = "Another lead with this address was mailed in this campaign: this one is not"
+        yield Problem("warning", "duplicates", told)
+    if planned.mailed_seconds_ago is not None:
+        told = "Another campaign mailed this address within the cooldown"
+        yield Problem("warning", "cooldown", told, "leave it out, or choose another --cooldown")
+
+
+def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
+    if planned.lead.name and breaks_a_header(planned.lead.name):
+        told = "The lead's name holds a line break or a control character"
+        yield Problem("error", "name", told, "remove it")
+    elif planned.lead.name and len(planned.lead.name) > LONGEST_TEXT:
+        told = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "name", told, "shorten it")
+    if planned.lead.unreadable:
+        told = f"The lead's custom fields {planned.lead.unreadable}"
+        yield Problem("error", "fields", told, "correct them")
+        return
+    company = called(planned.company)
+    found = [*_of_subject(planned), *_of_template(planned)]
+    for problem in dict.fromkeys(found):
+        yield problem._replace(company=company)
+
+
+def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
+    subject = planned.company.email_subject or ""
+    if not subject.strip():
+        yield Problem("error", "template", "There is no email subject", "write one")
+    elif breaks_a_header(subject):
+        told = "The email subject holds a line break or a control character"
+        yield Problem("error", "template", told, "remove it")
+    elif len(subject) > LONGEST_TEXT:
+        told = f"The email subject is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "template", told, "shorten it")
+    elif planned.subject_variables:
+        yield from _of_part(planned, "subject")
+    else:
+        yield from _of_static_subject(planned, subject)
+
+
+def _of_static_subject(planned: PlannedMail, subject: str) -> Iterator[Problem]:
+    placeholders = placeholders_of_subject(planned.company, planned.lead)
+    for placeholder in placeholders:
+        told = f"The email subject has {placeholder}, which this campaign sends as it stands"
+        yield Problem("error", "placeholders", told, STATIC)
+    if not placeholders:
+        yield from mail_checks.of_subject(subject)
+    yield from value_checks.of_subject(subject)
+
+
+def _of_template(planned: PlannedMail) -> Iterator[Problem]:
+    if not (planned.company.email_template or "").strip():
+        yield Problem("error", "template", "There is no email template", "write one")
+        return
+    yield from _of_part(planned, "template")
+
+
+def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
+    """Of the subject or the template, and of what the lead's values make of it."""
+    look_at = look_at_subject if part == "subject" else look_at_body
+    try:
+        look = look_at(planned.company, planned.lead)
+        yield from _of_gaps(look, part)
+        yield from _of_hidden(hidden_fields(planned.lead, look.used))
+        yield from value_checks.of_values({**look.used, "name": planned.lead.name})
+        if not look.unknown:
+            yield from _of_finished(look, part)
+    except TemplateNotReady as error:
+        yield Problem("error", "template", f"The {part} {error.__cause__}", f"correct the {part}")
+    except Fault as fault:
+        yield Problem("error", "template", f"The {part} {fault}", f"correct the {part}")
+    except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
+        yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
+
+
+def _of_finished(look: Look, part: Part) -> Iterator[Problem]:
+    if part == "template":
+        yield from mail_checks.of_pieces(look.pieces, has_markup=look.has_markup)
+    else:
+        (subject,) = look.pieces
+        yield from mail_checks.of_subject(subject)
+        yield from value_checks.of_subject(subject)
+
+
+def _of_gaps(look: Look, part: Part) -> Iterator[Problem]:
+    for name in look.unknown:
+        told = f"The {part} has {{{{ {name} }}}}, which the lead does not have"
+        todo = f"correct the {part}, or give the leads a value"
+        yield Problem("error", "placeholders", told, todo)
+    for name in look.empty:
+        told = f"The {part} has {{{{ {name} }}}}, which is empty for the lead"
+        todo = f"add the value, or write {{{{ {name} or '…' }}}}"
+        yield Problem("warning", "placeholders", told, todo)
+
+
+def _of_hidden(fields: dict[str, str]) -> Iterator[Problem]:
+    for name, written in fields.items():
+        told = f"The lead's own field {name} is hidden: {{{{ {written} }}}} is another value"
+        yield Problem("warning", "placeholders", told, "import it under another name")
+
+
+def called(company: Company) -> str:
+    """What a finding calls it."""
+    return company.called or "without a company"

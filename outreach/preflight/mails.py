@@ -1,0 +1,124 @@
+"""Pure: what is wrong with a finished mail, whatever its template and its values were.
+
+Of a company's leads most mails differ in the values alone. So a mail is looked at with its values
+taken out, once for all that are the same then; only where a value may matter, with it.
+"""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from outreach.mail import leftovers
+from outreach.mail.document import CLIPPED, Made, made, weight
+from outreach.mail.plain_text import source
+from outreach.mail.templates.compiler import MARKUP
+from outreach.preflight.campaign import Problem
+
+_VALUE = "\ua66e"
+"""In the place of a value that says nothing by itself: a letter that one manuscript has."""
+_SAYS_SOMETHING = (*"{}[]%«»\\", "*|", "|*", "&lt;", "&gt;")
+"""In a value: a tag may begin or end with it."""
+_TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_UNSEEN_SCHEMES = {
+    "data:": "is part of the mail itself (data:), which Gmail does not show",
+    "cid:": "is to be an attachment (cid:), which the mail does not have",
+    "file:": "is a file of somebody's computer, which no recipient has",
+}
+_KB = 1000
+_REMEMBERED = 50_000
+"""Characters of a mail that is remembered: what is kept of all of them has to stay small."""
+_UNLESS = "correct it, unless it is meant so"
+
+
+def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
+    """Of a filled template's pieces; raises Fault where nothing is left to be read."""
+    body = "".join(pieces)
+    values = "".join([piece for piece in pieces if type(piece) is not str])
+    found = None
+    says_something = any(sign in values for sign in _SAYS_SOMETHING)
+    if len(body) < _REMEMBERED and not body.isspace() and not says_something:
+        bare = tuple([piece if type(piece) is str else piece and _VALUE for piece in pieces])
+        found = _without_values(bare, has_markup)
+    yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found
+    if (octets := weight(body)) > CLIPPED:
+        told = f"The mail has {octets / _KB:,.0f} kB of text: Gmail shows its first 102 kB"
+        yield Problem(
+            "warning", "mail", told, "make it shorter, and show pictures by their address"
+        )
+
+
+def of_subject(subject: str) -> Iterator[Problem]:
+    """Of a finished subject."""
+    for tag in dict.fromkeys(leftovers.tags(subject)):
+        told = f"The email subject has {tag}, which looks like a tag that nobody filled"
+        yield Problem("warning", "placeholders", told, _UNLESS)
+
+
+@lru_cache(maxsize=256)
+def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, ...] | None:
+    """None where it is a value that a tag, a link or a picture begins with."""
+    mail = made(pieces, has_markup=has_markup)
+    addresses = (*mail.links, *map(source, mail.pictures))
+    problems = tuple(_all(mail, pieces))
+    if any(_VALUE in problem.what for problem in problems) or any(
+        address.startswith(_VALUE) for address in addresses
+    ):
+        return None
+    return problems
+
+
+def _all(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
+    if left := leftovers.braces((mail.text, *mail.links)):
+        told = f"The template leaves “{left}” in this lead's mail"
+        yield Problem("error", "placeholders", told, "correct the template, or the value")
+    for tag in dict.fromkeys(_tags(mail, pieces)):
+        told = f"The mail has {tag}, which looks like a tag that nobody filled"
+        yield Problem("warning", "placeholders", told, _UNLESS)
+    yield from _of_writing(mail, pieces)
+    yield from dict.fromkeys(_of_links(mail))
+    yield from dict.fromkeys(_of_pictures(mail))
+
+
+def _tags(mail: Made, pieces: Sequence[str]) -> Iterator[str]:
+    yield from leftovers.tags(mail.text)
+    for link in mail.links:
+        yield from leftovers.tags_of_link(link)
+    # A text has no more of `<<name>>` than the brackets: `<name>` is taken for an element.
+    for found in _TWO_BEFORE.finditer("".join(pieces)):
+        yield found[0]
+
+
+def _of_writing(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
+    if shown := leftovers.markdown(mail.text):
+        told = f"The mail has {shown}: Markdown is sent as it stands"
+        yield Problem("warning", "template", told, "write HTML, or plain text")
+    if shown := leftovers.typed_break(mail.text):
+        told = f"The mail shows {shown} as a text, where a line was to end"
+        yield Problem("warning", "template", told, "write line breaks")
+    own = "".join(piece for piece in pieces if type(piece) is str)
+    if "&lt;" in own and not MARKUP.search(own) and (tag := MARKUP.search(html.unescape(own))):
+        told = f"The mail shows {tag[0][: leftovers.SHOWN]} as a text: its HTML is escaped"
+        yield Problem("warning", "template", told, "write < and > instead of &lt; and &gt;")
+
+
+def _of_links(mail: Made) -> Iterator[Problem]:
+    for link in mail.links:
+        if link.lower().startswith("file:"):
+            told = "A link leads to a file of somebody's computer"
+        elif not link.startswith(("#", "{{")) and not _SCHEME.match(link):
+            told = f"A link leads to {link[: leftovers.SHOWN]}, which is no web address"
+        else:
+            continue
+        yield Problem("warning", "links", told, "begin it with https://")
+
+
+def _of_pictures(mail: Made) -> Iterator[Problem]:
+    for address in map(source, mail.pictures):
+        scheme = _SCHEME.match(address)
+        if scheme is None:
+            why = "has no web address, so nobody sees it"
+        elif (why := _UNSEEN_SCHEMES.get(scheme[0].lower(), "")) == "":
+            continue
+        yield Problem("warning", "pictures", f"A picture {why}", "name its https:// address")

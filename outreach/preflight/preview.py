@@ -1,0 +1,56 @@
+"""Pure: what each lead of a campaign would get, made as the run makes it, with what is wrong."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from outreach.campaign.snapshot import PlannedMail
+from outreach.errors import LeadError
+from outreach.mail.compose import Composed, compose
+from outreach.mail.mime import Attachment
+from outreach.preflight import leads as lead_checks
+from outreach.preflight.campaign import Problem
+
+TOKEN = "preview"  # noqa: S105 - the word in the place of the one by which Gmail finds a mail
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    planned: PlannedMail
+    problems: tuple[Problem, ...]
+    """Errors first."""
+
+    @property
+    def has_error(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
+    def made(self, attachment: Attachment | None, date: datetime) -> Composed | None:
+        """The mail without its pixel: a look is no opening. None where it cannot be made."""
+        if self.planned.sender is None or self.planned.missing is not None:
+            return None
+        try:
+            return compose(
+                self.planned,
+                sender=self.planned.sender,
+                attachment=attachment,
+                pixel_url=None,
+                search_token=TOKEN,
+                date=date,
+            )
+        except LeadError:
+            return None  # the problems say why
+
+
+def previewed(mails: Iterable[PlannedMail]) -> Iterator[Preview]:
+    """Each mail with the problems that a check finds in it."""
+    seen: set[str] = set()
+    for planned in mails:
+        found = list(lead_checks.problems(planned))
+        address = lead_checks.same_address(planned)
+        if address and address in seen:
+            found.append(lead_checks.twice())
+        seen.add(address)
+        if planned.sender is None:
+            told = "It is assigned to no account of the campaign"
+            found.append(Problem("error", "account", told, "assign it to one"))
+        yield Preview(planned, tuple(sorted(found, key=lambda problem: problem.severity)))

@@ -1,0 +1,172 @@
+"""Look at a campaign before it starts: the database, Google, the attachment. Changes nothing."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from outreach.campaign.snapshot import COOLDOWN_DAYS, CampaignAccount, CampaignFacts, PlannedMail
+from outreach.delivery import attachments
+from outreach.delivery.account_health import Mailbox, Standing, standing
+from outreach.errors import (
+    AccountUnusable,
+    AttachmentMissing,
+    ConfigurationError,
+    TemporarilyUnavailable,
+)
+from outreach.mail.mime import Attachment
+from outreach.preflight import campaign as checks
+from outreach.preflight import leads as lead_checks
+from outreach.preflight.campaign import Report, Tally
+from outreach.preflight.fallbacks import Fallbacks
+from outreach.settings import Settings
+from outreach.store.store import Store
+
+DAY = 24 * 60 * 60
+SIDE_BY_SIDE = 8
+"""Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
+NEWS = 1000
+
+News = Callable[[str], None]
+Load = Callable[[str | None], Attachment | None]
+"""What a campaign names as its attachment -> the file. Raises AttachmentMissing."""
+
+
+class Inspecting:
+    """Where it is looked; `here` says that this machine would send it, with these settings."""
+
+    def __init__(
+        self,
+        store: Store,
+        mailbox: Mailbox,
+        settings: Settings,
+        *,
+        here: bool = True,
+        load: Load | None = None,
+    ) -> None:
+        self._store = store
+        self._mailbox = mailbox
+        self._settings = settings
+        self._here = here
+        self._load = load or (lambda named: attachments.load(settings.attachment_pdf, named))
+
+    def inspect(
+        self,
+        campaign: UUID,
+        *,
+        cooldown_days: int = COOLDOWN_DAYS,
+        most: int | None = None,
+        until: float | None = None,
+        news: News = lambda _: None,
+    ) -> Report:
+        """All pending leads, or the first `most` of them; `news` tells how far it is.
+
+        After `until`, on the monotonic clock, no other lead is looked at, and no account's answer
+        is waited for. Raises CampaignNotFound,
+        SchemaMismatch and StoreUnavailable.
+        """
+        difference = self._store.compare_schema()
+        facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
+        for problem in checks.of_schema(difference):
+            tally.add(problem, count=facts.leads.pending)
+        for problem, leads in checks.of_campaign(facts):
+            tally.add(problem, count=leads)
+        for problem in checks.of_attachment(self._attachment(facts), here=self._here):
+            tally.add(problem, count=facts.leads.pending)
+        able = self._accounts(facts, tally, until)
+        mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
+        looked_at = _leads(islice(mails, most), tally, news, until)
+        return self._report(facts, able, tally, looked_at, now)
+
+    def _attachment(self, facts: CampaignFacts) -> Attachment | AttachmentMissing | None:
+        try:
+            return self._load(facts.attachment)
+        except AttachmentMissing as error:
+            return error
+
+    def _accounts(
+        self, facts: CampaignFacts, tally: Tally, until: float | None
+    ) -> list[CampaignAccount]:
+        """Those that can send, as far as one can tell."""
+        limit = self._settings.account_daily_limit
+        side_by_side = ThreadPoolExecutor(SIDE_BY_SIDE)
+        asked = [side_by_side.submit(self._standing, account) for account in facts.accounts]
+        try:
+            stand = [_in_time(answer, until) for answer in asked]
+        finally:
+            side_by_side.shutdown(wait=False, cancel_futures=True)
+        able = []
+        for account, found in zip(facts.accounts, stand, strict=True):
+            problems = list(checks.of_account(account, found, limit, here=self._here))
+            for problem in problems:
+                tally.add(problem, account.email, count=account.leads)
+            if not any(problem.severity == "error" for problem in problems):
+                able.append(account)
+        return able
+
+    def _standing(self, account: CampaignAccount) -> Standing | Exception:
+        try:
+            return standing(account, self._mailbox)
+        except (AccountUnusable, ConfigurationError, TemporarilyUnavailable) as error:
+            return error
+
+    def _report(
+        self,
+        facts: CampaignFacts,
+        able: list[CampaignAccount],
+        tally: Tally,
+        looked_at: int,
+        now: datetime,
+    ) -> Report:
+        seconds = checks.estimate(
+            facts,
+            able,
+            now,
+            pace=self._settings.send_pace_seconds,
+            daily_limit=self._settings.account_daily_limit,
+        )
+        findings = tally.findings()
+        return Report(
+            id=facts.id,
+            name=facts.name,
+            status=facts.status,
+            pending=facts.leads.pending,
+            looked_at=looked_at,
+            accounts=len(facts.accounts),
+            starts_in_seconds=facts.wait_seconds,
+            seconds=seconds,
+            done_at=None if seconds is None else now + timedelta(seconds=seconds),
+            errors=sum(finding.severity == "error" for finding in findings),
+            warnings=sum(finding.severity == "warning" for finding in findings),
+            findings=findings,
+        )
+
+
+def _in_time(answer: Future[Standing | Exception], until: float | None) -> Standing | Exception:
+    try:
+        return answer.result(None if until is None else max(0, until - time.monotonic()))
+    except TimeoutError:
+        return TemporarilyUnavailable("Google has not answered in time.")
+
+
+def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float | None) -> int:
+    """How many were looked at."""
+    seen: set[str] = set()
+    fallbacks, looked_at = Fallbacks(), 0
+    for planned in mails:
+        if until is not None and time.monotonic() >= until:
+            break
+        looked_at += 1
+        address = lead_checks.same_address(planned)
+        for problem in lead_checks.problems(planned):
+            tally.add(problem, *filter(None, [planned.lead.email]))
+        if address and address in seen:
+            tally.add(lead_checks.twice(), planned.lead.email)
+        seen.add(address)
+        fallbacks.see(planned)
+        if looked_at % NEWS == 0:
+            news(f"{looked_at:,} leads")
+    fallbacks.tell(tally)
+    return looked_at

@@ -1,0 +1,53 @@
+"""Pure: values that some tool wrote where it had none, or that were written for another medium."""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from outreach.preflight.campaign import Problem
+
+SHOWN = 40
+_NOTHING = frozenset(
+    re.split(
+        r"\s{2,}",
+        """-  --  ---  ?  ??  ???  N/A  n/a  #N/A  #NAME?  #REF!  #VALUE!  #DIV/0!  #NULL!  #NUM!
+        #NV  NULL  null  (null)  <null>  NIL  nil  nan  NaN  NAN  None  none  NONE  <NA>  NaT
+        undefined  Undefined  UNDEFINED  unknown  Unknown  UNKNOWN  (blank)  (empty)
+        [object Object]""",
+    )
+)
+"""Exactly so: Null, Nan and the like are people's names."""
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>")
+
+
+def of_values(used: Mapping[str, Any]) -> Iterator[Problem]:
+    """`used`: the values that a mail shows, by the names that its template has for them."""
+    for name, value in used.items():
+        if isinstance(value, str) and (told := _told(value)):
+            yield Problem("warning", "values", f"{{{{ {name} }}}} is {told}", "correct the value")
+
+
+def _told(value: str) -> str:
+    if len(value) <= SHOWN and (stripped := value.strip()) in _NOTHING:
+        return f"“{stripped}” for the lead, which a person reads as a mistake"
+    if "&" in value and (found := _reference(value)):
+        return f"a text with “{found}”, which is shown as it stands: values are no HTML"
+    if "<" in value and (element := _ELEMENT.search(value)):
+        return (
+            f"a text with “{element[0][:SHOWN]}”, which is shown as it stands: values are no HTML"
+        )
+    return ""
+
+
+def _reference(value: str) -> str:
+    found = _REFERENCE.search(value)
+    return found[0] if found and html.unescape(found[0]) != found[0] else ""
+
+
+def of_subject(subject: str) -> Iterator[Problem]:
+    """What HTML is written with, in a line that is none."""
+    if "&" in subject and (found := _reference(subject)):
+        told = f"The email subject has “{found}”, which is shown as it stands: a subject is no HTML"
+        yield Problem("warning", "template", told, "write the character itself")

@@ -1,0 +1,109 @@
+"""Calls over psycopg: any Postgres, Supabase's pooler too."""
+
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool, PoolTimeout
+from pydantic import SecretStr
+
+from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.store.errors import Away, of_code, repeated
+from outreach.store.store import Row
+
+
+class Postgres:
+    """Calls over a psycopg pool; also through Supabase's pooler, so nothing is prepared."""
+
+    def __init__(self, url: SecretStr, *, most: int = 12, patience: float = 10.0) -> None:
+        """`most` connections at once; a call waits `patience` seconds for one of them.
+
+        Raises ConfigurationError; nothing is asked for yet.
+        """
+        _refuse_no_address(url)
+        self._url = url
+        self._pool = ConnectionPool(
+            url.get_secret_value(),
+            min_size=0,
+            max_size=most,
+            timeout=patience,
+            open=True,
+            kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 10},
+        )
+
+    def call(self, function: str, **arguments: Any) -> list[Row]:
+        query = _query(function, tuple(arguments))
+        values = {name: _as_postgres(value) for name, value in arguments.items()}
+        return repeated(lambda: self._fetch(query, values))
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _fetch(self, query: bytes, values: Row) -> list[Row]:
+        try:
+            with self._pool.connection() as connection:
+                return [row[0] for row in connection.execute(query, values)]
+        except PoolTimeout:
+            # It has waited, and tried to connect again and again.
+            self._explain()
+            raise StoreUnavailable("The database is away (no connection).") from None
+        except psycopg.Error as error:
+            raise _failure(error) from None
+
+    def _explain(self) -> None:
+        """The pool keeps the cause of a failed connection to itself: ask for it once more."""
+        try:
+            psycopg.connect(self._url.get_secret_value(), connect_timeout=5).close()
+        except (errors.InvalidPassword, errors.InvalidAuthorizationSpecification):
+            raise ConfigurationError(
+                "The database refuses the user or password in DATABASE_URL; correct it."
+            ) from None
+        except errors.InvalidCatalogName:
+            raise ConfigurationError(
+                "The database that DATABASE_URL names does not exist; create it or correct it."
+            ) from None
+        except psycopg.OperationalError:
+            return
+
+
+@cache
+def _query(function: str, arguments: tuple[str, ...]) -> bytes:
+    query = sql.SQL("select * from public.{}({})").format(
+        sql.Identifier(function),
+        sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
+            for name in arguments
+        ),
+    )
+    return query.as_bytes()
+
+
+def _refuse_no_address(url: SecretStr) -> None:
+    try:
+        conninfo_to_dict(url.get_secret_value())
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
+        ) from None
+
+
+def _failure(error: psycopg.Error) -> Exception:
+    if isinstance(error, errors.InsufficientPrivilege):
+        return ConfigurationError(
+            f"The database refuses its user ({error.diag.message_primary}); "
+            "DATABASE_URL needs the owner of the tables or the service role."
+        )
+    if error.sqlstate is not None:
+        return of_code(error.sqlstate, error.diag.message_primary)
+    # The kind of failure alone: libpq's messages may hold the connection string.
+    return Away(type(error).__name__)
+
+
+def _as_postgres(value: Any) -> Any:
+    holds_json = isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    )
+    return Jsonb(value) if holds_json else value

@@ -1,0 +1,114 @@
+"""The schema that this version needs: its migrations, and the newest release of the SQL functions.
+
+Tables are in `supabase/migrations`, functions in `supabase/sql`; a release is one migration with
+all functions (`outreach.store.release_sql`). A database says by `schema_version()` which it has.
+"""
+
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from outreach.campaign.models import Model
+
+RELEASE = "functions"
+"""The name of every migration that is a release: `20261128170100_functions.sql`."""
+
+State = Literal["current", "newer", "older", "unsupported", "edited"]
+"""How a database's functions stand to this version; those of `newer` may be called all the same."""
+
+
+class Migration(NamedTuple):
+    version: str
+    """UTC, `YYYYMMDDHHMMSS`: the order in which migrations run."""
+    name: str
+    """Of the file `VERSION_NAME.sql`."""
+    file: Traversable
+
+    @property
+    def text(self) -> str:
+        """Read when it is needed: every run asks for the newest release's version alone."""
+        return self.file.read_text(encoding="utf-8")
+
+    @property
+    def is_release(self) -> bool:
+        return self.name == RELEASE
+
+
+class SchemaVersion(Model):
+    """What a database says of its functions. Before the first release it said its version alone."""
+
+    version: str
+    calls_since: str = ""
+    """The oldest release whose workers may call them."""
+    release_hash: str = ""
+    hash: str = ""
+
+    @property
+    def state(self) -> State:
+        if self.version < release():
+            return "older"
+        if self.calls_since > release():
+            return "unsupported"
+        if self.hash != self.release_hash:
+            return "edited"
+        return "newer" if self.version > release() else "current"
+
+
+@cache
+def migrations() -> list[Migration]:
+    """Every migration, oldest first."""
+    names = {
+        file.name.removesuffix(".sql"): file
+        for file in packaged("migrations", "supabase/migrations").iterdir()
+        if file.name.endswith(".sql")
+    }
+    return [
+        Migration(version, name, names[stem])
+        for stem in sorted(names)
+        for version, _, name in [stem.partition("_")]
+    ]
+
+
+@cache
+def release() -> str:
+    """The version of the newest release."""
+    return next(one.version for one in reversed(migrations()) if one.is_release)
+
+
+def told(state: State, version: str) -> str | None:
+    """How the database's schema differs from this version's, and what to do; None: not at all.
+
+    A clause, to stand behind the name of the database: `its schema is of …; run …`.
+    """
+    match state:
+        case "older":
+            return (
+                f"its schema is of {version}, this version needs {release()}; "
+                "run `outreach db migrate`"
+            )
+        case "unsupported":
+            return (
+                f"its schema is of {version}, which this version ({release()}) may not use; "
+                "update outreach here"
+            )
+        case "newer":
+            return (
+                f"its schema is of {version}, newer than this version ({release()}); "
+                "update outreach here"
+            )
+        case "edited":
+            return (
+                f"its functions were changed by hand since their release ({version}); "
+                "run `outreach db migrate`, which puts them back"
+            )
+        case "current":
+            return None
+
+
+def packaged(name: str, in_checkout: str) -> Traversable:
+    """A folder that the wheel carries as `outreach/NAME`, or its place in a checkout."""
+    in_wheel = files("outreach") / name
+    checkout = Path(__file__).parents[2] / in_checkout
+    return checkout if checkout.is_dir() else in_wheel

@@ -1,0 +1,628 @@
+"""The campaign's record: one method per SQL function, on either transport.
+
+Every method may raise StoreUnavailable and may then be called again with the same arguments: the
+functions are repeatable, and the caller makes the ids. Those that people call may raise Rejected.
+"""
+
+import time as clock
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime, time
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from outreach.campaign.models import (
+    CampaignLead,
+    CampaignStatus,
+    Claim,
+    Credentials,
+    ExportedLead,
+    ListedAccount,
+    ListedLead,
+    Model,
+    OpenAttempt,
+)
+from outreach.campaign.progress import Progress
+from outreach.campaign.snapshot import CampaignFacts, PlannedMail
+from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
+from outreach.excerpts import REASON, cut
+from outreach.mail.addresses import normalise
+from outreach.settings import Settings
+from outreach.store import given, schema
+from outreach.store.results import (
+    AccountSummary,
+    Attempted,
+    Batch,
+    Begun,
+    Checked,
+    Created,
+    Dispatched,
+    Due,
+    Exposed,
+    Finished,
+    Imported,
+    InstalledRelease,
+    Places,
+    Reason,
+    Suspension,
+)
+from outreach.store.schema import SchemaVersion
+
+Row = dict[str, Any]
+Answer = TypeVar("Answer", bound=Model)
+
+PAGE = 500
+"""Rows a request; PostgREST gives 1,000 at most."""
+
+LARGE_PAGE = 1000
+"""Where a page costs more than its rows: of a tag the database looks at all leads each time."""
+
+
+class Transport(Protocol):
+    def call(self, function: str, **arguments: Any) -> list[Row]:
+        """Call a SQL function by name with named arguments; the rows that it returns.
+
+        Raises StoreUnavailable when the database is away and ConfigurationError when the address,
+        the rights or the schema are wrong.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Store:
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # --- who runs a campaign ------------------------------------------------------------
+
+    def begin_run(self, campaign: UUID, run: UUID, lease_seconds: float) -> Begun:
+        """Raises CampaignNotFound, and SchemaMismatch before anything is taken."""
+        answer = self._one(
+            "begin_run",
+            campaign=campaign,
+            run=run,
+            lease_seconds=lease_seconds,
+            release=schema.release(),
+        )
+        return _answered(Begun, _found(campaign, answer))
+
+    def renew_run(
+        self, campaign: UUID, run: UUID, lease_seconds: float
+    ) -> Literal["renewed", "paused", "stopped"]:
+        answer = self._one("renew_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
+        return answer["answer"]  # type: ignore[no-any-return]
+
+    def release_run(self, campaign: UUID, run: UUID) -> None:
+        self._call("release_run", campaign=campaign, run=run)
+
+    def decline_run(self, campaign: UUID, run: UUID) -> None:
+        """Give back what this worker may not send, so that another one goes on."""
+        self._call("decline_run", campaign=campaign, run=run)
+
+    def check_campaign(self, campaign: UUID) -> Checked:
+        """Raises CampaignNotFound."""
+        return Checked.model_validate(self._row(campaign, "check_campaign"))
+
+    def finish_run(
+        self, campaign: UUID, run: UUID, resume_after: float | None, reason: str | None
+    ) -> Finished:
+        answer = self._one(
+            "finish_run", campaign=campaign, run=run, resume_after=resume_after, reason=reason
+        )
+        return _answered(Finished, answer)
+
+    def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
+        """Whether that ended the campaign in error: only what the run owns."""
+        return bool(self._call("fail_run", campaign=campaign, run=run, reason=cut(reason, REASON)))
+
+    def crash_run(self, campaign: UUID, run: UUID, cause: str) -> bool:
+        """Whether that ended the campaign in error: it was the third time without progress."""
+        rows = self._call("crash_run", campaign=campaign, run=run, cause=cut(cause, REASON))
+        return any(row["answer"] == "failed" for row in rows)
+
+    def cancel_run(self, campaign: UUID, run: UUID) -> None:
+        self._call("cancel_run", campaign=campaign, run=run)
+
+    def take_due(self) -> list[Due]:
+        """Campaigns that are to be run now, and those that are given up: each handed out once.
+
+        No more than there are places free of CAMPAIGNS_AT_ONCE.
+        """
+        places = self._settings.campaigns_at_once
+        return [_answered(Due, row) for row in self._call("take_due", places=places)]
+
+    def count_places(self) -> Places:
+        return Places.model_validate(self._one("count_places"))
+
+    def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
+        self._call("note_dispatch", campaign=campaign, flow_run=str(flow_run))
+
+    def list_dispatched(self) -> Iterator[Dispatched]:
+        """Campaigns whose last dispatch has not begun yet."""
+        for row in self._pages("list_dispatched"):
+            yield Dispatched.model_validate(row)
+
+    def forget_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
+        """Its run ended without beginning: the campaign may be dispatched again."""
+        self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
+
+    def suspend_run(self, campaign: UUID, run: UUID) -> bool:
+        """Pause the campaign until its run is resumed in Prefect; whether it was that run's."""
+        return bool(self._call("suspend_run", campaign=campaign, run=run))
+
+    def list_suspended(self) -> Iterator[Suspension]:
+        for row in self._pages("list_suspended"):
+            yield Suspension.model_validate(row)
+
+    def forget_suspension(self, campaign: UUID, run: UUID) -> None:
+        """Its run cannot be resumed any more: a paused campaign waits for a person's `resume`."""
+        self._call("forget_suspension", campaign=campaign, run=run)
+
+    def sweep_cancelled(self) -> int:
+        """Cancel some leads of campaigns that a row update cancelled; how many."""
+        return int(self._one("sweep_cancelled")["leads"])
+
+    # --- one mail -----------------------------------------------------------------------
+
+    def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, most: int) -> Batch:
+        """Claims for this batch, each due on this process's monotonic clock.
+
+        Raises SchemaMismatch when the functions were released anew, so that we may not call them.
+        """
+        asked_at = clock.monotonic()
+        answer = self._one(
+            "claim_leads",
+            batch=batch,
+            campaign=campaign,
+            run=run,
+            most=most,
+            claim_seconds=self._settings.claim_lease_seconds,
+            settle_seconds=self._settings.settle_after_seconds,
+            release=schema.release(),
+            **self._defaults(),
+        )
+        claimed = _answered(Batch, answer)
+        due = [
+            claim.model_copy(update={"due": asked_at + claim.wait_seconds})
+            for claim in claimed.claims
+        ]
+        return claimed.model_copy(update={"claims": due})
+
+    def begin_attempt(
+        self,
+        attempt: UUID,
+        claim: Claim,
+        run: UUID,
+        search_token: str,
+        draft_id: str | None,
+        thread_id: str | None,
+    ) -> Attempted:
+        answer = self._one(
+            "begin_attempt",
+            attempt=attempt,
+            lead=claim.id,
+            claim=claim.token,
+            run=run,
+            sender=claim.sender.id,
+            mail_address=normalise(claim.lead.email),
+            token=search_token,
+            budget_seconds=self._settings.gmail_timeout_seconds,
+            draft=draft_id,
+            thread=thread_id,
+            **self._defaults(),
+        )
+        return _answered(Attempted, answer)
+
+    def record_outcome(
+        self,
+        attempt: UUID,
+        became: Literal["sent", "refused", "not_sent", "unclear"],
+        *,
+        message_id: str | None = None,
+        thread_id: str | None = None,
+        why: str | None = None,
+        again_after: float | None = None,
+    ) -> str:
+        """What is recorded now: the first word stands, but `sent` wins over everything."""
+        answer = self._one(
+            "record_outcome",
+            attempt=attempt,
+            became=became,
+            message=message_id,
+            thread=thread_id,
+            why=None if why is None else cut(why, REASON),
+            again_after=again_after,
+        )
+        return str(answer["answer"])
+
+    def fail_lead(self, claim: Claim, why: str) -> None:
+        self._call("fail_lead", lead=claim.id, claim=claim.token, why=cut(why, REASON))
+
+    def defer_lead(
+        self, attempt: UUID, claim: Claim, run: UUID, why: str, again_after: float | None
+    ) -> None:
+        self._call(
+            "defer_lead",
+            attempt=attempt,
+            lead=claim.id,
+            claim=claim.token,
+            run=run,
+            mail_address=normalise(claim.lead.email),
+            why=cut(why, REASON),
+            again_after=again_after,
+        )
+
+    def list_open_attempts(self, campaign: UUID | None = None) -> Iterator[OpenAttempt]:
+        for row in self._pages("list_open_attempts", campaign=campaign):
+            yield OpenAttempt.model_validate(row)
+
+    def drafts_in_use(self, drafts: list[str]) -> set[str]:
+        """Of these drafts, those that may still go out."""
+        return {str(row["draft"]) for row in self._call("drafts_in_use", drafts=drafts)}
+
+    # --- accounts -----------------------------------------------------------------------
+
+    def save_account(
+        self,
+        account: UUID,
+        email: str,
+        *,
+        refresh_token: str | None = None,
+        sender_name: str | None = None,
+        reply_to: str | None = None,
+        pace_seconds: float | None = None,
+        daily_limit: int | None = None,
+        owner: UUID | None = None,
+    ) -> UUID:
+        """Add or change; what is None stays as it is. The id of the account."""
+        answer = self._one(
+            "save_account",
+            account=account,
+            address=email,
+            token=refresh_token,
+            display_name=given.sender_name(sender_name),
+            answer_to=reply_to,
+            pace=given.pace(pace_seconds),
+            per_day=daily_limit,
+            owner=owner,
+        )
+        return UUID(answer["id"])
+
+    def list_accounts(self) -> Iterator[ListedAccount]:
+        """What is in force where an account has no own is what this process' settings say."""
+        for row in self._pages("list_accounts"):
+            pace, limit = row["pace_seconds"], row["daily_limit"]
+            yield ListedAccount.model_validate(
+                {
+                    **row,
+                    "pace_in_force": self._settings.send_pace_seconds if pace is None else pace,
+                    "limit_in_force": self._settings.account_daily_limit
+                    if limit is None
+                    else limit,
+                }
+            )
+
+    def remove_account(self, email: str) -> None:
+        """Raises Rejected while a pending lead is assigned to it."""
+        self._one("remove_account", address=email)
+
+    def read_credentials(self, account: UUID) -> Credentials:
+        """Raises AccountUnusable when the account was removed."""
+        rows = self._call("read_credentials", account=account)
+        if not rows:
+            raise AccountUnusable("the account was removed; add it again")
+        return Credentials.model_validate(rows[0])
+
+    def mark_account_unusable(self, account: UUID, reason: str) -> None:
+        self._call("mark_account_unusable", account=account, reason=cut(reason, REASON))
+
+    def pause_account(self, account: UUID, seconds: float, *, whole_project: bool = False) -> float:
+        """Rest it, longer each time in a row; how long from now on."""
+        answer = self._one(
+            "pause_account", account=account, seconds=seconds, whole_project=whole_project
+        )
+        return float(answer["seconds"])
+
+    # --- leads and campaigns ------------------------------------------------------------
+
+    def import_leads(
+        self, rows: list[dict[str, Any]], tag: str | None, owner: UUID | None = None
+    ) -> Imported:
+        """At most a few thousand rows a call.
+
+        Keys as in the CSV file, plus custom_fields, empty_fields (known, but they take no value's
+        place), own_text (which of its texts are the lead's and not its company's) and clear (what
+        is emptied where the row has it empty).
+        """
+        return Imported.model_validate(
+            self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
+        )
+
+    def list_leads(self, tag: str | None = None, status: str | None = None) -> Iterator[ListedLead]:
+        """Those with this tag, and those that have this status in a campaign."""
+        for row in self._pages("list_leads", most=LARGE_PAGE, with_tag=tag, with_status=status):
+            yield ListedLead.model_validate(row)
+
+    def create_campaign(
+        self,
+        campaign: UUID,
+        name: str,
+        accounts: list[str],
+        *,
+        tag: str | None = None,
+        companies: list[str] | None = None,
+        starts_at: datetime | None = None,
+        attachment: str | None = None,
+        time_zone: str | None = None,
+        days: list[int] | None = None,
+        day_from: time | None = None,
+        day_until: time | None = None,
+        owner: UUID | None = None,
+        subject_variables: bool | None = False,
+    ) -> Created:
+        """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
+
+        Raises Rejected, and leaves nothing behind, without a lead or an account.
+        """
+        answer = self._one(
+            "create_campaign",
+            campaign=campaign,
+            campaign_name=given.campaign_name(name),
+            account_addresses=accounts,
+            lead_tag=tag,
+            company_names=companies,
+            starts_at=starts_at,
+            attachment_name=attachment,
+            zone=time_zone,
+            days=days,
+            day_from=day_from,
+            day_until=day_until,
+            owner=owner,
+            subject_variables=subject_variables,
+        )
+        return Created.model_validate(answer)
+
+    def start_campaign(self, campaign: UUID) -> Row:
+        """`answer` is running, scheduled (wait_seconds) or already
+        (status, owned, paused, pending).
+
+        Raises CampaignNotFound.
+        """
+        return _found(campaign, self._one("start_campaign", campaign=campaign))
+
+    def cancel_campaign(self, campaign: UUID) -> Row:
+        """`answer` is cancelled (with leads) or already_ended (with status). CampaignNotFound."""
+        return _found(campaign, self._one("cancel_campaign", campaign=campaign))
+
+    def pause_campaign(self, campaign: UUID) -> None:
+        """Raises CampaignNotFound, and Rejected when it is neither scheduled nor running."""
+        _found(campaign, self._one("pause_campaign", campaign=campaign))
+
+    def resume_campaign(self, campaign: UUID) -> None:
+        """Raises CampaignNotFound, and Rejected when there is nothing to resume."""
+        _found(campaign, self._one("resume_campaign", campaign=campaign))
+
+    def retry_failed(
+        self,
+        campaign: UUID,
+        *,
+        account: str | None = None,
+        reason: str | None = None,
+        include_unclear: bool = False,
+    ) -> int:
+        """Failed leads are pending again; how many. CampaignNotFound, Rejected."""
+        answer = self._one(
+            "retry_failed",
+            campaign=campaign,
+            account_address=account,
+            because=reason,
+            unclear_too=include_unclear,
+        )
+        return int(_found(campaign, answer)["leads"])
+
+    def list_campaigns(self) -> Iterator[CampaignStatus]:
+        for row in self._pages("list_campaigns"):
+            yield CampaignStatus.model_validate(row)
+
+    def recent_campaigns(
+        self, status: str | None = None, since: datetime | None = None
+    ) -> Iterator[CampaignStatus]:
+        """The newest first, of those created `since` then."""
+        last: Row = {}
+        while rows := self._call(
+            "recent_campaigns", with_status=status, since=since, most=PAGE, **last
+        ):
+            yield from map(CampaignStatus.model_validate, rows)
+            last = {"before": rows[-1]["created_at"], "before_id": rows[-1]["id"]}
+
+    def campaign_status(self, campaign: UUID) -> CampaignStatus:
+        """Raises CampaignNotFound."""
+        return CampaignStatus.model_validate(self._row(campaign, "campaign_status"))
+
+    def list_campaign_leads(
+        self, campaign: UUID, status: str | None = None
+    ) -> Iterator[CampaignLead]:
+        for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
+            yield CampaignLead.model_validate(row)
+
+    def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
+        """The same leads, with all that is known of them."""
+        for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
+            yield ExportedLead.model_validate(row)
+
+    def campaign_progress(self, campaign: UUID) -> Progress:
+        """How far it is and what holds it up, an account each. Raises CampaignNotFound."""
+        row = self._row(campaign, "campaign_progress", **self._defaults())
+        return Progress.model_validate({**row, "places": self._settings.campaigns_at_once})
+
+    def campaign_facts(self, campaign: UUID) -> CampaignFacts:
+        """Raises CampaignNotFound."""
+        return CampaignFacts.model_validate(self._row(campaign, "campaign_facts"))
+
+    def list_mails(
+        self,
+        campaign: UUID,
+        *,
+        cooldown_seconds: float = 0,
+        every: bool = False,
+        lead: UUID | None = None,
+        address: str | None = None,
+    ) -> Iterator[PlannedMail]:
+        """Of its pending leads, of `every` lead, or of one: by its id or by its address."""
+        asked = {"cooldown_seconds": cooldown_seconds, "every": every}
+        companies: OrderedDict[str | None, Row] = OrderedDict()
+        for row in self._pages(
+            "list_mails", campaign=campaign, lead=lead, address=address, **asked
+        ):
+            key = row["company_id"]
+            if row["company"] is not None:
+                # With the first of its leads on a page: older pages' may go.
+                companies.pop(key, None)
+                companies[key] = row["company"]
+                if len(companies) > PAGE:
+                    companies.popitem(last=False)
+            yield PlannedMail.model_validate({**row, "company": companies[key]})
+
+    def failure_reasons(self, campaign: UUID) -> list[Reason]:
+        rows = self._call("failure_reasons", campaign=campaign)
+        return [Reason.model_validate(row) for row in rows]
+
+    def campaign_account_summary(self, campaign: UUID, run: UUID) -> Iterator[AccountSummary]:
+        for row in self._pages("campaign_account_summary", campaign=campaign, run=run):
+            yield AccountSummary.model_validate(row)
+
+    def resolve_lead(
+        self,
+        was_sent: bool,
+        *,
+        lead: UUID | None = None,
+        campaign: UUID | None = None,
+        address: str | None = None,
+    ) -> Row:
+        """What a person found out: `lead`, `lead_status`, `campaign` and `campaign_status` then.
+
+        The lead is named by its id, or by its address in a campaign. Raises Rejected unless it
+        may have been sent.
+        """
+        return self._one(
+            "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
+        )
+
+    def exposed_tokens(self) -> list[Exposed]:
+        """Roles of the web app's users that can read the tokens of accounts."""
+        return [Exposed.model_validate(row) for row in self._call("exposed_tokens")]
+
+    def schema_version(self) -> SchemaVersion:
+        """Which release of the functions it has, and what they are now."""
+        return SchemaVersion.model_validate(self._one("schema_version"))
+
+    def compare_schema(self) -> str | None:
+        """How its functions differ from this version's, for a person; None: not at all.
+
+        Raises SchemaMismatch when they may not be called.
+        """
+        found = self.schema_version()
+        difference = schema.told(found.state, found.version)
+        if difference is not None and found.state in {"older", "unsupported"}:
+            raise SchemaMismatch(difference)
+        return difference
+
+    # --- how -----------------------------------------------------------------------------
+
+    def _call(self, function: str, **arguments: Any) -> list[Row]:
+        clean = {name: _storable(value) for name, value in arguments.items()}
+        return self._transport.call(function, **clean)
+
+    def _one(self, function: str, **arguments: Any) -> Row:
+        row = self._call(function, **arguments)[0]
+        if row.get("answer") == "rejected":
+            raise Rejected(row["reason"])
+        return row
+
+    def _row(self, campaign: UUID, function: str, **arguments: Any) -> Row:
+        rows = self._call(function, campaign=campaign, **arguments)
+        if not rows:
+            raise CampaignNotFound(campaign)
+        return rows[0]
+
+    def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
+        arguments = {"most": PAGE, **arguments}
+        # Not null, for the first page: by `id > null or ...` Postgres finds no place to begin at.
+        after = UUID(int=0)
+        while rows := self._call(function, after=after, **arguments):
+            yield from rows
+            after = UUID(rows[-1]["id"])
+
+    def _defaults(self) -> dict[str, Any]:
+        return {
+            "default_pace": self._settings.send_pace_seconds,
+            "default_per_day": self._settings.account_daily_limit,
+        }
+
+
+def _storable(value: Any) -> Any:
+    """Without what Postgres has no text for: NUL, and halves of surrogate pairs."""
+    match value:
+        case str():
+            return value if _is_storable(value) else _mended(value)
+        case list():
+            return [_storable(item) for item in value]
+        case dict() if _holds_storable_texts(value):
+            return value
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _holds_storable_texts(table: Row) -> bool:
+    """And nothing else: a lead's dozens of columns are looked at in one go."""
+    try:
+        return _is_storable("".join(table)) and _is_storable("".join(table.values()))
+    except TypeError:
+        return False
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _mended(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _answered(kind: type[Answer], row: Row) -> Answer:
+    """Read an answer; a release of the functions that is not for us answers `refused`.
+
+    A word that we do not know is one of a newer release, too.
+    """
+    if row.get("answer") == "refused":
+        installed = InstalledRelease.model_validate(row["installed"])
+        raise SchemaMismatch(str(schema.told(installed.state, installed.version)))
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        if not any(problem["loc"] == ("answer",) for problem in error.errors()):
+            raise
+        raise SchemaMismatch(
+            f"it answers {row.get('answer')!r}, which this version does not know; "
+            "update outreach here"
+        ) from None
+
+
+def _found(campaign: UUID, answer: Row) -> Row:
+    if answer["answer"] == "not_found":
+        raise CampaignNotFound(campaign)
+    return answer

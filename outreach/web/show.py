@@ -1,0 +1,80 @@
+"""What a page or a file shows of one mail, and the templates of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gmail_sandbox import rendering
+from outreach.mail import parts
+from outreach.mail.compose import Composed
+from outreach.mail.mime import Attachment
+from outreach.preflight.preview import Preview
+
+SOURCE_SHOWN = 20_000
+SHORT, LINE = 14, 80
+"""Lines of so many characters: such a mail needs no tall frame."""
+
+_templates = Environment(
+    loader=PackageLoader("outreach.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["weight"] = rendering.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that is to be shown: a campaign's mails, those that were asked for."""
+
+    campaign: str
+    previews: Sequence[Preview]
+    pending: int
+    """Leads of the campaign that are to be mailed; `previews` may be fewer."""
+    attachment: Attachment | None
+    no_attachment: str | None
+    """Why it cannot be read."""
+    tracked: bool
+    """Whether the mails will carry a pixel."""
+    date: datetime
+
+    @property
+    def wrong(self) -> list[int]:
+        """The numbers, from 1, of the mails with a problem."""
+        return [n for n, preview in enumerate(self.previews, start=1) if preview.problems]
+
+    def made(self, number: int) -> Composed | None:
+        return self.previews[number - 1].made(self.attachment, self.date)
+
+    def values(self, number: int) -> dict[str, Any]:
+        """What the template of one mail needs."""
+        made = self.made(number)
+        raw = bytes(made.mail) if made else b""
+        return {
+            "shown": self,
+            "number": number,
+            "preview": self.previews[number - 1],
+            "made": made,
+            "short": made is not None and _lines(made.rendered.text) <= SHORT,
+            "headers": parts.headers(parts.tree(raw.partition(b"\r\n\r\n")[0]).head),
+            "source": raw[:SOURCE_SHOWN].decode("utf-8", "replace"),
+            "size": len(raw),
+            "cut": len(raw) > SOURCE_SHOWN,
+        }
+
+
+def _lines(text: str) -> int:
+    return sum(1 + len(line) // LINE for line in text.splitlines())
+
+
+def page(template: str, **values: Any) -> str:
+    return _templates.get_template(template).render(values)
+
+
+def stylesheet() -> str:
+    """The sandbox's, and what only these pages have."""
+    return rendering.stylesheet() + "\n" + page("preview.css")
