@@ -4,13 +4,11 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.utils import format_datetime, getaddresses
 
 from gmail_sandbox.refusal import Refusal, invalid
+from outreach.mail.parts import HEAD_END, decoded
 
-HEAD_END = re.compile(rb"\r?\n\r?\n")
 FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)\n?", re.MULTILINE)
 ATOM = r"[^\s@<>()\[\]\\,;:\".]+"
 LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
@@ -68,16 +66,6 @@ def head(raw: bytes) -> bytes:
 
 def unfold(value: bytes) -> str:
     return re.sub(r"\r?\n(?=[ \t])", "", value.decode("utf-8", "replace")).strip()
-
-
-def decoded(value: str) -> str:
-    """A header's value as a person reads it."""
-    if "=?" not in value:
-        return value
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
-        return value
 
 
 def is_address(address: str) -> bool:

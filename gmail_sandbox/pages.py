@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from gmail_sandbox import query, refusal
 from gmail_sandbox.mail import Message
-from gmail_sandbox.rendering import SAFE, framed, inert, page, stylesheet
+from gmail_sandbox.rendering import page
 from gmail_sandbox.state import State
 from outreach.mail import parts
+from outreach.web.rendering import SAFE, framed, inert, stylesheet
 
 A_PAGE = 50
 SOURCE_SHOWN = 20_000

@@ -1,68 +1,7 @@
-"""Jinja's templates, and the headers that keep a hostile mail from doing anything."""
+"""The sandbox's own pages."""
 
-import re
-from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from outreach.web import rendering
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'; form-action "
-)
-INERT = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'"
-HTML_POLICY = f"{INERT}; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-REACHES_OUT = re.compile(r"<(?=(?:link|meta|base)\b)", re.IGNORECASE)
-SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
-KILO = 1024
-
-_templates = Environment(
-    loader=PackageLoader("gmail_sandbox"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-
-def page(
-    template: str, *, code: int = 200, form_action: str = "'self'", **values: Any
-) -> HTMLResponse:
-    """A page of ours: no scripts, nothing from elsewhere, never in another site's frame."""
-    content = _templates.get_template(template).render(values)
-    policy = {"Content-Security-Policy": POLICY + form_action}
-    return HTMLResponse(content, code, {**SAFE, **policy, "Cache-Control": "no-store"})
-
-
-def inert(content: bytes, media_type: str, policy: str = INERT) -> Response:
-    """Something that nobody vouches for: it runs nothing and fetches nothing."""
-    headers = {**SAFE, "Content-Security-Policy": policy, "X-DNS-Prefetch-Control": "off"}
-    return Response(content, headers={**headers, "Content-Type": media_type})
-
-
-def framed(html: str) -> Response:
-    """A mail's own HTML, for a frame: no scripts, no forms, nothing is fetched.
-
-    A policy does not hold back `<link rel=preconnect>`, so such elements lose their names.
-    """
-    defused = REACHES_OUT.sub("<x-", html)
-    return inert(defused.encode("utf-8", "replace"), "text/html; charset=utf-8", HTML_POLICY)
-
-
-def stylesheet() -> str:
-    return _templates.get_template("style.css").render()
-
-
-def moment(at: float) -> str:
-    """A time as the person before the screen reads it: this machine's time zone."""
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%d %b %H:%M:%S}"
-
-
-def weight(size: int) -> str:
-    if size < KILO:
-        return f"{size} B"
-    return f"{size / KILO:.0f} KB" if size < KILO * KILO else f"{size / KILO / KILO:.1f} MB"
-
-
-_templates.filters |= {"moment": moment, "weight": weight}
+page = partial(rendering.page, rendering.environment("gmail_sandbox"))

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message as Head
 from html import unescape
 from typing import Any
 
-from gmail_sandbox.envelope import HEAD_END, decoded
 from outreach.mail.plain_text import without_comments
 
+HEAD_END = re.compile(rb"\r?\n\r?\n")
 # Each stops where the next of its kind begins, so that the time grows with the length alone.
 MARKUP = re.compile(r"(?is)<(script|style|head)\b(?:(?!</?\1\b).)*+</\1\s*>|<[^<>]*>")
 SPACE = re.compile(r"\s+")
@@ -168,3 +170,13 @@ def attachment(part: Part, identity: str) -> bytes | None:
         if leaf.filename is not None and identity == f"part-{leaf.number or 0}":
             return leaf.data
     return None
+
+
+def decoded(value: str) -> str:
+    """A header's value as a person reads it."""
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+        return value

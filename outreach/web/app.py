@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from gmail_sandbox.rendering import POLICY, SAFE, framed, inert
 from outreach.errors import ConfigurationError
 from outreach.mail import parts
 from outreach.web import show
 from outreach.web.guard import LocalOnly
+from outreach.web.rendering import POLICY, SAFE, framed, inert
 from outreach.web.show import Shown
 
 AROUND = 40

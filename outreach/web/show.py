@@ -5,26 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from gmail_sandbox import rendering
 from outreach.mail import parts
 from outreach.mail.compose import Composed
 from outreach.mail.mime import Attachment
 from outreach.preflight.preview import Preview
+from outreach.web import rendering
 
 SOURCE_SHOWN = 20_000
 SHORT, LINE = 14, 80
 """Lines of so many characters: such a mail needs no tall frame."""
 
-_templates = Environment(
-    loader=PackageLoader("outreach.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters["weight"] = rendering.weight
+_templates = rendering.environment("outreach.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +67,5 @@ def page(template: str, **values: Any) -> str:
 
 
 def stylesheet() -> str:
-    """The sandbox's, and what only these pages have."""
+    """Of all pages, and what only these have."""
     return rendering.stylesheet() + "\n" + page("preview.css")
