@@ -40,7 +40,7 @@ class Kept(RunnerDeployment):
             return found.id
 
 
-def told(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
+def switched_off(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
     """What people have switched off, and so does not happen; and where to switch it on.
 
     A deployment that is not there (yet) is passed over.

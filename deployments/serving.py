@@ -19,7 +19,7 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.kept import Kept, told
+from deployments.kept import Kept, switched_off
 from deployments.provision import provision_serving
 from deployments.reaping import reap
 from flows.dispatch_campaigns import dispatch_at_start, dispatch_campaigns
@@ -69,14 +69,14 @@ async def serve(*runners: Serving) -> None:
 
 
 async def _told_to_stop() -> None:
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def wait() -> None:
         signal.sigwait(HELD_BACK)
-        loop.call_soon_threadsafe(told.set)
+        loop.call_soon_threadsafe(stop.set)
 
     Thread(target=wait, name="signals", daemon=True).start()
-    await told.wait()
+    await stop.wait()
 
 
 async def _end_runs(serving: "asyncio.Future[Any]") -> None:
@@ -155,8 +155,8 @@ def main() -> None:
     runners = registered()
     provision_serving()
     with get_client(sync_client=True) as client:
-        for off, todo in told(client):
-            print(f"{off} To change that, {todo}.", file=sys.stderr)  # noqa: T201 - its log
+        for off, remedy in switched_off(client):
+            print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
     dispatch_at_start(return_state=True)  # what fails is in its log, and due again in a minute
     asyncio.run(serve(*runners))
 

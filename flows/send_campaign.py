@@ -68,7 +68,7 @@ def send_all(campaign_id: UUID) -> State[Any]:
             with sender_slots(run):
                 deliver(run)
         except NoSlotsError as error:
-            run.put_off(60, str(error))
+            run.defer(60, str(error))
         with unstoppable():
             finished = finish(run)
             report(run, finished)
@@ -86,6 +86,6 @@ def deliver(run: CampaignRun) -> None:
         elif batch.answer == "later" and delivery.wait_for(batch):
             settle(run)
         else:
-            run.put_off(batch.wait_seconds, batch.waiting_for)
+            run.defer(batch.wait_seconds, batch.waiting_for)
             break
     delivery.finish()

@@ -7,7 +7,7 @@ from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
-from outreach.campaign.explain import words
+from outreach.campaign.durations import format_duration
 from outreach.store.results import Begun, Finished
 from outreach.wiring import current
 from tasks.orders import until_resumed
@@ -38,7 +38,8 @@ def handed_back(begun: Begun) -> State[Any]:
         case "wait":
             return Completed(
                 name="Deferred",
-                message=f"Due in {words(begun.wait_seconds)}: the dispatcher starts it then.",
+                message=f"Due in {format_duration(begun.wait_seconds)}: "
+                "the dispatcher starts it then.",
             )
         case _:
             return Completed(name="Paused", message="The campaign is paused; resume it first.")
@@ -46,26 +47,26 @@ def handed_back(begun: Begun) -> State[Any]:
 
 def ended(finished: Finished) -> State[Any]:
     """What became of the campaign, with the counts of all its leads."""
-    told = f"{finished.leads.sent}/{finished.leads.total} sent"
+    message = f"{finished.leads.sent}/{finished.leads.total} sent"
     if finished.answer == "superseded" and finished.status == "cancelled":
-        return Cancelled(message=f"The campaign was cancelled: {told}.")
+        return Cancelled(message=f"The campaign was cancelled: {message}.")
     if finished.answer == "superseded" and finished.status == "error":
-        return Failed(message=f"The campaign ended in error meanwhile: {told}.")
+        return Failed(message=f"The campaign ended in error meanwhile: {message}.")
     if finished.answer == "superseded":
-        return Completed(name="Superseded", message=f"Another run has taken over: {told}.")
+        return Completed(name="Superseded", message=f"Another run has taken over: {message}.")
     if finished.answer == "paused" and finished.suspended:
-        return until_resumed(told)
+        return until_resumed(message)
     if finished.answer == "paused":
         return Completed(
-            name="Paused", message=f"The campaign is paused: {told}.", data=finished.result
+            name="Paused", message=f"The campaign is paused: {message}.", data=finished.result
         )
     if finished.answer == "deferred":
         return Completed(
             name="Deferred",
-            message=f"{told}; goes on in {words(finished.resume_seconds or 0)}, "
+            message=f"{message}; goes on in {format_duration(finished.resume_seconds or 0)}, "
             f"after {finished.waiting_for}",
             data=finished.result,
         )
     if finished.error is not None:
-        return Failed(message=f"{finished.error}: {told}")
-    return Completed(message=told, data=finished.result)
+        return Failed(message=f"{finished.error}: {message}")
+    return Completed(message=message, data=finished.result)

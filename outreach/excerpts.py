@@ -6,11 +6,11 @@ REASON = 1_000
 """Characters that are kept of a reason or an error."""
 
 
-def cut(text: str, most: int) -> str:
-    """The text, or its beginning and `…`: `most` characters in all."""
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and `…`: `limit` characters in all."""
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def one_line(text: str | None, most: int = NAME) -> str:
+def one_line(text: str | None, limit: int = NAME) -> str:
     """The same, with one space for each run of spaces and line breaks; empty for None."""
-    return cut(" ".join((text or "")[: 2 * most].split()), most)
+    return cut(" ".join((text or "")[: 2 * limit].split()), limit)

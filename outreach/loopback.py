@@ -21,8 +21,8 @@ def never_through_a_proxy() -> None:
     """
     named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host for host in named.split(",") if host]
-    told = ",".join([*hosts, *(host for host in HOSTS if host not in hosts)])
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in hosts else told
+    message = ",".join([*hosts, *(host for host in HOSTS if host not in hosts)])
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in hosts else message
 
 
 def is_loopback(url: str) -> bool:

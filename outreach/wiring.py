@@ -26,7 +26,7 @@ CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """What a process needs to send; made once, shared by its threads."""
 
     settings: Settings
@@ -38,16 +38,16 @@ class Parts:
         self.store.close()
 
 
-_current: Parts | None = None
+_current: Services | None = None
 _lock = threading.Lock()
 
 
-def current() -> Parts:
-    """The parts of this process, from its environment and `.env` unless `using` says otherwise."""
-    global _current  # noqa: PLW0603 - one process, one set of parts
+def current() -> Services:
+    """This process's, from its environment and `.env` unless `using` says otherwise."""
+    global _current  # noqa: PLW0603 - one process, one set of services
     with _lock:
         if _current is None:
-            _current = open_parts(settings_module.load())
+            _current = open_services(settings_module.load())
         return _current
 
 
@@ -57,27 +57,27 @@ def current_settings() -> Settings:
 
 
 @contextmanager
-def using(settings: Settings) -> Iterator[Parts]:
-    """Make `current()` answer with parts from these settings alone, for the demo and the tests."""
+def using(settings: Settings) -> Iterator[Services]:
+    """Make `current()` answer from these settings alone, for the demo and the tests."""
     global _current  # noqa: PLW0603
-    parts = open_parts(settings)
+    services = open_services(settings)
     with _lock:
-        before, _current = _current, parts
+        before, _current = _current, services
     try:
-        yield parts
+        yield services
     finally:
         with _lock:
             _current = before
-        parts.close()
+        services.close()
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_services(settings: Settings) -> Services:
     """Raises ConfigurationError; nothing is open then."""
-    from outreach.gmail import Gmail  # noqa: PLC0415 - Google's client loads slowly
+    from outreach.gmail import Gmail
 
     refuse_mixed_worlds(settings)
     store = open_store(settings)
-    return Parts(settings, store, Gmail(settings, store.read_credentials))
+    return Services(settings, store, Gmail(settings, store.read_credentials))
 
 
 def open_store(settings: Settings) -> Store:
@@ -88,7 +88,7 @@ def database_url(settings: Settings) -> SecretStr:
     """The address of the Postgres to use or migrate; the embedded one is started on demand."""
     if settings.database_url is not None:
         return settings.database_url
-    from outreach.local import postgres, private  # noqa: PLC0415 - where there is no other database
+    from outreach.local import postgres, private
 
     return postgres.start(private.home(settings.outreach_home)).url
 
@@ -121,12 +121,12 @@ def refuse_half_a_consent(settings: Settings) -> None:
 
 def _transport(settings: Settings) -> Transport:
     if settings.supabase_url and settings.supabase_service_role_key:
-        from outreach.store.postgrest import PostgREST  # noqa: PLC0415 - its client loads slowly
+        from outreach.store.postgrest import PostgREST
 
         return PostgREST(
             settings.supabase_url,
             settings.supabase_service_role_key,
-            most=settings.send_concurrency + 4,
+            limit=settings.send_concurrency + 4,
         )
     if settings.supabase_url and settings.database_url is None:
         raise ConfigurationError(
@@ -136,14 +136,14 @@ def _transport(settings: Settings) -> Transport:
     url = database_url(settings)
     if settings.database_url is None and not is_current(url):
         migrate(url)  # the embedded database is nobody else's
-    return Postgres(url, most=min(settings.send_concurrency, CONNECTIONS) + 4)
+    return Postgres(url, limit=min(settings.send_concurrency, CONNECTIONS) + 4)
 
 
 def _is_local_database(url: SecretStr) -> bool:
     """Of an address in either of libpq's forms; hosts may be several, and a path is a socket."""
     try:
-        parts = conninfo_to_dict(url.get_secret_value())
+        found = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:
         return False
-    hosts = str(parts.get("hostaddr") or parts.get("host") or "/").split(",")
+    hosts = str(found.get("hostaddr") or found.get("host") or "/").split(",")
     return all(is_loopback_host(host) or host.startswith("/") for host in hosts)

@@ -11,7 +11,7 @@ from contextlib import suppress
 import httpx
 
 from outreach.mail.addresses import mask, masked
-from outreach.preflight.campaign import Finding, Report
+from outreach.preflight.findings import Finding, Report
 from outreach.preflight.runner import Inspecting
 from outreach.wiring import current
 from tasks.artifacts import publish
@@ -51,7 +51,7 @@ def tell_findings(run: CampaignRun) -> None:
     )
     for finding in report.findings[:LINES]:
         run_log().warning(
-            "%s: %s (%d leads)", finding.severity, masked(finding.what), finding.count
+            "%s: %s (%d leads)", finding.severity, masked(finding.message), finding.count
         )
     if report.findings:
         rows = json.dumps([_row(finding) for finding in report.findings])
@@ -69,7 +69,7 @@ def _looked(run: CampaignRun) -> Report:
     looking = Inspecting(parts.store, parts.mailer, parts.settings, load=lambda _: run.attachment)
     aside = ThreadPoolExecutor(1)
     until = time.monotonic() + SECONDS / 2
-    look = aside.submit(looking.inspect, run.campaign, most=MOST, until=until)
+    look = aside.submit(looking.inspect, run.campaign, limit=MOST, until=until)
     aside.shutdown(wait=False)
     return look.result(SECONDS)
 
@@ -77,9 +77,9 @@ def _looked(run: CampaignRun) -> Report:
 def _row(finding: Finding) -> dict[str, str | int]:
     return {
         "severity": finding.severity,
-        "what": masked(finding.what),
+        "what": masked(finding.message),
         "company": masked(finding.company),
         "leads": finding.count,
         "such as": ", ".join(map(mask, finding.examples)),
-        "what to do": masked(finding.todo),
+        "what to do": masked(finding.remedy),
     }

@@ -123,5 +123,5 @@ def _mark_crashed(flow_run: UUID) -> None:
     if state is None or state.is_final():
         return
     began = state.is_running() or state.is_cancelling()
-    told = "It fell silent" if began else "No worker began it within five minutes"
-    force_state(flow_run, Crashed(message=f"{told}."))
+    message = "It fell silent" if began else "No worker began it within five minutes"
+    force_state(flow_run, Crashed(message=f"{message}."))

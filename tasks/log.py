@@ -25,7 +25,7 @@ def run_log() -> Logger:
     return flow_run_logger(context.flow_run, context.flow)
 
 
-def told(lead: UUID, address: str, account: str, sent: Sent) -> str:
+def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:
     """A mail that was sent, as the log has it; `lead` is campaign_leads.id."""
     ids = f"message {sent.message_id or 'unknown'}, thread {sent.thread_id or 'unknown'}"
     return f"{mask(address)} by {mask(account)}, lead {lead}, {ids}"
@@ -36,5 +36,5 @@ def tell_settled(attempt: OpenAttempt, outcome: Outcome) -> None:
     kind: str = outcome.kind
     if isinstance(outcome, Sent):
         lead = attempt.campaign_lead_id
-        kind = f"sent: {told(lead, attempt.address, attempt.account, outcome)}"
+        kind = f"sent: {describe_sent(lead, attempt.address, attempt.account, outcome)}"
     run_log().info("A mail in doubt was settled: %s", kind)

@@ -13,7 +13,7 @@ import httpx
 from prefect import task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from outreach.campaign.explain import words
+from outreach.campaign.durations import format_duration
 from outreach.errors import StoreUnavailable
 from outreach.mail.addresses import mask
 from outreach.store.results import Finished
@@ -47,7 +47,7 @@ class Progress:
             self._update()
         if now - self._told >= TELL_EVERY_SECONDS:
             self._told = now
-            run_log().info("%s", told(self._run))
+            run_log().info("%s", message(self._run))
 
     def close(self) -> None:
         self._update()
@@ -66,7 +66,7 @@ class Progress:
         return min(100.0, 100 * done / leads.total) if leads.total else 100.0
 
 
-def told(run: CampaignRun) -> str:
+def message(run: CampaignRun) -> str:
     """`12 sent, 1 failed`: what this run made of its leads so far."""
     return ", ".join(f"{n} {kind}" for kind, n in run.outcomes.most_common()) or "nothing sent yet"
 
@@ -114,12 +114,12 @@ def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
         rate = "" if account.per_minute is None else f"{account.per_minute:.1f}"
         yield f"| {mask(account.email or '')} | {counts} | {account.sent_by_run} | {rate} |"
     counts = f"{leads.sent} | {leads.failed} | {leads.pending} | {leads.cancelled}"
-    took = words(time.monotonic() - run.began)
+    took = format_duration(time.monotonic() - run.began)
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
-    yield f"This run: {told(run)}, in {took}."
+    yield f"This run: {message(run)}, in {took}."
     if finished.waiting_for:
-        later = words(finished.resume_seconds or 0)
+        later = format_duration(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."
     for one in run.store.list_accounts():
         if one.status != "active":

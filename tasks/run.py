@@ -23,7 +23,7 @@ from outreach.mail.mime import Attachment, Mail
 from outreach.mail.render import pixel_url
 from outreach.store import schema
 from outreach.store.results import InstalledRelease
-from outreach.wiring import Parts, current
+from outreach.wiring import Services, current
 from tasks.ending import (
     GRACE_SECONDS,
     end_process,
@@ -50,11 +50,11 @@ class CampaignRun:
     `wait` and `stop` are how all its threads sleep and are woken up early.
     """
 
-    def __init__(self, campaign: UUID, run: UUID, parts: Parts) -> None:
+    def __init__(self, campaign: UUID, run: UUID, services: Services) -> None:
         self.campaign = campaign
         self.id = run
-        self.store = parts.store
-        self.settings = parts.settings
+        self.store = services.store
+        self.settings = services.settings
         self.name = ""
         self.leads = LeadCounts()
         """How the campaign stood when this run began."""
@@ -66,8 +66,8 @@ class CampaignRun:
         """What this run made of its leads, by kind."""
         self.resume_after: float | None = None
         self.waiting_for: str | None = None
-        self.in_flight = threading.BoundedSemaphore(parts.settings.send_concurrency)
-        self.settling = Settling(parts.store, parts.mailer, parts.settings)
+        self.in_flight = threading.BoundedSemaphore(services.settings.send_concurrency)
+        self.settling = Settling(services.store, services.mailer, services.settings)
         self._release: InstalledRelease | None = None
         self.orders_at = self.began + ORDERS_SECONDS
         """When it is to ask Prefect next, on the monotonic clock."""
@@ -76,9 +76,9 @@ class CampaignRun:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sending = Sending(
-            store=parts.store,
-            mailer=parts.mailer,
-            settings=parts.settings,
+            store=services.store,
+            mailer=services.mailer,
+            settings=services.settings,
             run=run,
             build=self._build,
             wait=self._stop.wait,
@@ -93,14 +93,14 @@ class CampaignRun:
     def stopped(self) -> bool:
         return self._stop.is_set()
 
-    def put_off(self, seconds: float, reason: str) -> None:
+    def defer(self, seconds: float, reason: str) -> None:
         """What is left of the campaign goes on later: when, and what it waits for."""
         self.resume_after, self.waiting_for = seconds, reason
 
     def tell_release(self, installed: InstalledRelease | None) -> None:
         """Log how the database's schema differs from this version's, when that has changed."""
         if installed is not None and installed != self._release:
-            difference = schema.told(installed.state, installed.version)
+            difference = schema.difference(installed.state, installed.version)
             run_log().warning("The database: %s", difference)
         self._release = installed
 

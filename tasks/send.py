@@ -24,7 +24,7 @@ from outreach.campaign.models import Claim, Outcome, Sent
 from outreach.errors import TemporarilyUnavailable
 from outreach.mail.addresses import mask
 from tasks.ending import ended_if_cancelled
-from tasks.log import run_log, told
+from tasks.log import describe_sent, run_log
 from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
 from tasks.stopping import is_stop
@@ -114,7 +114,7 @@ def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
     finally:
         if sent and run.settings.log_sends:
             lines = (
-                f"Sent: {told(claim.id, claim.lead.email, claim.sender.email, outcome)}"
+                f"Sent: {describe_sent(claim.id, claim.lead.email, claim.sender.email, outcome)}"
                 for claim, outcome in sent
             )
             run_log().info("\n".join(lines))

@@ -74,8 +74,8 @@ def give_back(campaign: UUID) -> None:
 def given_back(campaign: UUID) -> State[None]:
     """How a run ends that was told to stop."""
     leads = current().store.campaign_status(campaign).leads
-    told = f"{leads.sent}/{leads.total} sent"
-    return Completed(name="GivenBack", message=f"Told to stop: {told}; the next run goes on.")
+    message = f"{leads.sent}/{leads.total} sent"
+    return Completed(name="GivenBack", message=f"Told to stop: {message}; the next run goes on.")
 
 
 def is_stop(error: BaseException) -> bool:

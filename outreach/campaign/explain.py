@@ -3,14 +3,13 @@
 This machine's clock is for one thing only: at what o'clock something in so many seconds will be.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from outreach.campaign.durations import format_duration, when
 from outreach.campaign.progress import AccountProgress, Progress, ahead, seconds_left
 
 QUIET_SECONDS = 15.0
 """Without a mail for so long, a person asks why."""
-
-UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
 def end(progress: Progress, now: datetime) -> str | None:
@@ -77,24 +76,24 @@ def _paused(progress: Progress) -> str:
             f"`outreach campaigns resume {progress.id}`."
         )
     why = progress.waiting_for or ""
-    told = (
+    message = (
         f"It is paused: {why}" if why.endswith("resume.") else "It is paused until a person acts."
     )
-    return f"{told} `outreach campaigns resume {progress.id}` goes on."
+    return f"{message} `outreach campaigns resume {progress.id}` goes on."
 
 
 def _without_a_run(progress: Progress, now: datetime) -> str:
     if progress.dispatched_seconds is not None:
         return (
-            f"Prefect was asked for a run {words(progress.dispatched_seconds)} ago, for the "
-            f"{_nth(progress.dispatch_misses)} time, and no worker has begun it; see whether one "
-            "is up."
+            f"Prefect was asked for a run {format_duration(progress.dispatched_seconds)} ago, "
+            f"for the {_nth(progress.dispatch_misses)} time, and no worker has begun it; see "
+            "whether one is up."
         )
     if progress.silent_seconds is not None:
         return (
             "Its run died or was cut off from the database: its lease lapsed "
-            f"{words(progress.silent_seconds)} ago. The dispatcher starts another one within a "
-            f"minute; where none is served, `outreach campaigns start {progress.id}` does."
+            f"{format_duration(progress.silent_seconds)} ago. The dispatcher starts another one "
+            f"within a minute; where none is served, `outreach campaigns start {progress.id}` does."
         )
     if progress.status == "scheduled" and (left := ahead(progress.scheduled_seconds)):
         return f"It is scheduled and begins {when(left, now)}."
@@ -183,28 +182,10 @@ def account_state(account: AccountProgress) -> str:
         case _ if not account.leads.pending:
             return "done"
         case _ if rest is not None:
-            return f"rests for {words(rest[0])}: {rest[1]}"
+            return f"rests for {format_duration(rest[0])}: {rest[1]}"
         case _:
             last = account.recent.last_seconds
             return "sending" if last is not None and last <= QUIET_SECONDS else "ready"
-
-
-# --- words ----------------------------------------------------------------------------------------
-
-
-def words(seconds: float) -> str:
-    """`40 s`, `12 minutes`, `3 hours`, `2 days`: the smaller unit only while it says more."""
-    for length, unit in UNITS:
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def when(seconds: float, now: datetime) -> str:
-    """`in 12 minutes (14:32)`, with the day where that is another one."""
-    then = now + timedelta(seconds=seconds)
-    clock = f"{then:%H:%M}" if then.date() == now.date() else f"{then:%a %Y-%m-%d %H:%M}"
-    return f"in {words(seconds)} ({clock})"
 
 
 def _nth(number: int) -> str:

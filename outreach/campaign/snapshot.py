@@ -28,7 +28,7 @@ class CampaignAccount(Account):
     """Mails that left or may have, by their age in whole hours: 24 numbers, the youngest first."""
 
 
-class CampaignFacts(Model):
+class CampaignSnapshot(Model):
     id: UUID
     name: Called
     status: str

@@ -29,11 +29,11 @@ from outreach.cli.campaigns import (
     start as starting,
 )
 from outreach.cli.campaigns import (
-    unconfirmed as doubt,
+    unconfirmed,
 )
 from outreach.cli.leads import commands as leads
 from outreach.cli.output import note
-from outreach.cli.telling import told
+from outreach.cli.telling import message
 from outreach.loopback import never_through_a_proxy
 
 INTERRUPTED = 130
@@ -58,8 +58,8 @@ for command in (
     operating.pause,
     operating.resume,
     operating.retry_failed,
-    doubt.settle,
-    doubt.resolve,
+    unconfirmed.settle,
+    unconfirmed.resolve,
 ):
     campaigns.app.command()(command)
 accounts.app.command()(connecting.connect)
@@ -89,7 +89,7 @@ def outreach(
 @app.command()
 def demo() -> None:
     """The whole job on parts of this machine alone, in under a minute."""
-    from outreach.cli import demo as whole_job  # noqa: PLC0415 - brings Prefect
+    from outreach.cli import demo as whole_job
 
     whole_job.run()
 
@@ -103,8 +103,8 @@ def sandbox(
     ] = None,
 ) -> None:
     """A local Gmail API with a page that shows what was “sent” through it."""
-    from gmail_sandbox.server import run as serve  # noqa: PLC0415 - a whole web server
-    from outreach.local import private  # noqa: PLC0415
+    from gmail_sandbox.server import run as serve
+    from outreach.local import private
 
     private.from_now_on()
     serve(port, data)
@@ -134,7 +134,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort
-        note(f"Error: {told(error)}")
+        note(f"Error: {message(error)}")
         return 1
     return status
 

@@ -11,7 +11,7 @@ from outreach.errors import Rejected
 
 if TYPE_CHECKING:
     from outreach.store.store import Store
-    from outreach.wiring import Parts
+    from outreach.wiring import Services
 
 Owner = Annotated[
     UUID | None, typer.Option("--user-id", help="The owner of what is made, in the web app.")
@@ -23,7 +23,7 @@ Owner = Annotated[
 @contextmanager
 def opened_store() -> "Iterator[Store]":
     """The Store of this process's settings. Raises ConfigurationError."""
-    from outreach import settings, wiring  # noqa: PLC0415
+    from outreach import settings, wiring
 
     found = settings.load()
     wiring.refuse_mixed_worlds(found)
@@ -35,12 +35,12 @@ def opened_store() -> "Iterator[Store]":
 
 
 @contextmanager
-def opened_parts() -> "Iterator[Parts]":
+def opened_services() -> "Iterator[Services]":
     """All that it takes to mail, for flows in this process too. Raises ConfigurationError."""
-    from outreach import settings, wiring  # noqa: PLC0415
+    from outreach import settings, wiring
 
-    with wiring.using(settings.load()) as parts:
-        yield parts
+    with wiring.using(settings.load()) as services:
+        yield services
 
 
 def campaign_id(text: str) -> UUID:

@@ -16,8 +16,8 @@ app = typer.Typer(help="The database: its schema and its address.", no_args_is_h
 @app.command()
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema up to date; it can be done again at any time."""
-    from outreach.store.migrate import exposed_tokens  # noqa: PLC0415
-    from outreach.store.migrate import migrate as run_all  # noqa: PLC0415
+    from outreach.store.migrate import exposed_tokens
+    from outreach.store.migrate import migrate as run_all
 
     address = _address()
     done, exposed = run_all(address), exposed_tokens(address)
@@ -32,7 +32,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     else:
         say("The schema is up to date; nothing was new.")
     for one in exposed:
-        note(f"{one.told}; if it need not, run: {one.statement}")
+        note(f"{one.message}; if it need not, run: {one.statement}")
 
 
 @app.command()
@@ -48,8 +48,8 @@ def url(*, as_json: AsJson = False) -> None:
 @app.command()
 def stop(*, as_json: AsJson = False) -> None:
     """Shut the embedded Postgres down; the next command that needs it starts it again."""
-    from outreach import settings  # noqa: PLC0415
-    from outreach.local import postgres  # noqa: PLC0415
+    from outreach import settings
+    from outreach.local import postgres
 
     found = settings.load()
     if found.supabase_url or found.database_url:
@@ -63,10 +63,10 @@ def stop(*, as_json: AsJson = False) -> None:
 
 def _address() -> "SecretStr":
     """Starts the embedded Postgres where no other database is set. Raises ConfigurationError."""
-    from psycopg import ProgrammingError  # noqa: PLC0415
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
 
-    from outreach import settings, wiring  # noqa: PLC0415
+    from outreach import settings, wiring
 
     found = settings.load()
     if found.supabase_url and found.database_url is None:

@@ -91,7 +91,7 @@ def _prefect(home: Path) -> Iterator[str]:
     os.chdir(home)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
-    from deployments.server import SETTINGS, locked_server  # noqa: PLC0415
+    from deployments.server import SETTINGS, locked_server
 
     with locked_server(home / "prefect") as server:
         os.environ |= {
@@ -118,7 +118,7 @@ def _create(store: Store) -> UUID:
 
 def _send(console: Console, store: Store, campaign: UUID) -> str:
     """Run the flow here, with its progress beside it; the id of the flow run."""
-    from flows.send_campaign import send_campaign  # noqa: PLC0415 - only now is Prefect set up
+    from flows.send_campaign import send_campaign
 
     # Without advice: the commands that it names would ask another database.
     with shown_meanwhile(store, campaign, console, advice=False):
@@ -139,8 +139,8 @@ def _show_outcomes(console: Console, store: Store, campaign: UUID) -> None:
 
 def _wait_until_recorded(flow_run: str) -> None:
     """Prefect's server records task runs a moment later; ending it before would lose them."""
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId  # noqa: PLC0415
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
     deadline = time.monotonic() + 20

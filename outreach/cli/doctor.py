@@ -16,7 +16,7 @@ import typer
 from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.cli.schedules import wrong_schedules
-from outreach.cli.telling import told
+from outreach.cli.telling import message
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
 
@@ -32,40 +32,54 @@ SIDE_BY_SIDE = 8
 """Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
 
 
+VERDICTS = {"ok": "ok", "warning": "warn", "error": "fail"}
+"""The severities in a terminal's column, and by their former names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     check: str
-    verdict: Literal["ok", "warn", "fail"]
-    told: str
+    severity: Literal["ok", "warning", "error"]
+    message: str
     """What was found, for a person."""
-    todo: str | None = None
+    remedy: str = ""
+    """What to do about it."""
+
+    def as_json(self) -> dict[str, str | None]:
+        """The last three are the former names of severity, message and remedy."""
+        former = {
+            "verdict": VERDICTS[self.severity],
+            "told": self.message,
+            "todo": self.remedy or None,
+        }
+        return asdict(self) | former
 
 
 def doctor(*, as_json: AsJson = False) -> None:
     """Check settings, database, accounts, Prefect and attachment; status 1 if one fails."""
     findings = list(_findings())
     if as_json:
-        show_json_list(asdict(finding) for finding in findings)
+        show_json_list(finding.as_json() for finding in findings)
     else:
         width = max(len(finding.check) for finding in findings)
         for finding in findings:
             say(_line(finding, width))
-    if any(finding.verdict == "fail" for finding in findings):
+    if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 
 def _line(finding: Finding, width: int) -> str:
-    todo = f" → {finding.todo}" if finding.todo else ""
-    return f"{finding.verdict:<5}{finding.check:<{width + 2}}{finding.told}{todo}"
+    remedy = f" → {finding.remedy}" if finding.remedy else ""
+    return f"{VERDICTS[finding.severity]:<5}{finding.check:<{width + 2}}{finding.message}{remedy}"
 
 
 def _findings() -> Iterator[Finding]:
-    from outreach import settings as settings_module  # noqa: PLC0415
+    from outreach import settings as settings_module
 
     try:
         settings = settings_module.load()
     except ConfigurationError as error:
-        yield Finding("settings", "fail", str(error))
+        yield Finding("settings", "error", str(error))
         return
     yield _checked("settings", lambda: _settings(settings))
     yield from _database(settings)
@@ -80,27 +94,27 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
     except StoreUnavailable as error:
         full = isinstance(error, StoreFull)
         return Finding(
-            check, "fail", str(error), None if full else "see whether it is up, then try again"
+            check, "error", str(error), "" if full else "see whether it is up, then try again"
         )
     except (OutreachError, ConfigurationError, Rejected) as error:
-        return Finding(check, "fail", str(error))
+        return Finding(check, "error", str(error))
     except Exception as error:  # noqa: BLE001 - nobody foresaw it
-        return Finding(check, "fail", told(error))
+        return Finding(check, "error", message(error))
 
 
 # --- settings -----------------------------------------------------------------------------------
 
 
 def _settings(settings: "Settings") -> Finding:
-    from outreach import wiring  # noqa: PLC0415
-    from outreach.gmail.tokens import app_of  # noqa: PLC0415
+    from outreach import wiring
+    from outreach.gmail.tokens import app_of
 
     wiring.refuse_mixed_worlds(settings)
     app_of(settings)
     if settings.app_url is None:
         return Finding(
             "settings",
-            "warn",
+            "warning",
             "APP_URL is not set: mails carry no pixel, and nobody knows of their opening.",
             "set it to the web app's address",
         )
@@ -111,21 +125,21 @@ def _settings(settings: "Settings") -> Finding:
 
 
 def _database(settings: "Settings") -> Iterator[Finding]:
-    from outreach import wiring  # noqa: PLC0415
+    from outreach import wiring
 
     with contextlib.ExitStack() as opened:
         try:
             store = wiring.open_store(settings)
         except (ConfigurationError, OutreachError) as error:
-            yield Finding("database", "fail", str(error))
+            yield Finding("database", "error", str(error))
             return
         except OSError as error:
-            yield Finding("database", "fail", told(error))
+            yield Finding("database", "error", message(error))
             return
         opened.callback(store.close)
         found = _checked("database", lambda: _schema(store, settings))
         yield found
-        if found.verdict != "fail":
+        if found.severity != "error":
             yield from _tokens(store)
             yield from _accounts(store, settings)
             yield _checked("places", lambda: _places(store, settings))
@@ -135,7 +149,7 @@ def _where(settings: "Settings") -> str:
     if settings.supabase_url and settings.supabase_service_role_key:
         return f"Supabase's Data API at {host_of(settings.supabase_url)}"
     if settings.database_url is not None:
-        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+        from psycopg.conninfo import conninfo_to_dict
 
         parts = conninfo_to_dict(settings.database_url.get_secret_value())
         return f"Postgres at {parts.get('hostaddr') or parts.get('host') or 'its local socket'}"
@@ -144,37 +158,37 @@ def _where(settings: "Settings") -> str:
 
 def _schema(store: "Store", settings: "Settings") -> Finding:
     """That it is up to date, and that our role may call functions and read tables."""
-    from outreach.store import schema  # noqa: PLC0415
+    from outreach.store import schema
 
     has, where = store.schema_version(), _where(settings)
-    told, _, todo = (schema.told(has.state, has.version) or "").partition("; ")
+    found, _, remedy = (schema.difference(has.state, has.version) or "").partition("; ")
     if has.state not in {"current", "newer"}:
-        return Finding("database", "fail", f"{where}: {told}.", todo)
+        return Finding("database", "error", f"{where}: {found}.", remedy)
     for rows in (store.list_accounts(), store.list_campaigns(), store.list_open_attempts()):
         list(islice(rows, 1))
-    if told:
-        return Finding("database", "warn", f"{where}: {told}.", todo)
+    if found:
+        return Finding("database", "warning", f"{where}: {found}.", remedy)
     return Finding("database", "ok", f"{where}, up to date ({has.version})")
 
 
 def _tokens(store: "Store") -> Iterator[Finding]:
     """Nothing where the web app's users cannot read any."""
     for exposed in store.exposed_tokens():
-        yield Finding("tokens", "warn", f"{exposed.told}.", f"run: {exposed.statement}")
+        yield Finding("tokens", "warning", f"{exposed.message}.", f"run: {exposed.statement}")
 
 
 def _places(store: "Store", settings: "Settings") -> Finding:
     """How many campaigns are sent at once, and whether others wait for that."""
     places, found = settings.campaigns_at_once, store.count_places()
-    told = f"{found.taken} of {places} campaigns at once"
+    message = f"{found.taken} of {places} campaigns at once"
     if found.taken >= places and found.waiting:
         return Finding(
             "places",
-            "warn",
-            f"{told}: all places are taken, and {found.waiting} due campaign(s) wait for one.",
+            "warning",
+            f"{message}: all places are taken, and {found.waiting} due campaign(s) wait for one.",
             "wait, or raise CAMPAIGNS_AT_ONCE",
         )
-    return Finding("places", "ok", told)
+    return Finding("places", "ok", message)
 
 
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
@@ -182,16 +196,16 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
     if not accounts:
         yield Finding(
             "accounts",
-            "warn",
+            "warning",
             "There is no account to send from.",
             "connect one with `outreach accounts connect`",
         )
-    from outreach.gmail import Gmail  # noqa: PLC0415
+    from outreach.gmail import Gmail
 
     try:
         gmail = Gmail(settings, store.read_credentials)
     except ConfigurationError as error:
-        yield Finding("accounts", "fail", str(error))
+        yield Finding("accounts", "error", str(error))
         return
     with contextlib.closing(gmail), ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
         yield from side_by_side.map(
@@ -200,10 +214,10 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
 
 
 def _account(account: "Account", gmail: "Gmail") -> Finding:
-    from outreach.delivery.account_health import standing  # noqa: PLC0415
+    from outreach.delivery.account_health import account_health
 
-    found = standing(account, gmail)
-    return Finding(account.email, found.verdict, found.told, found.todo)
+    found = account_health(account, gmail)
+    return Finding(account.email, found.severity, found.message, found.remedy)
 
 
 # --- Prefect and the attachment -----------------------------------------------------------------
@@ -214,44 +228,47 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
     try:
         address = flow_runs.api_address()
     except ConfigurationError as error:
-        yield Finding("prefect", "fail", str(error))
+        yield Finding("prefect", "error", str(error))
         return
     if address is None:
         yield Finding(
             "prefect",
-            "warn",
+            "warning",
             "PREFECT_API_URL is not set: campaigns are sent with --local alone.",
             "set it to your server's or workspace's API",
         )
         return
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.client.orchestration import get_client
 
-    from deployments import kept  # noqa: PLC0415
+    from deployments import kept
 
     where = f"Prefect at {host_of(address)}"
     with get_client(sync_client=True) as client:
         if (failure := client.api_healthcheck()) is not None:
             yield Finding(
                 "prefect",
-                "fail",
+                "error",
                 f"{where} cannot be reached ({type(failure).__name__}).",
                 "start it, or correct PREFECT_API_URL",
             )
             return
         refused = _checked("prefect", lambda: _credentials(client, where))
         yield refused
-        if refused.verdict == "fail":
+        if refused.severity == "error":
             return
         yield _checked("password", lambda: _password(address))
         for name in (kept.SEND, kept.DISPATCH):
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
-        yield from (Finding("deployment", "warn", off, todo) for off, todo in kept.told(client))
+        yield from (
+            Finding("deployment", "warning", off, remedy)
+            for off, remedy in kept.switched_off(client)
+        )
         yield from _schedules(client, settings)
 
 
 def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
-    from outreach import wiring  # noqa: PLC0415
+    from outreach import wiring
 
     try:
         store = wiring.open_store(settings)
@@ -261,7 +278,7 @@ def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
         for wrong in wrong_schedules(client, store):
             yield Finding(
                 "schedule",
-                "warn",
+                "warning",
                 wrong,
                 "give it a campaign_id in Prefect's UI (Deployments, Schedules), or delete it",
             )
@@ -274,7 +291,7 @@ def _credentials(client: Any, where: str) -> Finding:
     if status in flow_runs.REFUSED:
         return Finding(
             "prefect",
-            "fail",
+            "error",
             f"{where} {flow_runs.refusal(status)}.",
             "set it to the server's",
         )
@@ -283,27 +300,27 @@ def _credentials(client: Any, where: str) -> Finding:
 
 def _password(address: str) -> Finding:
     """Asked without one, as anybody may ask."""
-    import httpx  # noqa: PLC0415
+    import httpx
 
     if httpx.get(f"{address}/hello", timeout=10).status_code != httpx.codes.OK:
         return Finding("password", "ok", "Prefect lets nobody in without one")
     return Finding(
         "password",
-        "warn",
+        "warning",
         "Prefect is open: whoever reaches it may change deployments and start or cancel campaigns.",
         "set PREFECT_SERVER_API_AUTH_STRING where it runs, PREFECT_API_AUTH_STRING elsewhere",
     )
 
 
 def _deployment(read: Callable[[str], object], name: str) -> Finding:
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound
 
     try:
         read(name)
     except ObjectNotFound:
         return Finding(
             "deployment",
-            "warn",
+            "warning",
             f"Prefect has no deployment {name}.",
             "make it with `prefect deploy --all`",
         )
@@ -311,26 +328,26 @@ def _deployment(read: Callable[[str], object], name: str) -> Finding:
 
 
 def _limit(read: Callable[[str], object]) -> Finding:
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound
 
-    from tasks.send import LIMIT  # noqa: PLC0415
+    from tasks.send import LIMIT
 
     try:
         slots = getattr(read(LIMIT), "limit", None)
     except ObjectNotFound:
         return Finding(
-            "limit", "warn", f"Prefect has no limit {LIMIT} yet; the first campaign makes it."
+            "limit", "warning", f"Prefect has no limit {LIMIT} yet; the first campaign makes it."
         )
     return Finding("limit", "ok", f"{LIMIT} lets {slots} mails be sent at once")
 
 
 def _attachment(settings: "Settings") -> Finding:
-    from outreach.delivery import attachments  # noqa: PLC0415
+    from outreach.delivery import attachments
 
     if settings.attachment_pdf is None:
         return Finding(
             "attachment",
-            "warn",
+            "warning",
             "ATTACHMENT_PDF is not set: a campaign that names no attachment of its own fails.",
             "set it to a path or an https address",
         )

@@ -15,8 +15,8 @@ PATIENCE_SECONDS = 120.0
 
 def down() -> None:
     """End what `outreach up` started on this OUTREACH_HOME. Nothing to end is no error."""
-    from outreach import settings as settings_module  # noqa: PLC0415 - after --help
-    from outreach.local import running  # noqa: PLC0415
+    from outreach import settings as settings_module
+    from outreach.local import running
 
     home = settings_module.load().outreach_home.resolve()
     owner = running.owner(home)
@@ -28,9 +28,9 @@ def down() -> None:
 
 def _end(owner: "psutil.Process") -> None:
     """As Ctrl-C in its own terminal. Raises ConfigurationError."""
-    import psutil  # noqa: PLC0415
+    import psutil
 
-    from outreach.local import running  # noqa: PLC0415
+    from outreach.local import running
 
     say(f"Ending `outreach up` (process {owner.pid}): mails in flight are recorded first …")
     try:
@@ -50,11 +50,11 @@ def _end(owner: "psutil.Process") -> None:
 
 def _end_left_behind(home: Path) -> bool:
     """What a killed one left, its databases too; whether there was anything."""
-    from outreach.local import postgres, running  # noqa: PLC0415
+    from outreach.local import postgres, running
 
     left = running.left_behind(home)
     if left:
-        say(told(left))
+        say(message(left))
         running.end_left_behind(home)
     prefect_stopped = (home / "prefect").exists() and postgres.stop(home / "prefect")
     if left or prefect_stopped:
@@ -62,6 +62,6 @@ def _end_left_behind(home: Path) -> bool:
     return bool(left) or prefect_stopped
 
 
-def told(left: "list[psutil.Process]") -> str:
+def message(left: "list[psutil.Process]") -> str:
     pids = ", ".join(str(process.pid) for process in left)
     return f"Ending what an `outreach up` that was killed left running: processes {pids} …"

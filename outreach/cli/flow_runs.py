@@ -43,7 +43,7 @@ def api_address() -> str | None:
     Raises ConfigurationError for one that no client can ask: Prefect's own error is a traceback.
     """
     _refuse_no_address(os.environ.get("PREFECT_API_URL"))  # before Prefect reads it at its import
-    from prefect.settings import get_current_settings  # noqa: PLC0415
+    from prefect.settings import get_current_settings
 
     address = get_current_settings().api.url
     _refuse_no_address(address)
@@ -59,7 +59,7 @@ def _refuse_no_address(address: str | None) -> None:
 
 def _failure(error: Exception) -> str:
     """Why Prefect did not answer as it should; ends in what to do about it."""
-    import httpx  # noqa: PLC0415
+    import httpx
 
     if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
         return f"Prefect {refusal(error.response.status_code)}; set it to the server's"
@@ -72,7 +72,7 @@ def refusal(status: int) -> str:
 
 def credentials_failure(client: Any) -> Exception | None:
     """The health check asks for none, so a server that is up may still refuse us."""
-    import httpx  # noqa: PLC0415
+    import httpx
 
     try:
         client.hello()
@@ -86,8 +86,8 @@ def use_own_password() -> None:
 
     A password or key that is set is not touched, and no other server is told ours.
     """
-    from outreach import settings as settings_module  # noqa: PLC0415
-    from outreach.local import access  # noqa: PLC0415
+    from outreach import settings as settings_module
+    from outreach.local import access
 
     api = os.environ.get("PREFECT_API_URL")
     if not api or os.environ.get("PREFECT_API_AUTH_STRING") or os.environ.get("PREFECT_API_KEY"):
@@ -101,9 +101,9 @@ def find_deployment(campaign: UUID) -> None:
     """Raises ConfigurationError when no Prefect is there to run the campaign."""
     use_own_password()
     address = api_address()
-    import httpx  # noqa: PLC0415
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
 
     instead = f"or send it from here with `outreach campaigns start {campaign} --local`"
     if address is None:
@@ -126,12 +126,12 @@ def find_deployment(campaign: UUID) -> None:
 
 def create(campaign: UUID, name: str) -> Created:
     """A run that a worker picks up, called after the campaign. Raises ConfigurationError."""
-    import httpx  # noqa: PLC0415
-    from prefect.deployments import run_deployment  # noqa: PLC0415
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
-    from prefect.utilities.urls import url_for  # noqa: PLC0415
+    import httpx
+    from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
+    from prefect.utilities.urls import url_for
 
-    from tasks.run import run_name  # noqa: PLC0415
+    from tasks.run import run_name
 
     try:
         run: Any = run_deployment(
@@ -156,11 +156,11 @@ def cancel(flow_run: str) -> None:
     That matters where a thread of it does not come back. Prefect may be away, or know no such run.
     """
     use_own_password()
-    import httpx  # noqa: PLC0415
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
-    from prefect.settings import get_current_settings  # noqa: PLC0415
-    from prefect.states import Cancelling  # noqa: PLC0415
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.settings import get_current_settings
+    from prefect.states import Cancelling
 
     if get_current_settings().api.url is None:
         return
@@ -183,7 +183,7 @@ def prepare_here(*, verbose: bool) -> None:
         os.environ.setdefault(name, value)
     use_own_password()
     address = api_address()
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.client.orchestration import get_client
 
     if address is None:
         note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
@@ -200,8 +200,8 @@ def prepare_here(*, verbose: bool) -> None:
 
 def _start_temporary_server() -> None:
     """The one that Prefect has in this process's stead; before a campaign counts on it."""
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
-    from prefect.settings import get_current_settings  # noqa: PLC0415
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
 
     seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
     try:
@@ -221,7 +221,7 @@ def run_here(campaign: UUID) -> Ended:
     """Run the flow to its end. A terminal that is closed stops it as SIGTERM does."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    from flows.send_campaign import send_campaign  # noqa: PLC0415
+    from flows.send_campaign import send_campaign
 
     state = send_campaign(campaign, return_state=True)
     return Ended(state.name or "", state.message or f"The run ended as {state.name}.")

@@ -58,8 +58,8 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
     """A rich Table of these cells."""
-    from rich import box  # noqa: PLC0415 - only a terminal has use for it
-    from rich.table import Table  # noqa: PLC0415
+    from rich import box
+    from rich.table import Table
 
     cells = [[cell(value) for value in row] for row in rows]
     # What nobody has takes no room; what names the row is there to be copied, so never cut.
@@ -100,7 +100,7 @@ def cell(value: Any) -> str:
 
 def terminal(*, notes: bool = False) -> Any:
     """A rich Console that shows text as it is: a name such as [red] is no markup."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     return Console(stderr=notes, markup=False, highlight=False, emoji=False)
 

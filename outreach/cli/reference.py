@@ -20,10 +20,9 @@ from pydantic.fields import FieldInfo
 from outreach.campaign.models import CampaignLead, CampaignStatus, ListedAccount, ListedLead
 from outreach.campaign.report import CampaignReport
 from outreach.cli.app import INTERRUPTED, app
-from outreach.cli.doctor import Finding
 from outreach.cli.leads.csv_file import Skip
 from outreach.delivery.modes import Delivery
-from outreach.preflight.campaign import Report
+from outreach.preflight.findings import Report
 from outreach.settings import Settings
 from outreach.store.results import Created, Exposed, Imported
 
@@ -84,7 +83,17 @@ SHAPES: dict[str, Any] = {
     "db migrate": {"applied": list[str], "mended": bool, "exposed_tokens": list[Exposed]},
     "db stop": {"was_running": bool},
     "db url": {"url": str},
-    "doctor": list[Finding],
+    "doctor": [
+        {
+            "check": str,
+            "severity": Literal["ok", "warning", "error"],
+            "message": str,
+            "remedy": str,
+            "verdict": Literal["ok", "warn", "fail"],
+            "told": str,
+            "todo": str | None,
+        }
+    ],
     "leads list": list[ListedLead],
     "leads import": {
         **{name: field.annotation for name, field in Imported.model_fields.items()},
@@ -96,6 +105,8 @@ SHAPES: dict[str, Any] = {
 
 NOTES = {
     "campaigns list": "`progress` is per cent.",
+    "campaigns check": "`what` and `todo` are the former names of `message` and `remedy`.",
+    "doctor": "`verdict`, `told` and `todo` are the former names of the three before them.",
     "campaigns preview": "With `--out`; without it `{url: string}`, the address of the page.",
     "campaigns status": "With `--watch` a line for each change, of the shape that `list` has.",
     "campaigns resume": "With `--local` it is that of `start`.",

@@ -19,9 +19,9 @@ LETTERS = 40
 
 def wrong_schedules(client: Any, store: "Store") -> Iterator[str]:
     """A sentence each; what is switched off does no harm."""
-    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound
 
-    from deployments.kept import SEND  # noqa: PLC0415
+    from deployments.kept import SEND
 
     try:
         deployment = client.read_deployment_by_name(SEND)

@@ -13,7 +13,7 @@ from outreach.errors import (
 )
 
 
-def told(error: Exception) -> str:
+def message(error: Exception) -> str:
     """Of what nobody foresaw its kind alone: its text may hold a secret."""
     match error:
         case StoreUnavailable() if not isinstance(error, StoreFull):

@@ -54,11 +54,11 @@ def up(
     ] = False,
 ) -> None:
     """Run all on this machine until Ctrl-C: database, Prefect with its UI, the deployments."""
-    from outreach import settings as settings_module  # noqa: PLC0415 - after --help
+    from outreach import settings as settings_module
 
     settings = _absolute(settings_module.load())
     if show_password:
-        from outreach.local import access  # noqa: PLC0415
+        from outreach.local import access
 
         say(access.known_password(settings.outreach_home / "prefect"))
         return
@@ -77,13 +77,13 @@ def up(
 
 def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
     """Raises ConfigurationError, with nothing left running."""
-    from outreach.local import access, postgres, private, running  # noqa: PLC0415 - after --help
+    from outreach.local import access, postgres, private, running
 
     private.from_now_on()
     home = private.home(settings.outreach_home)
     prefect_home = private.folder(home / "prefect")
     _leave_current_folder(prefect_home)
-    from deployments.server import locked_server  # noqa: PLC0415 - never a foreign one
+    from deployments.server import locked_server
 
     started.enter_context(_alone(home))
     started.enter_context(_database(settings))
@@ -127,12 +127,12 @@ def _watch(parts: list[Part]) -> NoReturn:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """The only one on this home, once what a killed one has left there is ended."""
-    from outreach.cli.down import told  # noqa: PLC0415 - after --help
-    from outreach.local import running  # noqa: PLC0415
+    from outreach.cli.down import message
+    from outreach.local import running
 
     with running.alone(home):
         if left := running.left_behind(home):
-            say(told(left))
+            say(message(left))
             running.end_left_behind(home)
         shutil.rmtree(home / "prefect" / "tmp", ignore_errors=True)
         yield
@@ -141,8 +141,8 @@ def _alone(home: Path) -> Iterator[None]:
 @contextmanager
 def _database(settings: "Settings") -> Iterator[None]:
     """Reachable and up to date; the embedded one is started, and stopped at the exit."""
-    from outreach import wiring  # noqa: PLC0415 - after --help
-    from outreach.local import postgres  # noqa: PLC0415
+    from outreach import wiring
+    from outreach.local import postgres
 
     embedded = settings.supabase_url is None and settings.database_url is None
     try:
@@ -166,8 +166,8 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
 
     Its folder is Prefect's home: what flow runs inherit holds no `.env` and no foreign module.
     """
-    from deployments.server import RUN_SETTINGS, end, isolated_environment  # noqa: PLC0415
-    from outreach.local import private, running  # noqa: PLC0415
+    from deployments.server import RUN_SETTINGS, end, isolated_environment
+    from outreach.local import private, running
 
     environment = {
         **isolated_environment(home),

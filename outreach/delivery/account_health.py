@@ -3,7 +3,7 @@
 from typing import Literal, Protocol
 from uuid import UUID
 
-from outreach.campaign.explain import words
+from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, Model
 from outreach.delivery.modes import delivers
 
@@ -18,29 +18,29 @@ class Mailbox(Protocol):
     def scopes(self, account_id: UUID) -> frozenset[str]: ...
 
 
-class Standing(Model):
-    verdict: Literal["ok", "warn", "fail"]
-    told: str
+class AccountHealth(Model):
+    severity: Literal["ok", "warning", "error"]
+    message: str
     """For a person; without the account's address."""
-    todo: str | None = None
+    remedy: str = ""
     delivery: Literal["drafts", "direct"]
 
 
-def standing(account: Account, mailbox: Mailbox) -> Standing:
+def account_health(account: Account, mailbox: Mailbox) -> AccountHealth:
     """Asks Google for a token; raises what `Mailbox` raises."""
     granted, delivery = mailbox.scopes(account.id), mailbox.delivery(account.id)
-    told = delivers(delivery, granted)
+    message = delivers(delivery, granted)
     if account.status == "unusable":
-        return Standing(
-            verdict="fail",
-            told=f"Its token works, but it is marked unusable: {account.status_reason}",
-            todo=f"connect it again with `outreach accounts connect {account.email}`",
+        return AccountHealth(
+            severity="error",
+            message=f"Its token works, but it is marked unusable: {account.status_reason}",
+            remedy=f"connect it again with `outreach accounts connect {account.email}`",
             delivery=delivery,
         )
     if account.paused_seconds:
-        return Standing(
-            verdict="warn",
-            told=f"{told}; rests for {words(account.paused_seconds)}",
+        return AccountHealth(
+            severity="warning",
+            message=f"{message}; rests for {format_duration(account.paused_seconds)}",
             delivery=delivery,
         )
-    return Standing(verdict="ok", told=told, delivery=delivery)
+    return AccountHealth(severity="ok", message=message, delivery=delivery)

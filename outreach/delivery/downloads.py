@@ -45,7 +45,7 @@ class Downloaded(NamedTuple):
     """The Content-Disposition header; empty where there is none."""
 
 
-def download(address: str, most: int, *, trusted: bool, seconds: float = SECONDS) -> Downloaded:
+def download(address: str, limit: int, *, trusted: bool, seconds: float = SECONDS) -> Downloaded:
     """The file, at most so many octets.
 
     `trusted` is an operator's own word: it may lead anywhere, and redirects of its host are
@@ -54,7 +54,7 @@ def download(address: str, most: int, *, trusted: bool, seconds: float = SECONDS
     """
     with _Deadline(seconds) as deadline:
         try:
-            return _followed(address, most, deadline, trusted=trusted)
+            return _followed(address, limit, deadline, trusted=trusted)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
             deadline.check()
             raise NotDownloaded(_cause(e)) from None
@@ -203,12 +203,12 @@ def _resolved(url: str) -> Iterator[str]:
 # --- to the file --------------------------------------------------------------------------------
 
 
-def _followed(address: str, most: int, deadline: _Deadline, *, trusted: bool) -> Downloaded:
+def _followed(address: str, limit: int, deadline: _Deadline, *, trusted: bool) -> Downloaded:
     inside = trusted
     for _ in range(MOST_HOPS + 1):
         with _answer(address, deadline, inside=inside) as (answer, public):
             if not answer.is_redirect:
-                return _whole(answer, most, deadline)
+                return _whole(answer, limit, deadline)
             address = urljoin(address, answer.headers["location"])
         if not trusted:
             raise NotDownloaded(f"it redirects to {shown(address)}, which has to be named itself")
@@ -217,7 +217,7 @@ def _followed(address: str, most: int, deadline: _Deadline, *, trusted: bool) ->
     raise NotDownloaded(f"it redirects more than {MOST_HOPS} times")
 
 
-def _whole(answer: requests.Response, most: int, deadline: _Deadline) -> Downloaded:
+def _whole(answer: requests.Response, limit: int, deadline: _Deadline) -> Downloaded:
     if answer.status_code != requests.codes.ok:
         raise NotDownloaded(f"it answers HTTP {answer.status_code}")
     if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
@@ -225,8 +225,8 @@ def _whole(answer: requests.Response, most: int, deadline: _Deadline) -> Downloa
     data = bytearray()
     while piece := answer.raw.read1(_PIECE, decode_content=False):
         data += piece
-        if len(data) > most:
-            raise NotDownloaded(f"it is larger than {most // 1024 // 1024} MB")
+        if len(data) > limit:
+            raise NotDownloaded(f"it is larger than {limit // 1024 // 1024} MB")
     deadline.check()  # what was shut down looks like an end
     return Downloaded(bytes(data), answer.headers.get("content-disposition", ""))
 

@@ -63,7 +63,7 @@ class Gmail:
 
     def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
         """Renew the access token if it ends soon; with drafts, put the mail into one."""
-        self._access(account_id).lasting(TOKEN_MARGIN)
+        self._access(account_id).ensure_valid_for(TOKEN_MARGIN)
         if self.delivery(account_id) == "direct":
             return Prepared(account_id, search_token, raw=mail)
         request = _uploading(self._api.drafts.create, mail)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from outreach.campaign.models import Credentials
 from outreach.errors import AccountUnusable, ConfigurationError, TemporarilyUnavailable
 from outreach.gmail import answers, errors
-from outreach.gmail.transport import body_of, single_shot
+from outreach.gmail.transport import body_of, without_retries
 from outreach.loopback import is_loopback
 from outreach.settings import Settings
 
@@ -26,7 +26,7 @@ class TokenService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session = single_shot(
+        self._session = without_retries(
             requests.Session(), settings.google_token_url, settings.send_concurrency
         )
 
@@ -99,7 +99,7 @@ class Access(google.auth.credentials.Credentials):
         self._renewing = threading.Lock()
         self._here = threading.local()
 
-    def lasting(self, seconds: float) -> "Access":
+    def ensure_valid_for(self, seconds: float) -> "Access":
         """Itself, with a token that is good for as long as that."""
         with self._renewing:
             if not self._lasts(seconds):
@@ -109,7 +109,7 @@ class Access(google.auth.credentials.Credentials):
     @property
     def granted(self) -> frozenset[str]:
         """The scopes that the account has granted, as the last token's answer had them."""
-        self.lasting(0)
+        self.ensure_valid_for(0)
         return self._granted
 
     def expire(self) -> None:

@@ -174,7 +174,7 @@ class _Once(HTTPAdapter):
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
-def single_shot(session: S, url: str, senders: int) -> S:
+def without_retries(session: S, url: str, senders: int) -> S:
     """`session`, sending each request once, and past any proxy to this machine itself.
 
     It keeps a connection for each of so many `senders`.
@@ -191,12 +191,12 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def body_of(answer: urllib3.BaseHTTPResponse, most: int = MOST) -> bytes:
+def body_of(answer: urllib3.BaseHTTPResponse, limit: int = MOST) -> bytes:
     """What it holds, unpacked. Raises urllib3's errors, and ResponseTooLarge before all is read."""
     length = answer.length_remaining
-    is_small = length is not None and length <= most and "content-encoding" not in answer.headers
-    body = answer.read() if is_small else answer.read(most + 1)
-    if len(body) > most:
+    is_small = length is not None and length <= limit and "content-encoding" not in answer.headers
+    body = answer.read() if is_small else answer.read(limit + 1)
+    if len(body) > limit:
         answer.close()
         raise ResponseTooLarge
     answer.release_conn()
@@ -222,7 +222,7 @@ class Connections:
     def __init__(self, url: str, timeout: float, senders: int) -> None:
         self.timeout = timeout
         self._in_all = urllib3.Timeout(total=timeout)
-        self._session = single_shot(requests.Session(), url, senders)
+        self._session = without_retries(requests.Session(), url, senders)
         adapter: Any = self._session.get_adapter(url)
         self._pool: HTTPConnectionPool
         self._pool, self._origin = adapter.way_to(url, self._session)

@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import NamedTuple
 
 from outreach.mail.plain_text import TOKEN, read, without_comments
-from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.sandbox import LINE
 
 CLIPPED = 100_000
@@ -37,10 +37,10 @@ class Made(NamedTuple):
 
 
 def made(pieces: Iterable[str], *, has_markup: bool) -> Made:
-    """Raises Fault where nothing is left to be read."""
+    """Raises TemplateError where nothing is left to be read."""
     body = "".join(pieces)
     if not body.strip(f"{LINE} \t\n"):
-        raise Fault("leaves this lead's mail empty")
+        raise TemplateError("leaves this lead's mail empty")
     if not has_markup:
         return Made(*_paragraphs(body), links=[], pictures=[])
     markup = _with_breaks(body) if LINE in body else body

@@ -10,7 +10,7 @@ from outreach.errors import TemplateNotReady
 from outreach.mail import leftovers
 from outreach.mail.document import Made, made, with_marks
 from outreach.mail.headers import LONGEST_TEXT, breaks_a_header
-from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.compiler import KEYS, Compiled, compiled, key_of
 from outreach.mail.templates.sandbox import LINE
 
@@ -107,7 +107,7 @@ def guarded_names(company: Company, *, in_subject: bool) -> tuple[tuple[str, str
 def _guarded(source: str, *, is_text: bool) -> tuple[tuple[str, str], ...]:
     try:
         return compiled(source, is_text=is_text).guarded
-    except Fault:
+    except TemplateError:
         return ()
 
 
@@ -176,14 +176,14 @@ def _template(company: Company) -> Compiled:
         )
     try:
         return compiled(source)
-    except Fault as fault:
+    except TemplateError as fault:
         raise _not_ready(company, "template", fault) from fault
 
 
 def _subject_template(company: Company) -> Compiled:
     try:
         return compiled(_subject(company), is_text=True)
-    except Fault as fault:
+    except TemplateError as fault:
         raise _not_ready(company, "subject", fault) from fault
 
 
@@ -192,7 +192,7 @@ def _filled(
 ) -> list[str]:
     try:
         return template.fill(values)
-    except Fault as fault:
+    except TemplateError as fault:
         raise _not_ready(company, part, fault) from fault
 
 
@@ -200,20 +200,20 @@ def _filled_subject(company: Company, values: Mapping[str, Any]) -> str:
     pieces = _filled(company, "subject", _subject_template(company), values)
     try:
         return _one_line("".join(pieces))
-    except Fault as fault:
+    except TemplateError as fault:
         raise _not_ready(company, "subject", fault) from fault
 
 
 def _one_line(filled: str) -> str:
-    """A subject, whatever the values are. Raises Fault."""
+    """A subject, whatever the values are. Raises TemplateError."""
     subject = " ".join(filled.replace(LINE, " ").split())
     if not subject:
-        raise Fault("leaves this lead's mail without one")
+        raise TemplateError("leaves this lead's mail without one")
     if len(subject) > LONGEST_TEXT:
-        raise Fault(f"becomes longer than {LONGEST_TEXT:,} characters")
+        raise TemplateError(f"becomes longer than {LONGEST_TEXT:,} characters")
     _refuse_braces(subject)
     if breaks_a_header(subject):
-        raise Fault("becomes one with a control character")
+        raise TemplateError("becomes one with a control character")
     return subject
 
 
@@ -222,17 +222,17 @@ def _made(company: Company, template: Compiled, values: Mapping[str, Any]) -> Ma
     try:
         mail = made(pieces, has_markup=template.has_markup)
         _refuse_braces(mail.text, *mail.links)
-    except Fault as fault:
+    except TemplateError as fault:
         raise _not_ready(company, "template", fault) from fault
     return mail
 
 
 def _refuse_braces(*texts: str) -> None:
     if left := leftovers.braces(texts):
-        raise Fault(f"leaves “{left}” in this lead's mail")
+        raise TemplateError(f"leaves “{left}” in this lead's mail")
 
 
-def _not_ready(company: Company, part: Part, fault: Fault) -> TemplateNotReady:
+def _not_ready(company: Company, part: Part, fault: TemplateError) -> TemplateNotReady:
     return TemplateNotReady(
         f"The email {part} of {_of(company)} {fault}; "
         f"correct the {part}, then run `outreach campaigns retry-failed`."

@@ -8,7 +8,7 @@ from collections import Counter
 from outreach.campaign.snapshot import PlannedMail
 from outreach.mail.render import KNOWN, guarded_names
 from outreach.mail.templates.compiler import key_of
-from outreach.preflight.campaign import EXAMPLES, Problem, Tally
+from outreach.preflight.findings import EXAMPLES, Problem, Tally
 from outreach.preflight.leads import called
 
 Asked = tuple[str, str, str]
@@ -38,9 +38,9 @@ class Fallbacks:
         for asked, leads in self._leads.items():
             key, name, company = asked
             if key not in self._had:
-                told = f"No lead has {{{{ {name} }}}}: each gets what stands for it"
-                todo = "correct the name, unless it is meant so"
-                problem = Problem("warning", "placeholders", told, todo, company)
+                message = f"No lead has {{{{ {name} }}}}: each gets what stands for it"
+                remedy = "correct the name, unless it is meant so"
+                problem = Problem("warning", "placeholders", message, remedy, company)
                 tally.add(problem, *self._examples[asked], count=leads)
 
     def _add(self, asked: Asked, address: str) -> None:

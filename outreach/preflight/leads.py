@@ -16,10 +16,10 @@ from outreach.mail.render import (
     placeholders_of_subject,
 )
 from outreach.mail.role_addresses import role_of
-from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.budget import TemplateError
 from outreach.preflight import mails as mail_checks
 from outreach.preflight import values as value_checks
-from outreach.preflight.campaign import Problem
+from outreach.preflight.findings import Problem
 
 STATIC = (
     "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
@@ -57,37 +57,37 @@ def _of_address(planned: PlannedMail) -> Iterator[Problem]:
         )
         return
     if not is_valid(normalise(address)) or breaks_a_header(address):
-        todo = "correct it, or leave the lead out"
-        yield Problem("error", "address", "This is not an address that Gmail takes", todo)
+        remedy = "correct it, or leave the lead out"
+        yield Problem("error", "address", "This is not an address that Gmail takes", remedy)
         return
     match role_of(address):
         case "no-reply":
-            told = "Nobody reads this address (no-reply)"
-            yield Problem("warning", "address", told, "find a person's")
+            message = "Nobody reads this address (no-reply)"
+            yield Problem("warning", "address", message, "find a person's")
         case "role":
-            told = "This address is a department's (info@, sales@ …), not a person's"
-            yield Problem("warning", "address", told, "find a person's, if there is one")
+            message = "This address is a department's (info@, sales@ …), not a person's"
+            yield Problem("warning", "address", message, "find a person's, if there is one")
         case "placeholder":
-            told = "This address stands for one that is missing, and is nobody's"
-            yield Problem("warning", "address", told, "find the person's, or leave the lead out")
+            message = "This address stands for one that is missing, and is nobody's"
+            yield Problem("warning", "address", message, "find the person's, or leave the lead out")
     if planned.mailed_here:
-        told = "Another lead with this address was mailed in this campaign: this one is not"
-        yield Problem("warning", "duplicates", told)
+        message = "Another lead with this address was mailed in this campaign: this one is not"
+        yield Problem("warning", "duplicates", message)
     if planned.mailed_seconds_ago is not None:
-        told = "Another campaign mailed this address within the cooldown"
-        yield Problem("warning", "cooldown", told, "leave it out, or choose another --cooldown")
+        message = "Another campaign mailed this address within the cooldown"
+        yield Problem("warning", "cooldown", message, "leave it out, or choose another --cooldown")
 
 
 def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
     if planned.lead.name and breaks_a_header(planned.lead.name):
-        told = "The lead's name holds a line break or a control character"
-        yield Problem("error", "name", told, "remove it")
+        message = "The lead's name holds a line break or a control character"
+        yield Problem("error", "name", message, "remove it")
     elif planned.lead.name and len(planned.lead.name) > LONGEST_TEXT:
-        told = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
-        yield Problem("error", "name", told, "shorten it")
+        message = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "name", message, "shorten it")
     if planned.lead.unreadable:
-        told = f"The lead's custom fields {planned.lead.unreadable}"
-        yield Problem("error", "fields", told, "correct them")
+        message = f"The lead's custom fields {planned.lead.unreadable}"
+        yield Problem("error", "fields", message, "correct them")
         return
     company = called(planned.company)
     found = [*_of_subject(planned), *_of_template(planned)]
@@ -100,11 +100,11 @@ def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
     if not subject.strip():
         yield Problem("error", "template", "There is no email subject", "write one")
     elif breaks_a_header(subject):
-        told = "The email subject holds a line break or a control character"
-        yield Problem("error", "template", told, "remove it")
+        message = "The email subject holds a line break or a control character"
+        yield Problem("error", "template", message, "remove it")
     elif len(subject) > LONGEST_TEXT:
-        told = f"The email subject is longer than {LONGEST_TEXT:,} characters"
-        yield Problem("error", "template", told, "shorten it")
+        message = f"The email subject is longer than {LONGEST_TEXT:,} characters"
+        yield Problem("error", "template", message, "shorten it")
     elif planned.subject_variables:
         yield from _of_part(planned, "subject")
     else:
@@ -114,8 +114,8 @@ def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
 def _of_static_subject(planned: PlannedMail, subject: str) -> Iterator[Problem]:
     placeholders = placeholders_of_subject(planned.company, planned.lead)
     for placeholder in placeholders:
-        told = f"The email subject has {placeholder}, which this campaign sends as it stands"
-        yield Problem("error", "placeholders", told, STATIC)
+        message = f"The email subject has {placeholder}, which this campaign sends as it stands"
+        yield Problem("error", "placeholders", message, STATIC)
     if not placeholders:
         yield from mail_checks.of_subject(subject)
     yield from value_checks.of_subject(subject)
@@ -140,7 +140,7 @@ def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
             yield from _of_finished(look, part)
     except TemplateNotReady as error:
         yield Problem("error", "template", f"The {part} {error.__cause__}", f"correct the {part}")
-    except Fault as fault:
+    except TemplateError as fault:
         yield Problem("error", "template", f"The {part} {fault}", f"correct the {part}")
     except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
         yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
@@ -157,19 +157,19 @@ def _of_finished(look: Look, part: Part) -> Iterator[Problem]:
 
 def _of_gaps(look: Look, part: Part) -> Iterator[Problem]:
     for name in look.unknown:
-        told = f"The {part} has {{{{ {name} }}}}, which the lead does not have"
-        todo = f"correct the {part}, or give the leads a value"
-        yield Problem("error", "placeholders", told, todo)
+        message = f"The {part} has {{{{ {name} }}}}, which the lead does not have"
+        remedy = f"correct the {part}, or give the leads a value"
+        yield Problem("error", "placeholders", message, remedy)
     for name in look.empty:
-        told = f"The {part} has {{{{ {name} }}}}, which is empty for the lead"
-        todo = f"add the value, or write {{{{ {name} or '…' }}}}"
-        yield Problem("warning", "placeholders", told, todo)
+        message = f"The {part} has {{{{ {name} }}}}, which is empty for the lead"
+        remedy = f"add the value, or write {{{{ {name} or '…' }}}}"
+        yield Problem("warning", "placeholders", message, remedy)
 
 
 def _of_hidden(fields: dict[str, str]) -> Iterator[Problem]:
     for name, written in fields.items():
-        told = f"The lead's own field {name} is hidden: {{{{ {written} }}}} is another value"
-        yield Problem("warning", "placeholders", told, "import it under another name")
+        message = f"The lead's own field {name} is hidden: {{{{ {written} }}}} is another value"
+        yield Problem("warning", "placeholders", message, "import it under another name")
 
 
 def called(company: Company) -> str:

@@ -13,7 +13,7 @@ from outreach.mail import leftovers
 from outreach.mail.document import CLIPPED, Made, made, weight
 from outreach.mail.plain_text import source
 from outreach.mail.templates.compiler import MARKUP
-from outreach.preflight.campaign import Problem
+from outreach.preflight.findings import Problem
 
 _VALUE = "\ua66e"
 """In the place of a value that says nothing by itself: a letter that one manuscript has."""
@@ -33,7 +33,7 @@ _UNLESS = "correct it, unless it is meant so"
 
 
 def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
-    """Of a filled template's pieces; raises Fault where nothing is left to be read."""
+    """Of a filled template's pieces; raises TemplateError where nothing is left to be read."""
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
@@ -43,17 +43,17 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
         found = _without_values(bare, has_markup)
     yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found
     if (octets := weight(body)) > CLIPPED:
-        told = f"The mail has {octets / _KB:,.0f} kB of text: Gmail shows its first 102 kB"
+        message = f"The mail has {octets / _KB:,.0f} kB of text: Gmail shows its first 102 kB"
         yield Problem(
-            "warning", "mail", told, "make it shorter, and show pictures by their address"
+            "warning", "mail", message, "make it shorter, and show pictures by their address"
         )
 
 
 def of_subject(subject: str) -> Iterator[Problem]:
     """Of a finished subject."""
     for tag in dict.fromkeys(leftovers.tags(subject)):
-        told = f"The email subject has {tag}, which looks like a tag that nobody filled"
-        yield Problem("warning", "placeholders", told, _UNLESS)
+        message = f"The email subject has {tag}, which looks like a tag that nobody filled"
+        yield Problem("warning", "placeholders", message, _UNLESS)
 
 
 @lru_cache(maxsize=256)
@@ -62,7 +62,7 @@ def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem,
     mail = made(pieces, has_markup=has_markup)
     addresses = (*mail.links, *map(source, mail.pictures))
     problems = tuple(_all(mail, pieces))
-    if any(_VALUE in problem.what for problem in problems) or any(
+    if any(_VALUE in problem.message for problem in problems) or any(
         address.startswith(_VALUE) for address in addresses
     ):
         return None
@@ -71,11 +71,11 @@ def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem,
 
 def _all(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
     if left := leftovers.braces((mail.text, *mail.links)):
-        told = f"The template leaves “{left}” in this lead's mail"
-        yield Problem("error", "placeholders", told, "correct the template, or the value")
+        message = f"The template leaves “{left}” in this lead's mail"
+        yield Problem("error", "placeholders", message, "correct the template, or the value")
     for tag in dict.fromkeys(_tags(mail, pieces)):
-        told = f"The mail has {tag}, which looks like a tag that nobody filled"
-        yield Problem("warning", "placeholders", told, _UNLESS)
+        message = f"The mail has {tag}, which looks like a tag that nobody filled"
+        yield Problem("warning", "placeholders", message, _UNLESS)
     yield from _of_writing(mail, pieces)
     yield from dict.fromkeys(_of_links(mail))
     yield from dict.fromkeys(_of_pictures(mail))
@@ -92,26 +92,26 @@ def _tags(mail: Made, pieces: Sequence[str]) -> Iterator[str]:
 
 def _of_writing(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
     if shown := leftovers.markdown(mail.text):
-        told = f"The mail has {shown}: Markdown is sent as it stands"
-        yield Problem("warning", "template", told, "write HTML, or plain text")
+        message = f"The mail has {shown}: Markdown is sent as it stands"
+        yield Problem("warning", "template", message, "write HTML, or plain text")
     if shown := leftovers.typed_break(mail.text):
-        told = f"The mail shows {shown} as a text, where a line was to end"
-        yield Problem("warning", "template", told, "write line breaks")
+        message = f"The mail shows {shown} as a text, where a line was to end"
+        yield Problem("warning", "template", message, "write line breaks")
     own = "".join(piece for piece in pieces if type(piece) is str)
     if "&lt;" in own and not MARKUP.search(own) and (tag := MARKUP.search(html.unescape(own))):
-        told = f"The mail shows {tag[0][: leftovers.SHOWN]} as a text: its HTML is escaped"
-        yield Problem("warning", "template", told, "write < and > instead of &lt; and &gt;")
+        message = f"The mail shows {tag[0][: leftovers.SHOWN]} as a text: its HTML is escaped"
+        yield Problem("warning", "template", message, "write < and > instead of &lt; and &gt;")
 
 
 def _of_links(mail: Made) -> Iterator[Problem]:
     for link in mail.links:
         if link.lower().startswith("file:"):
-            told = "A link leads to a file of somebody's computer"
+            message = "A link leads to a file of somebody's computer"
         elif not link.startswith(("#", "{{")) and not _SCHEME.match(link):
-            told = f"A link leads to {link[: leftovers.SHOWN]}, which is no web address"
+            message = f"A link leads to {link[: leftovers.SHOWN]}, which is no web address"
         else:
             continue
-        yield Problem("warning", "links", told, "begin it with https://")
+        yield Problem("warning", "links", message, "begin it with https://")
 
 
 def _of_pictures(mail: Made) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from outreach.errors import LeadError
 from outreach.mail.compose import Composed, compose
 from outreach.mail.mime import Attachment
 from outreach.preflight import leads as lead_checks
-from outreach.preflight.campaign import Problem
+from outreach.preflight.findings import Problem
 
 TOKEN = "preview"  # noqa: S105 - the word in the place of the one by which Gmail finds a mail
 
@@ -51,6 +51,6 @@ def previewed(mails: Iterable[PlannedMail]) -> Iterator[Preview]:
             found.append(lead_checks.twice())
         seen.add(address)
         if planned.sender is None:
-            told = "It is assigned to no account of the campaign"
-            found.append(Problem("error", "account", told, "assign it to one"))
+            message = "It is assigned to no account of the campaign"
+            found.append(Problem("error", "account", message, "assign it to one"))
         yield Preview(planned, tuple(sorted(found, key=lambda problem: problem.severity)))

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from outreach.campaign.snapshot import COOLDOWN_DAYS, CampaignAccount, CampaignFacts, PlannedMail
+from outreach.campaign.snapshot import COOLDOWN_DAYS, CampaignAccount, CampaignSnapshot, PlannedMail
 from outreach.delivery import attachments
-from outreach.delivery.account_health import Mailbox, Standing, standing
+from outreach.delivery.account_health import AccountHealth, Mailbox, account_health
 from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
@@ -19,8 +19,8 @@ from outreach.errors import (
 from outreach.mail.mime import Attachment
 from outreach.preflight import campaign as checks
 from outreach.preflight import leads as lead_checks
-from outreach.preflight.campaign import Report, Tally
 from outreach.preflight.fallbacks import Fallbacks
+from outreach.preflight.findings import Report, Tally
 from outreach.settings import Settings
 from outreach.store.store import Store
 
@@ -57,48 +57,48 @@ class Inspecting:
         campaign: UUID,
         *,
         cooldown_days: int = COOLDOWN_DAYS,
-        most: int | None = None,
+        limit: int | None = None,
         until: float | None = None,
         news: News = lambda _: None,
     ) -> Report:
-        """All pending leads, or the first `most` of them; `news` tells how far it is.
+        """All pending leads, or the first `limit` of them; `news` tells how far it is.
 
         After `until`, on the monotonic clock, no other lead is looked at, and no account's answer
         is waited for. Raises CampaignNotFound,
         SchemaMismatch and StoreUnavailable.
         """
         difference = self._store.compare_schema()
-        facts, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
+        snapshot, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
         for problem in checks.of_schema(difference):
-            tally.add(problem, count=facts.leads.pending)
-        for problem, leads in checks.of_campaign(facts):
+            tally.add(problem, count=snapshot.leads.pending)
+        for problem, leads in checks.of_campaign(snapshot):
             tally.add(problem, count=leads)
-        for problem in checks.of_attachment(self._attachment(facts), here=self._here):
-            tally.add(problem, count=facts.leads.pending)
-        able = self._accounts(facts, tally, until)
+        for problem in checks.of_attachment(self._attachment(snapshot), here=self._here):
+            tally.add(problem, count=snapshot.leads.pending)
+        able = self._accounts(snapshot, tally, until)
         mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
-        looked_at = _leads(islice(mails, most), tally, news, until)
-        return self._report(facts, able, tally, looked_at, now)
+        looked_at = _leads(islice(mails, limit), tally, news, until)
+        return self._report(snapshot, able, tally, looked_at, now)
 
-    def _attachment(self, facts: CampaignFacts) -> Attachment | AttachmentMissing | None:
+    def _attachment(self, snapshot: CampaignSnapshot) -> Attachment | AttachmentMissing | None:
         try:
-            return self._load(facts.attachment)
+            return self._load(snapshot.attachment)
         except AttachmentMissing as error:
             return error
 
     def _accounts(
-        self, facts: CampaignFacts, tally: Tally, until: float | None
+        self, snapshot: CampaignSnapshot, tally: Tally, until: float | None
     ) -> list[CampaignAccount]:
         """Those that can send, as far as one can tell."""
         limit = self._settings.account_daily_limit
         side_by_side = ThreadPoolExecutor(SIDE_BY_SIDE)
-        asked = [side_by_side.submit(self._standing, account) for account in facts.accounts]
+        asked = [side_by_side.submit(self._standing, account) for account in snapshot.accounts]
         try:
             stand = [_in_time(answer, until) for answer in asked]
         finally:
             side_by_side.shutdown(wait=False, cancel_futures=True)
         able = []
-        for account, found in zip(facts.accounts, stand, strict=True):
+        for account, found in zip(snapshot.accounts, stand, strict=True):
             problems = list(checks.of_account(account, found, limit, here=self._here))
             for problem in problems:
                 tally.add(problem, account.email, count=account.leads)
@@ -106,22 +106,22 @@ class Inspecting:
                 able.append(account)
         return able
 
-    def _standing(self, account: CampaignAccount) -> Standing | Exception:
+    def _standing(self, account: CampaignAccount) -> AccountHealth | Exception:
         try:
-            return standing(account, self._mailbox)
+            return account_health(account, self._mailbox)
         except (AccountUnusable, ConfigurationError, TemporarilyUnavailable) as error:
             return error
 
     def _report(
         self,
-        facts: CampaignFacts,
+        snapshot: CampaignSnapshot,
         able: list[CampaignAccount],
         tally: Tally,
         looked_at: int,
         now: datetime,
     ) -> Report:
         seconds = checks.estimate(
-            facts,
+            snapshot,
             able,
             now,
             pace=self._settings.send_pace_seconds,
@@ -129,13 +129,13 @@ class Inspecting:
         )
         findings = tally.findings()
         return Report(
-            id=facts.id,
-            name=facts.name,
-            status=facts.status,
-            pending=facts.leads.pending,
+            id=snapshot.id,
+            name=snapshot.name,
+            status=snapshot.status,
+            pending=snapshot.leads.pending,
             looked_at=looked_at,
-            accounts=len(facts.accounts),
-            starts_in_seconds=facts.wait_seconds,
+            accounts=len(snapshot.accounts),
+            starts_in_seconds=snapshot.wait_seconds,
             seconds=seconds,
             done_at=None if seconds is None else now + timedelta(seconds=seconds),
             errors=sum(finding.severity == "error" for finding in findings),
@@ -144,7 +144,9 @@ class Inspecting:
         )
 
 
-def _in_time(answer: Future[Standing | Exception], until: float | None) -> Standing | Exception:
+def _in_time(
+    answer: Future[AccountHealth | Exception], until: float | None
+) -> AccountHealth | Exception:
     try:
         return answer.result(None if until is None else max(0, until - time.monotonic()))
     except TimeoutError:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outreach.preflight.campaign import Problem
+from outreach.preflight.findings import Problem
 
 SHOWN = 40
 _NOTHING = frozenset(
@@ -25,8 +25,10 @@ _ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>")
 def of_values(used: Mapping[str, Any]) -> Iterator[Problem]:
     """`used`: the values that a mail shows, by the names that its template has for them."""
     for name, value in used.items():
-        if isinstance(value, str) and (told := _told(value)):
-            yield Problem("warning", "values", f"{{{{ {name} }}}} is {told}", "correct the value")
+        if isinstance(value, str) and (message := _told(value)):
+            yield Problem(
+                "warning", "values", f"{{{{ {name} }}}} is {message}", "correct the value"
+            )
 
 
 def _told(value: str) -> str:
@@ -49,5 +51,7 @@ def _reference(value: str) -> str:
 def of_subject(subject: str) -> Iterator[Problem]:
     """What HTML is written with, in a line that is none."""
     if "&" in subject and (found := _reference(subject)):
-        told = f"The email subject has “{found}”, which is shown as it stands: a subject is no HTML"
-        yield Problem("warning", "template", told, "write the character itself")
+        message = (
+            f"The email subject has “{found}”, which is shown as it stands: a subject is no HTML"
+        )
+        yield Problem("warning", "template", message, "write the character itself")

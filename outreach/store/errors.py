@@ -24,7 +24,7 @@ _QUOTES_VALUES = "22"
 """Errors of this class repeat what was given, and that may be a secret."""
 
 
-class Away(Exception):
+class TransientError(Exception):
     """This call failed for a reason that may pass at once; it may be made again."""
 
 
@@ -44,9 +44,9 @@ def of_code(code: str, message: str | None) -> Exception:
     if code == _NOT_NULL and '"user_id"' in str(message):
         return Rejected("In this database each row has an owner; name the user with --user-id.")
     if code[:2] in _PASSING:
-        return Away(f"error {code}")
-    told = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"
-    return CallRefused(f"The database refuses the call (error {code}{told}).")
+        return TransientError(f"error {code}")
+    message = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"
+    return CallRefused(f"The database refuses the call (error {code}{message}).")
 
 
 def outdated(what: str | None) -> ConfigurationError:
@@ -60,9 +60,9 @@ def repeated(call: Callable[[], list[Row]]) -> list[Row]:
     for pause in PAUSES:
         try:
             return call()
-        except Away:
+        except TransientError:
             time.sleep(pause)
     try:
         return call()
-    except Away as error:
+    except TransientError as error:
         raise StoreUnavailable(f"The database is away ({error}).") from None

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, SchemaMismatch
 from outreach.store.results import Exposed
-from outreach.store.schema import Migration, SchemaVersion, migrations, release, told
+from outreach.store.schema import Migration, SchemaVersion, difference, migrations, release
 
 _LOG = """
 create schema if not exists supabase_migrations;
@@ -107,7 +107,7 @@ def _apply(db: psycopg.Connection) -> Migrated:
     missing = [migration for migration in migrations() if migration.version not in noted]
     installed = _installed(db)
     if installed is not None and installed.version > release():
-        raise SchemaMismatch(str(told("newer", installed.version)))
+        raise SchemaMismatch(str(difference("newer", installed.version)))
     edited = installed is not None and installed.hash != installed.release_hash
     for migration in migrations():
         is_newest = migration.version == release()

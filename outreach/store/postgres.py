@@ -11,15 +11,15 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, StoreUnavailable
-from outreach.store.errors import Away, of_code, repeated
+from outreach.store.errors import TransientError, of_code, repeated
 from outreach.store.store import Row
 
 
 class Postgres:
     """Calls over a psycopg pool; also through Supabase's pooler, so nothing is prepared."""
 
-    def __init__(self, url: SecretStr, *, most: int = 12, patience: float = 10.0) -> None:
-        """`most` connections at once; a call waits `patience` seconds for one of them.
+    def __init__(self, url: SecretStr, *, limit: int = 12, timeout: float = 10.0) -> None:
+        """`limit` connections at once; a call waits `timeout` seconds for one of them.
 
         Raises ConfigurationError; nothing is asked for yet.
         """
@@ -28,8 +28,8 @@ class Postgres:
         self._pool = ConnectionPool(
             url.get_secret_value(),
             min_size=0,
-            max_size=most,
-            timeout=patience,
+            max_size=limit,
+            timeout=timeout,
             open=True,
             kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 10},
         )
@@ -99,7 +99,7 @@ def _failure(error: psycopg.Error) -> Exception:
     if error.sqlstate is not None:
         return of_code(error.sqlstate, error.diag.message_primary)
     # The kind of failure alone: libpq's messages may hold the connection string.
-    return Away(type(error).__name__)
+    return TransientError(type(error).__name__)
 
 
 def _as_postgres(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from supabase.client import SupabaseException
 
 from outreach.errors import ConfigurationError, StoreUnavailable
-from outreach.store.errors import Away, CallRefused, of_code, outdated, repeated
+from outreach.store.errors import CallRefused, TransientError, of_code, outdated, repeated
 from outreach.store.store import Row
 from supabase import ClientOptions, create_client
 
@@ -35,16 +35,16 @@ class PostgREST:
         url: str,
         key: SecretStr,
         *,
-        most: int = 12,
+        limit: int = 12,
         timeout: float = TIMEOUT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`most` connections at once. Raises ConfigurationError; nothing is asked for yet."""
+        """`limit` connections at once. Raises ConfigurationError; nothing is asked for yet."""
         self._timeout = timeout
         # HTTP/1.1: its threads share this client, and httpcore's HTTP/2 is not made for that.
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+            limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             event_hooks={"response": [_judge]},
             transport=transport,
         )
@@ -77,7 +77,7 @@ class PostgREST:
                 f"The database did not answer within {self._timeout:.0f} s."
             ) from None
         except httpx.TransportError as error:
-            raise Away(_kind(error)) from None
+            raise TransientError(_kind(error)) from None
         except httpx.InvalidURL:
             raise _wrong_address("it is not an address") from None
 
@@ -104,7 +104,7 @@ def _error_in(answer: httpx.Response) -> tuple[str, str]:
 
 
 def _failure(status: int, code: str, message: str) -> Exception:
-    told = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+    message = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     match status, code:
         case _, "PGRST202" | "PGRST205":
             return outdated(message)
@@ -128,25 +128,25 @@ def _failure(status: int, code: str, message: str) -> Exception:
             return of_code(code, message)
         case ((401 | 403), _):
             return ConfigurationError(
-                f"Supabase refuses SUPABASE_SERVICE_ROLE_KEY ({told}); "
+                f"Supabase refuses SUPABASE_SERVICE_ROLE_KEY ({message}); "
                 "copy the secret (service-role) key of this project again."
             )
         case 402, _:
             return ConfigurationError(
-                f"Supabase has restricted the project ({told}); see its dashboard."
+                f"Supabase has restricted the project ({message}); see its dashboard."
             )
         case 540, _:
             return ConfigurationError(
                 "The Supabase project is paused; restore it in its dashboard."
             )
         case ((408 | 429), _):
-            return Away(told)
+            return TransientError(message)
         case _ if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return Away(told)
+            return TransientError(message)
         case _ if code:
-            return CallRefused(f"Supabase refuses the call ({code}, {told}).")
+            return CallRefused(f"Supabase refuses the call ({code}, {message}).")
         case _:
-            return _wrong_address(told)
+            return _wrong_address(message)
 
 
 def _wrong_address(why: str) -> ConfigurationError:

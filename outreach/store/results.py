@@ -64,7 +64,7 @@ class Exposed(Model):
     """What keeps them from it: the rights on all other columns stay."""
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         whose = "every account" if self.rows == "all" else "the accounts that a policy gives it"
         return f"The role {self.role} can read refresh_token of {whose}"
 

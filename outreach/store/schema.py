@@ -77,7 +77,7 @@ def release() -> str:
     return next(one.version for one in reversed(migrations()) if one.is_release)
 
 
-def told(state: State, version: str) -> str | None:
+def difference(state: State, version: str) -> str | None:
     """How the database's schema differs from this version's, and what to do; None: not at all.
 
     A clause, to stand behind the name of the database: `its schema is of …; run …`.

@@ -25,7 +25,7 @@ from outreach.campaign.models import (
     OpenAttempt,
 )
 from outreach.campaign.progress import Progress
-from outreach.campaign.snapshot import CampaignFacts, PlannedMail
+from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.excerpts import REASON, cut
 from outreach.mail.addresses import normalise
@@ -171,7 +171,7 @@ class Store:
 
     # --- one mail -----------------------------------------------------------------------
 
-    def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, most: int) -> Batch:
+    def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, limit: int) -> Batch:
         """Claims for this batch, each due on this process's monotonic clock.
 
         Raises SchemaMismatch when the functions were released anew, so that we may not call them.
@@ -182,7 +182,7 @@ class Store:
             batch=batch,
             campaign=campaign,
             run=run,
-            most=most,
+            most=limit,
             claim_seconds=self._settings.claim_lease_seconds,
             settle_seconds=self._settings.settle_after_seconds,
             release=schema.release(),
@@ -462,9 +462,9 @@ class Store:
         row = self._row(campaign, "campaign_progress", **self._defaults())
         return Progress.model_validate({**row, "places": self._settings.campaigns_at_once})
 
-    def campaign_facts(self, campaign: UUID) -> CampaignFacts:
+    def campaign_facts(self, campaign: UUID) -> CampaignSnapshot:
         """Raises CampaignNotFound."""
-        return CampaignFacts.model_validate(self._row(campaign, "campaign_facts"))
+        return CampaignSnapshot.model_validate(self._row(campaign, "campaign_facts"))
 
     def list_mails(
         self,
@@ -529,7 +529,7 @@ class Store:
         Raises SchemaMismatch when they may not be called.
         """
         found = self.schema_version()
-        difference = schema.told(found.state, found.version)
+        difference = schema.difference(found.state, found.version)
         if difference is not None and found.state in {"older", "unsupported"}:
             raise SchemaMismatch(difference)
         return difference
@@ -610,7 +610,7 @@ def _answered(kind: type[Answer], row: Row) -> Answer:
     """
     if row.get("answer") == "refused":
         installed = InstalledRelease.model_validate(row["installed"])
-        raise SchemaMismatch(str(schema.told(installed.state, installed.version)))
+        raise SchemaMismatch(str(schema.difference(installed.state, installed.version)))
     try:
         return kind.model_validate(row)
     except ValidationError as error:

@@ -118,8 +118,8 @@ class World:
 
     def settle(self, campaign: UUID) -> None:
         """What the dispatcher does for campaigns that have ended."""
-        with wiring.using(self.settings) as parts:
-            settling = Settling(parts.store, parts.mailer, parts.settings)
+        with wiring.using(self.settings) as services:
+            settling = Settling(services.store, services.mailer, services.settings)
             for attempt in self.store.list_open_attempts(campaign):
                 settling.settle(attempt)
 

@@ -95,9 +95,9 @@ def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
     """Run the campaign to its end, or as far as it goes now, as the flow does, without Prefect."""
     steps = Steps(plan)
     _watch_http(steps)
-    with wiring.using(settings) as parts:
-        parts.store._transport = Watched(parts.store._transport, steps, plan)
-        run = CampaignRun(campaign, uuid4(), parts)
+    with wiring.using(settings) as services:
+        services.store._transport = Watched(services.store._transport, steps, plan)
+        run = CampaignRun(campaign, uuid4(), services)
         begun = run.store.begin_run(campaign, run.id, LEASE_SECONDS)
         if begun.answer != "begun":
             return
@@ -127,9 +127,9 @@ def send_by_flow(settings: Settings, campaign: UUID, plan: Plan, prefect_api: st
     _watch_http(steps)
     with (
         temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_LOGGING_LEVEL: "CRITICAL"}),
-        wiring.using(settings) as parts,
+        wiring.using(settings) as services,
     ):
-        parts.store._transport = Watched(parts.store._transport, steps, plan)
+        services.store._transport = Watched(services.store._transport, steps, plan)
         send_campaign(campaign, return_state=True)
 
 
@@ -144,7 +144,7 @@ def _deliver(run: CampaignRun, mail: Callable[[Claim], Outcome]) -> None:
             if batch.answer == "claimed":
                 list(threads.map(lambda claim: _patiently(run, mail, claim), batch.claims))
             elif batch.wait_seconds > PATIENCE_SECONDS:
-                run.put_off(batch.wait_seconds, batch.waiting_for)
+                run.defer(batch.wait_seconds, batch.waiting_for)
                 return
             elif run._stop.wait(max(batch.wait_seconds, 0.05)):
                 return
@@ -205,5 +205,5 @@ def _watch_http(steps: Steps) -> None:
 
 def _shape(url: str) -> str:
     """The path without the ids in it."""
-    parts = urlsplit(url).path.strip("/").split("/")
-    return "/".join(part for part in parts if not any(character.isdigit() for character in part))
+    services = urlsplit(url).path.strip("/").split("/")
+    return "/".join(part for part in services if not any(character.isdigit() for character in part))

@@ -215,8 +215,8 @@ def test_an_orphan_draft_is_swept_and_no_other(world: World) -> None:
         "select draft_id from send_attempts where outcome is null"
     ).fetchall()
 
-    with wiring.using(world.settings) as parts:
-        settling = Settling(parts.store, parts.mailer, parts.settings)
+    with wiring.using(world.settings) as services:
+        settling = Settling(services.store, services.mailer, services.settings)
         accounts = [account.id for account in world.store.list_accounts()]
         too_young = sum(settling.sweep(account) for account in accounts)
         swept = sum(settling.sweep(account, older_than=-60) for account in accounts)

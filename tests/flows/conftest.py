@@ -81,8 +81,8 @@ def settings(database: SecretStr, sandbox: Sandbox, tmp_path: Path) -> Settings:
 @pytest.fixture
 def store(prefect_api: str, settings: Settings) -> Iterator[Store]:  # noqa: ARG001
     """The Store that the flow uses too: its parts are these settings'."""
-    with wiring.using(settings) as parts:
-        yield parts.store
+    with wiring.using(settings) as services:
+        yield services.store
 
 
 NewCampaign = Callable[..., UUID]

@@ -436,11 +436,13 @@ def test_a_check_that_has_to_end_says_what_it_has_not_looked_at(
     campaign: UUID, settings: Settings
 ) -> None:
     """The moment is over before it begins: no lead, and no account's answer."""
-    with wiring.using(settings) as parts:
-        report = Inspecting(parts.store, parts.mailer, parts.settings).inspect(campaign, until=0.0)
+    with wiring.using(settings) as services:
+        report = Inspecting(services.store, services.mailer, services.settings).inspect(
+            campaign, until=0.0
+        )
 
     assert (report.pending, report.looked_at) == (2, 0)
-    assert [one.what for one in report.findings] == [
+    assert [one.message for one in report.findings] == [
         "Whether it can send was not found out: Google has not answered in time"
     ]
 

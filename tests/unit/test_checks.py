@@ -9,8 +9,8 @@ import pytest
 
 from outreach.campaign.estimate import DAY
 from outreach.campaign.models import Company, Lead, LeadCounts, Sender
-from outreach.campaign.snapshot import CampaignAccount, CampaignFacts, PlannedMail
-from outreach.delivery.account_health import Standing
+from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot, PlannedMail
+from outreach.delivery.account_health import AccountHealth
 from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
 from outreach.mail.mime import Attachment
 from outreach.mail.role_addresses import role_of
@@ -28,7 +28,7 @@ from outreach.preflight.leads import problems
 
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SENDER = Sender(id=UUID(int=1), email="ada@ours.example")
-GOOD = Standing(verdict="ok", told="", delivery="drafts")
+GOOD = AccountHealth(severity="ok", message="", delivery="drafts")
 
 
 def planned(**changes: Any) -> PlannedMail:
@@ -54,11 +54,11 @@ def account(**changes: Any) -> CampaignAccount:
     return CampaignAccount.model_validate({**usual, "sent_by_hour": [0] * 24, **changes})
 
 
-def facts(*accounts: CampaignAccount, **changes: Any) -> CampaignFacts:
+def snapshot(*accounts: CampaignAccount, **changes: Any) -> CampaignSnapshot:
     usual = {"id": uuid4(), "name": "Spring", "status": "draft", "paused": False, "wait_seconds": 0}
     pending = sum(one.leads for one in accounts)
     usual |= {"leads": LeadCounts(pending=pending), "misassigned": 0, "accounts": list(accounts)}
-    return CampaignFacts.model_validate(usual | changes)
+    return CampaignSnapshot.model_validate(usual | changes)
 
 
 def told(found: list[Problem]) -> list[tuple[str, str]]:
@@ -162,10 +162,10 @@ def test_findings_are_added_up_with_errors_first() -> None:
     tally.add(error, "e@x.test", count=2)
     assert tally.findings() == [
         Finding(
-            severity="error", check="a", what="x", todo="", company="", count=2, examples=["e@x.test"]
+            severity="error", check="a", message="x", remedy="", company="", count=2, examples=["e@x.test"]
         ),
         Finding(
-            severity="warning", check="b", what="y", todo="z", company="", count=5,
+            severity="warning", check="b", message="y", remedy="z", company="", count=5,
             examples=[f"{number}@x.test" for number in range(EXAMPLES)],
         ),
     ]  # fmt: skip
@@ -177,17 +177,17 @@ def test_findings_are_added_up_with_errors_first() -> None:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (facts(account()), []),
-        (facts(), [("error", "accounts"), ("error", "leads")]),
-        (facts(account(), misassigned=2), [("error", "accounts")]),
-        (facts(account(leads=0)), [("error", "leads")]),
-        (facts(account(), paused=True), [("warning", "campaign")]),
-        (facts(account(), opens=False), [("error", "window")]),
-        (facts(account(), send_from=time(9), time_zone="Europe/Berlin"), []),
+        (snapshot(account()), []),
+        (snapshot(), [("error", "accounts"), ("error", "leads")]),
+        (snapshot(account(), misassigned=2), [("error", "accounts")]),
+        (snapshot(account(leads=0)), [("error", "leads")]),
+        (snapshot(account(), paused=True), [("warning", "campaign")]),
+        (snapshot(account(), opens=False), [("error", "window")]),
+        (snapshot(account(), send_from=time(9), time_zone="Europe/Berlin"), []),
     ],
 )
 def test_what_stops_a_campaign_is_an_error(
-    found: CampaignFacts, expected: list[tuple[str, str]]
+    found: CampaignSnapshot, expected: list[tuple[str, str]]
 ) -> None:
     """In the words of the run that would stop."""
     assert told([problem for problem, _ in of_campaign(found)]) == expected
@@ -198,8 +198,12 @@ def test_what_stops_a_campaign_is_an_error(
     [
         ({}, GOOD, []),
         ({}, AccountUnusable("Revoked; reconnect the account."), [("error", "account")]),
-        ({}, Standing(verdict="fail", told="x", delivery="drafts"), [("error", "account")]),
-        ({}, Standing(verdict="ok", told="", delivery="direct"), [("warning", "account")]),
+        (
+            {},
+            AccountHealth(severity="error", message="x", delivery="drafts"),
+            [("error", "account")],
+        ),
+        ({}, AccountHealth(severity="ok", message="", delivery="direct"), [("warning", "account")]),
         ({}, StoreUnavailable("Google cannot be reached."), [("warning", "account")]),
         ({}, ConfigurationError("GOOGLE_CLIENT_ID is not set."), [("error", "settings")]),
         ({"status": "unusable"}, StoreUnavailable("Google is away."), [("error", "account")]),
@@ -212,7 +216,7 @@ def test_what_stops_a_campaign_is_an_error(
     ],
 )
 def test_how_an_account_stands(
-    changes: dict[str, Any], found: Standing | Exception, expected: list[tuple[str, str]]
+    changes: dict[str, Any], found: AccountHealth | Exception, expected: list[tuple[str, str]]
 ) -> None:
     """Google being away is no error: the run may meet it again."""
     assert told(list(of_account(account(**changes), found, 500, here=True))) == expected
@@ -241,7 +245,7 @@ def test_a_large_attachment_is_warned_of() -> None:
 
 
 def lasts(*accounts: CampaignAccount, now: datetime = TUESDAY, **changes: Any) -> float:
-    found = facts(*accounts, **changes)
+    found = snapshot(*accounts, **changes)
     seconds = estimate(found, found.accounts, now, pace=2, daily_limit=500)
     return inf if seconds is None else seconds
 

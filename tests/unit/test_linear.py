@@ -19,7 +19,7 @@ from outreach.mail.parts import without_markup
 from outreach.mail.plain_text import plain_text
 from outreach.mail.render import Rendered
 from outreach.mail.role_addresses import role_of
-from outreach.mail.templates.budget import Fault
+from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.compiler import compiled
 
 PIECES = [
@@ -61,7 +61,7 @@ def _body(text: str) -> None:
 
 
 def _template(text: str) -> None:
-    with suppress(Fault):
+    with suppress(TemplateError):
         compiled(text)
 
 

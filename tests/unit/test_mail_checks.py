@@ -8,8 +8,8 @@ import pytest
 from outreach.campaign.models import Company, Lead, Sender
 from outreach.campaign.snapshot import PlannedMail
 from outreach.mail.role_addresses import role_of
-from outreach.preflight.campaign import Problem, Tally
 from outreach.preflight.fallbacks import Fallbacks
+from outreach.preflight.findings import Problem, Tally
 from outreach.preflight.leads import problems
 
 
@@ -28,7 +28,7 @@ def planned(template: str, *, subject: str = "A deck", **values: Any) -> Planned
 
 
 def found(template: str, **values: Any) -> list[tuple[str, str]]:
-    return [(one.severity, one.what) for one in problems(planned(template, **values))]
+    return [(one.severity, one.message) for one in problems(planned(template, **values))]
 
 
 def tag(left: str) -> list[tuple[str, str]]:
@@ -286,7 +286,7 @@ def told_of_fallbacks(*mails: PlannedMail) -> list[tuple[str, int]]:
     for mail in mails:
         fallbacks.see(mail)
     fallbacks.tell(tally)
-    return [(one.what, one.count) for one in tally.findings()][1:]
+    return [(one.message, one.count) for one in tally.findings()][1:]
 
 
 def test_a_guarded_name_that_no_lead_has_is_warned_of() -> None:

@@ -249,7 +249,7 @@ def test_a_refusal_is_told_by_code_and_never_with_the_values(answer: httpx.Respo
         ("42883", ConfigurationError),
         ("42P01", ConfigurationError),
         ("57014", StoreUnavailable),
-        ("40001", failures.Away),
+        ("40001", failures.TransientError),
         ("23505", CallRefused),
     ],
 )

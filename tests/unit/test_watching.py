@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from outreach.campaign.explain import account_state, end, is_due, when, why_nothing_is_sent, words
+from outreach.campaign.durations import format_duration, when
+from outreach.campaign.explain import account_state, end, is_due, why_nothing_is_sent
 from outreach.campaign.models import LeadCounts
 from outreach.campaign.progress import (
     AccountProgress,
@@ -15,7 +16,7 @@ from outreach.campaign.progress import (
     mails_a_minute,
     seconds_left,
 )
-from outreach.campaign.snapshot import CampaignAccount, CampaignFacts
+from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
 from outreach.preflight.campaign import estimate
 
 ID = UUID("11111111-1111-4111-8111-111111111111")
@@ -217,7 +218,7 @@ def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
     }  # fmt: skip
     sent = [0] * 6 + [300] + [0] * 17
     mine = {"pace_seconds": 2, "daily_limit": 500, "sent_by_hour": sent, "status": "active"}
-    checked = CampaignFacts(
+    checked = CampaignSnapshot(
         id=ID, name="Spring", status="draft", paused=False, wait_seconds=0, misassigned=0,
         leads=LeadCounts(pending=700), **hours,
         accounts=[CampaignAccount(id=ID, email="ada@us.test", leads=700, **mine)],
@@ -269,7 +270,7 @@ def test_the_campaigns_counts_are_its_accounts_together() -> None:
     [(0, "0 s"), (119, "119 s"), (120, "2 minutes"), (7200, "2 hours"), (4 * DAY, "4 days")],
 )
 def test_a_duration_is_told_in_the_unit_that_says_enough(seconds: float, told: str) -> None:
-    assert words(seconds) == told
+    assert format_duration(seconds) == told
 
 
 def test_a_time_on_another_day_has_its_day() -> None:

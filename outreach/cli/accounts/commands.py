@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import typer
 
-from outreach.campaign.explain import words
+from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, ListedAccount
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.numbers import seconds
@@ -113,7 +113,7 @@ def address_of(text: str) -> str:
 def _read_token() -> str:
     """From stdin; from a terminal without showing it. Raises Rejected, and never repeats it."""
     if sys.stdin.isatty():
-        from getpass import getpass  # noqa: PLC0415
+        from getpass import getpass
 
         token = getpass("Refresh token: ").strip()
     else:
@@ -146,5 +146,5 @@ def _status(account: Account) -> str:
     if account.status_reason:
         return f"{account.status}: {account.status_reason}"
     if account.paused_seconds:
-        return f"rests for {words(account.paused_seconds)}"
+        return f"rests for {format_duration(account.paused_seconds)}"
     return account.status

@@ -70,11 +70,11 @@ def connect(
     as_json: AsJson = False,
 ) -> None:
     """Connect an account, new or known: its owner allows it on Google's page, in the browser."""
-    from outreach import settings as settings_module  # noqa: PLC0415
-    from outreach import wiring  # noqa: PLC0415
-    from outreach.cli.accounts.loopback import Query, Visit, listening  # noqa: PLC0415
-    from outreach.gmail.consent import Question  # noqa: PLC0415
-    from outreach.gmail.tokens import TokenService  # noqa: PLC0415
+    from outreach import settings as settings_module
+    from outreach import wiring
+    from outreach.cli.accounts.loopback import Query, Visit, listening
+    from outreach.gmail.consent import Question
+    from outreach.gmail.tokens import TokenService
 
     wanted = address_of(email) if email else None
     given = {**details(sender_name, reply_to, pace, daily_limit), "owner": owner}
@@ -150,7 +150,7 @@ def _has_browser() -> bool:
 
 
 def _show(connected: Connected, *, as_json: bool) -> None:
-    from outreach.gmail.consent import verification  # noqa: PLC0415
+    from outreach.gmail.consent import verification
 
     if as_json:
         show_json(

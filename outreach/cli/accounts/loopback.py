@@ -58,8 +58,8 @@ class Visit(Generic[T]):
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         if url.path != "/" or not self._expects(query):
-            told = "This does not belong to the command that is waiting; nothing has changed."
-            send(HTTPStatus.BAD_REQUEST, _page.render(heading="Not the answer", told=told))
+            message = "This does not belong to the command that is waiting; nothing has changed."
+            send(HTTPStatus.BAD_REQUEST, _page.render(heading="Not the answer", message=message))
             return
         with self._once:
             self._page = self._page or self._concluded(query)
@@ -72,10 +72,10 @@ class Visit(Generic[T]):
         except Exception as error:  # noqa: BLE001 - `result` raises it
             self._outcome.set_exception(error)
             known = isinstance(error, OutreachError | ConfigurationError | Rejected)
-            told = str(error) if known else "Something unexpected happened."
-            return _page.render(heading="Not connected", told=told)
+            message = str(error) if known else "Something unexpected happened."
+            return _page.render(heading="Not connected", message=message)
         self._outcome.set_result(result)
-        return _page.render(heading="Connected", told=self._tell(result))
+        return _page.render(heading="Connected", message=self._tell(result))
 
 
 class Loopback(ThreadingHTTPServer):

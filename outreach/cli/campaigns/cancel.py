@@ -7,16 +7,16 @@ import typer
 from outreach.cli import flow_runs
 from outreach.cli.campaigns import create as creating
 from outreach.cli.campaigns import export as exporting
-from outreach.cli.campaigns import show as looking
+from outreach.cli.campaigns import show
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
 from outreach.errors import Rejected
 
 app = typer.Typer(help="Campaigns: make, start, watch and end them.", no_args_is_help=True)
 app.command()(creating.create)
-app.command("list")(looking.show_all)
-app.command()(looking.status)
-app.command("leads")(looking.show_leads)
+app.command("list")(show.show_all)
+app.command()(show.status)
+app.command("leads")(show.show_leads)
 app.command()(exporting.export)
 
 

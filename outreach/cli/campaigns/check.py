@@ -7,14 +7,15 @@ from uuid import UUID
 
 import typer
 
+from outreach.campaign.durations import format_exactly
 from outreach.campaign.snapshot import COOLDOWN_DAYS
-from outreach.cli.context import campaign_id, opened_parts
+from outreach.cli.context import campaign_id, opened_services
 from outreach.cli.output import AsJson, note, progress, say, show_json
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:
-    from outreach.preflight.campaign import Finding, Report
-    from outreach.wiring import Parts
+    from outreach.preflight.findings import Finding, Report
+    from outreach.wiring import Services
 
 SHOWN = 8
 """Findings on the one screen."""
@@ -46,8 +47,8 @@ def check(
     Status 1 if there is an error: that keeps mails from leaving until somebody mends it.
     """
     found = campaign_id(campaign)
-    with opened_parts() as parts:
-        report = inspected(parts, found, cooldown=cooldown)
+    with opened_services() as services:
+        report = inspected(services, found, cooldown=cooldown)
     if as_json:
         show_json(report)
     else:
@@ -57,9 +58,9 @@ def check(
         raise typer.Exit(1)
 
 
-def tell(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool) -> "Report":
+def tell(services: "Services", campaign: UUID, *, cooldown: int, here: bool) -> "Report":
     """What a check finds, told on stderr. Raises CampaignNotFound."""
-    report = inspected(parts, campaign, cooldown=cooldown, here=here)
+    report = inspected(services, campaign, cooldown=cooldown, here=here)
     for line in lines(report):
         note(line)
     return report
@@ -72,11 +73,13 @@ def blocked(report: "Report") -> Rejected:
     )
 
 
-def inspected(parts: "Parts", campaign: UUID, *, cooldown: int, here: bool = True) -> "Report":
+def inspected(
+    services: "Services", campaign: UUID, *, cooldown: int, here: bool = True
+) -> "Report":
     """Raises CampaignNotFound."""
-    from outreach.preflight.runner import Inspecting  # noqa: PLC0415
+    from outreach.preflight.runner import Inspecting
 
-    looking = Inspecting(parts.store, parts.mailer, parts.settings, here=here)
+    looking = Inspecting(services.store, services.mailer, services.settings, here=here)
     with progress("Checking") as news:
         return looking.inspect(campaign, cooldown_days=cooldown, news=news)
 
@@ -98,7 +101,7 @@ def lines(report: "Report") -> Iterator[str]:
 def _grouped(report: "Report") -> list[list["Finding"]]:
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for x in report.findings:
-        groups.setdefault((x.severity, x.check, x.what, x.todo), []).append(x)
+        groups.setdefault((x.severity, x.check, x.message, x.remedy), []).append(x)
     return sorted(groups.values(), key=lambda group: (group[0].severity, -_leads(group)))
 
 
@@ -109,12 +112,12 @@ def _leads(group: list["Finding"]) -> int:
 def _told(group: list["Finding"]) -> Iterator[str]:
     first = group[0]
     severity = "error" if first.severity == "error" else "warn"
-    told = f"{severity:<7}{first.what.removesuffix('.')}"
+    message = f"{severity:<7}{first.message.removesuffix('.')}"
     companies = _some([finding.company for finding in group if finding.company], len(group))
     who = _who(group)
-    yield f"{told}{f': {companies}' if companies else ''}{f' ({who})' if who else ''}"
-    if first.todo:
-        yield f"       → {first.todo}"
+    yield f"{message}{f': {companies}' if companies else ''}{f' ({who})' if who else ''}"
+    if first.remedy:
+        yield f"       → {first.remedy}"
 
 
 def _who(group: list["Finding"]) -> str:
@@ -136,21 +139,9 @@ def _when(report: "Report") -> str:
     if report.seconds is None or report.done_at is None:
         return "When it ends cannot be told." if report.errors else "It takes more than ten years."
     lasts = report.seconds - report.starts_in_seconds
-    how_long = f"About {words(lasts)}" if lasts >= 1 else "As fast as Gmail takes it"
+    how_long = f"About {format_exactly(lasts)}" if lasts >= 1 else "As fast as Gmail takes it"
     when = "as scheduled" if report.starts_in_seconds else "if started now"
     return f"{how_long}, done {_moment(report.done_at)} {when}."
-
-
-def words(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`, `2 days 4 h`: the two largest units."""
-    minutes, hours = round(seconds / 60), int(seconds / 3600)
-    if seconds < 90:  # noqa: PLR2004 - where minutes begin to say enough
-        return f"{seconds:.0f} s"
-    if minutes < 60:  # noqa: PLR2004
-        return f"{minutes} min"
-    if hours < 48:  # noqa: PLR2004
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{hours // 24} days {hours % 24} h"
 
 
 def _moment(at: datetime) -> str:

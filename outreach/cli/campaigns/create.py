@@ -108,8 +108,8 @@ def _attachment(text: str) -> str:
     if text == "none":
         return ""
     if not text.startswith("https://"):
-        from outreach import settings  # noqa: PLC0415 - an HTTP client
-        from outreach.delivery import attachments  # noqa: PLC0415 - an HTTP client
+        from outreach import settings
+        from outreach.delivery import attachments
 
         attachments.load(settings.load().attachment_pdf, text)
     return text

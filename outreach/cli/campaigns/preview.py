@@ -10,13 +10,13 @@ from uuid import UUID
 import typer
 
 from outreach.campaign.snapshot import COOLDOWN_DAYS
-from outreach.cli.context import campaign_id, opened_parts, opened_store
+from outreach.cli.context import campaign_id, opened_services, opened_store
 from outreach.cli.output import AsJson, note, say, show_json, show_json_line
 from outreach.errors import AttachmentMissing, RecipientRefused, Rejected, TemplateNotReady
 
 if TYPE_CHECKING:
     from outreach.campaign.models import Account
-    from outreach.campaign.snapshot import CampaignFacts, PlannedMail
+    from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
     from outreach.mail.mime import Attachment
     from outreach.settings import Settings
     from outreach.store.store import Store
@@ -73,21 +73,21 @@ def send_test(
 
     The lead stays as it is: nothing is recorded of a test.
     """
-    from outreach.delivery import test_mail as trial  # noqa: PLC0415
+    from outreach.delivery import test_mail as trial
 
     found, address = campaign_id(campaign), _own_address(to)
-    with opened_parts() as parts:
-        facts = parts.store.campaign_facts(found)
-        planned = _planned(parts.store, facts, lead)
-        if next(parts.store.list_mails(found, every=True, address=address), None) is not None:
+    with opened_services() as services:
+        snapshot = services.store.campaign_facts(found)
+        planned = _planned(services.store, snapshot, lead)
+        if next(services.store.list_mails(found, every=True, address=address), None) is not None:
             raise Rejected(
                 f"{address} is a lead of this campaign, and a lead is mailed once; "
                 "give another address of your own, such as you+test@…"
             )
-        sender = _sender(parts.store, planned, account)
-        attachment = _attachment(parts.settings, facts)
+        sender = _sender(services.store, planned, account)
+        attachment = _attachment(services.settings, snapshot)
         try:
-            sent = trial.send_trial(parts.mailer, planned, sender, address, attachment)
+            sent = trial.send_trial(services.mailer, planned, sender, address, attachment)
         except (TemplateNotReady, RecipientRefused) as error:
             what = str(error).rpartition("; ")[0] or str(error)
             raise Rejected(f"{what.removesuffix('.')}; mend that, then test again.") from None
@@ -109,17 +109,17 @@ def send_test(
 
 
 def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Shown":
-    from outreach import settings as settings_module  # noqa: PLC0415
-    from outreach.preflight.preview import previewed  # noqa: PLC0415
-    from outreach.web.show import Shown  # noqa: PLC0415
+    from outreach import settings as settings_module
+    from outreach.preflight.preview import previewed
+    from outreach.web.show import Shown
 
-    settings, facts = settings_module.load(), store.campaign_facts(campaign)
+    settings, snapshot = settings_module.load(), store.campaign_facts(campaign)
     if lead is not None:
-        mails = iter([_planned(store, facts, lead)])
+        mails = iter([_planned(store, snapshot, lead)])
         of = 1
     else:
-        every = facts.leads.pending == 0
-        of = facts.leads.total if every else facts.leads.pending
+        every = snapshot.leads.pending == 0
+        of = snapshot.leads.total if every else snapshot.leads.pending
         cooldown = float(COOLDOWN_DAYS * DAY)
         mails = store.list_mails(campaign, every=every, cooldown_seconds=cooldown)
     previews = list(previewed(islice(mails, limit)))
@@ -127,11 +127,11 @@ def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Sho
         raise Rejected("The campaign has no lead, so there is nothing to show.")
     attachment, why = None, None
     try:
-        attachment = _attachment(settings, facts)
+        attachment = _attachment(settings, snapshot)
     except AttachmentMissing as error:
         why = str(error)
     return Shown(
-        campaign=facts.name,
+        campaign=snapshot.name,
         previews=previews,
         pending=of,
         attachment=attachment,
@@ -141,18 +141,18 @@ def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Sho
     )
 
 
-def _planned(store: "Store", facts: "CampaignFacts", lead: str | None) -> "PlannedMail":
+def _planned(store: "Store", snapshot: "CampaignSnapshot", lead: str | None) -> "PlannedMail":
     """That lead's mail, or the first pending one's. Raises Rejected."""
     if lead is None:
-        first = next(store.list_mails(facts.id), None)
+        first = next(store.list_mails(snapshot.id), None)
         if first is None:
             raise Rejected("The campaign has no pending lead; name one with --lead.")
         return first
     named = {"address": lead} if "@" in lead else {"lead": _lead_id(lead)}
-    found = next(store.list_mails(facts.id, every=True, **named), None)
+    found = next(store.list_mails(snapshot.id, every=True, **named), None)
     if found is None:
         raise Rejected(
-            f"The campaign has no lead {lead}; `outreach campaigns leads {facts.id}` shows them."
+            f"The campaign has no lead {lead}; `outreach campaigns leads {snapshot.id}` shows them."
         )
     return found
 
@@ -164,18 +164,18 @@ def _lead_id(text: str) -> UUID:
         raise Rejected(f"{text!r} is no lead; give its address or its id.") from None
 
 
-def _attachment(settings: "Settings", facts: "CampaignFacts") -> "Attachment | None":
+def _attachment(settings: "Settings", snapshot: "CampaignSnapshot") -> "Attachment | None":
     """Raises AttachmentMissing."""
-    from outreach.delivery import attachments  # noqa: PLC0415
+    from outreach.delivery import attachments
 
-    return attachments.load(settings.attachment_pdf, facts.attachment)
+    return attachments.load(settings.attachment_pdf, snapshot.attachment)
 
 
 # --- as files, as pages -----------------------------------------------------------------------
 
 
 def _write(shown: "Shown", campaign: UUID, out: Path, *, as_json: bool) -> None:
-    from outreach.web import folder  # noqa: PLC0415
+    from outreach.web import folder
 
     written, problems = folder.write(shown, out), len(shown.wrong)
     if as_json:
@@ -197,7 +197,7 @@ def _write(shown: "Shown", campaign: UUID, out: Path, *, as_json: bool) -> None:
 
 
 def _serve(shown: "Shown", port: int, *, browser: bool, as_json: bool) -> None:
-    from outreach.web import app  # noqa: PLC0415 - a whole web server
+    from outreach.web import app
 
     def announce(url: str) -> None:
         if as_json:
@@ -214,7 +214,7 @@ def _serve(shown: "Shown", port: int, *, browser: bool, as_json: bool) -> None:
 
 
 def _own_address(text: str) -> str:
-    from outreach.mail.addresses import is_valid, normalise  # noqa: PLC0415
+    from outreach.mail.addresses import is_valid, normalise
 
     address = normalise(text)
     if not is_valid(address):
@@ -224,7 +224,7 @@ def _own_address(text: str) -> str:
 
 def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Account":
     """The lead's own account, or the one that is wanted, if it can send. Raises Rejected."""
-    from outreach.mail.addresses import mailbox_key  # noqa: PLC0415
+    from outreach.mail.addresses import mailbox_key
 
     for account in store.list_accounts():
         own = planned.sender is not None and account.id == planned.sender.id
@@ -242,10 +242,10 @@ def _usable(account: "Account") -> "Account":
         reason = account.status_reason or "reconnect the account"
         raise Rejected(f"{account.email} cannot send: {reason}")
     if account.paused_seconds:
-        from outreach.campaign.explain import words  # noqa: PLC0415
+        from outreach.campaign.durations import format_duration
 
         raise Rejected(
-            f"{account.email} rests for {words(account.paused_seconds)} more, as Gmail asked; "
-            "try later, or name another with --account."
+            f"{account.email} rests for {format_duration(account.paused_seconds)} more, "
+            "as Gmail asked; try later, or name another with --account."
         )
     return account

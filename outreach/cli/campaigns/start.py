@@ -6,13 +6,13 @@ from uuid import UUID
 
 import typer
 
-from outreach.campaign.explain import words
+from outreach.campaign.durations import format_duration
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli import flow_runs
 from outreach.cli.campaigns import check as checking
 from outreach.cli.campaigns.check import Cooldown, Strict
 from outreach.cli.campaigns.watch import shown_meanwhile
-from outreach.cli.context import campaign_id, opened_parts
+from outreach.cli.context import campaign_id, opened_services
 from outreach.cli.output import AsJson, note, say, show_json, terminal
 from outreach.errors import Rejected
 
@@ -37,23 +37,23 @@ def start(
     It is checked first, as by `check`, and what that finds is told; errors keep it from starting.
     """
     found = campaign_id(campaign)
-    with opened_parts() as parts:
-        _refuse_unstartable(parts.store, found)
+    with opened_services() as services:
+        _refuse_unstartable(services.store, found)
         # Asked first: what nobody will run stays a draft.
         if local:
             flow_runs.prepare_here(verbose=verbose)
         else:
             flow_runs.find_deployment(found)
-        report = checking.tell(parts, found, cooldown=cooldown, here=local)
+        report = checking.tell(services, found, cooldown=cooldown, here=local)
         if report.blocks(strict=strict) and not force:
             # Somebody else may have sent it meanwhile: that is said first.
-            _refuse_unstartable(parts.store, found)
+            _refuse_unstartable(services.store, found)
             raise checking.blocked(report)
-        status = _begin(parts.store, found)
+        status = _begin(services.store, found)
         if local:
-            _run_here(parts.store, found, verbose=verbose, as_json=as_json)
+            _run_here(services.store, found, verbose=verbose, as_json=as_json)
         else:
-            _run_there(parts.store, found, status, as_json=as_json)
+            _run_there(services.store, found, status, as_json=as_json)
 
 
 def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) -> None:
@@ -95,7 +95,10 @@ def _begin(store: "Store", campaign: UUID) -> str:
         case "already":
             return _still_startable(answer)
         case "scheduled":
-            note(f"It is scheduled: its first mail leaves in {words(answer['wait_seconds'])}.")
+            note(
+                "It is scheduled: its first mail leaves in "
+                f"{format_duration(answer['wait_seconds'])}."
+            )
     return str(answer["answer"])
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from outreach.cli.context import campaign_id, opened_parts, opened_store
+from outreach.cli.context import campaign_id, opened_services, opened_store
 from outreach.cli.output import AsJson, note, say, show_json, show_table
 from outreach.errors import Rejected
 
@@ -22,10 +22,10 @@ def settle(
 
     A mail that may still be on its way, or that Gmail may not show yet, stays open.
     """
-    from outreach.delivery.reconciler import Settling  # noqa: PLC0415
+    from outreach.delivery.reconciler import Settling
 
     found = campaign_id(campaign)
-    with opened_parts() as parts:
+    with opened_services() as parts:
         parts.store.campaign_status(found)
         settling = Settling(parts.store, parts.mailer, parts.settings)
         settled = [_settled(settling, one) for one in parts.store.list_open_attempts(found)]

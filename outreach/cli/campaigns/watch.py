@@ -139,7 +139,7 @@ def _draw_quietly(console: Any, looks: Looks, why: Why) -> None:
 
 
 def _draw(console: Any, looks: Looks, why: Why) -> None:
-    from rich.live import Live  # noqa: PLC0415 - only a terminal has use for it
+    from rich.live import Live
 
     with Live(console=console, auto_refresh=False) as live:
         for progress, away in looks:
@@ -149,23 +149,23 @@ def _draw(console: Any, looks: Looks, why: Why) -> None:
 
 
 def _picture(progress: Progress, width: int, news: Iterable[str]) -> Any:
-    from rich.console import Group  # noqa: PLC0415
+    from rich.console import Group
 
-    told = facts(progress)
-    ends = f"ends {told['ends']}" if told["ends"] else None
+    message = facts(progress)
+    ends = f"ends {message['ends']}" if message["ends"] else None
     counts = ", ".join(f"{n} {name}" for name in COUNTED if (n := getattr(progress.leads, name)))
     return Group(
         f"{cell(progress.name)}: {progress.status}{', paused' if progress.paused else ''}",
         _bar(progress),
-        "; ".join(filter(None, (counts or "no leads", told["rate"], ends))),
+        "; ".join(filter(None, (counts or "no leads", message["rate"], ends))),
         *map(cell, news),
         _accounts(progress, width),
     )
 
 
 def _bar(progress: Progress) -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn
+    from rich.progress import Progress as Bars
 
     bars = Bars(BarColumn(bar_width=None), TaskProgressColumn(), MofNCompleteColumn(), expand=True)
     total = progress.leads.total

@@ -38,7 +38,7 @@ class Column(NamedTuple):
     """Its name as a field of the lead's own."""
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         return f"{self.number} ({self.header})"
 
 
@@ -81,13 +81,13 @@ def has_address(names: Sequence[str], asked: Mapping[str, str]) -> bool:
 def columns_of(names: Sequence[str], asked: Mapping[str, str]) -> Columns:
     """Raises Rejected: for two columns of one name, and for a column that is not there."""
     given = [Column(number, name) for number, name in enumerate(names, start=1)]
-    told = {_asked_column(header, given): field for header, field in asked.items()}
-    found = _with_fields([one for one in given if one not in told and one.header])
-    for column, field in told.items():
+    mapped = {_asked_column(header, given): field for header, field in asked.items()}
+    found = _with_fields([one for one in given if one not in mapped and one.header])
+    for column, field in mapped.items():
         ours = field in {*KNOWN, FIRST_NAME, LAST_NAME}
         found.append(column._replace(field=field) if ours else column._replace(custom_field=field))
     found = [one for one in sorted(found) if one.field or one.custom_field]
-    _refuse_two(found, {column.number for column in told})
+    _refuse_two(found, {column.number for column in mapped})
     shown: dict[str, Column] = {one.field: one for one in found if one.field}
     hidden = [
         (one, shown[field])
@@ -196,6 +196,6 @@ def _folded(name: str) -> str:
 
 def _key(name: str) -> str:
     """What makes two names one for a template."""
-    from outreach.mail.templates.compiler import key_of  # noqa: PLC0415 - Jinja, which `--help` has no use for
+    from outreach.mail.templates.compiler import key_of
 
     return key_of(name) or name.casefold()

@@ -233,8 +233,8 @@ def _rows(
             return
         except csv.Error as error:
             last = header.lines + reader.line_num
-            told = _cell_too_long if "field limit" in str(error) else _broken_quotes
-            skipped(Skip(line, "", told(line, last)))
+            message = _cell_too_long if "field limit" in str(error) else _broken_quotes
+            skipped(Skip(line, "", message(line, last)))
             continue
         if any(map(str.strip, cells)):
             yield line, cells

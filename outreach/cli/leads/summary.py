@@ -89,8 +89,8 @@ def _columns(sheet: Sheet) -> Iterator[str]:
         yield f"Columns read by their names: {read}."
     for hidden, shown in sheet.columns.hidden:
         yield (
-            f"Column {hidden.told} is hidden: {{{{ {hidden.custom_field} }}}} in a template is the "
-            f"lead's {shown.field}, from column {shown.told}."
+            f"Column {hidden.label} is hidden: {{{{ {hidden.custom_field} }}}} in a template is "
+            f"the lead's {shown.field}, from column {shown.label}."
         )
 
 

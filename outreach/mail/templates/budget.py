@@ -32,11 +32,11 @@ _LARGEST_BITS = 1_000
 _LONGEST_FAULT = 400
 
 
-class Fault(Exception):
+class TemplateError(Exception):
     """What is wrong with a template, as the end of a sentence that begins with "The template"."""
 
-    def __init__(self, told: str) -> None:
-        super().__init__(cut(told, _LONGEST_FAULT))
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, _LONGEST_FAULT))
 
 
 class _Budget:
@@ -53,7 +53,9 @@ class _Budget:
         self.began = now if self.began is None else self.began
         self.look_at = self.left - _LOOK
         if self.left < 0 or now - self.began > SECONDS:
-            raise Fault("takes too long to fill: its loops or the values in them are too large")
+            raise TemplateError(
+                "takes too long to fill: its loops or the values in them are too large"
+            )
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
@@ -65,9 +67,9 @@ def open_budget() -> None:
 
 
 def spend(size: int, weight: int = 1) -> None:
-    """Account for a text of this size before it is made, or worked on. Raises Fault."""
+    """Account for a text of this size before it is made, or worked on. Raises TemplateError."""
     if size > LONGEST:
-        raise Fault(f"becomes longer than {LONGEST:,} characters")
+        raise TemplateError(f"becomes longer than {LONGEST:,} characters")
     spend_units(size * weight)
 
 
@@ -99,17 +101,17 @@ def paid(value: Any) -> Any:
 
 
 def pay_passes(passes: int, pieces: int) -> None:
-    """Of a loop that works through so many `pieces` of syntax in each pass. Raises Fault."""
+    """Of a loop through so many `pieces` of syntax in each pass. Raises TemplateError."""
     spend_units(_ITEM * passes * pieces)
 
 
 def length_of(value: Any, levels: int = DEEPEST) -> int:
-    """Characters and items of a lead's value. Raises Fault for what no mail can show."""
+    """Characters and items of a lead's value. Raises TemplateError for what no mail can show."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | dict):
         if not levels:
-            raise Fault(f"holds lists in lists, more than {DEEPEST} deep")
+            raise TemplateError(f"holds lists in lists, more than {DEEPEST} deep")
         parts = value if isinstance(value, list) else [*value.keys(), *value.values()]
         lengths = (
             len(part) if type(part) is str else length_of(part, levels - 1) for part in parts
@@ -117,7 +119,7 @@ def length_of(value: Any, levels: int = DEEPEST) -> int:
         return len(parts) + sum(lengths)
     if isinstance(value, float):
         if not isfinite(value):
-            raise Fault("is no number that a mail could show")
+            raise TemplateError("is no number that a mail could show")
     elif isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
-        raise Fault("is no number that a mail could show")
+        raise TemplateError("is no number that a mail could show")
     return 1

@@ -14,7 +14,13 @@ from jinja2.visitor import NodeTransformer
 
 from outreach.excerpts import NAME, cut
 from outreach.mail.entities import UNCLOSED
-from outreach.mail.templates.budget import LONGEST, LONGEST_VALUES, Fault, length_of, open_budget
+from outreach.mail.templates.budget import (
+    LONGEST,
+    LONGEST_VALUES,
+    TemplateError,
+    length_of,
+    open_budget,
+)
 from outreach.mail.templates.placeholders import unguarded
 from outreach.mail.templates.sandbox import (
     ABSENT,
@@ -65,7 +71,7 @@ class Compiled(NamedTuple):
     """Their keys with how the template spells them."""
 
     def fill(self, values: Mapping[str, Any]) -> list[str]:
-        """The pieces of the text, by values under their keys. Raises Fault.
+        """The pieces of the text, by values under their keys. Raises TemplateError.
 
         A piece of the template itself is a plain `str`, a value or what became of one a `Markup`.
         """
@@ -75,9 +81,9 @@ class Compiled(NamedTuple):
                 given[key] = value = values[key]
                 length += len(value) if type(value) is str else _length(value, written)
             elif key in self.required:
-                raise Fault(f"has {{{{ {written} }}}}, which this lead has no value for")
+                raise TemplateError(f"has {{{{ {written} }}}}, which this lead has no value for")
         if length > LONGEST_VALUES:
-            raise Fault(
+            raise TemplateError(
                 "cannot be filled for this lead: the values that it asks for are longer than "
                 f"{LONGEST_VALUES:,} characters"
             )
@@ -86,10 +92,12 @@ class Compiled(NamedTuple):
             # As `generate` does, which copies the values: the sandbox has no globals to add.
             context = self.jinja.new_context(given, shared=True)
             return _within_bounds(self.jinja.root_render_func(context))
-        except Fault:
+        except TemplateError:
             raise
         except Exception as error:
-            raise Fault(f"cannot be filled for this lead: {_first_sentence(error)}") from error
+            raise TemplateError(
+                f"cannot be filled for this lead: {_first_sentence(error)}"
+            ) from error
 
 
 def key_of(name: str) -> str:
@@ -124,13 +132,13 @@ def _key(name: str) -> str:
 def compiled(source: str, *, is_text: bool = False) -> Compiled:
     """`is_text`: a subject, which no HTML is made of.
 
-    Raises Fault: an error in the syntax, with its line, or syntax that mails do not have.
+    Raises TemplateError: an error in the syntax, with its line, or syntax that mails do not have.
     """
     if len(source) > LONGEST:
-        raise Fault(f"is longer than {LONGEST:,} characters")
+        raise TemplateError(f"is longer than {LONGEST:,} characters")
     made = (_few if len(source) > _LARGE else _many)(source, is_text)
     if isinstance(made, str):
-        raise Fault(made)
+        raise TemplateError(made)
     return made
 
 
@@ -139,7 +147,7 @@ def _compiled_or_fault(source: str, is_text: bool) -> Compiled | str:
     open_budget()
     try:
         return _compiled(SANDBOX.parse(_readable_for_jinja(source)), is_text=is_text)
-    except Fault as fault:
+    except TemplateError as fault:
         return str(fault)
     except TemplateSyntaxError as error:
         return f"has an error in line {error.lineno}: {_first_sentence(error)}"
@@ -159,10 +167,10 @@ def _readable_for_jinja(source: str) -> str:
 
 
 def _in_one_word(placeholder: re.Match[str]) -> str:
-    words = re.split(r"[ \t-]+", placeholder[1])
-    if _WORDS_OF_JINJA.intersection(word.lower() for word in words):
+    format_duration = re.split(r"[ \t-]+", placeholder[1])
+    if _WORDS_OF_JINJA.intersection(word.lower() for word in format_duration):
         return placeholder[0]
-    return f"{{{{ {'_'.join(words)} }}}}"
+    return f"{{{{ {'_'.join(format_duration)} }}}}"
 
 
 def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
@@ -201,7 +209,7 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
         name.name = "loop" if written == "loop" else key_of(written)
         if not name.name:
             shown = cut(written, NAME)
-            raise Fault(f"has {{{{ {shown} }}}}, which cannot be the name of a value")
+            raise TemplateError(f"has {{{{ {shown} }}}}, which cannot be the name of a value")
         spellings.setdefault(name.name, written)
     return spellings
 
@@ -280,9 +288,9 @@ class _Rewriter(NodeTransformer):
 def _length(value: Any, written: str) -> int:
     try:
         return length_of(value)
-    except Fault as fault:
-        told = f"cannot be filled for this lead: its value for {{{{ {written} }}}} {fault}"
-        raise Fault(told) from None
+    except TemplateError as fault:
+        message = f"cannot be filled for this lead: its value for {{{{ {written} }}}} {fault}"
+        raise TemplateError(message) from None
 
 
 def _paid(node: Any) -> Any:
@@ -300,11 +308,11 @@ def _within_bounds(chunks: Iterator[str]) -> list[str]:
     for chunk in chunks:
         size += len(chunk)
         if size > LONGEST:
-            raise Fault(f"becomes longer than {LONGEST:,} characters")
+            raise TemplateError(f"becomes longer than {LONGEST:,} characters")
         pieces.append(chunk)
     return pieces
 
 
 def _first_sentence(error: Exception) -> str:
-    told = str(error)[:_LONGEST_REASON]
-    return re.split(r"\n|; |\. |\.$", told)[0] or type(error).__name__
+    message = str(error)[:_LONGEST_REASON]
+    return re.split(r"\n|; |\. |\.$", message)[0] or type(error).__name__

@@ -20,7 +20,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from outreach.excerpts import NAME, cut
-from outreach.mail.templates.budget import Fault, paid, pay_passes, size_of, spend, spend_units
+from outreach.mail.templates.budget import (
+    TemplateError,
+    paid,
+    pay_passes,
+    size_of,
+    spend,
+    spend_units,
+)
 
 MOST_ITEMS = 1_000
 """What one loop goes through."""
@@ -66,7 +73,7 @@ _TESTS = _NUMBERS | _words(
 
 
 def check_syntax(tree: nodes.Template) -> None:
-    """Raises Fault for the first construct that mails do not have, and for too many of them."""
+    """Raises TemplateError for the first construct that mails do not have, or for too many."""
     left = MOST_NODES
     for node in tree.find_all(nodes.Node):
         left -= 1 + (len(BRACED.findall(node.data)) if isinstance(node, nodes.TemplateData) else 0)
@@ -74,7 +81,7 @@ def check_syntax(tree: nodes.Template) -> None:
             raise _too_many()
         if not _allowed(node):
             where = f" in line {node.lineno}" if node.lineno else ""
-            raise Fault(f"uses {_told(node)}{where}, which a mail cannot have")
+            raise TemplateError(f"uses {_told(node)}{where}, which a mail cannot have")
 
 
 class Counted(Extension):
@@ -87,8 +94,8 @@ class Counted(Extension):
             yield token
 
 
-def _too_many() -> Fault:
-    return Fault(f"holds more than {MOST_NODES:,} placeholders and conditions")
+def _too_many() -> TemplateError:
+    return TemplateError(f"holds more than {MOST_NODES:,} placeholders and conditions")
 
 
 def _allowed(node: nodes.Node) -> bool:
@@ -143,9 +150,9 @@ def _replace(value: Any, old: Any, new: Any) -> str:
 def _items(value: Any, pieces: int) -> Any:
     """What a loop goes through: the lists of a custom field, not the letters of a name."""
     if not isinstance(value, list | tuple):
-        raise Fault("loops over something that is not a list")
+        raise TemplateError("loops over something that is not a list")
     if len(value) > MOST_ITEMS:
-        raise Fault(f"loops over more than {MOST_ITEMS:,} items")
+        raise TemplateError(f"loops over more than {MOST_ITEMS:,} items")
     pay_passes(len(value), pieces)
     return value
 
@@ -162,8 +169,8 @@ def _bounded(function: Callable[..., Any], weight: int) -> Callable[..., Any]:
 
     @wraps(function)
     def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:
-        most = max(map(size_of, (*args, *kwargs.values()))) if args or kwargs else 1
-        spend_units(size_of(value) * weight * most)
+        largest = max(map(size_of, (*args, *kwargs.values()))) if args or kwargs else 1
+        spend_units(size_of(value) * weight * largest)
         result = function(value, *args, **kwargs)
         spend(len(result) if isinstance(result, str) else 1)
         return result
@@ -175,7 +182,7 @@ def _of_numbers(test: Any) -> Callable[..., Any]:
     @wraps(test)
     def tested(*numbers: Any) -> Any:
         if not all(isinstance(number, int | float) for number in numbers):
-            raise Fault("asks of something that is not a number whether it can be divided")
+            raise TemplateError("asks of something that is not a number whether it can be divided")
         return test(*numbers)
 
     return tested
@@ -191,7 +198,7 @@ def _shown(value: Any) -> Any:
         return str(value)  # which raises: it is a strict one
     if isinstance(value, list | tuple):
         return _join(value, ", ")
-    raise Fault("prints something that is not a text but holds several; name one of them")
+    raise TemplateError("prints something that is not a text but holds several; name one of them")
 
 
 def _in_text(value: Any) -> Any:
