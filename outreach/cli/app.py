@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -12,23 +12,16 @@ import typer
 
 from outreach.cli import database, doctor, down, up
 from outreach.cli.accounts import commands as accounts
-from outreach.cli.accounts import connect as connecting
+from outreach.cli.accounts import connect
 from outreach.cli.campaigns import (
-    cancel as campaigns,
-)
-from outreach.cli.campaigns import (
-    check as checking,
-)
-from outreach.cli.campaigns import (
-    operate as operating,
-)
-from outreach.cli.campaigns import (
-    preview as previewing,
-)
-from outreach.cli.campaigns import (
-    start as starting,
-)
-from outreach.cli.campaigns import (
+    cancel,
+    check,
+    create,
+    export,
+    operate,
+    preview,
+    show,
+    start,
     unconfirmed,
 )
 from outreach.cli.leads import commands as leads
@@ -39,6 +32,47 @@ from outreach.loopback import never_through_a_proxy
 INTERRUPTED = 130
 """What a shell reports after Ctrl-C."""
 
+COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "db": (
+        "The database: its schema and its address.",
+        {"migrate": database.migrate, "url": database.url, "stop": database.stop},
+    ),
+    "accounts": (
+        "The Gmail accounts that campaigns are sent from.",
+        {
+            "add": accounts.add,
+            "list": accounts.show,
+            "remove": accounts.remove,
+            "connect": connect.connect,
+        },
+    ),
+    "leads": (
+        "The people to be mailed.",
+        {"import": leads.import_file, "list": leads.show},
+    ),
+    "campaigns": (
+        "Campaigns: make, start, watch and end them.",
+        {
+            "create": create.create,
+            "list": show.show_all,
+            "status": show.status,
+            "leads": show.show_leads,
+            "export": export.export,
+            "cancel": cancel.cancel,
+            "check": check.check,
+            "preview": preview.preview,
+            "start": start.start,
+            "pause": operate.pause,
+            "resume": operate.resume,
+            "retry-failed": operate.retry_failed,
+            "settle": unconfirmed.settle,
+            "resolve": unconfirmed.resolve,
+            "test-send": preview.send_test,
+        },
+    ),
+}
+"""Each group of commands: what its help says, and its commands in the order of that help."""
+
 app = typer.Typer(
     name="outreach",
     no_args_is_help=True,
@@ -47,26 +81,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Sends outreach campaigns through Gmail: no lead mailed twice, none lost.",
 )
-app.add_typer(database.app, name="db")
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(leads.app, name="leads")
-app.add_typer(campaigns.app, name="campaigns")
-for command in (
-    checking.check,
-    previewing.preview,
-    starting.start,
-    operating.pause,
-    operating.resume,
-    operating.retry_failed,
-    unconfirmed.settle,
-    unconfirmed.resolve,
-):
-    campaigns.app.command()(command)
-accounts.app.command()(connecting.connect)
-campaigns.app.command("test-send")(previewing.send_test)
-app.command()(doctor.doctor)
-app.command()(up.up)
-app.command()(down.down)
+for group, (about, commands) in COMMANDS.items():
+    made = typer.Typer(help=about, no_args_is_help=True)
+    for name, command in commands.items():
+        made.command(name)(command)
+    app.add_typer(made, name=group)
+for command in (doctor.doctor, up.up, down.down):
+    app.command()(command)
 
 
 def _show_version(wanted: bool) -> None:

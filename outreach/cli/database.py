@@ -2,18 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import ConfigurationError, Rejected
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-app = typer.Typer(help="The database: its schema and its address.", no_args_is_help=True)
 
-
-@app.command()
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema up to date; it can be done again at any time."""
     from outreach.store.migrate import exposed_tokens
@@ -35,7 +30,6 @@ def migrate(*, as_json: AsJson = False) -> None:
         note(f"{one.message}; if it need not, run: {one.statement}")
 
 
-@app.command()
 def url(*, as_json: AsJson = False) -> None:
     """The address of the Postgres, password and all, as in `psql "$(outreach db url)"`."""
     address = _address().get_secret_value()
@@ -45,7 +39,6 @@ def url(*, as_json: AsJson = False) -> None:
         say(address)
 
 
-@app.command()
 def stop(*, as_json: AsJson = False) -> None:
     """Shut the embedded Postgres down; the next command that needs it starts it again."""
     from outreach import settings

@@ -25,10 +25,7 @@ DailyLimit = Annotated[
     int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
 ]
 
-app = typer.Typer(help="The Gmail accounts that campaigns are sent from.", no_args_is_help=True)
 
-
-@app.command()
 def add(
     email: Email,
     *,
@@ -63,7 +60,6 @@ def add(
         )
 
 
-@app.command("list")
 def show(*, as_json: AsJson = False) -> None:
     """Show the accounts; never their tokens."""
     with opened_store() as store:
@@ -79,7 +75,6 @@ def show(*, as_json: AsJson = False) -> None:
         note("There is no account yet; connect one with `outreach accounts connect`.")
 
 
-@app.command()
 def remove(email: Email, *, as_json: AsJson = False) -> None:
     """Forget an account and its tokens; not while a pending lead is to be mailed by it."""
     with opened_store() as store:

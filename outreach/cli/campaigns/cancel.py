@@ -1,26 +1,15 @@
-"""`outreach campaigns`: the group, and calling a campaign off."""
+"""`outreach campaigns cancel`: end a campaign for good."""
 
 from typing import Annotated
 
 import typer
 
 from outreach.cli import flow_runs
-from outreach.cli.campaigns import create as creating
-from outreach.cli.campaigns import export as exporting
-from outreach.cli.campaigns import show
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
 from outreach.errors import Rejected
 
-app = typer.Typer(help="Campaigns: make, start, watch and end them.", no_args_is_help=True)
-app.command()(creating.create)
-app.command("list")(show.show_all)
-app.command()(show.status)
-app.command("leads")(show.show_leads)
-app.command()(exporting.export)
 
-
-@app.command()
 def cancel(
     campaign: Annotated[str, typer.Argument(metavar="ID")], *, as_json: AsJson = False
 ) -> None:

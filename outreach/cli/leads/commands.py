@@ -38,15 +38,7 @@ FIRST_ROWS = 3
 COLUMNS = ("email", "name", "company", "role", "tags", "pending", "sent", "failed", "cancelled",
            "last mailed")  # fmt: skip
 
-app = typer.Typer(help="The people to be mailed.", no_args_is_help=True)
 
-
-@app.callback()
-def group() -> None:
-    """The people to be mailed."""
-
-
-@app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")],
     *,
@@ -108,7 +100,6 @@ def import_file(
         raise _none(skipped)
 
 
-@app.command("list")
 def show(
     *,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
