@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from outreach.campaign.models import Finding, OpenAttempt, Sent
+from outreach.campaign.models import Finding, Sent
 from outreach.mail.mime import Mail
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`)."""
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`).
+
+    Of one that is looked for, `raw` is not known any more.
+    """
 
     account_id: UUID
     search_token: str
@@ -50,8 +53,8 @@ class Mailer(Protocol):
         """
         ...
 
-    def find(self, attempt: OpenAttempt) -> Finding:
-        """Look for the mail of an attempt whose outcome is unknown."""
+    def find(self, prepared: Prepared) -> Finding:
+        """Look for a mail whose outcome is unknown, by its draft, its thread and its token."""
         ...
 
     def discard(self, prepared: Prepared) -> bool:

@@ -61,7 +61,7 @@ class Settling:
 
     def _find_out(self, attempt: OpenAttempt) -> Outcome:
         try:
-            return self._judge(attempt, self._mailer.find(attempt))
+            return self._judge(attempt, self._mailer.find(_prepared(attempt)))
         except UNREADABLE as error:
             if attempt.age_seconds < DAY:
                 return Open(reason=str(error))
@@ -86,7 +86,10 @@ class Settling:
                 assert_never(finding)
 
     def _take_back(self, attempt: OpenAttempt) -> Outcome:
-        draft = Prepared(attempt.account_id, attempt.search_token, attempt.draft_id)
-        if self._mailer.discard(draft):
+        if self._mailer.discard(_prepared(attempt)):
             return Deferred(reason="the campaign was cancelled before it left", retry_after=0)
         return Open(reason="the draft has just left")
+
+
+def _prepared(attempt: OpenAttempt) -> Prepared:
+    return Prepared(attempt.account_id, attempt.search_token, attempt.draft_id, attempt.thread_id)

@@ -16,7 +16,6 @@ from outreach.campaign.models import (
     Gone,
     NotOurs,
     Open,
-    OpenAttempt,
     Outcome,
     Sent,
     StillDraft,
@@ -163,29 +162,17 @@ class Sending:
         try:
             return self._mailer.commit(prepared)
         except SendUnclear as error:
-            return self._look_at_once(attempt, claim, prepared, error)
+            return self._look_at_once(prepared, error)
         except (LeadError, AccountUnusable, TemporarilyUnavailable) as error:
             return self._judge(claim.sender.id, error)
         except ConfigurationError as error:
             self._record(attempt, Deferred(reason=str(error), retry_after=0))
             raise
 
-    def _look_at_once(
-        self, attempt: UUID, claim: Claim, prepared: Prepared, lost: SendUnclear
-    ) -> Outcome:
+    def _look_at_once(self, prepared: Prepared, lost: SendUnclear) -> Outcome:
         """This run knows that it posted just now: a mail that is found was sent."""
-        looked_for = OpenAttempt(
-            id=attempt,
-            campaign_id=attempt,
-            campaign_lead_id=claim.id,
-            account_id=claim.sender.id,
-            draft_id=prepared.draft_id,
-            thread_id=prepared.thread_id,
-            search_token=prepared.search_token,
-            age_seconds=0,
-        )
         try:
-            finding = self._mailer.find(looked_for)
+            finding = self._mailer.find(prepared)
         except (TemporarilyUnavailable, QuotaReached, AccountUnusable, ConfigurationError):
             return Open(reason=str(lost))
         match finding:

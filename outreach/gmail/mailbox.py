@@ -13,7 +13,6 @@ from outreach.campaign.models import (
     Credentials,
     Finding,
     Gone,
-    OpenAttempt,
     Sent,
     StillDraft,
     WasSent,
@@ -80,21 +79,21 @@ class Gmail:
         message = self._execute(prepared.account_id, request, "send")
         return Sent(message_id=message["id"], thread_id=_thread_id(message))
 
-    def find(self, attempt: OpenAttempt) -> Finding:
+    def find(self, prepared: Prepared) -> Finding:
         """Look for the draft, then in its thread, then in Sent, as far as the account may read.
 
-        Raises AccountUnusable when the attempt has a draft and the account may no longer see any.
+        Raises AccountUnusable when it was a draft and the account may no longer see any.
         """
-        scopes = self.scopes(attempt.account_id)
-        if attempt.draft_id is not None and self._is_draft(attempt.account_id, attempt.draft_id):
+        scopes = self.scopes(prepared.account_id)
+        if prepared.draft_id is not None and self._is_draft(prepared.account_id, prepared.draft_id):
             return StillDraft()
         if not scopes & (READ | {METADATA}):
             return Gone(readable=False)
         searchable = bool(scopes & READ) and METADATA not in scopes
-        found = self._sent_in_thread(attempt)
+        found = self._sent_in_thread(prepared)
         if found is None and searchable:
-            found = self._sent_by_search(attempt)
-        return found or Gone(readable=searchable or attempt.thread_id is not None)
+            found = self._sent_by_search(prepared)
+        return found or Gone(readable=searchable or prepared.thread_id is not None)
 
     def discard(self, prepared: Prepared) -> bool:
         """`drafts.delete`, which does not go through the bin."""
@@ -184,28 +183,28 @@ class Gmail:
             return False
         return True
 
-    def _sent_in_thread(self, attempt: OpenAttempt) -> WasSent | None:
+    def _sent_in_thread(self, prepared: Prepared) -> WasSent | None:
         """Our draft opened its thread: without our header, the first mail sent there is ours."""
-        if attempt.thread_id is None:
+        if prepared.thread_id is None:
             return None
         request = self._api.threads.get(
-            userId="me", id=attempt.thread_id, format="metadata", metadataHeaders=[TOKEN_HEADER]
+            userId="me", id=prepared.thread_id, format="metadata", metadataHeaders=[TOKEN_HEADER]
         )
         try:
-            thread = self._execute(attempt.account_id, request, "look")
+            thread = self._execute(prepared.account_id, request, "look")
         except errors.NotThere:
             return None
         messages = answers.tables(thread, "messages")
         sent = [m for m in messages if "SENT" in answers.words(m, "labelIds")]
-        ours = [m for m in sent if _search_token(m) == attempt.search_token]
+        ours = [m for m in sent if _search_token(m) == prepared.search_token]
         return _was_sent(ours or sent)
 
-    def _sent_by_search(self, attempt: OpenAttempt) -> WasSent | None:
+    def _sent_by_search(self, prepared: Prepared) -> WasSent | None:
         """The newest come first; a later one can only be an answer that quotes ours."""
         request = self._api.messages.list(
-            userId="me", q=f"in:sent {attempt.search_token}", includeSpamTrash=True
+            userId="me", q=f"in:sent {prepared.search_token}", includeSpamTrash=True
         )
-        found = self._execute(attempt.account_id, request, "look")
+        found = self._execute(prepared.account_id, request, "look")
         return _was_sent(answers.tables(found, "messages")[::-1])
 
     def _if_ours(self, account_id: UUID, draft_id: str) -> Iterator[OurDraft]:

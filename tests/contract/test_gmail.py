@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from gmail_sandbox.faults import Fault
 from gmail_sandbox.server import Sandbox, serve
-from outreach.campaign.models import Credentials, Gone, OpenAttempt, Sent, StillDraft, WasSent
+from outreach.campaign.models import Credentials, Gone, Sent, StillDraft, WasSent
 from outreach.delivery.mailer import Prepared
 from outreach.errors import (
     AccountUnusable,
@@ -55,12 +55,6 @@ class Mailbox:
 
     def prepared(self, mail: bytes = MAIL) -> Prepared:
         return self.gmail.prepare(self.id, Mail(mail), TOKEN)
-
-    def attempt(self, prepared: Prepared, **changes: Any) -> OpenAttempt:
-        known = {"draft_id": prepared.draft_id, "thread_id": prepared.thread_id}
-        ids = {name: uuid4() for name in ("id", "campaign_id", "campaign_lead_id")}
-        values = {**ids, **known, "account_id": self.id, "search_token": TOKEN, "age_seconds": 99}
-        return OpenAttempt(**(values | changes))
 
     @property
     def mails(self) -> int:
@@ -354,7 +348,7 @@ def test_a_lost_answer_is_unclear_and_nothing_is_found(either: Mailbox, fault: s
     either.fails(fault, "send", seconds=3)
     with pytest.raises(SendUnclear):
         either.gmail.commit(prepared)
-    found = either.gmail.find(either.attempt(prepared))
+    found = either.gmail.find(prepared)
     nothing = StillDraft() if prepared.draft_id else Gone(readable=True)
     assert (found, either.mails, either.posts) == (nothing, 0, 1)
 
@@ -366,7 +360,7 @@ def test_a_lost_answer_is_unclear_and_the_mail_is_found(either: Mailbox, fault: 
     either.fails(f"accept_then_{fault}", "send", seconds=3)
     with pytest.raises(SendUnclear):
         either.gmail.commit(prepared)
-    found = either.gmail.find(either.attempt(prepared))
+    found = either.gmail.find(prepared)
     [mail] = either.sandbox.mailbox.sent()
     assert (found, either.posts) == (WasSent(message_id=mail.id, thread_id=mail.thread_id), 1)
 
@@ -408,9 +402,9 @@ def test_whatever_sends_nothing_may_be_asked_again(mailbox: Opener, fault: str, 
     anna.fails(fault, on, seconds=3)
     calls: dict[str, Callable[[], object]] = {
         "drafts.create": anna.prepared,
-        "drafts.get": lambda: anna.gmail.find(anna.attempt(prepared)),
+        "drafts.get": lambda: anna.gmail.find(prepared),
         "drafts.delete": lambda: anna.gmail.discard(prepared),
-        "threads.get": lambda: anna.gmail.find(anna.attempt(prepared)),
+        "threads.get": lambda: anna.gmail.find(prepared),
     }
     with pytest.raises(TemporarilyUnavailable):
         calls[on]()
@@ -501,7 +495,7 @@ def test_a_draft_sent_twice_is_unclear_and_found(mailbox: Opener) -> None:
     sent = anna.gmail.commit(prepared)
     with pytest.raises(SendUnclear, match="no longer there"):
         anna.gmail.commit(prepared)
-    found = anna.gmail.find(anna.attempt(prepared))
+    found = anna.gmail.find(prepared)
     assert (found, anna.mails) == (WasSent(message_id=sent.message_id or "", **_thread(sent)), 1)
 
 
@@ -514,7 +508,7 @@ def test_a_draft_that_somebody_deleted_is_gone(mailbox: Opener) -> None:
     anna = mailbox()
     prepared = anna.prepared()
     anna.sandbox.mailbox.delete_draft(ANNA, prepared.draft_id or "")
-    assert anna.gmail.find(anna.attempt(prepared)) == Gone(readable=True)
+    assert anna.gmail.find(prepared) == Gone(readable=True)
 
 
 @pytest.mark.parametrize(
@@ -528,7 +522,7 @@ def test_a_sent_draft_is_found_where_the_account_may_read(
     anna = mailbox(scopes)
     prepared = anna.prepared()
     sent = anna.gmail.commit(prepared)
-    found = anna.gmail.find(anna.attempt(prepared))
+    found = anna.gmail.find(prepared)
     was_sent = WasSent(message_id=sent.message_id or "", **_thread(sent))
     assert found == (was_sent if readable else Gone(readable=False))
 
@@ -538,7 +532,7 @@ def test_a_mail_that_changed_its_thread_is_found_by_search(mailbox: Opener) -> N
     anna = mailbox()
     prepared = anna.prepared()
     sent = anna.gmail.commit(prepared)
-    found = anna.gmail.find(anna.attempt(prepared, thread_id="19a9d2f1c04b7e35"))
+    found = anna.gmail.find(replace(prepared, thread_id="19a9d2f1c04b7e35"))
     assert found == WasSent(message_id=sent.message_id or "", **_thread(sent))
 
 
@@ -548,7 +542,7 @@ def test_nothing_is_searched_where_metadata_is_granted(mailbox: Opener, scopes: 
     anna = mailbox(scopes)
     prepared = anna.prepared()
     anna.sandbox.mailbox.delete_draft(ANNA, prepared.draft_id or "")
-    found = anna.gmail.find(anna.attempt(prepared))
+    found = anna.gmail.find(prepared)
     assert (found, anna.sandbox.state.requests["messages.list"]) == (Gone(readable=True), 0)
 
 
@@ -560,7 +554,7 @@ def test_a_direct_mail_of_an_account_that_may_not_search_stays_unknown(
     anna = mailbox(scopes)
     prepared = anna.prepared()
     anna.gmail.commit(prepared)
-    assert anna.gmail.find(anna.attempt(prepared)) == Gone(readable=False)
+    assert anna.gmail.find(prepared) == Gone(readable=False)
 
 
 @pytest.mark.parametrize("ours", [MAIL, MAIL.replace(b"X-Outreach-Token", b"X-Other")])
@@ -574,7 +568,7 @@ def test_ours_is_told_from_what_was_written_later_in_its_thread(
     later = MAIL.replace(b"X-Outreach-Token", b"X-Other")
     anna.sandbox.mailbox.send(ANNA, later, prepared.thread_id)
     anna.sandbox.mailbox.create_draft(ANNA, later, prepared.thread_id)
-    found = anna.gmail.find(anna.attempt(prepared))
+    found = anna.gmail.find(prepared)
     assert found == WasSent(message_id=sent.message_id or "", **_thread(sent))
 
 
@@ -582,7 +576,7 @@ def test_a_draft_alone_in_its_thread_was_not_sent(mailbox: Opener) -> None:
     """It is read as what its labels say."""
     anna = mailbox()
     prepared = anna.prepared()
-    assert anna.gmail.find(anna.attempt(prepared, draft_id="r1")) == Gone(readable=True)
+    assert anna.gmail.find(replace(prepared, draft_id="r1")) == Gone(readable=True)
 
 
 def test_an_account_that_lost_its_drafts_scope_is_not_taken_for_sent(mailbox: Opener) -> None:
@@ -590,7 +584,7 @@ def test_an_account_that_lost_its_drafts_scope_is_not_taken_for_sent(mailbox: Op
     drafted = mailbox("compose").prepared()
     anna = mailbox("send")
     with pytest.raises(AccountUnusable, match="reconnect the account"):
-        anna.gmail.find(anna.attempt(drafted))
+        anna.gmail.find(drafted)
 
 
 # --- drafts -----------------------------------------------------------------------------------

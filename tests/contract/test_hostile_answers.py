@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 
 from gmail_sandbox import serve
-from outreach.campaign.models import Credentials, Gone, OpenAttempt, Sent
+from outreach.campaign.models import Credentials, Gone, Sent
 from outreach.delivery.mailer import Prepared
 from outreach.errors import SendUnclear, TemporarilyUnavailable
 from outreach.gmail import Gmail
@@ -189,11 +188,6 @@ def gmail_that_says(answer: Answer) -> Iterator[Gmail]:
             gmail.close()
 
 
-def attempt() -> OpenAttempt:
-    ids: dict[str, Any] = {name: uuid4() for name in ("id", "campaign_id", "campaign_lead_id")}
-    return OpenAttempt(**ids, account_id=ACCOUNT, thread_id="t", search_token="o1", age_seconds=99)
-
-
 @pytest.mark.parametrize(
     "answer", [*SLOW_OR_LARGE.values(), *NONSENSE.values()], ids=[*SLOW_OR_LARGE, *NONSENSE]
 )
@@ -229,7 +223,7 @@ def test_what_has_another_shape_is_not_there(answer: dict[str, object]) -> None:
 
         assert (draft.draft_id, draft.thread_id) == ("x", None)
         assert gmail.commit(draft) == Sent(message_id="x")
-        assert gmail.find(attempt()) == Gone(readable=True)
+        assert gmail.find(Prepared(ACCOUNT, "o1", thread_id="t")) == Gone(readable=True)
         assert list(gmail.drafts(ACCOUNT)) == []
 
 
