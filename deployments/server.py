@@ -138,7 +138,7 @@ def _alone(home: Path) -> Iterator[int]:
     with postgres.claimed(home) as claim:
         if claim is None:
             raise ConfigurationError(
-                f"A Prefect server of {home} still runs; end it, or whoever started it, first."
+                f"A Prefect server of {home} still runs", "end it, or whoever started it, first"
             )
         yield claim
 
@@ -170,7 +170,7 @@ def _free(port: int | None) -> int:
             probe.bind(("127.0.0.1", port or 0))
         except OSError:
             raise ConfigurationError(
-                f"Port {port} is in use by another program; end it, or choose another port."
+                f"Port {port} is in use by another program", "end it, or choose another port"
             ) from None
         return int(probe.getsockname()[1])
 
@@ -183,7 +183,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], api: str, log: Path) -
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-    raise ConfigurationError(f"Prefect's server did not start; its log is {log}.")
+    raise ConfigurationError("Prefect's server did not start", f"its log is {log}")
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:

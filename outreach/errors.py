@@ -1,6 +1,7 @@
 """What can go wrong, named by what it stops: a lead, an account, a run, or nothing for long.
 
-Every message is one sentence for a person; none holds a token or a whole address of a lead.
+Every message is one sentence for a person, made of a problem and, where a person can do something
+about it, a remedy; none holds a token or a whole address of a lead.
 """
 
 from uuid import UUID
@@ -8,7 +9,19 @@ from uuid import UUID
 from outreach.urls import shown
 
 
-class OutreachError(Exception):
+class Explained(Exception):
+    """`problem; remedy.`: both are clauses without a period where there is a remedy."""
+
+    afterwards = ""
+    """What is to be done once the remedy was."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}{self.afterwards}." if remedy else problem)
+        self.problem = problem.removesuffix(".")
+        self.remedy = remedy
+
+
+class OutreachError(Explained):
     """Base of everything that the flows know how to deal with."""
 
 
@@ -17,6 +30,8 @@ class OutreachError(Exception):
 
 class LeadError(OutreachError):
     """Stops one lead; the campaign goes on."""
+
+    afterwards = ", then run `outreach campaigns retry-failed`"
 
 
 class RecipientRefused(LeadError):
@@ -60,34 +75,37 @@ class AccountUnusable(OutreachError):
 class RunError(OutreachError):
     """Stops the campaign before anything more is sent; not retried."""
 
+    afterwards = ", then start it again"
+
 
 class CampaignNotFound(RunError):
+    afterwards = ""
+
     def __init__(self, campaign_id: UUID) -> None:
         super().__init__(
-            f"There is no campaign {campaign_id}; `outreach campaigns list` shows those that exist."
+            f"There is no campaign {campaign_id}",
+            "`outreach campaigns list` shows those that exist",
         )
 
 
 class NoAccounts(RunError):
     def __init__(self) -> None:
-        super().__init__(
-            "The campaign has no Gmail account; add one to campaign_accounts, then start it again."
-        )
+        super().__init__("The campaign has no Gmail account", "add one to campaign_accounts")
 
 
 class AccountMissing(RunError):
     def __init__(self, leads: int) -> None:
         super().__init__(
-            f"{leads} pending lead(s) are assigned to an account that the campaign does not have; "
-            "add that account to campaign_accounts or assign them to another, then start it again."
+            f"{leads} pending lead(s) are assigned to an account that the campaign does not have",
+            "add that account to campaign_accounts or assign them to another",
         )
 
 
 class NeverOpen(RunError):
     def __init__(self) -> None:
         super().__init__(
-            "The campaign's sending window never opens; correct its time_zone, send_days, "
-            "send_from and send_until, then start it again."
+            "The campaign's sending window never opens",
+            "correct its time_zone, send_days, send_from and send_until",
         )
 
 
@@ -95,8 +113,8 @@ class AttachmentMissing(RunError):
     def __init__(self, attachment: str, cause: str) -> None:
         """Of an address that is an `attachment` host and path alone are told."""
         super().__init__(
-            f"The attachment {shown(attachment)!r} cannot be read ({cause}); "
-            "correct ATTACHMENT_PDF or the campaign's attachment, then start it again."
+            f"The attachment {shown(attachment)!r} cannot be read ({cause})",
+            "correct ATTACHMENT_PDF or the campaign's attachment",
         )
 
 
@@ -114,24 +132,26 @@ class StoreUnavailable(TemporarilyUnavailable):
 class StoreFull(StoreUnavailable):
     """The database has no room for what is to be recorded: passing, once a person made some."""
 
-    def __init__(self, reason: str = "The database's disk is full; make room on it.") -> None:
-        super().__init__(reason)
+    def __init__(
+        self, problem: str = "The database's disk is full", remedy: str = "make room on it"
+    ) -> None:
+        super().__init__(problem, remedy)
 
 
 # --- refused input and configuration: outside the base class, never retried ---------------------
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(Explained):
     """A setting, or what it points to, is wrong; the message says which and what to do."""
 
 
 class SchemaMismatch(ConfigurationError):
     """The database's schema is of a release that this version may not use; nothing was changed."""
 
-    def __init__(self, difference: str) -> None:
-        """`difference` is a clause with what to do: `its schema is of …; run …`."""
-        super().__init__(f"The database does not fit this version: {difference}.")
+    def __init__(self, difference: str, remedy: str) -> None:
+        """`difference` is a clause: `its schema is of …`."""
+        super().__init__(f"The database does not fit this version: {difference}", remedy)
 
 
-class Rejected(Exception):
+class Rejected(Explained):
     """What was asked for cannot be done; the message says why and what to do instead."""

@@ -155,11 +155,11 @@ def load() -> Settings:
     except ValidationError as error:
         raise _unusable(error) from None
     except UnicodeDecodeError:
-        raise ConfigurationError("The file .env is not UTF-8; save it as UTF-8.") from None
+        raise ConfigurationError("The file .env is not UTF-8", "save it as UTF-8") from None
 
 
 def _unusable(error: ValidationError) -> ConfigurationError:
     first = error.errors(include_input=False, include_url=False)[0]
     name = "_".join(str(part) for part in first["loc"]).upper()
     why = first["msg"].removeprefix("Value error, ")
-    return ConfigurationError(f"{name} is not usable: {why}; see .env.example.")
+    return ConfigurationError(f"{name} is not usable: {why}", "see .env.example")

@@ -130,8 +130,8 @@ def _transport(settings: Settings) -> Transport:
         )
     if settings.supabase_url and settings.database_url is None:
         raise ConfigurationError(
-            "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not; set both, "
-            "or DATABASE_URL alone."
+            "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not",
+            "set both, or DATABASE_URL alone",
         )
     url = database_url(settings)
     if settings.database_url is None and not is_current(url):

@@ -72,16 +72,16 @@ def _day(text: str) -> int:
     for number, day in enumerate(DAYS, start=1):
         if len(text) >= SHORTEST and day.startswith(text.lower()):
             return number
-    raise Rejected(f"{text!r} is no day; write Mon, Tue, Wed, Thu, Fri, Sat or Sun.")
+    raise Rejected(f"{text!r} is no day", "write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
 
 
 def _hours(text: str) -> tuple[time, time | None]:
     found = _HOURS.fullmatch(text)
     if found is None:
-        raise Rejected(f"{text!r} are no hours; write them like 09:00-17:00.")
+        raise Rejected(f"{text!r} are no hours", "write them like 09:00-17:00")
     start, until = _time(found[1]), None if found[2] == MIDNIGHT else _time(found[2])
     if until is not None and until <= start:
-        raise Rejected(f"The window {text} ends before it begins; it has to lie within one day.")
+        raise Rejected(f"The window {text} ends before it begins", "it has to lie within one day")
     return start, until
 
 
@@ -89,7 +89,7 @@ def _time(text: str) -> time:
     try:
         return time.fromisoformat(text.zfill(5))
     except ValueError:
-        raise Rejected(f"{text!r} is no time of day; write one from 00:00 to 24:00.") from None
+        raise Rejected(f"{text!r} is no time of day", "write one from 00:00 to 24:00") from None
 
 
 def _zone(name: str) -> ZoneInfo:

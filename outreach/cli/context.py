@@ -49,5 +49,5 @@ def campaign_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Rejected(
-            f"{text!r} is not a campaign id; `outreach campaigns list` shows them."
+            f"{text!r} is not a campaign id", "`outreach campaigns list` shows them"
         ) from None

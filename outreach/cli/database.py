@@ -64,14 +64,14 @@ def _address() -> "SecretStr":
     found = settings.load()
     if found.supabase_url and found.database_url is None:
         raise ConfigurationError(
-            "SUPABASE_URL alone gives no way into its Postgres; set DATABASE_URL to the address "
-            "under “Connect” in Supabase, with the user postgres."
+            "SUPABASE_URL alone gives no way into its Postgres",
+            "set DATABASE_URL to the address under “Connect” in Supabase, with the user postgres",
         )
     address = wiring.database_url(found)
     try:
         conninfo_to_dict(address.get_secret_value())
     except ProgrammingError:
         raise ConfigurationError(
-            "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
+            "DATABASE_URL is not a Postgres address", "it looks like postgresql://user:…@host/db"
         ) from None
     return address

@@ -161,13 +161,13 @@ def _schema(store: "Store", settings: "Settings") -> Finding:
     from outreach.store import schema
 
     has, where = store.schema_version(), _where(settings)
-    found, _, remedy = (schema.difference(has.state, has.version) or "").partition("; ")
-    if has.state not in {"current", "newer"}:
-        return Finding("database", "error", f"{where}: {found}.", remedy)
+    found = schema.difference(has.state, has.version)
+    if found is not None and has.state not in {"current", "newer"}:
+        return Finding("database", "error", f"{where}: {found.problem}.", found.remedy)
     for rows in (store.list_accounts(), store.list_campaigns(), store.list_open_attempts()):
         list(islice(rows, 1))
-    if found:
-        return Finding("database", "warning", f"{where}: {found}.", remedy)
+    if found is not None:
+        return Finding("database", "warning", f"{where}: {found.problem}.", found.remedy)
     return Finding("database", "ok", f"{where}, up to date ({has.version})")
 
 

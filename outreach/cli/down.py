@@ -39,12 +39,12 @@ def _end(owner: "psutil.Process") -> None:
         return
     except psutil.AccessDenied:
         raise ConfigurationError(
-            f"`outreach up` (process {owner.pid}) is another user's; that user has to end it."
+            f"`outreach up` (process {owner.pid}) is another user's", "that user has to end it"
         ) from None
     if not running.wait_until_gone(owner, PATIENCE_SECONDS):
         raise ConfigurationError(
-            f"`outreach up` (process {owner.pid}) has not ended after {PATIENCE_SECONDS:.0f} s; "
-            f"end it with `kill -9 {owner.pid}`, then `outreach down` ends what it leaves."
+            f"`outreach up` (process {owner.pid}) has not ended after {PATIENCE_SECONDS:.0f} s",
+            f"end it with `kill -9 {owner.pid}`, then `outreach down` ends what it leaves",
         )
 
 

@@ -53,7 +53,7 @@ def api_address() -> str | None:
 def _refuse_no_address(address: str | None) -> None:
     if address and split(address) is None:
         raise ConfigurationError(
-            "PREFECT_API_URL is no web address; it looks like http://127.0.0.1:4200/api."
+            "PREFECT_API_URL is no web address", "it looks like http://127.0.0.1:4200/api"
         )
 
 
@@ -108,15 +108,15 @@ def find_deployment(campaign: UUID) -> None:
     instead = f"or send it from here with `outreach campaigns start {campaign} --local`"
     if address is None:
         raise ConfigurationError(
-            f"Nothing was started, since PREFECT_API_URL is not set; set it, {instead}."
+            "Nothing was started, since PREFECT_API_URL is not set", f"set it, {instead}"
         )
     try:
         with get_client(sync_client=True) as client:
             client.read_deployment_by_name(DEPLOYMENT)
     except ObjectNotFound:
         raise ConfigurationError(
-            f"Nothing was started, since Prefect has no deployment {DEPLOYMENT}; make it with "
-            f"`prefect deploy --all`, {instead}."
+            f"Nothing was started, since Prefect has no deployment {DEPLOYMENT}",
+            f"make it with `prefect deploy --all`, {instead}",
         ) from None
     except httpx.HTTPError as error:
         raise ConfigurationError(
@@ -144,8 +144,9 @@ def create(campaign: UUID, name: str) -> Created:
     except (httpx.HTTPError, ObjectNotFound) as error:
         raise ConfigurationError(
             f"The campaign is started in the database, but Prefect made no run for it "
-            f"({type(error).__name__}); the dispatcher will, or send it from here with "
-            f"`outreach campaigns start {campaign} --local`."
+            f"({type(error).__name__})",
+            f"the dispatcher will, or send it from here with "
+            f"`outreach campaigns start {campaign} --local`",
         ) from None
     return Created(run.id, url_for("flow-run", run.id))
 
@@ -211,9 +212,10 @@ def _start_temporary_server() -> None:
         ended = re.search(r"exited with code -?\d+", str(error))
         cause = f"it {ended[0]}" if ended else f"it was not up after {seconds} s"
         raise ConfigurationError(
-            f"Nothing was started, since Prefect's temporary server did not come up ({cause}); try "
+            f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
+            "try "
             "again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
-            "`outreach up` starts one."
+            "`outreach up` starts one",
         ) from None
 
 

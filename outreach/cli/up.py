@@ -120,7 +120,7 @@ def _watch(parts: list[Part]) -> NoReturn:
     time.sleep(LOOK_SECONDS)
     cause = next(part for part in parts if not part.is_alive())
     raise ConfigurationError(
-        f"{cause.name} ended by itself, so all was ended; its log is {cause.log}."
+        f"{cause.name} ended by itself, so all was ended", f"its log is {cause.log}"
     )
 
 

@@ -37,14 +37,14 @@ def choose_delivery(
     """
     if not scopes & DIRECT:
         raise AccountUnusable(
-            "The account has not granted the permission to send mail; "
-            "reconnect the account and grant it."
+            "The account has not granted the permission to send mail",
+            "reconnect the account and grant it",
         )
     if forced != "auto":
         if forced == "drafts" and not scopes & DRAFTS:
             raise AccountUnusable(
-                "The account has granted sending but not drafts, which GMAIL_DELIVERY=drafts "
-                "needs; reconnect the account and grant them, or set GMAIL_DELIVERY=auto."
+                "The account has granted sending but not drafts, which GMAIL_DELIVERY=drafts needs",
+                "reconnect the account and grant them, or set GMAIL_DELIVERY=auto",
             )
         return forced
     return "drafts" if scopes & DRAFTS else "direct"

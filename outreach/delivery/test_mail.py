@@ -57,8 +57,8 @@ def _post(mailer: Mailer, account: UUID, mail: Mail, token: str) -> Sent:
         return mailer.commit(prepared)
     except SendUnclear:
         raise Rejected(
-            "Gmail's answer was lost, so the test may have been sent; look into your inbox, "
-            "then try again."
+            "Gmail's answer was lost, so the test may have been sent",
+            "look into your inbox, then try again",
         ) from None
     except Exception:
         mailer.discard(prepared)

@@ -89,7 +89,7 @@ class Question:
             answer = tokens.redeem(code, self.verifier, self.redirect_uri)
         except AccountUnusable:
             raise Rejected(
-                "Google did not take the code that its page gave; connect the account again."
+                "Google did not take the code that its page gave", "connect the account again"
             ) from None
         return _granted(answer)
 
@@ -119,22 +119,22 @@ def _code(query: Mapping[str, str]) -> str:
     error = query.get("error", "")
     if error == "access_denied":
         raise Rejected(
-            "Access was denied on Google's page, and nothing is stored; connect again to allow it."
+            "Access was denied on Google's page, and nothing is stored", "connect again to allow it"
         )
-    raise Rejected(f"Google's page ended without an answer ({error[:60]!r}); connect again.")
+    raise Rejected(f"Google's page ended without an answer ({error[:60]!r})", "connect again")
 
 
 def _granted(answer: Mapping[str, Any]) -> Granted:
     scopes, token = answers.words(answer, "scope"), answers.token(answer, "refresh_token")
     if not scopes & DIRECT:
         raise AccountUnusable(
-            "The permission to send mail was not ticked on Google's page, and nothing is stored; "
-            "connect again and tick it."
+            "The permission to send mail was not ticked on Google's page, and nothing is stored",
+            "connect again and tick it",
         )
     if token is None:
         raise Rejected(
-            "Google gave no refresh token; remove this app at "
-            "https://myaccount.google.com/connections, then connect again."
+            "Google gave no refresh token",
+            "remove this app at https://myaccount.google.com/connections, then connect again",
         )
     return Granted(_owner(answer), SecretStr(token), scopes)
 
@@ -147,5 +147,5 @@ def _owner(answer: Mapping[str, Any]) -> str:
         claims = {}
     owner = answers.text(claims, "email")
     if owner is None or not is_valid(normalise(owner)):
-        raise Rejected("Google did not tell whose account it is; connect again.")
+        raise Rejected("Google did not tell whose account it is", "connect again")
     return owner

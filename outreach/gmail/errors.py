@@ -74,12 +74,13 @@ def of_token(status: int, body: bytes) -> Exception:
     reasons = _read(status, body).reasons
     if reasons & _CLIENT:
         return ConfigurationError(
-            "Google does not know this app; correct GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, "
-            "or connect the accounts anew with this app."
+            "Google does not know this app",
+            "correct GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, "
+            "or connect the accounts anew with this app",
         )
     if reasons & _GRANT:
         return AccountUnusable(
-            "Google no longer accepts this account's permission; reconnect the account."
+            "Google no longer accepts this account's permission", "reconnect the account"
         )
     return TemporarilyUnavailable(f"Google's token service gave no token (HTTP {status}).")
 
@@ -88,14 +89,14 @@ def _about_all(answer: _Answer) -> Exception | None:
     """Refusals that hold for any call: of the quota, the account or the project."""
     if answer.status == 401:  # noqa: PLR2004
         return AccountUnusable(
-            "Gmail does not accept this account's permission; reconnect the account."
+            "Gmail does not accept this account's permission", "reconnect the account"
         )
     if answer.status == 429 or (answer.status == 403 and answer.worded):  # noqa: PLR2004
         return _about_quota(answer) or _about_account(answer)
     if answer.status == 400 and answer.reasons & _PRECONDITION:  # noqa: PLR2004
         return AccountUnusable(
-            f"Gmail cannot be used with this account ({_quoted(answer)}); "
-            "see that its mailbox is active, then reconnect the account."
+            f"Gmail cannot be used with this account ({_quoted(answer)})",
+            "see that its mailbox is active, then reconnect the account",
         )
     return None
 
@@ -119,20 +120,20 @@ def _about_quota(answer: _Answer) -> Exception | None:
 def _about_account(answer: _Answer) -> Exception:
     if answer.reasons & _API_OFF:
         return ConfigurationError(
-            "The Gmail API is not enabled in the Google Cloud project of GOOGLE_CLIENT_ID; "
-            "enable it, then start again."
+            "The Gmail API is not enabled in the Google Cloud project of GOOGLE_CLIENT_ID",
+            "enable it, then start again",
         )
     if answer.reasons & _SCOPE:
         return AccountUnusable(
-            "The account has not granted a permission that this needs; "
-            "reconnect the account and grant all of them."
+            "The account has not granted a permission that this needs",
+            "reconnect the account and grant all of them",
         )
     if "domainPolicy" in answer.reasons:
         return AccountUnusable(
-            "The account's Workspace administrator does not let apps use Gmail; "
-            "have this app allowed, then reconnect the account."
+            "The account's Workspace administrator does not let apps use Gmail",
+            "have this app allowed, then reconnect the account",
         )
-    return AccountUnusable(f"Gmail denies access ({_quoted(answer)}); reconnect the account.")
+    return AccountUnusable(f"Gmail denies access ({_quoted(answer)})", "reconnect the account")
 
 
 def _about_the_mail(answer: _Answer, call: Call) -> Exception | None:

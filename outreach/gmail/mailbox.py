@@ -173,8 +173,8 @@ class Gmail:
         if not self.scopes(account_id) & (DRAFTS | READ):
             self._access(account_id).expire()
             raise AccountUnusable(
-                "The account no longer lets us see its drafts, and one of them may have been "
-                "sent; reconnect the account and grant all permissions."
+                "The account no longer lets us see its drafts, and one of them may have been sent",
+                "reconnect the account and grant all permissions",
             )
         request = self._api.drafts.get(userId="me", id=draft_id, format="minimal")
         try:

@@ -78,9 +78,10 @@ def app_of(settings: Settings) -> dict[str, str]:
     if is_loopback(settings.google_token_url):
         return {"client_id": "sandbox", "client_secret": "sandbox"}
     raise ConfigurationError(
-        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not both set; set them to those of your "
+        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not both set",
+        "set them to those of your "
         "app: Google Cloud console > APIs & Services > Credentials > Create credentials > "
-        "OAuth client ID > Desktop app."
+        "OAuth client ID > Desktop app",
     )
 
 
@@ -141,8 +142,8 @@ class Access(google.auth.credentials.Credentials):
         account = self._account()
         if account.refresh_token is None:
             raise AccountUnusable(
-                f"{account.email} is not connected; "
-                f"connect it with `outreach accounts connect {account.email}`."
+                f"{account.email} is not connected",
+                f"connect it with `outreach accounts connect {account.email}`",
             )
         answer = self._tokens.exchange(account.refresh_token)
         self.token = answers.token(answer, "access_token")

@@ -165,7 +165,7 @@ class _Once(HTTPAdapter):
         try:
             self.cert_verify(pool, url, how["verify"], how["cert"])  # type: ignore[no-untyped-call]
         except OSError as error:
-            raise ConfigurationError(f"{error}; correct REQUESTS_CA_BUNDLE.") from None
+            raise ConfigurationError(f"{error}", "correct REQUESTS_CA_BUNDLE") from None
         parts = urlsplit(url)
         in_full = self.request_url(request, how["proxies"]) != request.path_url  # for a proxy
         return pool, "" if in_full else f"{parts.scheme}://{parts.netloc}"

@@ -26,8 +26,9 @@ def known_password(home: Path) -> str:
     """Raises ConfigurationError."""
     if (known := _read(home, "password")) is None:
         raise ConfigurationError(
-            f"There is no password in {home}; `outreach up` makes it when it first runs, or set "
-            "OUTREACH_HOME to the folder where it ran."
+            f"There is no password in {home}",
+            "`outreach up` makes it when it first runs, or set "
+            "OUTREACH_HOME to the folder where it ran",
         )
     return known
 

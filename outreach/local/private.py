@@ -31,8 +31,8 @@ def home(path: Path) -> Path:
             path.chmod(_mode())
     except OSError as error:
         raise ConfigurationError(
-            f"OUTREACH_HOME cannot be used ({error.strerror}: {error.filename}); set it to a "
-            "folder that you may write to."
+            f"OUTREACH_HOME cannot be used ({error.strerror}: {error.filename})",
+            "set it to a folder that you may write to",
         ) from None
     return path
 

@@ -31,8 +31,8 @@ def alone(home: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise ConfigurationError(
-            f"`outreach up` already runs on {home}; end that one with `outreach down`, or set "
-            "OUTREACH_HOME to another folder."
+            f"`outreach up` already runs on {home}",
+            "end that one with `outreach down`, or set OUTREACH_HOME to another folder",
         ) from None
     try:
         me = psutil.Process()

@@ -151,8 +151,7 @@ def _to(to: Recipient) -> str:
     address = normalise(to.email)
     if headers.breaks_a_header(to.email) or not is_valid(address):
         raise RecipientRefused(
-            f"The address {mask(to.email)} is not one that mail can be sent to; "
-            "correct it, then run `outreach campaigns retry-failed`."
+            f"The address {mask(to.email)} is not one that mail can be sent to", "correct it"
         )
     _refuse_unfit(RecipientRefused, (f"name of {mask(address)}", to.name))
     return headers.mailbox("To", to.name, address)
@@ -161,10 +160,7 @@ def _to(to: Recipient) -> str:
 def _own_address(address: str, what: str) -> str:
     own = normalise(address)
     if headers.breaks_a_header(address) or not is_valid(own):
-        raise TemplateNotReady(
-            f"The account's {what} is not a mail address; "
-            "correct it, then run `outreach campaigns retry-failed`."
-        )
+        raise TemplateNotReady(f"The account's {what} is not a mail address", "correct it")
     return own
 
 
@@ -174,15 +170,10 @@ def _refuse_unfit(
     """A line break would begin a header of somebody else's."""
     for what, value in values:
         if value and headers.breaks_a_header(value):
-            raise refused(
-                f"The {what} holds a line break or a control character; "
-                "remove it, then run `outreach campaigns retry-failed`."
-            )
+            raise refused(f"The {what} holds a line break or a control character", "remove it")
         if value and len(value) > headers.LONGEST_TEXT:
-            raise refused(
-                f"The {what} is longer than {headers.LONGEST_TEXT:,} characters; "
-                "shorten it, then run `outreach campaigns retry-failed`."
-            )
+            limit = f"{headers.LONGEST_TEXT:,} characters"
+            raise refused(f"The {what} is longer than {limit}", "shorten it")
 
 
 # --- the body -----------------------------------------------------------------------------------

@@ -150,19 +150,16 @@ def _sorted(words: Mapping[str, str], chosen: Callable[[str], bool]) -> tuple[st
 def _subject(company: Company) -> str:
     subject = company.email_subject
     if not subject or not subject.strip():
-        raise TemplateNotReady(
-            f"{_named(company)} has no email subject; write one, "
-            "then run `outreach campaigns retry-failed`."
-        )
+        raise TemplateNotReady(f"{_named(company)} has no email subject", "write one")
     if breaks_a_header(subject):
         raise TemplateNotReady(
-            f"The email subject of {_of(company)} holds a line break or a control character; "
-            "remove it, then run `outreach campaigns retry-failed`."
+            f"The email subject of {_of(company)} holds a line break or a control character",
+            "remove it",
         )
     if len(subject) > LONGEST_TEXT:
         raise TemplateNotReady(
-            f"The email subject of {_of(company)} is longer than {LONGEST_TEXT:,} characters; "
-            "shorten it, then run `outreach campaigns retry-failed`."
+            f"The email subject of {_of(company)} is longer than {LONGEST_TEXT:,} characters",
+            "shorten it",
         )
     return subject
 
@@ -170,10 +167,7 @@ def _subject(company: Company) -> str:
 def _template(company: Company) -> Compiled:
     source = company.email_template
     if not source or not source.strip():
-        raise TemplateNotReady(
-            f"{_named(company)} has no email template; write one, "
-            "then run `outreach campaigns retry-failed`."
-        )
+        raise TemplateNotReady(f"{_named(company)} has no email template", "write one")
     try:
         return compiled(source)
     except TemplateError as fault:
@@ -233,10 +227,7 @@ def _refuse_braces(*texts: str) -> None:
 
 
 def _not_ready(company: Company, part: Part, fault: TemplateError) -> TemplateNotReady:
-    return TemplateNotReady(
-        f"The email {part} of {_of(company)} {fault}; "
-        f"correct the {part}, then run `outreach campaigns retry-failed`."
-    )
+    return TemplateNotReady(f"The email {part} of {_of(company)} {fault}", f"correct the {part}")
 
 
 def _of(company: Company) -> str:
@@ -250,10 +241,7 @@ def _named(company: Company) -> str:
 def _values(company: Company, lead: Lead) -> dict[str, Any]:
     """By key; the names that every lead has win over custom fields of the same name."""
     if lead.unreadable:
-        raise TemplateNotReady(
-            f"The lead's custom fields {lead.unreadable}; "
-            "correct them, then run `outreach campaigns retry-failed`."
-        )
+        raise TemplateNotReady(f"The lead's custom fields {lead.unreadable}", "correct them")
     known = {
         "name": lead.name,
         "email": lead.email,

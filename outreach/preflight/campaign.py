@@ -13,6 +13,7 @@ from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
     ConfigurationError,
+    Explained,
     LeadError,
     NeverOpen,
     NoAccounts,
@@ -21,6 +22,7 @@ from outreach.errors import (
 from outreach.mail.mime import Attachment, build
 from outreach.mail.render import Rendered
 from outreach.preflight.findings import Problem
+from outreach.store.schema import Difference
 
 LARGE = 7 * 1024 * 1024
 """Bytes of an attachment: base64 makes 10 MB of it, which many companies' servers refuse."""
@@ -33,11 +35,11 @@ ON_ORDER = ", then start it again."
 # --- the database ---------------------------------------------------------------------------------
 
 
-def of_schema(difference: str | None) -> Iterator[Problem]:
+def of_schema(difference: Difference | None) -> Iterator[Problem]:
     """How the database's functions differ from this version's, where that stops nothing."""
     if difference is not None:
-        what, _, remedy = difference.partition("; ")
-        yield Problem("warning", "schema", f"The database: {what}.", remedy)
+        message = f"The database: {difference.problem}."
+        yield Problem("warning", "schema", message, difference.remedy)
 
 
 # --- the campaign ---------------------------------------------------------------------------------
@@ -47,24 +49,26 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
     """What concerns the campaign as a whole, with the number of leads."""
     pending = snapshot.leads.pending
     if not snapshot.accounts:
-        yield _as_error("accounts", str(NoAccounts())), pending
+        yield _as_error("accounts", NoAccounts()), pending
     elif snapshot.misassigned:
-        yield _as_error("accounts", str(AccountMissing(snapshot.misassigned))), snapshot.misassigned
+        yield _as_error("accounts", AccountMissing(snapshot.misassigned)), snapshot.misassigned
     if snapshot.accounts_of_others:
-        yield _as_error("accounts", snapshot.accounts_of_others), pending
+        # The one sentence that the database words: it writes it into rows as well.
+        told, _, remedy = snapshot.accounts_of_others.removesuffix(ON_ORDER).partition("; ")
+        yield Problem("error", "accounts", told, remedy), pending
     if not pending:
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if snapshot.paused:
         remedy = f"`outreach campaigns resume {snapshot.id}`"
         yield Problem("warning", "campaign", "It is paused: nothing leaves until then", remedy), 0
     if not snapshot.opens:
-        yield _as_error("window", str(NeverOpen())), pending
+        yield _as_error("window", NeverOpen()), pending
 
 
 def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -> Iterator[Problem]:
     """`here`: the campaign is sent from this machine; elsewhere the file may well be there."""
     if isinstance(found, AttachmentMissing):
-        problem = _as_error("attachment", str(found))
+        problem = _as_error("attachment", found)
         if not here:
             message = f"On this machine: {problem.message}"
             problem = problem._replace(
@@ -78,10 +82,9 @@ def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -
         yield Problem("warning", "attachment", message, "send a smaller file, or a link")
 
 
-def _as_error(check: str, message: str) -> Problem:
+def _as_error(check: str, error: Explained) -> Problem:
     """What would stop the run, before it does."""
-    what, _, remedy = message.removesuffix(ON_ORDER).removesuffix(".").rpartition("; ")
-    return Problem("error", check, what, remedy)
+    return Problem("error", check, error.problem, error.remedy)
 
 
 # --- its accounts ---------------------------------------------------------------------------------
@@ -119,8 +122,7 @@ def _of_standing(
         case AccountHealth(severity="error"):
             yield Problem("error", "account", found.message, found.remedy)
         case AccountUnusable():
-            what, _, remedy = str(found).removesuffix(".").rpartition("; ")
-            yield Problem("error", "account", what or remedy, remedy if what else "")
+            yield _as_error("account", found)
         case Exception() if account.status == "unusable":
             message = f"It is marked unusable: {account.status_reason or 'reconnect it'}"
             yield Problem("error", "account", message, "reconnect it")
@@ -141,8 +143,8 @@ def _of_sender(account: CampaignAccount) -> Iterator[Problem]:
     try:
         build(trial, sender=sender, to=to, attachment=None, search_token=word, date=TRIAL)
     except LeadError as error:
-        what, _, _ = str(error).rpartition("; ")
-        yield Problem("error", "account", what, "correct it with `outreach accounts add`")
+        remedy = "correct it with `outreach accounts add`"
+        yield Problem("error", "account", error.problem, remedy)
 
 
 def estimate(

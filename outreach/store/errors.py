@@ -42,7 +42,7 @@ def of_code(code: str, message: str | None) -> Exception:
     if code == _DISK_FULL:
         return StoreFull()
     if code == _NOT_NULL and '"user_id"' in str(message):
-        return Rejected("In this database each row has an owner; name the user with --user-id.")
+        return Rejected("In this database each row has an owner", "name the user with --user-id")
     if code[:2] in _PASSING:
         return TransientError(f"error {code}")
     message = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"
@@ -51,7 +51,7 @@ def of_code(code: str, message: str | None) -> Exception:
 
 def outdated(what: str | None) -> ConfigurationError:
     return ConfigurationError(
-        f"The database lacks what this version needs ({what}); run `outreach db migrate`."
+        f"The database lacks what this version needs ({what})", "run `outreach db migrate`"
     )
 
 

@@ -10,8 +10,8 @@ from outreach.mail.headers import breaks_a_header
 def campaign_name(text: str) -> str:
     if not text.strip() or breaks_a_header(text) or len(text) > LONGEST_NAME:
         raise Rejected(
-            f"A campaign needs a name of one line, of at most {LONGEST_NAME} characters; "
-            "give it with --name."
+            f"A campaign needs a name of one line, of at most {LONGEST_NAME} characters",
+            "give it with --name",
         )
     return text.strip()
 
@@ -28,5 +28,5 @@ def sender_name(text: str | None) -> str | None:
 def pace(seconds: float | None) -> float | None:
     """None leaves it as it is."""
     if seconds is not None and not (isfinite(seconds) and 0 <= seconds <= SLOWEST):
-        raise Rejected("A pace is a number of seconds from 0 to 86400; give it with --pace.")
+        raise Rejected("A pace is a number of seconds from 0 to 86400", "give it with --pace")
     return seconds

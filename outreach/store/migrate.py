@@ -44,8 +44,9 @@ def migrate(url: SecretStr) -> Migrated:
         except _BUSY:
             time.sleep(1)
     raise ConfigurationError(
-        "The database's tables were in use for too long; nothing was changed. Run `outreach db "
-        "migrate` again, or end what holds them (pg_stat_activity shows it)."
+        "The database's tables were in use for too long",
+        "nothing was changed. Run `outreach db "
+        "migrate` again, or end what holds them (pg_stat_activity shows it)",
     )
 
 
@@ -87,14 +88,14 @@ def _migrate(url: SecretStr) -> Migrated:
         raise ConfigurationError(str(error.diag.message_primary)) from None
     except errors.InsufficientPrivilege as error:
         raise ConfigurationError(
-            f"The database refuses to be migrated by this user ({error.diag.message_primary}); "
+            f"The database refuses to be migrated by this user ({error.diag.message_primary})",
             "nothing was changed. DATABASE_URL needs the owner of the schema and its tables, on "
-            "Supabase the user postgres."
+            "Supabase the user postgres",
         ) from None
     except psycopg.Error as error:
         raise ConfigurationError(
-            f"The migration was stopped ({error.diag.message_primary or type(error).__name__}); "
-            "nothing was changed. Mend that, then run `outreach db migrate` again."
+            f"The migration was stopped ({error.diag.message_primary or type(error).__name__})",
+            "nothing was changed. Mend that, then run `outreach db migrate` again",
         ) from None
 
 
@@ -107,7 +108,7 @@ def _apply(db: psycopg.Connection) -> Migrated:
     missing = [migration for migration in migrations() if migration.version not in noted]
     installed = _installed(db)
     if installed is not None and installed.version > release():
-        raise SchemaMismatch(str(difference("newer", installed.version)))
+        raise SchemaMismatch(*difference("newer", installed.version))
     edited = installed is not None and installed.hash != installed.release_hash
     for migration in migrations():
         is_newest = migration.version == release()
@@ -153,5 +154,5 @@ def _note(db: psycopg.Connection, migration: Migration) -> None:
 
 def _unreachable(error: psycopg.OperationalError) -> ConfigurationError:
     return ConfigurationError(
-        f"The database cannot be reached ({type(error).__name__}); check DATABASE_URL."
+        f"The database cannot be reached ({type(error).__name__})", "check DATABASE_URL"
     )

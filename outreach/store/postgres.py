@@ -59,11 +59,11 @@ class Postgres:
             psycopg.connect(self._url.get_secret_value(), connect_timeout=5).close()
         except (errors.InvalidPassword, errors.InvalidAuthorizationSpecification):
             raise ConfigurationError(
-                "The database refuses the user or password in DATABASE_URL; correct it."
+                "The database refuses the user or password in DATABASE_URL", "correct it"
             ) from None
         except errors.InvalidCatalogName:
             raise ConfigurationError(
-                "The database that DATABASE_URL names does not exist; create it or correct it."
+                "The database that DATABASE_URL names does not exist", "create it or correct it"
             ) from None
         except psycopg.OperationalError:
             return
@@ -86,15 +86,15 @@ def _refuse_no_address(url: SecretStr) -> None:
         conninfo_to_dict(url.get_secret_value())
     except psycopg.ProgrammingError:
         raise ConfigurationError(
-            "DATABASE_URL is not a Postgres address; it looks like postgresql://user:…@host/db."
+            "DATABASE_URL is not a Postgres address", "it looks like postgresql://user:…@host/db"
         ) from None
 
 
 def _failure(error: psycopg.Error) -> Exception:
     if isinstance(error, errors.InsufficientPrivilege):
         return ConfigurationError(
-            f"The database refuses its user ({error.diag.message_primary}); "
-            "DATABASE_URL needs the owner of the tables or the service role."
+            f"The database refuses its user ({error.diag.message_primary})",
+            "DATABASE_URL needs the owner of the tables or the service role",
         )
     if error.sqlstate is not None:
         return of_code(error.sqlstate, error.diag.message_primary)

@@ -58,7 +58,7 @@ class PostgREST:
             self._postgrest = create_client(url, _header_value(key), options).postgrest
         except (SupabaseException, ValueError):
             raise ConfigurationError(
-                "SUPABASE_URL is not an address; it looks like https://PROJECT.supabase.co."
+                "SUPABASE_URL is not an address", "it looks like https://PROJECT.supabase.co"
             ) from None
 
     def call(self, function: str, **arguments: Any) -> list[Row]:
@@ -110,34 +110,34 @@ def _failure(status: int, code: str, message: str) -> Exception:
             return outdated(message)
         case _, "PGRST106":
             return ConfigurationError(
-                "Supabase's Data API does not expose the schema public; "
-                "add it to the exposed schemas in the project's API settings."
+                "Supabase's Data API does not expose the schema public",
+                "add it to the exposed schemas in the project's API settings",
             )
         case _, "42501" if "function" not in message:
             # Whoever may call the function is the service role.
             return ConfigurationError(
-                f"The database gives its service role too few rights ({message}); "
-                "run `outreach db migrate`, which grants them."
+                f"The database gives its service role too few rights ({message})",
+                "run `outreach db migrate`, which grants them",
             )
         case _, "42501":
             return ConfigurationError(
-                f"The database refuses the role of SUPABASE_SERVICE_ROLE_KEY ({message}); "
-                "it has to be the secret (service-role) key, not the publishable (anon) one."
+                f"The database refuses the role of SUPABASE_SERVICE_ROLE_KEY ({message})",
+                "it has to be the secret (service-role) key, not the publishable (anon) one",
             )
         case _, code if _SQLSTATE.fullmatch(code):
             return of_code(code, message)
         case ((401 | 403), _):
             return ConfigurationError(
-                f"Supabase refuses SUPABASE_SERVICE_ROLE_KEY ({message}); "
-                "copy the secret (service-role) key of this project again."
+                f"Supabase refuses SUPABASE_SERVICE_ROLE_KEY ({message})",
+                "copy the secret (service-role) key of this project again",
             )
         case 402, _:
             return ConfigurationError(
-                f"Supabase has restricted the project ({message}); see its dashboard."
+                f"Supabase has restricted the project ({message})", "see its dashboard"
             )
         case 540, _:
             return ConfigurationError(
-                "The Supabase project is paused; restore it in its dashboard."
+                "The Supabase project is paused", "restore it in its dashboard"
             )
         case ((408 | 429), _):
             return TransientError(message)
@@ -151,8 +151,8 @@ def _failure(status: int, code: str, message: str) -> Exception:
 
 def _wrong_address(why: str) -> ConfigurationError:
     return ConfigurationError(
-        f"SUPABASE_URL does not lead to a Supabase project ({why}); "
-        "copy it from the project's settings, it looks like https://PROJECT.supabase.co."
+        f"SUPABASE_URL does not lead to a Supabase project ({why})",
+        "copy it from the project's settings, it looks like https://PROJECT.supabase.co",
     )
 
 
@@ -172,7 +172,8 @@ def _header_value(key: SecretStr) -> str:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(
             "SUPABASE_SERVICE_ROLE_KEY holds a space, a line break or another character that no "
-            "key has; copy the secret (service-role) key again."
+            "key has",
+            "copy the secret (service-role) key again",
         )
     return text
 

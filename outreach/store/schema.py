@@ -8,14 +8,17 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from outreach.campaign.models import Model
 
 RELEASE = "functions"
 """The name of every migration that is a release: `20261128170100_functions.sql`."""
 
-State = Literal["current", "newer", "older", "unsupported", "edited"]
+UPDATE = "update outreach here"
+
+Behind = Literal["newer", "older", "unsupported", "edited"]
+State = Literal["current"] | Behind
 """How a database's functions stand to this version; those of `newer` may be called all the same."""
 
 
@@ -34,6 +37,16 @@ class Migration(NamedTuple):
     @property
     def is_release(self) -> bool:
         return self.name == RELEASE
+
+
+class Difference(NamedTuple):
+    """Of a database's schema from this version's; the problem is a clause: `its schema is of …`."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
 
 
 class SchemaVersion(Model):
@@ -77,31 +90,30 @@ def release() -> str:
     return next(one.version for one in reversed(migrations()) if one.is_release)
 
 
-def difference(state: State, version: str) -> str | None:
-    """How the database's schema differs from this version's, and what to do; None: not at all.
-
-    A clause, to stand behind the name of the database: `its schema is of …; run …`.
-    """
+@overload
+def difference(state: Behind, version: str) -> Difference: ...
+@overload
+def difference(state: State, version: str) -> Difference | None: ...
+def difference(state: State, version: str) -> Difference | None:
+    """How the database's schema differs from this version's, and what to do; None: not at all."""
     match state:
         case "older":
-            return (
-                f"its schema is of {version}, this version needs {release()}; "
-                "run `outreach db migrate`"
+            return Difference(
+                f"its schema is of {version}, this version needs {release()}",
+                "run `outreach db migrate`",
             )
         case "unsupported":
-            return (
-                f"its schema is of {version}, which this version ({release()}) may not use; "
-                "update outreach here"
+            return Difference(
+                f"its schema is of {version}, which this version ({release()}) may not use", UPDATE
             )
         case "newer":
-            return (
-                f"its schema is of {version}, newer than this version ({release()}); "
-                "update outreach here"
+            return Difference(
+                f"its schema is of {version}, newer than this version ({release()})", UPDATE
             )
         case "edited":
-            return (
-                f"its functions were changed by hand since their release ({version}); "
-                "run `outreach db migrate`, which puts them back"
+            return Difference(
+                f"its functions were changed by hand since their release ({version})",
+                "run `outreach db migrate`, which puts them back",
             )
         case "current":
             return None

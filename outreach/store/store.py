@@ -48,7 +48,7 @@ from outreach.store.results import (
     Reason,
     Suspension,
 )
-from outreach.store.schema import SchemaVersion
+from outreach.store.schema import Difference, SchemaVersion
 
 Row = dict[str, Any]
 Answer = TypeVar("Answer", bound=Model)
@@ -317,7 +317,7 @@ class Store:
         """Raises AccountUnusable when the account was removed."""
         rows = self._call("read_credentials", account=account)
         if not rows:
-            raise AccountUnusable("the account was removed; add it again")
+            raise AccountUnusable("the account was removed", "add it again")
         return Credentials.model_validate(rows[0])
 
     def mark_account_unusable(self, account: UUID, reason: str) -> None:
@@ -523,15 +523,15 @@ class Store:
         """Which release of the functions it has, and what they are now."""
         return SchemaVersion.model_validate(self._one("schema_version"))
 
-    def compare_schema(self) -> str | None:
-        """How its functions differ from this version's, for a person; None: not at all.
+    def compare_schema(self) -> Difference | None:
+        """How its functions differ from this version's; None: not at all.
 
         Raises SchemaMismatch when they may not be called.
         """
         found = self.schema_version()
         difference = schema.difference(found.state, found.version)
         if difference is not None and found.state in {"older", "unsupported"}:
-            raise SchemaMismatch(difference)
+            raise SchemaMismatch(*difference)
         return difference
 
     # --- how -----------------------------------------------------------------------------
@@ -610,15 +610,15 @@ def _answered(kind: type[Answer], row: Row) -> Answer:
     """
     if row.get("answer") == "refused":
         installed = InstalledRelease.model_validate(row["installed"])
-        raise SchemaMismatch(str(schema.difference(installed.state, installed.version)))
+        found = schema.difference(installed.state, installed.version)
+        raise SchemaMismatch(*(found or Difference("it refuses this version", schema.UPDATE)))
     try:
         return kind.model_validate(row)
     except ValidationError as error:
         if not any(problem["loc"] == ("answer",) for problem in error.errors()):
             raise
         raise SchemaMismatch(
-            f"it answers {row.get('answer')!r}, which this version does not know; "
-            "update outreach here"
+            f"it answers {row.get('answer')!r}, which this version does not know", schema.UPDATE
         ) from None
 
 

@@ -132,7 +132,7 @@ def serve(shown: Shown, port: int, announce: Callable[[str], None], *, browser: 
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise ConfigurationError(
-            f"The preview cannot listen on port {port} ({error.strerror}); name another, or 0."
+            f"The preview cannot listen on port {port} ({error.strerror})", "name another, or 0"
         ) from None
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/"
 

@@ -56,11 +56,11 @@ def _clear(folder: Path) -> None:
         found = list(folder.iterdir())
         foreign = [one for one in found if not _OURS.fullmatch(one.name) or not one.is_file()]
         if foreign or (found and not (folder / MARKER).exists()):
-            raise Rejected(f"{folder} holds other files; name a folder that is new or empty.")
+            raise Rejected(f"{folder} holds other files", "name a folder that is new or empty")
         for one in found:
             one.unlink()
     except OSError as error:
-        raise Rejected(f"{folder} cannot be written ({error.strerror}); name another.") from None
+        raise Rejected(f"{folder} cannot be written ({error.strerror})", "name another") from None
 
 
 def _write(path: Path, text: str) -> None:

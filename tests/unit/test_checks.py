@@ -14,16 +14,8 @@ from outreach.delivery.account_health import AccountHealth
 from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
 from outreach.mail.mime import Attachment
 from outreach.mail.role_addresses import role_of
-from outreach.preflight.campaign import (
-    EXAMPLES,
-    Finding,
-    Problem,
-    Tally,
-    estimate,
-    of_account,
-    of_attachment,
-    of_campaign,
-)
+from outreach.preflight.campaign import estimate, of_account, of_attachment, of_campaign
+from outreach.preflight.findings import EXAMPLES, Finding, Problem, Tally
 from outreach.preflight.leads import problems
 
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

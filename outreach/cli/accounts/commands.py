@@ -101,7 +101,7 @@ def address_of(text: str) -> str:
     """Raises Rejected."""
     address = normalise(text)
     if not is_valid(address):
-        raise Rejected(f"{text!r} is not a mail address; write one like ada@example.com.")
+        raise Rejected(f"{text!r} is not a mail address", "write one like ada@example.com")
     return address
 
 
@@ -114,9 +114,11 @@ def _read_token() -> str:
     else:
         token = sys.stdin.read().strip()
     if not token:
-        raise Rejected("There is no refresh token on stdin; write it there, and nothing else.")
+        raise Rejected("There is no refresh token on stdin", "write it there, and nothing else")
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise Rejected("What is on stdin is not a refresh token; write it there, and nothing else.")
+        raise Rejected(
+            "What is on stdin is not a refresh token", "write it there, and nothing else"
+        )
     return token
 
 

@@ -97,8 +97,9 @@ def connect(
             connected = here.wait_for(Visit(question.is_answered_by, conclude, str), wait)
         except TimeoutError:
             raise Rejected(
-                f"Nobody answered on Google's page within {wait:g} s; connect again. If it showed "
-                "redirect_uri_mismatch, GOOGLE_CLIENT_ID is not that of a desktop app."
+                f"Nobody answered on Google's page within {wait:g} s",
+                "connect again. If it showed "
+                "redirect_uri_mismatch, GOOGLE_CLIENT_ID is not that of a desktop app",
             ) from None
     _show(connected, as_json=as_json)
     if mailbox_key(connected.email) in unusable:
@@ -120,7 +121,8 @@ def _saved(
     if question.hint and mailbox_key(granted.email) != mailbox_key(question.hint):
         raise Rejected(
             f"{granted.email} was chosen on Google's page instead of {question.hint}, and nothing "
-            "is stored; connect again and choose that one, or name the other."
+            "is stored",
+            "connect again and choose that one, or name the other",
         )
     delivery = choose_delivery(question.settings.gmail_delivery, granted.scopes)
     token = granted.refresh_token.get_secret_value()

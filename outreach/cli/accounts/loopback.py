@@ -107,7 +107,7 @@ def listening(port: int) -> Iterator[Loopback]:
         server = Loopback(("127.0.0.1", port), _Request)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} of this machine cannot be used ({error.strerror}); name another."
+            f"Port {port} of this machine cannot be used ({error.strerror})", "name another"
         ) from None
     with server:
         yield server

@@ -20,7 +20,7 @@ def cancel(
         runs = store.campaign_status(found).flow_run_ids
     if answer["answer"] == "already_ended":
         raise Rejected(
-            f"The campaign is {answer['status']} already; there is nothing left to cancel."
+            f"The campaign is {answer['status']} already", "there is nothing left to cancel"
         )
     if as_json:
         show_json({"id": str(found), "status": "cancelled", "leads": answer["leads"]})

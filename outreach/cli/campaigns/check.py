@@ -68,8 +68,8 @@ def tell(services: "Services", campaign: UUID, *, cooldown: int, here: bool) -> 
 
 def blocked(report: "Report") -> Rejected:
     return Rejected(
-        f"Nothing was started, since the check found {_counts(report)}; "
-        "mend that, or start all the same with --force."
+        f"Nothing was started, since the check found {_counts(report)}",
+        "mend that, or start all the same with --force",
     )
 
 

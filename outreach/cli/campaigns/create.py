@@ -82,11 +82,11 @@ def _moment(text: str) -> datetime:
         here = moment.astimezone()
     except (ValueError, OverflowError):
         raise Rejected(
-            f"{text!r} is not a time; write --at like 2026-12-01T09:00:00+01:00."
+            f"{text!r} is not a time", "write --at like 2026-12-01T09:00:00+01:00"
         ) from None
     if moment.utcoffset() is None:
         raise Rejected(
-            f"{text!r} has no time zone; for this machine's write --at {here.isoformat()}."
+            f"{text!r} has no time zone", f"for this machine's write --at {here.isoformat()}"
         )
     if moment < datetime.now(moment.tzinfo):
         note(f"{cell(moment)} is past: the campaign begins as soon as it is started.")

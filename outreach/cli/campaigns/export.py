@@ -101,7 +101,7 @@ def _destination(out: Path | None) -> Iterator[BinaryIO]:
         if isinstance(error, BrokenPipeError):
             raise
         raise Rejected(
-            f"{out} cannot be written ({error.strerror}); name another file with --out."
+            f"{out} cannot be written ({error.strerror})", "name another file with --out"
         ) from None
     finally:
         if part != out:

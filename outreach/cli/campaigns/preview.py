@@ -81,16 +81,15 @@ def send_test(
         planned = _planned(services.store, snapshot, lead)
         if next(services.store.list_mails(found, every=True, address=address), None) is not None:
             raise Rejected(
-                f"{address} is a lead of this campaign, and a lead is mailed once; "
-                "give another address of your own, such as you+test@…"
+                f"{address} is a lead of this campaign, and a lead is mailed once",
+                "give another address of your own, such as you+test@…",
             )
         sender = _sender(services.store, planned, account)
         attachment = _attachment(services.settings, snapshot)
         try:
             sent = trial.send_trial(services.mailer, planned, sender, address, attachment)
         except (TemplateNotReady, RecipientRefused) as error:
-            what = str(error).rpartition("; ")[0] or str(error)
-            raise Rejected(f"{what.removesuffix('.')}; mend that, then test again.") from None
+            raise Rejected(error.problem, "mend that, then test again") from None
     if as_json:
         show_json(
             {
@@ -146,13 +145,14 @@ def _planned(store: "Store", snapshot: "CampaignSnapshot", lead: str | None) -> 
     if lead is None:
         first = next(store.list_mails(snapshot.id), None)
         if first is None:
-            raise Rejected("The campaign has no pending lead; name one with --lead.")
+            raise Rejected("The campaign has no pending lead", "name one with --lead")
         return first
     named = {"address": lead} if "@" in lead else {"lead": _lead_id(lead)}
     found = next(store.list_mails(snapshot.id, every=True, **named), None)
     if found is None:
         raise Rejected(
-            f"The campaign has no lead {lead}; `outreach campaigns leads {snapshot.id}` shows them."
+            f"The campaign has no lead {lead}",
+            f"`outreach campaigns leads {snapshot.id}` shows them",
         )
     return found
 
@@ -161,7 +161,7 @@ def _lead_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Rejected(f"{text!r} is no lead; give its address or its id.") from None
+        raise Rejected(f"{text!r} is no lead", "give its address or its id") from None
 
 
 def _attachment(settings: "Settings", snapshot: "CampaignSnapshot") -> "Attachment | None":
@@ -218,7 +218,7 @@ def _own_address(text: str) -> str:
 
     address = normalise(text)
     if not is_valid(address):
-        raise Rejected(f"{text!r} is not a mail address; give one of your own with --to.")
+        raise Rejected(f"{text!r} is not a mail address", "give one of your own with --to")
     return address
 
 
@@ -231,9 +231,9 @@ def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Acco
         if own if wanted is None else mailbox_key(account.email) == mailbox_key(wanted):
             return _usable(account)
     if wanted is None:
-        raise Rejected("The lead has no account of this campaign; name one with --account.")
+        raise Rejected("The lead has no account of this campaign", "name one with --account")
     raise Rejected(
-        f"There is no account {wanted}; `outreach accounts list` shows those that exist."
+        f"There is no account {wanted}", "`outreach accounts list` shows those that exist"
     )
 
 
@@ -246,6 +246,7 @@ def _usable(account: "Account") -> "Account":
 
         raise Rejected(
             f"{account.email} rests for {format_duration(account.paused_seconds)} more, "
-            "as Gmail asked; try later, or name another with --account."
+            "as Gmail asked",
+            "try later, or name another with --account",
         )
     return account

@@ -171,7 +171,7 @@ def _moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise Rejected(
-            f"{text!r} is not a time; write --since like 2026-12-01 or 2026-12-01T09:00:00+01:00."
+            f"{text!r} is not a time", "write --since like 2026-12-01 or 2026-12-01T09:00:00+01:00"
         ) from None
 
 

@@ -106,18 +106,19 @@ def _still_startable(answer: "Row") -> str:
     status: Any = answer["status"]
     if answer["owned"]:
         raise Rejected(
-            "The campaign is already running; `outreach campaigns status ID --watch` shows how far."
+            "The campaign is already running",
+            "`outreach campaigns status ID --watch` shows how far",
         )
     if answer["paused"]:
-        raise Rejected("The campaign is paused; `outreach campaigns resume ID` goes on with it.")
+        raise Rejected("The campaign is paused", "`outreach campaigns resume ID` goes on with it")
     if status in {"completed", "cancelled"}:
         raise Rejected(
-            f"The campaign is {status} and does not start again; make a new one with "
-            "`outreach campaigns create`."
+            f"The campaign is {status} and does not start again",
+            "make a new one with `outreach campaigns create`",
         )
     if status == "error" and not answer["pending"]:
         raise Rejected(
-            "The campaign ended in error and no lead of it is pending; "
-            "`outreach campaigns leads ID --status failed` shows why."
+            "The campaign ended in error and no lead of it is pending",
+            "`outreach campaigns leads ID --status failed` shows why",
         )
     return str(status)

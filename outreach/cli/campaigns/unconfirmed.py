@@ -56,7 +56,7 @@ def resolve(
     with opened_store() as store:
         if "@" in lead:
             if campaign is None:
-                raise Rejected("An address is in many campaigns; name the one with --campaign ID.")
+                raise Rejected("An address is in many campaigns", "name the one with --campaign ID")
             answer = store.resolve_lead(sent, campaign=campaign_id(campaign), address=lead.strip())
         else:
             answer = store.resolve_lead(sent, lead=_lead_id(lead))
@@ -71,8 +71,8 @@ def _lead_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Rejected(
-            f"{text!r} is no lead; give its address with --campaign ID, or the id that "
-            "`outreach campaigns settle` shows."
+            f"{text!r} is no lead",
+            "give its address with --campaign ID, or the id that `outreach campaigns settle` shows",
         ) from None
 
 

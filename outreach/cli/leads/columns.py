@@ -62,7 +62,7 @@ def asked_for(maps: Iterable[str]) -> dict[str, str]:
     for text in maps:
         header, equals, field = text.rpartition("=")
         if not equals or not header.strip():
-            raise Rejected(f'{text!r} names no column; write it like --map "HEADER=field".')
+            raise Rejected(f"{text!r} names no column", 'write it like --map "HEADER=field"')
         name = " ".join(field.split())
         asked[" ".join(header.split())] = name.lower() if name.lower() in KNOWN else name
     return asked
@@ -142,8 +142,9 @@ def _refuse_two(columns: list[Column], asked: set[int]) -> None:
             if (other := first.setdefault(name, column)) is not column:
                 raise Rejected(
                     f"The file has two columns {column.header!r} ({other.number} and "
-                    f"{column.number}); rename or remove one of them, or leave one out with "
-                    f'--map "#{column.number}=".'
+                    f"{column.number})",
+                    f"rename or remove one of them, or leave one out with "
+                    f'--map "#{column.number}="',
                 )
 
 
@@ -152,11 +153,11 @@ def _asked_column(header: str, columns: list[Column]) -> Column:
     exact = [one for one in found if one.header == header] or found
     if not exact:
         names = ", ".join(one.header or f"#{one.number}" for one in columns)[:300]
-        raise Rejected(f"The file has no column {header!r}; its columns are {names}.")
+        raise Rejected(f"The file has no column {header!r}", f"its columns are {names}")
     if len(exact) > 1:
         raise Rejected(
-            f"The file has several columns {header!r}; say which one by its number, as in "
-            f'--map "#{exact[-1].number}=…".'
+            f"The file has several columns {header!r}",
+            f'say which one by its number, as in --map "#{exact[-1].number}=…"',
         )
     return exact[0]
 

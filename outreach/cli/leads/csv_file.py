@@ -78,7 +78,8 @@ def _refuse_long(names: list[str]) -> None:
         if len(name) > LONGEST_COLUMN:
             raise Rejected(
                 f"Column {number} has a name of more than {LONGEST_COLUMN:,} characters "
-                f"({name[:40]!r}…); shorten it."
+                f"({name[:40]!r}…)",
+                "shorten it",
             )
 
 
@@ -186,8 +187,9 @@ def _cleared(columns: Columns, clear: Iterable[str], *, parts: bool) -> list[str
         ]  # fmt: skip
         if not names:
             raise Rejected(
-                f"There is nothing to empty in a column {asked!r}; name one of the file's with "
-                "--clear, and neither the address nor the company's domain."
+                f"There is nothing to empty in a column {asked!r}",
+                "name one of the file's with "
+                "--clear, and neither the address nor the company's domain",
             )
         found |= dict.fromkeys(names)
     return [*found]

@@ -40,7 +40,7 @@ def find_header(source: Iterator[str], is_header: Callable[[list[str]], bool]) -
         line = line.removeprefix("\ufeff") if number == 1 else line  # noqa: PLW2901 - a mark
         if "\0" in line:
             raise Rejected(
-                "The file holds NUL characters; is it UTF-16? Then use --encoding utf-16."
+                "The file holds NUL characters", "is it UTF-16? Then use --encoding utf-16"
             )
         if not any(map(str.strip, head)) and (separator := _SEPARATOR.fullmatch(line)):
             delimiters, line = (separator[1],), ""  # noqa: PLW2901 - it has been read
@@ -74,10 +74,11 @@ def _none(head: list[str]) -> Rejected:
     first = next((line.strip() for line in head if line.strip()), "")
     if not first:
         return Rejected(
-            "The file is empty; its first line has to name the columns, one of them email."
+            "The file is empty", "its first line has to name the columns, one of them email"
         )
     return Rejected(
-        f"The file has no column email: its first line is {first[:60]!r}; name the columns there, "
+        f"The file has no column email: its first line is {first[:60]!r}",
+        "name the columns there, "
         "with commas, semicolons, tabs or | between them, or say which one it is with "
-        '--map "HEADER=email".'
+        '--map "HEADER=email"',
     )

@@ -81,7 +81,7 @@ def _decoder(encoding: str) -> codecs.IncrementalDecoder:
         "".encode(encoding)  # a codec such as base64 is none for text
     except (LookupError, TypeError, ValueError):
         raise Rejected(
-            f"There is no encoding {encoding!r}; write one like utf-8, cp1252 or utf-16."
+            f"There is no encoding {encoding!r}", "write one like utf-8, cp1252 or utf-16"
         ) from None
     return decoder
 
@@ -98,4 +98,4 @@ def _wrong_encoding(encoding: str, line: int, error: UnicodeError) -> Rejected:
     else:
         advice = "name its encoding with --encoding"
     at = line + data[: getattr(error, "start", 0)].count(b"\n")
-    return Rejected(f"The file is not {encoding} (line {at}), so nothing was imported; {advice}.")
+    return Rejected(f"The file is not {encoding} (line {at}), so nothing was imported", f"{advice}")
