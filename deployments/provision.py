@@ -16,7 +16,6 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import (
     DeploymentUpdate,
-    GlobalConcurrencyLimitCreate,
     WorkPoolCreate,
 )
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
@@ -28,7 +27,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from deployments.kept import DISPATCH, SEND
-from tasks.send import LIMIT, LIMIT_WHEN_MISSING
+from tasks.slots import limit
 
 POOL = "outreach"
 NOTIFICATION = "campaign-failed"
@@ -43,7 +42,7 @@ def provision(notify: str | None = None) -> None:
     """The work pool, the limit, and with an address the notification on failed campaigns."""
     with get_client(sync_client=True) as client:
         _work_pool(client)
-        _limit(client)
+        limit(client)
         _close_deployments(client)
     if notify is not None:
         _notification(notify)
@@ -55,7 +54,7 @@ def provision_serving() -> None:
     A work pool without a worker is shown as not ready, in red: one that nothing uses is removed.
     """
     with get_client(sync_client=True) as client:
-        _limit(client)
+        limit(client)
         _close_deployments(client)
         _remove_unused_pool(client)
 
@@ -82,16 +81,6 @@ def _work_pool(client: SyncPrefectClient) -> None:
         client.read_work_pool(POOL)
     except ObjectNotFound:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-
-
-def _limit(client: SyncPrefectClient) -> None:
-    """Never `upsert`: that would take back what an operator has turned in the UI."""
-    try:
-        client.read_global_concurrency_limit_by_name(LIMIT)
-    except ObjectNotFound:
-        client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
-        )
 
 
 def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> None:

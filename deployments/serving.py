@@ -1,6 +1,6 @@
 """Serves both deployments from one process, as `outreach up` does: no work pool, no worker.
 
-They are the same as in prefect.yaml, whose comments hold here too. Each has a runner of its own:
+What they are stands in prefect.yaml. Each has a runner of its own:
 campaigns that are sent for hours must not take the dispatcher's place.
 """
 
@@ -9,12 +9,16 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import psutil
+import yaml
+from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
@@ -29,7 +33,6 @@ from outreach.loopback import never_through_a_proxy
 from outreach.wiring import current, current_settings
 from tasks.stopping import HELD_BACK
 
-TAGS = ["outreach"]
 POLL_SECONDS = 2.0
 """From a start to its first task in 1 to 3 s; Prefect's own 10 s make that 4 to 9."""
 DISPATCHER_POLL_SECONDS = 5.0
@@ -95,30 +98,37 @@ async def _end_runs(serving: "asyncio.Future[Any]") -> None:
 
 
 def served() -> tuple[Kept, Kept]:
-    """Both deployments; module entrypoints, so that no file of the current folder is loaded."""
-    send: Any = Kept.from_flow(
-        send_campaign,
-        name="send-campaign",
-        tags=TAGS,
-        triggers=[
-            DeploymentEventTrigger(
-                expect={"campaign.start"},
-                parameters={"campaign_id": "{{ event.payload.campaign_id }}"},
-            )
-        ],
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    dispatch: Any = Kept.from_flow(
-        dispatch_campaigns,
-        name="dispatch-campaigns",
-        tags=TAGS,
-        interval=60,
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
+    """Both deployments of prefect.yaml, without their work pool."""
+    send, dispatch = (_served(flow) for flow in (send_campaign, dispatch_campaigns))
     return send, dispatch
+
+
+def _served(flow: Flow[..., Any]) -> Kept:
+    """A module entrypoint, so that no file of the current folder is loaded."""
+    declared = next(one for one in declared_deployments() if one["name"] == flow.name)
+    limit = declared.get("concurrency_limit")
+    made = Kept.from_flow(
+        flow,
+        name=declared["name"],
+        description=declared["description"],
+        tags=declared["tags"],
+        interval=[schedule["interval"] for schedule in declared["schedules"]] or None,
+        triggers=[
+            DeploymentEventTrigger.model_validate(one) for one in declared.get("triggers", [])
+        ],
+        concurrency_limit=limit and ConcurrencyLimitConfig.model_validate(limit),
+        enforce_parameter_schema=declared["enforce_parameter_schema"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return cast(Kept, made)
+
+
+def declared_deployments() -> list[dict[str, Any]]:
+    """Of prefect.yaml: in the checkout, or as the wheel carries it."""
+    checkout = Path(__file__).parents[1] / "prefect.yaml"
+    file = checkout if checkout.is_file() else files("deployments") / "prefect.yaml"
+    declared: list[dict[str, Any]] = yaml.safe_load(file.read_text("utf-8"))["deployments"]
+    return declared
 
 
 def registered() -> tuple[Serving, Serving]:

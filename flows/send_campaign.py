@@ -16,7 +16,8 @@ from tasks.leads import claim, settle
 from tasks.orders import holding
 from tasks.report import report
 from tasks.run import CampaignRun, owned
-from tasks.send import NoSlotsError, grouped, send, sender_slots
+from tasks.send import grouped, send
+from tasks.slots import NoSlotsError, sender_slots
 from tasks.stopping import StopRequest, give_back, given_back, stoppable, unstoppable
 
 Id = Annotated[

@@ -330,7 +330,7 @@ def _deployment(read: Callable[[str], object], name: str) -> Finding:
 def _limit(read: Callable[[str], object]) -> Finding:
     from prefect.exceptions import ObjectNotFound
 
-    from tasks.send import LIMIT
+    from tasks.slots import LIMIT
 
     try:
         slots = getattr(read(LIMIT), "limit", None)

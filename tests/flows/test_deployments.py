@@ -31,7 +31,7 @@ from deployments.server import RUN_SETTINGS, prefect_server
 from deployments.serving import served
 from outreach.errors import ConfigurationError
 from outreach.local import postgres
-from tasks.send import LIMIT
+from tasks.slots import LIMIT
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("send-campaign/send-campaign", "dispatch-campaigns/dispatch-campaigns")

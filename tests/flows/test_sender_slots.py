@@ -13,11 +13,11 @@ from prefect.client.schemas.actions import (
 )
 from prefect.exceptions import ObjectNotFound
 
-import tasks.send
+import tasks.slots
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
 from outreach.store.store import Store
-from tasks.send import LIMIT
+from tasks.slots import LIMIT
 from tests.flows.conftest import NewCampaign
 
 AT_ZERO = "the limit gmail-send, which is at 0 (Prefect's UI, Concurrency)"
@@ -77,14 +77,14 @@ def test_a_limit_that_is_lowered_while_a_run_asks_gives_what_it_has_then(
 ) -> None:
     """Between the run's look at the limit and Prefect's answer: no error, and no mail at 0."""
     campaign = new_campaign(leads=2)
-    look = tasks.send._allowed
+    look = tasks.slots._allowed
 
     def looked(wanted: int) -> int:
         allowed = look(wanted)
         turn(limit=limit)
         return allowed
 
-    monkeypatch.setattr(tasks.send, "_allowed", looked)
+    monkeypatch.setattr(tasks.slots, "_allowed", looked)
 
     state = send_campaign(campaign, return_state=True)
 
@@ -97,7 +97,7 @@ def test_a_limit_that_is_deleted_while_a_run_asks_is_made_anew(
 ) -> None:
     """Without one, Prefect would let all through."""
     campaign = new_campaign(leads=1)
-    look, looks = tasks.send._allowed, []
+    look, looks = tasks.slots._allowed, []
 
     def looked(wanted: int) -> int:
         looks.append(look(wanted))
@@ -106,7 +106,7 @@ def test_a_limit_that_is_deleted_while_a_run_asks_is_made_anew(
                 client.delete_global_concurrency_limit_by_name(LIMIT)
         return looks[-1]
 
-    monkeypatch.setattr(tasks.send, "_allowed", looked)
+    monkeypatch.setattr(tasks.slots, "_allowed", looked)
 
     assert send_campaign(campaign, return_state=True).message == "1/1 sent"
     turn(limit=32)  # it is there
@@ -125,7 +125,7 @@ def test_a_server_that_fails_while_a_run_asks_is_no_fault_of_the_campaign(
 ) -> None:
     """The run fails, the campaign is given back for the next one."""
     campaign = new_campaign(leads=1)
-    look = tasks.send._allowed
+    look = tasks.slots._allowed
 
     async def away(*_: object, **__: object) -> httpx.Response:
         raise httpx.ConnectError("no route")
@@ -134,7 +134,7 @@ def test_a_server_that_fails_while_a_run_asks_is_no_fault_of_the_campaign(
         monkeypatch.setattr(PrefectClient, "increment_concurrency_slots_with_lease", away)
         return look(wanted)
 
-    monkeypatch.setattr(tasks.send, "_allowed", looked)
+    monkeypatch.setattr(tasks.slots, "_allowed", looked)
 
     state = send_campaign(campaign, return_state=True)
 

@@ -1,0 +1,144 @@
+"""How many mails are in flight: this run's share of `gmail-send`, over all runs and machines."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from math import ceil
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationSignal
+
+from tasks.ending import ended_if_cancelled
+from tasks.log import run_log
+from tasks.run import CampaignRun
+from tasks.stopping import is_stop
+
+LIMIT = "gmail-send"
+"""The global concurrency limit that caps the sends in flight over all runs and machines."""
+
+LIMIT_WHEN_MISSING = 32
+IN_FLIGHT_SECONDS = 25.0
+"""How long a run that ends early waits for mails in flight: who stops it kills it after 30 s."""
+
+SEND_SECONDS = 2.0
+"""How long one mail may take in flight, for how many senders an account can use."""
+
+
+class NoSlotsError(Exception):
+    """`gmail-send` allows this run no send: it is at 0, or other runs hold all that it has."""
+
+
+@contextmanager
+def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None]:
+    """This run's share of `gmail-send`, held to its end.
+
+    As many as it has threads, as its accounts can use and as the limit has. Raises NoSlotsError
+    after `timeout_seconds`, and at once while the limit is at 0.
+    """
+    threads = run.settings.send_concurrency
+    usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in run.paces)
+    with ExitStack() as held:
+        slots = _occupy(held, max(1, min(threads, usable)), timeout_seconds)
+        for _ in range(threads - slots):
+            run.in_flight.acquire()
+        logger = run_log()
+        logger.info("%d sender(s)", slots)
+        with _mails_in_flight_recorded(run, slots), ended_if_cancelled(run.id, logger):
+            yield
+
+
+def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
+    """Take `wanted` slots, or as many as the limit has, until `held` is closed; how many.
+
+    Asking for more than the limit has is an error of Prefect's, not a wait. So when the limit was
+    lowered while the run asked, it asks anew.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while (left := deadline - time.monotonic()) > 0:
+        slots = _allowed(wanted)
+        if slots == 0:
+            raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
+        share = concurrency(
+            LIMIT,
+            occupy=slots,
+            strict=True,
+            timeout_seconds=left,
+            raise_on_lease_renewal_failure=False,
+        )
+        try:
+            held.enter_context(share)
+        except TimeoutError:
+            break
+        except ConcurrencySlotAcquisitionError as error:
+            away = _away(error)
+        else:
+            return slots
+        if away is not None:
+            # Not where it was caught: each of the two errors would be the other one's cause.
+            raise away
+    raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+
+
+@contextmanager
+def _mails_in_flight_recorded(run: CampaignRun, slots: int) -> Iterator[None]:
+    """A run that is told to stop holds its share until no sender is at work."""
+    try:
+        yield
+    except BaseException as error:
+        if not run.stopped and is_stop(error):
+            run.stop()
+            deadline = time.monotonic() + IN_FLIGHT_SECONDS
+            while not _are_recorded(run, slots, deadline):
+                continue
+        raise
+
+
+def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
+    """Wait for it until the deadline. False when asked again to stop meanwhile."""
+    try:
+        with ExitStack() as idle:
+            for _ in range(slots):
+                if not run.in_flight.acquire(timeout=max(0, deadline - time.monotonic())):
+                    run_log().warning("A mail in flight was not recorded in time: settled later")
+                    return True
+                idle.callback(run.in_flight.release)
+    except TerminationSignal as again:
+        if is_stop(again):
+            return False
+        raise
+    return True
+
+
+def _away(error: ConcurrencySlotAcquisitionError) -> BaseException | None:
+    """Why Prefect gave no answer; None: the limit was lowered or deleted since it was read."""
+    match error.__cause__:
+        case httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
+            return None
+        case cause:
+            return cause
+
+
+def _allowed(wanted: int) -> int:
+    """How many of these the limit has, as operators set it in the UI; an inactive one has all."""
+    with get_client(sync_client=True) as client:
+        found = limit(client)
+    return min(wanted, found.limit) if found.active else wanted
+
+
+def limit(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:
+    """`gmail-send`, made when missing: without it Prefect lets all through.
+
+    Never `upsert`: that would take back what an operator has turned in the UI.
+    """
+    with suppress(ObjectNotFound):
+        return client.read_global_concurrency_limit_by_name(LIMIT)
+    with suppress(ObjectAlreadyExists):  # another run was at it too
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=LIMIT, limit=LIMIT_WHEN_MISSING)
+        )
+    return client.read_global_concurrency_limit_by_name(LIMIT)
