@@ -1,1 +1,1 @@
-"""A campaign: its rows, how far it is, when it ends, and why nothing moves. Pure."""
+"""Pure domain of a campaign: rows, progress, end and explanations."""

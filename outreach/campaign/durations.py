@@ -1,4 +1,4 @@
-"""Durations and points in time, as a person reads them."""
+"""Formats durations and points in time for people."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
 def format_duration(seconds: float) -> str:
-    """`40 s`, `12 minutes`, `3 hours`, `2 days`: the smaller unit only while it says more."""
+    """`40 s`, `12 minutes`, `3 hours`, `2 days`: one unit, the largest that gives at least 2."""
     for length, unit in UNITS:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -16,7 +16,7 @@ def format_duration(seconds: float) -> str:
 def format_exactly(seconds: float) -> str:
     """`45 s`, `12 min`, `3 h 20 min`, `2 days 4 h`: the two largest units."""
     minutes, hours = round(seconds / 60), int(seconds / 3600)
-    if seconds < 90:  # noqa: PLR2004 - where minutes begin to say enough
+    if seconds < 90:  # noqa: PLR2004 - minutes are exact enough from here on
         return f"{seconds:.0f} s"
     if minutes < 60:  # noqa: PLR2004
         return f"{minutes} min"
@@ -26,7 +26,7 @@ def format_exactly(seconds: float) -> str:
 
 
 def when(seconds: float, now: datetime) -> str:
-    """`in 12 minutes (14:32)`, with the day where that is another one."""
+    """`in 12 minutes (14:32)`; with the date when that is not today."""
     then = now + timedelta(seconds=seconds)
     clock = f"{then:%H:%M}" if then.date() == now.date() else f"{then:%a %Y-%m-%d %H:%M}"
     return f"in {format_duration(seconds)} ({clock})"

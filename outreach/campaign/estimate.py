@@ -1,7 +1,7 @@
-"""Pure: when a campaign's last mail leaves, by the rules that the database keeps.
+"""Pure: estimates when the last mail of a campaign leaves, by the database's rules.
 
-Each account sends by itself: at its pace, below its daily limit over the last 24 hours, and within
-the campaign's send window. What other campaigns will take of the same accounts is not foreseen.
+Each account sends on its own: at its pace, below its daily limit over the last 24 hours, and within
+the campaign's send window. Other campaigns' use of the same accounts is not estimated.
 """
 
 from collections import deque
@@ -14,26 +14,26 @@ from outreach.campaign.window import Window, opening
 
 DAY = 24 * 60 * 60.0
 TOO_LONG = 10 * 365 * DAY
-"""What takes longer is not worked out: nobody waits for it."""
+"""Seconds. Longer durations are not computed."""
 
 
 class Load(NamedTuple):
-    """What one account has to send of a campaign, and what holds it up."""
+    """The leads of a campaign that one account has to send, and the limits of that account."""
 
     leads: int
     step: float
-    """Seconds from a mail to the next one."""
+    """Seconds between two mails."""
     daily_limit: int
     rests: float | None = None
-    """Seconds that it still pauses for Gmail's quota."""
+    """Seconds left of its pause for Gmail's quota."""
     sent_by_hour: Iterable[int] = ()
-    """Mails that left or may have, by their age in whole hours, the youngest first."""
+    """Mails that left or may have left, by age in whole hours, the youngest first."""
     below_limit_in: float | None = None
-    """Seconds until its daily limit lets it send again, where that is known to the second."""
+    """Seconds until its daily limit has room again, where the database knows it to the second."""
 
 
 class Hours(Protocol):
-    """A campaign's columns; what is not set does not restrict."""
+    """The send window columns of a campaign; None does not restrict."""
 
     @property
     def time_zone(self) -> str | None: ...
@@ -46,7 +46,7 @@ class Hours(Protocol):
 
 
 def window_of(hours: Hours) -> Window | None:
-    """None where nothing restricts."""
+    """The campaign's send window; None when no column restricts."""
     if hours.send_days is None and hours.send_from is None and hours.send_until is None:
         return None
     return Window(
@@ -60,9 +60,9 @@ def window_of(hours: Hours) -> Window | None:
 def seconds_to_send(
     loads: Iterable[Load], window: Window | None, begins: float, now: datetime
 ) -> float:
-    """From `now`, which is aware, to the last mail of all; inf for more than ten years.
+    """Seconds from `now` (aware) to the last mail of all; inf for more than ten years.
 
-    `begins`: the seconds until any of them may leave. Raises Rejected for a time zone that this
+    `begins`: seconds until the first mail may leave. Raises Rejected for a time zone that this
     machine does not know.
     """
     return max((_account(load, window, begins, now) for load in loads if load.leads), default=0.0)
@@ -90,7 +90,9 @@ def _account(load: Load, window: Window | None, begins: float, now: datetime) ->
 
 
 def _a_day_old(load: Load) -> list[float]:
-    """When each mail of the last 24 hours no longer counts; of an hour's, the youngest's time."""
+    """Seconds until each mail of the last 24 hours no longer counts, by the youngest of its
+    hour.
+    """
     leave = [
         DAY - age * 3600.0
         for age, mails in reversed(list(enumerate(load.sent_by_hour)))

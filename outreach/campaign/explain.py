@@ -1,6 +1,6 @@
-"""What a person who watches a campaign is told: when it ends, and why nothing moves. Pure.
+"""Pure: explains to an operator when a campaign ends and why it sends no mail.
 
-This machine's clock is for one thing only: at what o'clock something in so many seconds will be.
+This machine's clock only turns durations into times of day.
 """
 
 from datetime import datetime
@@ -9,11 +9,11 @@ from outreach.campaign.durations import format_duration, when
 from outreach.campaign.progress import AccountProgress, Progress, ahead, seconds_left
 
 QUIET_SECONDS = 15.0
-"""Without a mail for so long, a person asks why."""
+"""A campaign without a mail for this long needs an explanation."""
 
 
 def end(progress: Progress, now: datetime) -> str | None:
-    """When it ends, in words; `now` is aware. None where nobody can say."""
+    """The expected end in words; None when it cannot be estimated. `now` is aware."""
     left = seconds_left(progress, now)
     return None if left is None else when(left, now)
 
@@ -22,7 +22,7 @@ def end(progress: Progress, now: datetime) -> str | None:
 
 
 def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
-    """One sentence, with what to do about it; None while mails leave. `now` is for o'clocks."""
+    """One sentence with its remedy; None while mails leave. `now` is for times of day only."""
     if progress.status in {"draft", "completed", "error", "cancelled"}:
         return _not_running(progress)
     if progress.paused:
@@ -31,7 +31,7 @@ def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
 
 
 def is_due(progress: Progress) -> bool:
-    """Whether it could be sent now and nobody has begun to."""
+    """Whether it could be sent now and no run has it or was asked for."""
     return not (
         progress.status not in {"running", "scheduled"}
         or progress.paused
@@ -69,7 +69,9 @@ def _not_running(progress: Progress) -> str:
 
 
 def _paused(progress: Progress) -> str:
-    """The cut-over from another sender pauses with words of its own about what to look at."""
+    """The cut-over from another sender pauses with a reason of its own, which says what to
+    check.
+    """
     if progress.suspended:
         return (
             "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
@@ -134,7 +136,7 @@ def _with_its_run(progress: Progress, now: datetime) -> str | None:
 
 
 def _all_resting(progress: Progress, now: datetime) -> str | None:
-    """None unless every account that has leads left rests."""
+    """None unless every account with pending leads rests."""
     pending = [account for account in progress.accounts if account.leads.pending]
     rests = [(rest, account) for account in pending if (rest := _rest(account)) is not None]
     if len(rests) < len(pending):
@@ -147,7 +149,7 @@ def _all_resting(progress: Progress, now: datetime) -> str | None:
 
 
 def _rest(account: AccountProgress) -> tuple[float, str] | None:
-    """For how long, and what for."""
+    """Seconds of rest and their reason."""
     if account.paused_seconds is not None:
         return account.paused_seconds, "Gmail's quota"
     if account.limit_seconds is not None:
@@ -166,7 +168,7 @@ def _in_doubt(progress: Progress) -> str:
 
 
 def account_state(account: AccountProgress) -> str:
-    """In a few words, what is up with it."""
+    """The account's state in a few words."""
     rest = _rest(account)
     match account:
         case AccountProgress(email=None):

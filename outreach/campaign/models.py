@@ -1,7 +1,7 @@
-"""The nouns: what the database hands out and what became of a mail. Frozen; no I/O.
+"""Models of the database's rows and of a mail's outcomes. Frozen; no I/O.
 
-Durations are seconds as floats and come from the database's clock: a machine's own clock is
-never compared with it.
+Durations are seconds as floats, from the database's clock: they are never compared with a machine's
+own clock.
 """
 
 from datetime import datetime
@@ -19,22 +19,22 @@ TEN_YEARS = 10 * 365.25 * 86_400
 
 
 def _within_ten_years(seconds: float) -> float:
-    """A row may hold `infinity`, which no clock of ours can wait for or tell."""
+    """A row may hold `infinity`, which a clock can neither wait for nor show."""
     return max(-TEN_YEARS, min(seconds, TEN_YEARS))
 
 
 Called = Annotated[str, AfterValidator(lambda name: one_line(name, LONGEST_NAME))]
-"""A name, for people: whoever wrote it into its row, it is short and on one line."""
+"""A name for display: cut to LONGEST_NAME and one line, whatever its row holds."""
 Told = Annotated[str, AfterValidator(lambda text: cut(text, REASON))]
-"""A reason or an error: whoever wrote it, it is short."""
+"""A reason or an error for display: cut to REASON characters, whatever its row holds."""
 Pace = Annotated[float, AfterValidator(lambda s: s if isfinite(s) and s < SLOWEST else SLOWEST)]
-"""Seconds between two mails of an account, as the database takes them: at most a day."""
+"""Seconds between two mails of an account, limited to a day as in the database."""
 Seconds = Annotated[float, AfterValidator(_within_ten_years)]
-"""A duration as the database tells it: ten years at most, in the future or the past."""
+"""Seconds, limited to ten years in the future or the past."""
 
 
 class Model(BaseModel):
-    """Immutable, and tolerant of fields that a newer schema may add."""
+    """Immutable; ignores unknown fields, which a newer schema may add."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -43,7 +43,7 @@ class Model(BaseModel):
 
 
 class Sender(Model):
-    """The account as its recipients see it."""
+    """The account as recipients see it."""
 
     id: UUID
     email: str
@@ -57,7 +57,7 @@ class Lead(Model):
     role: str | None = None
     custom_fields: dict[str, Any] = Field(default_factory=dict)
     unreadable: str | None = None
-    """Why the custom fields were not handed out: the lead cannot be mailed."""
+    """Why the custom fields could not be read: the lead cannot be mailed."""
 
 
 class Company(Model):
@@ -70,7 +70,7 @@ class Company(Model):
 
     @property
     def called(self) -> str:
-        """Its name or its domain, short and on one line; empty where it has neither."""
+        """Its name or its domain, cut and on one line; empty without both."""
         return one_line(self.name or self.domain)
 
 
@@ -82,11 +82,11 @@ BUILT_IN = {
     "company_name": "company",
     "domain": "domain",
 }
-"""What templates may call the values that every lead has, whatever else is called so."""
+"""Names in templates for the values that every lead has. They win over custom fields."""
 
 
 class Draft(Model):
-    """A draft that an earlier attempt left behind unsent: the mail to send, as it is."""
+    """An unsent draft of an earlier attempt: this mail is to be sent, unchanged."""
 
     id: str
     thread_id: str | None = None
@@ -94,20 +94,20 @@ class Draft(Model):
 
 
 class Claim(Model):
-    """One lead, handed to one run to be mailed in `wait_seconds`. Holds no secret."""
+    """One lead, claimed by one run, to be mailed in `wait_seconds`. Holds no secret."""
 
     id: UUID
-    """campaign_leads.id: what the tracking pixel carries and every record is keyed by."""
+    """campaign_leads.id: the tracking pixel carries it, and every record has it as key."""
     token: UUID
-    """The fence: only its holder may begin an attempt for this lead."""
+    """The fencing token: only its holder may begin an attempt for this lead."""
     wait_seconds: Seconds
     due: float = 0
-    """When to send it, on the monotonic clock of the process that claimed it."""
+    """When to send it, in seconds of the claiming process's monotonic clock."""
     sender: Sender
     lead: Lead
     company: Company
     subject_variables: bool = False
-    """Whether the subject is filled for the lead; else it is sent as it stands."""
+    """Whether the subject is a template; else it is sent unchanged."""
     draft: Draft | None = None
 
 
@@ -115,7 +115,9 @@ class Claim(Model):
 
 
 class Sent(Model):
-    """Gmail has it. The ids are missing only where the account's scopes cannot read them back."""
+    """Gmail accepted it. Ids are missing only when the account's scopes do not allow reading
+    them.
+    """
 
     kind: Literal["sent"] = "sent"
     message_id: str | None = None
@@ -130,30 +132,30 @@ class Failed(Model):
 
 
 class Deferred(Model):
-    """It certainly did not leave and may go later."""
+    """It certainly did not leave and may leave later."""
 
     kind: Literal["deferred"] = "deferred"
     reason: str
     retry_after: float | None = None
-    """Seconds; None leaves it to the database, which waits longer each time."""
+    """Seconds; None: the database's backoff decides."""
 
 
 class Unclear(Model):
-    """It may have left; a person has to look."""
+    """It may have left; an operator has to check."""
 
     kind: Literal["unclear"] = "unclear"
     reason: str
 
 
 class Open(Model):
-    """It may have left, and it is too early to tell: the attempt stays open for settling."""
+    """It may have left, and it is too early to know: the attempt stays open for the reconciler."""
 
     kind: Literal["open"] = "open"
     reason: str
 
 
 class NotOurs(Model):
-    """Somebody else decides about this lead now: nothing was sent, nothing was recorded."""
+    """Another run or an operator decides about this lead now: nothing was sent or recorded."""
 
     kind: Literal["not_ours"] = "not_ours"
     reason: str
@@ -163,7 +165,7 @@ Outcome = Sent | Failed | Deferred | Unclear | Open | NotOurs
 
 
 class OpenAttempt(Model):
-    """A mail that may be on its way: written before it could leave, its outcome unknown."""
+    """A mail that may have left: recorded before it could leave, its outcome unknown."""
 
     id: UUID
     campaign_id: UUID
@@ -171,7 +173,7 @@ class OpenAttempt(Model):
     account_id: UUID
     address: str = ""
     account: str = ""
-    """The address of its sender; empty where the account is gone."""
+    """The sender's address; empty when the account was deleted."""
     draft_id: str | None = None
     thread_id: str | None = None
     search_token: str
@@ -185,7 +187,7 @@ class OpenAttempt(Model):
 
 
 class StillDraft(Model):
-    """The draft lies in the account, unsent."""
+    """The draft is in the account, unsent."""
 
 
 class WasSent(Model):
@@ -194,7 +196,7 @@ class WasSent(Model):
 
 
 class Gone(Model):
-    """No draft and no mail was found; `readable` says whether the account could have shown one."""
+    """Neither draft nor mail was found; `readable`: whether the account allowed reading them."""
 
     readable: bool
 
@@ -206,7 +208,7 @@ Finding = StillDraft | WasSent | Gone
 
 
 class Credentials(Model):
-    """What it takes to act for an account. Read when needed, kept in memory only."""
+    """Credentials of an account. Read when needed, kept in memory only."""
 
     email: str
     refresh_token: SecretStr | None = None
@@ -222,19 +224,19 @@ class Account(Model):
     status: str
     status_reason: Told | None = None
     paused_seconds: Seconds | None = None
-    """How long the account still rests after a quota answer; None when it does not."""
+    """Seconds left of its pause after a quota response; None when it does not pause."""
     pace_seconds: Pace | None = None
-    """None: SEND_PACE_SECONDS."""
+    """Seconds; None: SEND_PACE_SECONDS."""
     daily_limit: int | None = None
     """None: ACCOUNT_DAILY_LIMIT."""
     sent_today: int = 0
-    """Mails of the last 24 hours that left or may have."""
+    """Mails of the last 24 hours that left or may have left."""
     connected: bool = False
     """Whether a refresh token is stored."""
 
 
 class ListedAccount(Account):
-    """A row of `outreach accounts list --json`: with what holds for it where it has no own."""
+    """A row of `outreach accounts list --json`: the account and the limits in force for it."""
 
     pace_in_force: float
     limit_in_force: int
@@ -269,30 +271,30 @@ class CampaignStatus(Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     paused_at: datetime | None = None
-    """A paused campaign keeps the status that the web app knows."""
+    """A paused campaign keeps its status, because the web app has no status for it."""
     waiting_for: Told | None = None
     accounts: list[str] = Field(default_factory=list)
-    """The addresses that send it."""
+    """The addresses of its accounts."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def total(self) -> int:
-        """Its leads, whatever became of them."""
+        """Its leads, in any status."""
         return self.leads.total
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def progress(self) -> float:
-        """Per cent of them that are done, to a tenth; of a campaign without leads all."""
+        """Per cent of leads that are done, to one decimal; 100 without leads."""
         done = self.leads.total - self.leads.pending
         return round(100 * done / self.leads.total, 1) if self.leads.total else 100.0
 
 
 class LeadFailure(Model):
-    """One time that a lead failed: it stays when the lead is tried again."""
+    """One failure of a lead. It is kept when the lead is tried again."""
 
     failed_at: datetime | None
-    """None: nobody noted when; it was another sender's."""
+    """None: unknown; another sender recorded the failure."""
     reason: Told
 
 
@@ -306,15 +308,15 @@ class CampaignLead(Model):
     thread_id: str | None
     message_id: str | None
     error: Told | None
-    """Why it is failed now."""
+    """The reason, while it is failed."""
     failed_at: datetime | None = None
-    """When it failed last, also where it was tried again since."""
+    """Its last failure, kept when it is tried again."""
     failures: list[LeadFailure] = Field(default_factory=list)
-    """Each time that it failed, the first one first; of more than a hundred the last hundred."""
+    """Its failures, the oldest first; at most the last hundred."""
 
 
 class ExportedLead(CampaignLead):
-    """A row of `outreach campaigns export`: all that is known of a lead."""
+    """A row of `outreach campaigns export`: everything known of a lead."""
 
     id: UUID
     """campaign_leads.id, which `outreach campaigns resolve` takes."""
@@ -338,6 +340,6 @@ class ListedLead(Model):
     company: str | None
     tags: list[str]
     campaigns: LeadCounts
-    """In how many campaigns it has which status."""
+    """The number of campaigns in which it has each status."""
     sent_at: datetime | None
-    """When it was mailed last, by whatever campaign."""
+    """When any campaign mailed it last."""

@@ -1,6 +1,6 @@
-"""How far a campaign is, as the database counts it, and from that how fast it goes and how long.
+"""Progress of a campaign as the database counts it; its speed and the time left follow from it.
 
-Pure. All times are durations from the database's clock.
+Pure. All times are durations in seconds from the database's clock.
 """
 
 from datetime import datetime, time
@@ -17,16 +17,16 @@ MINUTE = 60.0
 
 
 class Recent(Model):
-    """Mails of the campaign that left, or may have, in the last five minutes."""
+    """Mails of the campaign that left, or may have left, in the last five minutes."""
 
     mails: int = 0
     first_seconds: Seconds | None = None
-    """Since the first of them; None where there is none."""
+    """Since the first of them; None without one."""
     last_seconds: Seconds | None = None
 
     @property
     def per_second(self) -> float | None:
-        """None where there is no telling: of one mail nobody knows the distance to the next."""
+        """Mails per second; None with fewer than two mails, which have no interval."""
         if self.mails > 1 and self.first_seconds:
             return (self.mails - 1) / self.first_seconds
         return None
@@ -36,7 +36,7 @@ class AccountProgress(Model):
     """One account's part of a campaign, and whether it may send."""
 
     email: str | None
-    """None: leads that no account is to send."""
+    """None: leads without an account."""
     leads: LeadCounts
     status: str
     status_reason: Told | None = None
@@ -45,19 +45,19 @@ class AccountProgress(Model):
     assigned: bool
     """Whether it is one of the campaign's accounts."""
     paused_seconds: Seconds | None = None
-    """How long it still rests for Gmail's quota."""
+    """Seconds left of its pause for Gmail's quota."""
     pace_seconds: Pace
     sent_today: int
     daily_limit: int
     limit_seconds: Seconds | None = None
-    """How long until its daily limit lets it send again; None while there is room."""
+    """Seconds until its daily limit has room; None while it has room."""
     sent_by_hour: list[int] = Field(default_factory=list)
-    """Mails that left or may have, by their age in whole hours: 24 numbers, the youngest first."""
+    """Mails that left or may have left, by age in whole hours: 24 numbers, the youngest first."""
     recent: Recent = Field(default_factory=Recent)
 
 
 class Progress(Model):
-    """The answer of campaign_progress."""
+    """The result of campaign_progress."""
 
     id: UUID
     name: Called
@@ -65,24 +65,24 @@ class Progress(Model):
     error: Told | None = None
     paused: bool
     suspended: bool = False
-    """Whether it is paused since its run was suspended in Prefect."""
+    """Whether it is paused because its run was suspended in Prefect."""
     places: int | None = None
-    """CAMPAIGNS_AT_ONCE, which the dispatcher keeps to."""
+    """CAMPAIGNS_AT_ONCE, the dispatcher's limit."""
     places_taken: int = 0
-    """Campaigns, this one or others, that a run has or was asked for just now."""
+    """Campaigns, with this one, that have a run or for which one was asked just now."""
     waiting_for: Told | None = None
     owned: bool
     """Whether a live run has it."""
     silent_seconds: Seconds | None = None
-    """Since the lease of a run lapsed that did not give it back."""
+    """Since a run's lease lapsed without being given back."""
     scheduled_seconds: Seconds | None = None
-    """Until its time; negative when that is past."""
+    """Until its scheduled time; negative when that is past."""
     resume_seconds: Seconds | None = None
     """Until its leads can go on; negative when that is past."""
     windowed: bool = False
-    """Whether it mails at certain hours or on certain days only."""
+    """Whether it has a send window."""
     opens_seconds: Seconds | None = None
-    """Until its sending window opens; 0 while it is open, None when it never does."""
+    """Until its send window opens; 0 while it is open, None when it never opens."""
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None
@@ -91,9 +91,9 @@ class Progress(Model):
     """Since Prefect was asked for a run that has not begun."""
     dispatch_misses: int = 0
     next_seconds: Seconds | None = None
-    """Until the first of the leads that have a time; negative when that is past."""
+    """Until the earliest time that a lead has; negative when that is past."""
     in_doubt: int = 0
-    """Mails that may be on their way."""
+    """Mails that may have left."""
     accounts: list[AccountProgress] = Field(default_factory=list)
 
     @property
@@ -108,7 +108,7 @@ class Progress(Model):
 
     @property
     def recent(self) -> Recent:
-        """Of all its accounts together."""
+        """All its accounts together."""
         some = [account.recent for account in self.accounts if account.recent.mails]
         if not some:
             return Recent()
@@ -119,19 +119,19 @@ class Progress(Model):
         )
 
 
-# --- how fast, and until when ---------------------------------------------------------------------
+# --- speed and time left --------------------------------------------------------------------------
 
 
 def mails_a_minute(progress: Progress) -> float | None:
-    """As of the last five minutes; None before the second mail, and when none leaves any more."""
+    """Over the last five minutes; None before the second mail and without a run."""
     speed = progress.recent.per_second
     return None if speed is None or not progress.owned else MINUTE * speed
 
 
 def seconds_left(progress: Progress, now: datetime) -> float | None:
-    """Until its last mail leaves, as `check` works it out too. None where nobody can say.
+    """Seconds until its last mail leaves, computed as in `check`; None when it cannot be estimated.
 
-    It counts on each account's speed of late, or else on its pace. `now` is aware.
+    Uses each account's recent speed, or else its pace. `now` is aware.
     """
     if progress.status != "running" or progress.paused or not progress.leads.pending:
         return None
@@ -163,5 +163,5 @@ def _load(account: AccountProgress) -> Load:
 
 
 def ahead(seconds: float | None) -> float:
-    """0 for what is past or has no time."""
+    """`seconds`, but 0 for a time that is past or None."""
     return max(seconds or 0, 0)

@@ -1,4 +1,4 @@
-"""How a campaign stands, all of it: its row, how fast it goes, and why nothing moves. Pure."""
+"""Pure: full report on a campaign: its row, its speed, and why it sends no mail."""
 
 from datetime import datetime
 
@@ -10,35 +10,35 @@ from outreach.campaign.progress import AccountProgress, Progress, mails_a_minute
 
 
 class AccountReport(Model):
-    """One account's part of it."""
+    """One account's part of the campaign."""
 
     email: str | None
-    """None: leads that no account is to send."""
+    """None: leads without an account."""
     leads: LeadCounts
     sent_today: int
-    """Mails of the last 24 hours that left or may have, of all campaigns."""
+    """Mails of the last 24 hours that left or may have left, of all campaigns."""
     daily_limit: int
-    """The one in force."""
+    """The limit in force."""
     pace_seconds: float
-    """The one in force."""
+    """The pace in force, in seconds."""
     state: str
-    """In a few words, what is up with it."""
+    """The account's state in a few words."""
 
 
 class CampaignReport(CampaignStatus):
     """The shape of `outreach campaigns status --json`: a contract with scripts."""
 
     mails_a_minute: float | None
-    """As of the last five minutes; None while none leave."""
+    """Over the last five minutes; None while none leave."""
     ends: str | None
-    """When, in words; None where nobody can say."""
+    """The expected end in words; None when it cannot be estimated."""
     now: str | None
-    """Why nothing is sent, and what to do about it; None while mails leave."""
+    """Why no mail is sent, and the remedy; None while mails leave."""
     by_account: list[AccountReport] = Field(default_factory=list)
 
 
 def report(status: CampaignStatus, progress: Progress, now: datetime) -> CampaignReport:
-    """`now` is for o'clocks alone."""
+    """`now` is for times of day only."""
     return CampaignReport(
         **{name: getattr(status, name) for name in CampaignStatus.model_fields},
         mails_a_minute=mails_a_minute(progress),

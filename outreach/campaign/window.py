@@ -1,4 +1,4 @@
-"""When a campaign may send: `Mon-Fri 09:00-17:00 Europe/Berlin` as a person writes it. Pure."""
+"""Pure: the send window of a campaign, written as `Mon-Fri 09:00-17:00 Europe/Berlin`."""
 
 import re
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Window:
 
 
 def parse(text: str) -> Window:
-    """Read `DAYS FROM-UNTIL ZONE`: `Mon,Wed,Fri`, `Sat-Mon` (over the week's end), one day.
+    """Parse `DAYS FROM-UNTIL ZONE`: `Mon,Wed,Fri`, `Sat-Mon` (over the week's end), one day.
 
-    Which zones there are says the database that keeps it. Raises Rejected.
+    The database that stores the window checks the zone. Raises Rejected.
     """
     parts = text.replace("\u2013", "-").replace(", ", ",").split()
     if len(parts) != 3:  # noqa: PLR2004 - days, hours, zone
@@ -39,10 +39,10 @@ def parse(text: str) -> Window:
 
 
 def opening(window: Window, moment: datetime) -> tuple[datetime, datetime] | None:
-    """When it is open next: from and until, in UTC; what has begun before `moment` counts.
+    """The next opening from `moment` on: begin and end in UTC; one already begun counts.
 
-    None: it is never open. The database's `next_opening` decides; this is for estimates.
-    Raises Rejected for a zone that this machine does not know.
+    None: it never opens. For estimates only; the database's `next_opening` decides. Raises Rejected
+    for a zone that this machine does not know.
     """
     zone = _zone(window.zone)
     date = moment.astimezone(zone).date()
@@ -68,7 +68,7 @@ def _days(text: str) -> list[int]:
 
 
 def _day(text: str) -> int:
-    """`Mon`, `monday`: a day's name, or its beginning from three letters on."""
+    """`Mon`, `monday`: a day's name, or at least its first three letters."""
     for number, day in enumerate(DAYS, start=1):
         if len(text) >= SHORTEST and day.startswith(text.lower()):
             return number
@@ -96,5 +96,5 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        # OSError: the name of a folder of the database, such as Europe.
+        # OSError: the name of a folder of the zone database, such as Europe.
         raise Rejected(f"{name!r} is no time zone.") from None
