@@ -1,1 +1,1 @@
-"""A lead, its company and its account -> the mail as it leaves. Pure."""
+"""Pure: builds the mail from a lead, its company and its account."""

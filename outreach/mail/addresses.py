@@ -1,4 +1,4 @@
-"""Mail addresses: which ones Gmail takes, how a header spells them, how a log may show them."""
+"""Mail addresses: which ones Gmail accepts, their form in headers, their mask in logs."""
 
 import re
 import unicodedata
@@ -6,39 +6,40 @@ from functools import lru_cache
 
 import idna
 
-LONGEST = 254  # RFC 5321 4.5.3.1.3, less the angle brackets; in octets, as are the two below
+LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets; in octets, as are the two below
 LONGEST_LOCAL = 64
 LONGEST_DOMAIN = 253
 
-# RFC 5322's dot-atom and, for RFC 6531, anything beyond ASCII that is not space or control.
-# Quoted local parts ("a b"@…) are legal and nobody's: Gmail itself gives out none.
+# RFC 5322's dot-atom and, for RFC 6531, anything beyond ASCII except space and control. Quoted
+# local parts ("a b"@…) are legal but not in use: Gmail itself gives out none.
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+")
 _NAMED = re.compile(r"[^<>]*<([^<>]*)>")
 _QUOTES = frozenset("'\"`\u2018\u2019\u201c\u201d\u201e")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _UNWRITABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 _WITHIN = re.compile(r"(?<![^\s<>@()])[^\s<>@()]++@[^\s<>@()]+")
-"""An address in a text: it is looked for where a word begins, and there alone."""
+"""An address in a text. It may begin only where a word begins."""
 _LONGEST_WRITTEN = 4 * LONGEST
-"""Characters; above, NFC of what is not in order takes a time that grows with its square."""
+"""Characters. Above, NFC of badly ordered text takes quadratic time."""
 _INVISIBLE = (
     " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u202f\u205f\u3000"  # spaces
     "\u00ad\u200b\u200c\u200d\u2060\ufeff"  # without a width
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # directions
 )
-"""What a spreadsheet or a web page leaves around an address that was copied from it. The SQL
-function canonical_address has the same list."""
+"""Characters that a spreadsheet or a web page leaves around a copied address. The SQL function
+canonical_address has the same list.
+"""
 
 
 def normalise(address: str) -> str:
-    """The address as headers and the send log carry it: one form for all spellings of a mailbox.
+    """The address as in headers and the send log: one form for all spellings of a mailbox.
 
     Trimmed, NFC, its domain in lower-case ASCII (IDNA 2008 with the mapping of UTS 46). The SQL
     function canonical_address gives the same.
 
-    What cannot be an address comes back trimmed only, for `is_valid` to refuse. The local part
-    keeps its case: only its own server may say that case does not matter.
+    Text that cannot be an address is only trimmed; `is_valid` refuses it. The local part keeps its
+    case: only its own server may say that case does not matter.
     """
     trimmed = address.strip(_INVISIBLE)
     if len(trimmed) > _LONGEST_WRITTEN:
@@ -50,10 +51,10 @@ def normalise(address: str) -> str:
 
 
 def from_cell(text: str) -> str:
-    """The address in a cell of a spreadsheet, normalised: `Mia Roth <mia@acme.com>`,
-    `mailto:mia@acme.com`, in quotes, with a full stop behind it, the first of Google's `a ::: b`.
+    """The address in a cell of a spreadsheet, normalised. Reads `Mia Roth <mia@acme.com>`,
+    `mailto:mia@acme.com`, quotes, a full stop at the end, the first of Google's `a ::: b`.
 
-    What is no such thing comes back as it is, for `is_valid` to refuse.
+    Other text is returned trimmed only; `is_valid` refuses it.
     """
     written = text.partition(" ::: ")[0].strip(_INVISIBLE)
     if ">" in written and (named := _NAMED.fullmatch(written)):
@@ -66,14 +67,14 @@ def from_cell(text: str) -> str:
 
 
 def mailbox_key(address: str) -> str:
-    """Equal for two addresses that count as one mailbox: as `normalise`, whatever the case."""
+    """Equal for two addresses of one mailbox: `normalise` in lower case."""
     return normalise(address).lower()
 
 
 def is_valid(address: str) -> bool:
-    """Whether Gmail would take it: `local@domain.tld`, one address, no display name, no quotes.
+    """Whether Gmail accepts it: `local@domain.tld`, one address, no display name, no quotes.
 
-    Letters beyond ASCII may stand on both sides. Says nothing about whether a mailbox is there.
+    Letters beyond ASCII are allowed on both sides. Does not check that the mailbox exists.
     """
     local, at, domain = address.rpartition("@")
     ascii_domain = _ascii(domain)
@@ -86,7 +87,7 @@ def is_valid(address: str) -> bool:
 
 
 def mask(address: str) -> str:
-    """`john@acme.com` as logs and errors show it, `j…@acme.com`; never more, whatever it is fed."""
+    """`john@acme.com` as logs and errors show it: `j…@acme.com`. Never longer, for any input."""
     local, _, domain = address.strip(_INVISIBLE).rpartition("@")
     if not local:
         local, domain = domain, ""
@@ -97,7 +98,7 @@ def mask(address: str) -> str:
 
 
 def masked(text: str) -> str:
-    """The text with each address in it as `mask` shows it."""
+    """The text with each address in it masked."""
     return _WITHIN.sub(lambda found: mask(found[0]), text)
 
 
@@ -107,7 +108,7 @@ def _is_local(local: str) -> bool:
         and _LOCAL.fullmatch(local) is not None
         and all(local.split("."))
         and (
-            local.isascii()  # of which the pattern leaves none that cannot be written
+            local.isascii()  # the pattern leaves only characters that can be written
             or not any(unicodedata.category(character) in _UNWRITABLE for character in local)
         )
     )
@@ -136,4 +137,4 @@ def _encoded(domain: str) -> str:
 
 
 _seen = lru_cache(maxsize=1024)(_encoded)
-"""A company's leads have one domain, and most are asked about it several times."""
+"""A company's leads share a domain, and most are checked several times."""

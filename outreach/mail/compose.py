@@ -1,4 +1,4 @@
-"""Pure: a lead, its company and its account -> the mail as it leaves. One way for all who ask."""
+"""Pure: builds the whole mail of a lead. Sends, checks and previews all use it."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from outreach.mail.render import Rendered, render
 
 
 class ToMail(Protocol):
-    """A claim, or a lead that is only looked at."""
+    """A claim, or a lead of a preview."""
 
     @property
     def lead(self) -> Lead: ...
@@ -34,7 +34,7 @@ def compose(
     date: datetime,
     to: Lead | None = None,
 ) -> Composed:
-    """`to`: not the lead but this one, for a test. Raises TemplateNotReady, RecipientRefused."""
+    """The mail; `to` replaces the lead, for a test. Raises TemplateNotReady, RecipientRefused."""
     rendered = render(
         planned.company,
         planned.lead,

@@ -1,4 +1,4 @@
-"""Pure: the pieces of a filled template -> the HTML document and the text of a mail."""
+"""Pure: makes the HTML document and the text of a mail from a filled template's pieces."""
 
 import html
 import re
@@ -11,16 +11,16 @@ from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.sandbox import LINE
 
 CLIPPED = 100_000
-"""Octets of HTML: what comes after 102 KB Gmail shows on another page, if somebody asks for it."""
+"""Octets of HTML. Gmail shows the part after 102 KB only on another page, on request."""
 
 _INDENTS = re.compile(r"^[ \t]+", re.MULTILINE)
 _TAB = 4
 _MOST_OCTETS = 4
-"""Of a character in UTF-8."""
+"""Octets of a character in UTF-8."""
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _AS_TYPED = frozenset({"pre", "style", "script", "textarea", "title"})
 _SIGNATURE = "-- "
-"""The line by which mail programs know a signature; its space belongs to it."""
+"""The line that mail programs recognise as the begin of a signature; it ends with a space."""
 _BEGIN = '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n<body>\n'
 _END = "</body>\n</html>\n"
 _BODY = re.compile(r"""<body\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>""", re.IGNORECASE)
@@ -31,13 +31,13 @@ class Made(NamedTuple):
     document: str
     text: str
     links: list[str]
-    """Where each link of the document leads."""
+    """The target of each link of the document."""
     pictures: list[str]
     """The attributes of each of its pictures."""
 
 
 def made(pieces: Iterable[str], *, has_markup: bool) -> Made:
-    """Raises TemplateError where nothing is left to be read."""
+    """The document and its text. Raises TemplateError where no readable text is left."""
     body = "".join(pieces)
     if not body.strip(f"{LINE} \t\n"):
         raise TemplateError("leaves this lead's mail empty")
@@ -48,7 +48,7 @@ def made(pieces: Iterable[str], *, has_markup: bool) -> Made:
 
 
 def weight(text: str) -> int:
-    """Its octets."""
+    """Octets of the text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
@@ -57,10 +57,10 @@ def _is_clipped(document: str) -> bool:
 
 
 def with_marks(document: str, pixel_url: str | None, search_token: str | None) -> str:
-    """The document with the unseen word and the pixel as the last things of its body.
+    """The document with the search token, hidden, and the pixel at the end of its body.
 
-    The pixel comes first where Gmail would cut it off. The word stays: it is searched for, and
-    would be the first thing that an inbox shows of the mail.
+    The pixel goes to the begin where Gmail would cut it off. The token stays at the end: an inbox
+    would else show it as the first words of the mail.
     """
     if pixel_url and _is_clipped(document):
         start = _start_of_body(document)
@@ -96,7 +96,7 @@ def _unbreakable(indent: re.Match[str]) -> str:
 
 
 def _with_breaks(markup: str) -> str:
-    """The line breaks of values as HTML has them: a `<br>` in a text, none in a tag."""
+    """The markup with the line breaks of values in HTML's form: `<br>` in a text, none in a tag."""
     kept: list[str] = []
     as_typed = False
     for token in TOKEN.finditer(markup):
@@ -108,7 +108,7 @@ def _with_breaks(markup: str) -> str:
 
 
 def _whole(markup: str) -> str:
-    """The markup as a document of its own, unless it is one."""
+    """The markup as a complete document; unchanged when it is one already."""
     seen = without_comments(markup)
     is_document = re.search(r"<(?:html|body)[\s>]", seen, re.IGNORECASE)
     return markup if is_document else f'{_BEGIN}<div dir="auto">\n{markup}\n</div>\n{_END}'

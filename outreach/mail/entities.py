@@ -5,7 +5,7 @@ import re
 from html.entities import html5
 
 UNCLOSED = sorted(name for name in html5 if not name.endswith(";"))
-"""The names that HTML5 also takes without their semicolon: `&copy`."""
+"""The names that HTML5 also accepts without their semicolon: `&copy`."""
 
 _REFERENCE = re.compile(r"&(?:#[^\s&;]*+;?|([a-zA-Z][a-zA-Z0-9]*+)(;|(?!=)))")
 
@@ -13,8 +13,8 @@ _REFERENCE = re.compile(r"&(?:#[^\s&;]*+;?|([a-zA-Z][a-zA-Z0-9]*+)(;|(?!=)))")
 def in_attribute(value: str) -> str:
     """The value of an attribute, decoded.
 
-    There, `&copy` is the sign only where neither a letter, a digit nor `=` follows it: of
-    `?id=7&copy=2` nothing is a sign.
+    There, `&copy` is the sign only where no letter, digit or `=` follows it: `?id=7&copy=2` has no
+    sign.
     """
     return _REFERENCE.sub(_decoded, value) if "&" in value else value
 

@@ -1,7 +1,7 @@
-"""Header fields as they travel: folded, encoded, and never more than the one that was meant.
+"""Writes header fields: folded, encoded, and never more than one field.
 
-Not email.message's: Python 3.11.7 folds away the quotes of a long name with commas, which makes it
-many recipients, decodes a name that only looks like an encoded word, and takes 1.5 ms a mail.
+Not email.message: Python 3.11.7 drops the quotes when it folds a long name with commas, which makes
+it many recipients, decodes a name that only looks like an encoded word, and takes 1.5 ms a mail.
 """
 
 import re
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 LINE = 76
-"""A line of a header is not longer where it can be broken (RFC 5322 asks for 78)."""
+"""Characters of a line, where it can be broken (RFC 5322 asks for 78)."""
 LONGEST_TEXT = 1_000
-"""Characters of a subject or a name; what a person writes has a tenth of it."""
+"""Characters of a subject or a name; what people write has a tenth of it."""
 _CHUNK = 45
 """Octets in one encoded word: 60 characters of base64 and 12 of frame, under RFC 2047's 75."""
 
@@ -30,11 +30,11 @@ def breaks_a_header(value: str) -> bool:
 
 
 def text(name: str, value: str) -> str:
-    """An unstructured field, such as Subject. A reader gets back exactly this value."""
+    """An unstructured field, such as Subject. A reader decodes exactly this value."""
     room = LINE - len(name) - 2
     if not _is_plain(value) or value != value.strip(" "):
         return f"{name}: {_encoded(value, room=room)}"
-    # Only where no space is last: else this looks for a word once for each of them.
+    # Only without a trailing space: else the search restarts once for each space.
     words = re.findall(r" *[^ ]+", value)
     if max(map(len, words), default=0) > room:
         return f"{name}: {_encoded(value, room=room)}"
@@ -42,7 +42,7 @@ def text(name: str, value: str) -> str:
 
 
 def mailbox(name: str, display: str | None, address: str) -> str:
-    """A field with one address. Letters beyond ASCII before the @ go as UTF-8 (RFC 6532)."""
+    """A field with one address. Letters beyond ASCII before the @ are sent as UTF-8 (RFC 6532)."""
     shown = (display or "").strip()
     if not shown:
         return f"{name}: {address}"
@@ -53,7 +53,7 @@ def mailbox(name: str, display: str | None, address: str) -> str:
 
 
 def parameter(name: str, value: str) -> str:
-    """A parameter as RFC 2231 has it, in pieces when it is long; quoted when that is enough."""
+    """A parameter by RFC 2231: in pieces when it is long; quoted when that is enough."""
     if _is_plain(value) and len(value) <= LINE - len(name) - 5:
         return f';\r\n {name}="{_escaped(value)}"'
     coded = f"utf-8''{quote(value, safe='')}"
@@ -64,7 +64,7 @@ def parameter(name: str, value: str) -> str:
 
 
 def old_parameter(name: str, value: str) -> str:
-    """The same as an encoded word in quotes: against the standards, and what Outlook reads."""
+    """The same as an encoded word in quotes: against the standards, but Outlook reads it."""
     if _is_plain(value):
         return parameter(name, value)
     return f';\r\n {name}="{_encoded(value, room=LINE - len(name) - 4)}"'
@@ -85,7 +85,7 @@ def _escaped(value: str) -> str:
 
 
 def _encoded(value: str, *, room: int) -> str:
-    """Encoded words, one a line, no character cut in two; the first line has this much room."""
+    """Encoded words, one a line, no character cut in two; `room`: characters of the first line."""
     words = (b64encode(chunk).decode() for chunk in _chunks(value, room))
     return "\r\n ".join(f"=?utf-8?B?{word}?=" for word in words)
 
@@ -102,7 +102,7 @@ def _chunks(value: str, room: int) -> Iterator[bytes]:
 
 
 def _folded(words: list[str]) -> str:
-    """Broken before spaces; the spaces themselves stay, so unfolding gives the same value."""
+    """Broken before spaces. The spaces stay, so unfolding gives the same value."""
     lines = [""]
     for word in words:
         if len(lines[-1]) + len(word) > LINE and lines[-1]:

@@ -1,10 +1,10 @@
-"""Pure: tags in a finished text that nobody filled, in the spelling of any tool."""
+"""Pure: finds unfilled tags in a finished text, in the spelling of any tool."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 SHOWN = 60
-"""Characters of a tag that a message quotes."""
+"""Characters of a tag in a message."""
 
 _BRACES = re.compile(r"\{\{[^{}\n]{0,80}(?:\}\})?|[^{}\s]{0,40}\}\}")
 _TAG = re.compile(
@@ -26,7 +26,7 @@ _MARKDOWN = re.compile(
     r"\[[^\[\]\n]{1,80}\]\(https?://[^\s()]{1,200}\)|(?<![*\w])\*\*\w[^*\n]{0,80}\*\*(?![*\w])"
 )
 _TYPED_BREAK = re.compile(r"\\r\\n|\\n\\n|(?<![\w:\\])\\n")
-"""A line break in letters; but no path, such as `C:\\new`."""
+"""A line break in letters, but not a path such as `C:\\new`."""
 _WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+")
 _FIELDS = frozenset(
     re.split(
@@ -37,11 +37,13 @@ _FIELDS = frozenset(
         recipient role surname titel title vorname website your""",
     )
 )
-"""Words of a name that a field has: `[First Name]` is one, `[Webinar]` is none."""
+"""Words that name a field: `[First Name]` has one, `[Webinar]` has none."""
 
 
 def braces(texts: Iterable[str]) -> str | None:
-    """The first `{{` or `}}` with what stands beside it: no mail is meant to have that."""
+    """The first `{{` or `}}` with the text beside it: a finished mail never has these on
+    purpose.
+    """
     for text in texts:
         if ("{{" in text or "}}" in text) and (found := _BRACES.search(text)):
             return found[0][:SHOWN].strip()
@@ -49,7 +51,7 @@ def braces(texts: Iterable[str]) -> str | None:
 
 
 def tags(text: str) -> Iterator[str]:
-    """What looks like a tag to be filled, and may be meant as it stands."""
+    """Texts that look like unfilled tags; some may be there on purpose."""
     if not _BEGIN.search(text):
         return
     for found in _TAG.finditer(text):
@@ -64,13 +66,13 @@ def tags_of_link(address: str) -> Iterator[str]:
 
 
 def markdown(text: str) -> str | None:
-    """The first link or bold word in the spelling of Markdown."""
+    """The first link or bold word in Markdown."""
     found = _MARKDOWN.search(text)
     return found[0][:SHOWN] if found else None
 
 
 def typed_break(text: str) -> str | None:
-    """The first line break that is written in letters, as programs write one."""
+    """The first line break that is written in letters, as programs escape it."""
     found = _TYPED_BREAK.search(text) if "\\" in text else None
     return found[0] if found else None
 

@@ -1,7 +1,7 @@
-"""Pure: a rendered mail -> the bytes of RFC 5322 that Gmail posts.
+"""Pure: makes the RFC 5322 bytes that Gmail posts from a rendered mail.
 
-The attachment is encoded once a campaign and spliced into each mail: encoding it each time takes
-90 ms for 5 MB, this 3.
+The attachment is encoded once per campaign and spliced into each mail: encoding it each time takes
+90 ms for 5 MB, splicing takes 3.
 """
 
 import binascii
@@ -23,11 +23,11 @@ from outreach.mail.render import Rendered
 LONGEST_NAME = 200
 _CRLF = b"\r\n"
 _BLOCK = 57 * 1024
-"""Octets; 57 of them make a whole line of base64."""
+"""Octets. A multiple of 57, because 57 octets make one full line of base64."""
 _SMALL = 256 * 1024
-"""Octets of a mail that are copied into one piece: one write costs less than three."""
+"""Octets. Smaller mails are copied into one piece: one write costs less than three."""
 _UNENCODABLE = ("message/", "multipart/")
-"""Types that RFC 2045 lets nobody encode as base64."""
+"""Types that RFC 2045 does not allow as base64."""
 
 
 class Recipient(Protocol):
@@ -38,9 +38,9 @@ class Recipient(Protocol):
 
 
 class Attachment:
-    """A file as the part of a mail that it will be, encoded once.
+    """A file as a finished part of a mail, encoded once.
 
-    A plain class: Prefect looks into dataclasses and models that it is given, and copies them.
+    A plain class: Prefect inspects dataclasses and models in parameters, and copies them.
     """
 
     __slots__ = ("name", "part", "size")
@@ -54,7 +54,9 @@ class Attachment:
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> "Attachment":
-        """Raises AttachmentMissing when no mail could carry a file of that name."""
+        """Encode the file. Raises AttachmentMissing when no mail could carry a file of that
+        name.
+        """
         if not name.strip() or headers.breaks_a_header(name):
             raise AttachmentMissing(name, "its name is empty or holds a line break")
         if len(name) > LONGEST_NAME:
@@ -70,9 +72,9 @@ class Attachment:
 
 
 class Mail:
-    """A mail in pieces, of which the attachment is shared by all mails that carry it.
+    """A mail in pieces. All mails that carry an attachment share its piece.
 
-    In one piece, each large mail in flight would have a copy of its own: 7 MB for a PDF of 5.
+    In one piece, each large mail in flight would have its own copy: 7 MB for a PDF of 5.
     """
 
     __slots__ = ("_pieces", "_size")
@@ -100,10 +102,10 @@ def build(
     search_token: str,
     date: datetime,
 ) -> Mail:
-    """The mail, in CRLF lines of 76 where that can be; `date` is aware.
+    """The mail, in CRLF lines of 76 characters where possible; `date` is aware.
 
-    Raises RecipientRefused when the lead's address or name cannot be written, TemplateNotReady
-    when the subject or what the account says of itself cannot.
+    Raises RecipientRefused when the lead's address or name cannot be written, TemplateNotReady when
+    the subject or the account's name or addresses cannot.
     """
     mail_id = uuid4().hex
     fields = _fields(rendered, sender, to, search_token, date, mail_id).encode() + _CRLF
@@ -167,7 +169,7 @@ def _own_address(address: str, what: str) -> str:
 def _refuse_unfit(
     refused: type[RecipientRefused | TemplateNotReady], *values: tuple[str, str | None]
 ) -> None:
-    """A line break would begin a header of somebody else's."""
+    """Refuse values with line breaks: they could inject a header."""
     for what, value in values:
         if value and headers.breaks_a_header(value):
             raise refused(f"The {what} holds a line break or a control character", "remove it")
@@ -204,7 +206,7 @@ def _part_header(name: str) -> bytes:
 
 
 def _pieces(subtype: str, name: str, parts: list[bytes]) -> Iterator[bytes]:
-    """Neither quoted-printable nor base64 can hold `=_`, so no part holds the boundary."""
+    """Quoted-printable and base64 cannot hold `=_`, so no part holds the boundary."""
     boundary = name.encode()
     yield b'Content-Type: multipart/%b;\r\n boundary="%b"\r\n' % (subtype.encode(), boundary)
     for part in parts:

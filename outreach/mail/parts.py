@@ -1,8 +1,8 @@
-"""The inside of a message: its parts, text and attachments. Read only when somebody asks.
+"""Reads a message: its parts, text and attachments. Parsed only on request.
 
-Bodies are split and decoded here, since the library's parser takes milliseconds for an
-attachment that nobody wants to see. Nothing trusts the message: every charset, encoding and
-boundary may be wrong.
+Splits and decodes bodies itself, because the library's parser takes milliseconds even for an
+attachment that is not read. The message is not trusted: every charset, encoding and boundary may be
+wrong.
 """
 
 import base64
@@ -20,7 +20,7 @@ from typing import Any
 from outreach.mail.plain_text import without_comments
 
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-# Each stops where the next of its kind begins, so that the time grows with the length alone.
+# Each stops at the next tag of its kind, so that the time is linear.
 MARKUP = re.compile(r"(?is)<(script|style|head)\b(?:(?!</?\1\b).)*+</\1\s*>|<[^<>]*>")
 SPACE = re.compile(r"\s+")
 SNIPPET = 200
@@ -29,12 +29,12 @@ DEEPEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A node of the tree; `number` as Gmail counts (`0.1`), empty for the message itself."""
+    """A node of the tree; `number` is Gmail's part number (`0.1`), empty for the message itself."""
 
     number: str
     head: Head
     body: bytes
-    """As it was transferred."""
+    """In its transfer encoding."""
     children: list["Part"] = field(default_factory=list)
 
     @property
@@ -43,7 +43,7 @@ class Part:
 
     @property
     def filename(self) -> str | None:
-        """The name of an attachment; None for what is none."""
+        """The name of an attachment; None for other parts."""
         try:
             name = self.head.get_filename()
         except (LookupError, UnicodeError, ValueError):
@@ -89,7 +89,7 @@ def tree(raw: bytes, number: str = "", depth: int = 0) -> Part:
 
 
 def _pieces(head: Head, body: bytes) -> list[bytes]:
-    """The raw parts between the delimiter lines of a multipart; none for anything else."""
+    """The raw parts between the delimiter lines of a multipart; none for other types."""
     if head.get_content_maintype() != "multipart":
         return []
     boundary = re.escape((head.get_boundary() or "").encode("utf-8", "replace"))
@@ -105,7 +105,7 @@ def _pieces(head: Head, body: bytes) -> list[bytes]:
 
 
 def text_of(part: Part, kind: str) -> str | None:
-    """The first text of this type (text/plain, text/html) that is no attachment."""
+    """The first text of this type (text/plain, text/html) that is not an attachment."""
     found = (leaf.text for leaf in part.leaves() if leaf.type == kind and leaf.filename is None)
     return next(found, None)
 
@@ -142,7 +142,7 @@ def headers(head: Head, wanted: list[str] | None = None) -> list[dict[str, str]]
 
 
 def payload(part: Part) -> dict[str, Any]:
-    """The tree as `messages.get?format=full` has it."""
+    """The tree in the shape of `messages.get?format=full`."""
     shown: dict[str, Any] = {
         "partId": part.number,
         "mimeType": part.type,
@@ -165,7 +165,7 @@ def _body(part: Part) -> dict[str, Any]:
 
 
 def attachment(part: Part, identity: str) -> bytes | None:
-    """The bytes behind an `attachmentId` of `payload`."""
+    """The bytes of an `attachmentId` of `payload`; None when no part has it."""
     for leaf in part.leaves():
         if leaf.filename is not None and identity == f"part-{leaf.number or 0}":
             return leaf.data
@@ -173,7 +173,7 @@ def attachment(part: Part, identity: str) -> bytes | None:
 
 
 def decoded(value: str) -> str:
-    """A header's value as a person reads it."""
+    """A header's value with its encoded words decoded."""
     if "=?" not in value:
         return value
     try:

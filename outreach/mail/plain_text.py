@@ -1,7 +1,7 @@
-"""HTML -> the text alternative of a mail: paragraphs, list items, links as "text (address)".
+"""Makes a mail's text alternative from HTML: paragraphs, list items, links as "text (address)".
 
-Not html.parser: that needs 70 s for 90 KB of `<a <a <a …`, and a template is somebody's input.
-Every pattern here stops at the next `<`, so the time grows with the length alone.
+Not html.parser: it needs 70 s for 90 KB of `<a <a <a …`, and templates are untrusted input. Every
+pattern here stops at the next `<`, so the time is linear.
 """
 
 import html
@@ -18,7 +18,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 _BLANKS = re.compile(r"[^\S ]+")
-"""White space that is no space; several spaces are one at the end."""
+"""White space except the space; runs of spaces are joined at the end."""
 _ATTRIBUTE = r"""(?:^|\s){}\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"""
 _HREF = re.compile(_ATTRIBUTE.format("href"), re.IGNORECASE)
 _ALT = re.compile(_ATTRIBUTE.format("alt"), re.IGNORECASE)
@@ -28,11 +28,13 @@ _START = re.compile(_ATTRIBUTE.format("start"), re.IGNORECASE)
 _UNSEEN = frozenset({"head", "style", "script", "title", "template"})
 _LISTS = frozenset({"ul", "ol"})
 _DEEPEST = 8
-"""Lists in lists are indented; deeper ones no further, or the text would grow with the square."""
+"""Levels of indented lists. Deeper ones get no more indent, or the text would grow
+quadratically.
+"""
 
-# Where a line or a paragraph has to end; how many line breaks that takes depends on neighbours.
+# Ends of a line and of a paragraph; their neighbours decide how many line breaks they make.
 _LINE, _PARAGRAPH, _BREAK = "\x01", "\x02", "\n"
-# A space that is there to be seen; the end of a bullet, which the text after it stands beside.
+# A space that has to stay; the end of a bullet, whose text follows on the same line.
 _SPACE, _BULLET = "\x03", "\x04"
 _STANDS_FOR = {
     "br": _BREAK,
@@ -42,11 +44,11 @@ _STANDS_FOR = {
     **dict.fromkeys(("blockquote", "pre", "hr", "dl"), _PARAGRAPH),
     **dict.fromkeys(("td", "th"), " "),
 }
-"""What a tag is in the text, whether it begins or ends an element."""
+"""The mark that replaces a tag, for both the begin and the end of an element."""
 _TOUCHES = [
     (pair, mark) for mark in (_LINE, _PARAGRAPH, _BREAK) for pair in (f" {mark}", f"{mark} ")
 ]
-"""Spaces where a line ends or begins, and what is left of each."""
+"""Spaces at the end or begin of a line, and their replacement."""
 _BESIDE_BULLET = re.compile(r"\x04[\x01\x02 ]*")
 _ENDS = re.compile(r"\n?[\x01\x02]+")
 _SEVERAL_SPACES = re.compile(r" {2,}")
@@ -56,13 +58,13 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 class Read(NamedTuple):
     text: str
     links: list[str]
-    """Where each `<a>` leads, decoded."""
+    """The target of each `<a>`, decoded."""
     pictures: list[str]
     """The attributes of each `<img>`."""
 
 
 def plain_text(markup: str) -> str:
-    """What a reader sees of the document, without its head, styles, scripts and comments."""
+    """The document's visible text, without its head, styles, scripts and comments."""
     return read(markup).text
 
 
@@ -78,7 +80,7 @@ def read(markup: str) -> Read:
 
 
 def without_comments(markup: str, *, blank: bool = False) -> str:
-    """The document without its comments; `blank` keeps every position by putting spaces there."""
+    """The document without its comments; `blank` puts spaces there, so that all positions stay."""
     kept: list[str] = []
     position = 0
     while (start := markup.find("<!--", position)) >= 0:
@@ -98,7 +100,9 @@ class _Writer:
         self.unseen: str | None = None
         self.link: tuple[str, int] | None = None
         self.lists: list[int | None] = []
-        """Of each list that is open, from the outside: its next number, or None for bullets."""
+        """One entry for each open list, the outermost first: its next number, or None for
+        bullets.
+        """
         self.as_typed = False
 
     def text(self, text: str) -> None:
@@ -126,7 +130,7 @@ class _Writer:
             self.pictures.append(attributes)
             self.out.append(_value(_ALT, attributes))
         elif tag == "p" and self.lists:
-            # Paragraphs of a list's item: lines, so that the list stays one.
+            # Paragraphs in a list item become lines, so that the list stays one.
             self.out.append(_LINE)
         elif tag in _STANDS_FOR:
             if tag == "pre":
@@ -150,7 +154,7 @@ class _Writer:
         return f"{_LINE}{indent}{'-' if number is None else f'{number}.'} {_BULLET}"
 
     def _link(self, address: str | None) -> None:
-        """Close the link that is open, if any; open one to this address."""
+        """Close the open link, if any; open one to this address."""
         if address:
             self.links.append(address)
         if self.link:
@@ -167,7 +171,7 @@ def _value(attribute: re.Pattern[str], attributes: str) -> str:
 
 
 def source(attributes: str) -> str:
-    """Where the picture is that has these."""
+    """The address of the picture with these attributes."""
     return _value(_SRC, attributes)
 
 
@@ -179,7 +183,7 @@ def _target(address: str) -> str:
 
 
 def _laid_out(text: str) -> str:
-    """Each step looks first whether there is something to do: most mails have but paragraphs."""
+    """Each step first checks that it has work: most mails have only paragraphs."""
     if "  " in text:
         text = _SEVERAL_SPACES.sub(" ", text)
     if _BULLET in text:
@@ -190,7 +194,7 @@ def _laid_out(text: str) -> str:
     if "\n\n\n" in text:
         text = _EMPTY_LINES.sub("\n\n", text)
     text = text.strip().replace(_SPACE, " ")
-    # What mail programs take for the begin of a signature ends with a space.
+    # Mail programs recognise a signature by this line with a space at its end.
     return text.replace("\n--\n", "\n-- \n")
 
 

@@ -1,4 +1,4 @@
-"""Pure: a company's template and a lead -> the subject, the HTML and the text of one mail."""
+"""Pure: renders the subject, the HTML and the text of one mail from a template and a lead."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,16 +32,18 @@ class Rendered(Model):
 
 
 class Look(NamedTuple):
-    """One lead's mail, or its subject, as far as it can be filled; names as they are spelled."""
+    """One lead's mail, or its subject, filled as far as possible; names in the template's
+    spelling.
+    """
 
     unknown: tuple[str, ...]
-    """Names in `{{ … }}` that this lead does not have: it fails."""
+    """Names in `{{ … }}` that this lead lacks: its mail fails."""
     empty: tuple[str, ...]
-    """Names that it has, without a value, and that the template shows without a word instead."""
+    """Names that it has without a value, and for which the template has no other text."""
     used: Mapping[str, Any]
-    """The values that the template asks for."""
+    """The values that the template uses."""
     pieces: list[str]
-    """What it is filled to; nothing where a name is unknown."""
+    """The filled text; empty when a name is unknown."""
     has_markup: bool
 
 
@@ -53,9 +55,9 @@ def render(
     search_token: str | None = None,
     subject_variables: bool = False,
 ) -> Rendered:
-    """The mail for one lead; `search_token`, unseen, is the word by which Gmail finds it again.
+    """The mail for one lead; `search_token` is a hidden word by which Gmail finds it again.
 
-    The subject is sent as it stands, unless it has variables. Raises TemplateNotReady.
+    The subject is sent unchanged, unless `subject_variables`. Raises TemplateNotReady.
     """
     static, template, values = _subject(company), _template(company), _values(company, lead)
     subject = _filled_subject(company, values) if subject_variables else static
@@ -65,7 +67,7 @@ def render(
 
 
 def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
-    """The address that tells the web app of an opening; None without an app to tell."""
+    """The address that records an opening in the web app; None without an app."""
     if not app_url or not app_url.strip():
         return None
     base = app_url.strip().rstrip("/")
@@ -73,19 +75,19 @@ def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
 
 
 def look_at_body(company: Company, lead: Lead) -> Look:
-    """Raises TemplateNotReady where `render` would for another reason than an unknown name."""
+    """The filled body. Raises TemplateNotReady where `render` does, except for an unknown name."""
     return _look(company, "template", _template(company), _values(company, lead))
 
 
 def look_at_subject(company: Company, lead: Lead) -> Look:
-    """The same, of a subject with variables: its one piece is the subject."""
+    """The filled subject, of one with variables; its one piece is the subject. Raises as above."""
     asked, values = _subject_template(company), _values(company, lead)
     look = _look(company, "subject", asked, values)
     return look if look.unknown else look._replace(pieces=[_filled_subject(company, values)])
 
 
 def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
-    """What a subject without variables has of them, and sends as it stands."""
+    """The placeholders in a subject without variables, which are sent unchanged."""
     subject = company.email_subject or ""
     if "{" not in subject and "}}" not in subject:
         return ()
@@ -99,7 +101,7 @@ def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
 
 
 def guarded_names(company: Company, *, in_subject: bool) -> tuple[tuple[str, str], ...]:
-    """The names that the template guards, so that a lead may lack them: key and spelling."""
+    """Key and spelling of the names that the template guards: a lead may lack them."""
     names = _guarded(company.email_template or "", is_text=False)
     return names + _guarded(company.email_subject or "", is_text=True) if in_subject else names
 
@@ -112,9 +114,9 @@ def _guarded(source: str, *, is_text: bool) -> tuple[tuple[str, str], ...]:
 
 
 def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
-    """The lead's own fields that a template means and does not get, and as what it spells them.
+    """Custom fields that a built-in name hides, mapped to the template's spelling of that name.
 
-    `used`: the values that it asks for; under a name of `BUILT_IN` that is never a field.
+    `used`: the values that the template uses; a name of `BUILT_IN` never means a custom field.
     """
     if KNOWN.isdisjoint(map(KEYS.__getitem__, lead.custom_fields)):
         return {}
@@ -199,7 +201,7 @@ def _filled_subject(company: Company, values: Mapping[str, Any]) -> str:
 
 
 def _one_line(filled: str) -> str:
-    """A subject, whatever the values are. Raises TemplateError."""
+    """A subject of one line, for any values. Raises TemplateError."""
     subject = " ".join(filled.replace(LINE, " ").split())
     if not subject:
         raise TemplateError("leaves this lead's mail without one")
@@ -239,7 +241,7 @@ def _named(company: Company) -> str:
 
 
 def _values(company: Company, lead: Lead) -> dict[str, Any]:
-    """By key; the names that every lead has win over custom fields of the same name."""
+    """Values by key; built-in names win over custom fields of the same name."""
     if lead.unreadable:
         raise TemplateNotReady(f"The lead's custom fields {lead.unreadable}", "correct them")
     known = {

@@ -1,4 +1,4 @@
-"""Pure: addresses that are read by a department, by nobody, or that only stand for an address."""
+"""Pure: recognises role addresses, no-reply addresses and placeholders."""
 
 import re
 from typing import Literal
@@ -18,9 +18,9 @@ _DEPARTMENTS = _words(
 )
 _NOBODY = re.compile(r"(do)?no(t)?(reply|response)|mailerdaemon|bounces?|devnull")
 _NOT_FOUND = re.compile(r"(noe?mail|email(not(unlocked|found|available|verified)|unavailable))")
-"""What tools that sell addresses write for one that they keep or do not have."""
+"""Texts of lead databases for an address that they withhold or lack."""
 _RESERVED = _words("example.com example.net example.org")
-"""RFC 2606: they are nobody's."""
+"""Reserved by RFC 2606, without mailboxes."""
 _IN_FORMS = _words("domain.com email.com mydomain.com test.com yourcompany.com yourdomain.com")
 _NAMES_IN_FORMS = _words(
     "email example firstname firstnamelastname johndoe mail me name noreply sample someone test "
@@ -29,9 +29,10 @@ _NAMES_IN_FORMS = _words(
 
 
 def role_of(address: str) -> Literal["role", "no-reply", "placeholder"] | None:
-    """Who reads it: a department (`info@`), nobody (`no-reply@`); None: a person, it seems.
+    """The kind of address: of a department (`info@`), `no-reply@`, or a placeholder; None: a
+    person.
 
-    A placeholder stands for an address that is not there: `email_not_unlocked@domain.com`.
+    A placeholder stands for a missing address: `email_not_unlocked@domain.com`.
     """
     local, _, domain = address.strip().casefold().rpartition("@")
     word = re.sub(r"[\W_]+", "", local.partition("+")[0])

@@ -1,1 +1,1 @@
-"""Templates that strangers wrote: compiled once, filled within a budget."""
+"""Untrusted templates: compiled once, filled within a budget."""

@@ -1,9 +1,9 @@
-"""What filling one template may cost.
+"""Budget for filling one template.
 
-Work is paid for before it is done, by the size of what goes in: a unit is a character that is
-copied or compared, about 10 ns. Work that costs more a character has a weight. So one call into C
-is as short as its input allows, and between two calls the budget has an end. Where the units are
-wrong, the clock is right: it is looked at now and then.
+Work is paid for before it is done, by the size of its input: a unit is one character copied or
+compared, about 10 ns. Work that costs more per character has a weight. So each call into C is as
+short as its input allows, and the budget can end between two calls. Where the units are wrong, the
+clock is right: it is checked now and then.
 """
 
 from contextvars import ContextVar
@@ -16,24 +16,24 @@ from outreach.excerpts import cut
 LONGEST = 1_000_000
 """Characters of a template, of a mail's body and of any text on the way. Gmail clips at 102 KB."""
 LONGEST_VALUES = 200_000
-"""Characters, and list items, of all values together that a template asks of one lead."""
+"""Characters and list items of all values of one lead that a template uses."""
 DEEPEST = 20
 """Levels of lists and tables in a value."""
 UNITS = 20_000_000
-"""Of one rendering, or of one compilation, which folds constants."""
+"""Units of one rendering, or of one compilation, which folds constants."""
 SECONDS = 1.0
-"""Of the thread's CPU: a machine that is busy, or was asleep, fails no mail."""
+"""CPU time of the thread: a machine that is busy, or was suspended, fails no mail."""
 
 _ITEM = 10
-"""Units of an item of a list, and of a call."""
+"""Units of a list item, and of a call."""
 _LOOK = 1_000_000
-"""Units between two looks at the clock."""
+"""Units between two checks of the clock."""
 _LARGEST_BITS = 1_000
 _LONGEST_FAULT = 400
 
 
 class TemplateError(Exception):
-    """What is wrong with a template, as the end of a sentence that begins with "The template"."""
+    """A fault of a template. The message continues a sentence that begins with "The template"."""
 
     def __init__(self, message: str) -> None:
         super().__init__(cut(message, _LONGEST_FAULT))
@@ -48,7 +48,7 @@ class _Budget:
         self.began: float | None = None
 
     def look(self) -> None:
-        """At the end, and at the clock: the first time it only begins to count."""
+        """Check the budget and the clock; the first check only starts the clock."""
         now = thread_time()
         self.began = now if self.began is None else self.began
         self.look_at = self.left - _LOOK
@@ -62,12 +62,12 @@ _budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 def open_budget() -> None:
-    """Begin a rendering or a compilation in this thread; most mails have nothing to pay for."""
+    """Begin a rendering or a compilation in this thread; most mails spend nothing."""
     _budget.set(None)
 
 
 def spend(size: int, weight: int = 1) -> None:
-    """Account for a text of this size before it is made, or worked on. Raises TemplateError."""
+    """Account for a text of this size before it is made or processed. Raises TemplateError."""
     if size > LONGEST:
         raise TemplateError(f"becomes longer than {LONGEST:,} characters")
     spend_units(size * weight)
@@ -84,7 +84,7 @@ def spend_units(units: int) -> None:
 
 
 def size_of(value: Any) -> int:
-    """Units of a value: what it takes to copy it, or to compare it with another."""
+    """Units of a value: the cost to copy it, or to compare it with another."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | tuple):
@@ -95,18 +95,20 @@ def size_of(value: Any) -> int:
 
 
 def paid(value: Any) -> Any:
-    """The value itself, its size paid for."""
+    """Pay for the value's size and return it."""
     spend_units(len(value) if type(value) is str else size_of(value))
     return value
 
 
 def pay_passes(passes: int, pieces: int) -> None:
-    """Of a loop through so many `pieces` of syntax in each pass. Raises TemplateError."""
+    """Pay for a loop: `pieces` of syntax in each of its `passes`. Raises TemplateError."""
     spend_units(_ITEM * passes * pieces)
 
 
 def length_of(value: Any, levels: int = DEEPEST) -> int:
-    """Characters and items of a lead's value. Raises TemplateError for what no mail can show."""
+    """Characters and items of a lead's value. Raises TemplateError for values that no mail can
+    show.
+    """
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | dict):

@@ -1,6 +1,6 @@
-"""A company's template, compiled once: its names resolved, its text made HTML where it is not yet.
+"""Compiles a company's template once: resolves its names, makes its text HTML where it is not.
 
-A value of a lead is data only: it is put in when the template is parsed already.
+A lead's value is data only: it is inserted after the template is parsed.
 """
 
 import re
@@ -37,7 +37,7 @@ _MOST_KEYS = 4096
 _RESERVED = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _WORDS_OF_JINJA = frozenset({"and", "or", "not", "in", "is", "if", "else"})
 
-# `{{ First Name }}` and `{{ first-name }}`: an error and a subtraction for Jinja, names for people.
+# `{{ First Name }}` and `{{ first-name }}`: an error and a subtraction for Jinja, names here.
 _SEVERAL_WORDS = re.compile(r"\{\{\s*([^\W\d]\w*(?:[ \t-]+\w+)+)\s*\}\}")
 # `@media print{#main{…}}`: there, `{#` opens no comment of Jinja's.
 _STYLE = re.compile(r"<style\b[^<>]*>\s*(?:<!--)?[^<]*", re.IGNORECASE)
@@ -55,25 +55,25 @@ MARKUP = re.compile(
 class Compiled(NamedTuple):
     jinja: Template
     names: Mapping[str, str]
-    """Of `{{ … }}`: the key of each name -> how the template spells it."""
+    """Names in `{{ … }}`: key -> the template's spelling."""
     required: Mapping[str, str]
-    """Of these, the ones that a lead must have: the template guards the others."""
+    """Those of them that a lead must have; the others are guarded."""
     braced: Mapping[str, str]
-    """Of `{…}` outside of style sheets: the same, but these need not be names."""
+    """Names in `{…}` outside of style sheets, in the same form; some may not be names."""
     asked: Mapping[str, str]
     """Both, those of `{{ … }}` first."""
     has_markup: bool
     bare: frozenset[str]
-    """The keys that leave a hole in the mail where a lead's value is empty."""
+    """The keys that leave a gap in the mail where a lead's value is empty."""
     absent: Mapping[str, Any]
-    """The keys of the guarded names, with what stands for them where a lead lacks them."""
+    """The keys of the guarded names, with the replacement for a lead that lacks them."""
     guarded: tuple[tuple[str, str], ...]
-    """Their keys with how the template spells them."""
+    """Their keys with the template's spelling."""
 
     def fill(self, values: Mapping[str, Any]) -> list[str]:
-        """The pieces of the text, by values under their keys. Raises TemplateError.
+        """The pieces of the text, filled from values by key. Raises TemplateError.
 
-        A piece of the template itself is a plain `str`, a value or what became of one a `Markup`.
+        Pieces of the template itself are plain `str`; values and text made from them are `Markup`.
         """
         length, given = 0, {**self.absent}
         for key, written in self.asked.items():
@@ -89,7 +89,7 @@ class Compiled(NamedTuple):
             )
         open_budget()
         try:
-            # As `generate` does, which copies the values: the sandbox has no globals to add.
+            # As `generate` does, but it copies the values: the sandbox has no globals to add.
             context = self.jinja.new_context(given, shared=True)
             return _within_bounds(self.jinja.root_render_func(context))
         except TemplateError:
@@ -101,7 +101,7 @@ class Compiled(NamedTuple):
 
 
 def key_of(name: str) -> str:
-    """What makes two spellings one name: `First Name`, `first-name`, `FIRST_NAME`, `firstName`.
+    """One key for all spellings of a name: `First Name`, `first-name`, `FIRST_NAME`, `firstName`.
 
     Empty when no placeholder can spell it.
     """
@@ -109,7 +109,7 @@ def key_of(name: str) -> str:
 
 
 class _Keys(dict[str, str]):
-    """Of the names that were asked for: a lead has dozens of columns, each row the same."""
+    """Caches keys: a lead has dozens of columns, the same in each row."""
 
     def __missing__(self, name: str) -> str:
         if len(name) > NAME:
@@ -130,9 +130,9 @@ def _key(name: str) -> str:
 
 
 def compiled(source: str, *, is_text: bool = False) -> Compiled:
-    """`is_text`: a subject, which no HTML is made of.
+    """The compiled template; `is_text`: a subject, which does not become HTML.
 
-    Raises TemplateError: an error in the syntax, with its line, or syntax that mails do not have.
+    Raises TemplateError for a syntax error, with its line, and for syntax that mails do not have.
     """
     if len(source) > LONGEST:
         raise TemplateError(f"is longer than {LONGEST:,} characters")
@@ -143,7 +143,7 @@ def compiled(source: str, *, is_text: bool = False) -> Compiled:
 
 
 def _compiled_or_fault(source: str, is_text: bool) -> Compiled | str:
-    """What is wrong is kept too: the next lead of the company is told without reading it again."""
+    """Faults are cached too: the company's next lead gets them without another compilation."""
     open_budget()
     try:
         return _compiled(SANDBOX.parse(_readable_for_jinja(source)), is_text=is_text)
@@ -151,14 +151,14 @@ def _compiled_or_fault(source: str, is_text: bool) -> Compiled | str:
         return str(fault)
     except TemplateSyntaxError as error:
         return f"has an error in line {error.lineno}: {_first_sentence(error)}"
-    except Exception as error:  # noqa: BLE001 - what Python's own compiler says of absurd nesting varies
+    except Exception as error:  # noqa: BLE001 - Python's compiler on absurd nesting
         return f"cannot be understood: {_first_sentence(error)}"
 
 
 _LARGE = 50_000
 _many = lru_cache(maxsize=512)(_compiled_or_fault)
 _few = lru_cache(maxsize=16)(_compiled_or_fault)
-"""For the large ones: 512 of them would take gigabytes."""
+"""For large templates: 512 of them would take gigabytes."""
 
 
 def _readable_for_jinja(source: str) -> str:
@@ -202,7 +202,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
 
 
 def _name_by_key(tree: nodes.Template) -> dict[str, str]:
-    """Rename every name to its key; key -> its first spelling."""
+    """Rename every name to its key; returns key -> its first spelling."""
     spellings: dict[str, str] = {}
     for name in tree.find_all(nodes.Name):
         written = name.name
@@ -215,7 +215,7 @@ def _name_by_key(tree: nodes.Template) -> dict[str, str]:
 
 
 def _as_html(text: str) -> str:
-    """Entities stay: whoever typed one knew that this becomes HTML."""
+    """Entities stay: their author knew that this becomes HTML."""
     escaped = _BARE_AMPERSAND.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
     return UNPRINTABLE.sub("", escaped)
 
@@ -225,13 +225,13 @@ def _mended(markup: str) -> str:
 
 
 class _Rewriter(NodeTransformer):
-    """Turns what Jinja parsed into what a mail means; what can grow goes through a filter."""
+    """Adapts Jinja's tree to mails; operations that can grow go through a filter."""
 
     def __init__(self, literal: Callable[[str], str]) -> None:
         self.literal = literal
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> list[nodes.Node]:  # noqa: N802
-        """Literal text, made HTML if it is not, with each `{word}` as a question of its own."""
+        """Literal text, made HTML if it is not, with each `{word}` as a node of its own."""
         parts: list[nodes.Node] = []
         position = 0
         for braces in BRACED.finditer(node.data):
@@ -294,7 +294,7 @@ def _length(value: Any, written: str) -> int:
 
 
 def _paid(node: Any) -> Any:
-    """Where Python works on the value itself, in one go."""
+    """Pay for a value on which Python works directly, in one call."""
     return _filtered(node, "_paid")
 
 

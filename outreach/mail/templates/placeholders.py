@@ -1,7 +1,7 @@
-"""Which names of a template a lead has to have, and which leave a hole in the mail when empty.
+"""Finds the names that a lead must have, and those that leave a gap in the mail when empty.
 
-`{{ name }}` does both; `{{ name or 'there' }}`, `{{ name|default('there') }}` and
-`{% if name %}Hi {{ name }}{% endif %}` guard the name, so that it may be missing or empty.
+`{{ name }}` does both; `{{ name or 'there' }}`, `{{ name|default('there') }}` and `{% if name %}Hi
+{{ name }}{% endif %}` guard the name, so that it may be missing or empty.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,16 +11,16 @@ from jinja2 import nodes
 
 _FALLBACKS = frozenset({"default", "d"})
 _ASKING = frozenset({"defined", "undefined", "none"})
-"""Tests that ask whether there is a value at all."""
+"""Tests for the presence of a value."""
 
 
 class Unguarded(NamedTuple):
-    """Names, as the tree has them, that stand somewhere without a guard."""
+    """Names, as spelled in the tree, with at least one unguarded use."""
 
     required: frozenset[str]
     """Shown, compared or looped over."""
     shown: frozenset[str]
-    """Shown without a word in their place."""
+    """Shown without a replacement text."""
 
 
 def unguarded(tree: nodes.Template) -> Unguarded:
@@ -36,8 +36,8 @@ def _found(
 ) -> Iterator[tuple[str, bool]]:
     """Each name and whether it is shown.
 
-    `guarded`: names that the template has asked about on the way here; `asked`: it is asking about
-    this value, so that an empty one is provided for.
+    `guarded`: names that the template has tested on the way here; `asked`: this expression tests
+    the value, so an empty one is provided for.
     """
     match node:
         case nodes.Name():

@@ -1,8 +1,8 @@
-"""Jinja2 cut down to what a mail needs: which syntax, attributes, filters and tests a template has.
+"""Jinja2 reduced to the needs of a mail: allowed syntax, attributes, filters and tests.
 
-A list of what is allowed, not of known attacks: no assignment, macro, nested loop, call but of a
-few methods of text, arithmetic but `+`; no global names, no loader. What is left can still be
-piled up, so each piece of it pays for its work, and each rendering has a budget.
+An allow-list, not a list of known attacks: no assignment, macro, nested loop, calls only of a few
+methods of text, arithmetic only `+`; no global names, no loader. The rest can still be piled up, so
+each piece of it pays for its work, and each rendering has a budget.
 """
 
 import re
@@ -30,19 +30,19 @@ from outreach.mail.templates.budget import (
 )
 
 MOST_ITEMS = 1_000
-"""What one loop goes through."""
+"""Items of one loop."""
 MOST_NODES = 3_000
-"""Pieces of syntax in a template: compiling 40,000 takes 15 s, a long mail has a few hundred."""
+"""Nodes of a template: compiling 40,000 takes 15 s, a long mail has a few hundred."""
 MOST_TOKENS = 10 * MOST_NODES
-"""Words and signs of syntax, counted while they are read: 400,000 take 8 s."""
+"""Tokens of syntax, counted while they are read: 400,000 take 8 s."""
 BRACED = re.compile(r"(?<!\{)\{([\w \t-]{1,80})\}(?!\})")
 """`{name}` of old templates, and some of CSS."""
 LINE = "\0"
-"""Stands for a line break of a value, which is another thing in HTML than one of the template."""
+"""Marks a line break of a value: HTML treats it differently from one of the template."""
 UNPRINTABLE = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-"""What HTML or UTF-8 cannot hold."""
+"""Characters that HTML or UTF-8 cannot hold."""
 ABSENT = Undefined()
-"""Stands for a value that a lead lacks and that its template provides for: empty, not defined."""
+"""Replaces a value that a lead lacks and that its template guards: empty, not defined."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -58,13 +58,13 @@ _METHODS = _words(
     "startswith strip title upper"
 )
 _LETTER_BY_LETTER = _words("lstrip rpartition rsplit rstrip strip")
-"""Each letter of the text is held against each of the argument."""
+"""Methods that compare each letter of the text with each of the argument."""
 _LOOP = _words("index index0 first last length")
 _CHEAP = _words("capitalize count first last length lower string trim upper")
 _FILTERS = dict.fromkeys(_CHEAP, 1) | {"title": 30, "truncate": 2, "urlencode": 30, "wordcount": 10}
-"""What each costs, in units a character."""
+"""The cost of each, in units per character."""
 _NUMBERS = _words("divisibleby even odd")
-"""Tests that Python's `%` makes, which formats what is no number."""
+"""Tests that use Python's `%`, which formats values that are not numbers."""
 _TESTS = _NUMBERS | _words(
     "== != < <= > >= boolean defined eq equalto escaped false float ge greaterthan gt in integer "
     "iterable le lessthan lower lt mapping ne none number sameas sequence string true undefined "
@@ -73,7 +73,9 @@ _TESTS = _NUMBERS | _words(
 
 
 def check_syntax(tree: nodes.Template) -> None:
-    """Raises TemplateError for the first construct that mails do not have, or for too many."""
+    """Raises TemplateError for the first construct that mails do not have, or for too many
+    nodes.
+    """
     left = MOST_NODES
     for node in tree.find_all(nodes.Node):
         left -= 1 + (len(BRACED.findall(node.data)) if isinstance(node, nodes.TemplateData) else 0)
@@ -85,7 +87,7 @@ def check_syntax(tree: nodes.Template) -> None:
 
 
 class Counted(Extension):
-    """Counts what is read, as it is read: a template may be one long sum."""
+    """Counts tokens while they are read: a template may be one long sum."""
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
         for number, token in enumerate(stream):
@@ -118,11 +120,11 @@ def _told(node: nodes.Node) -> str:
     return named.get(name, f"`{name.lower()}`")
 
 
-# --- what filters do here that they do not do in Jinja ------------------------------------------
+# --- filters that differ from Jinja's -----------------------------------------------------------
 
 
 def _default(value: Any, fallback: Any = "", _: bool = True) -> Any:
-    """Known but empty falls back too; unknown names have failed long before."""
+    """Known but empty falls back too; unknown names failed earlier."""
     return value or fallback
 
 
@@ -132,7 +134,7 @@ def _escape(value: Any) -> str:
 
 
 def _join(value: Any, separator: Any = "") -> str:
-    """Also what `~` is made of."""
+    """Also implements `~`."""
     values = value if isinstance(value, list | tuple) else [value]
     spend_units(10 * len(values))
     parts = [str(_shown(part)) for part in values]
@@ -148,7 +150,7 @@ def _replace(value: Any, old: Any, new: Any) -> str:
 
 
 def _items(value: Any, pieces: int) -> Any:
-    """What a loop goes through: the lists of a custom field, not the letters of a name."""
+    """The items of a loop: the lists of a custom field, not the letters of a name."""
     if not isinstance(value, list | tuple):
         raise TemplateError("loops over something that is not a list")
     if len(value) > MOST_ITEMS:
@@ -159,13 +161,13 @@ def _items(value: Any, pieces: int) -> Any:
 
 @pass_context
 def _braced(context: Context, written: str, key: str) -> Any:
-    """`{name}` of old templates; what is no name is CSS and stays as it was written."""
+    """`{name}` of old templates; an unknown name is CSS and stays unchanged."""
     value = context.get(key, ABSENT)
     return Markup(written) if value is ABSENT else value  # noqa: S704 - the template's own text
 
 
 def _bounded(function: Callable[..., Any], weight: int) -> Callable[..., Any]:
-    """The filter, paid for by what goes in: none makes a text more than a few times longer."""
+    """The filter, paid for by its input's size: none makes a text more than a few times longer."""
 
     @wraps(function)
     def bounded(value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -189,21 +191,21 @@ def _of_numbers(test: Any) -> Callable[..., Any]:
 
 
 def _shown(value: Any) -> Any:
-    """What a placeholder prints: nothing for null, a list with commas; a table is no text."""
+    """A value as text: empty for null, a list with commas. Raises TemplateError for a table."""
     if isinstance(value, str | int | float):
         return value
     if value is None:
         return ""
     if isinstance(value, Undefined):
-        return str(value)  # which raises: it is a strict one
+        return str(value)  # raises: the undefined is strict
     if isinstance(value, list | tuple):
         return _join(value, ", ")
     raise TemplateError("prints something that is not a text but holds several; name one of them")
 
 
 def _in_text(value: Any) -> Any:
-    """What a placeholder prints, its line breaks marked."""
-    if isinstance(value, str) and value.isprintable():  # as most are: no line break is
+    """The text of a placeholder's value, its line breaks marked."""
+    if isinstance(value, str) and value.isprintable():  # most: a line break is not printable
         return value
     shown = _shown(value)
     if not isinstance(shown, str):
@@ -213,7 +215,7 @@ def _in_text(value: Any) -> Any:
 
 
 def _in_html(value: Any) -> Any:
-    """The same, without what HTML or UTF-8 cannot hold."""
+    """The same, without characters that HTML or UTF-8 cannot hold."""
     if isinstance(value, str) and value.isprintable():
         return value
     shown = _in_text(value)
@@ -221,11 +223,11 @@ def _in_html(value: Any) -> Any:
 
 
 CALLED = "()"
-"""Stands before the attribute in `name.upper()`, so that `name.upper` alone is not a method."""
+"""Prefix of the attribute in `name.upper()`, so that `name.upper` alone is not a method."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Attributes are the entries of a table, the counters of a loop, a few methods of text."""
+    """Attributes are the keys of a table, the counters of a loop, a few methods of text."""
 
     intercepted_binops = frozenset({"+"})
 
@@ -248,9 +250,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=name)
 
     def call(self, context: Context, method: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A method of a text; anything else raises what Python or Jinja says of such a call."""
+        """Call a method of a text; other calls raise Python's or Jinja's error."""
         if isinstance(method, BuiltinMethodType):
-            # Jinja adds `_loop_vars` and the like, which no method gets to see.
+            # Jinja adds `_loop_vars` and the like, which must not reach the method.
             given = [*args, *(value for name, value in kwargs.items() if name[0] != "_")]
             sizes = [4, *map(size_of, given)]
             weight = max(sizes) if method.__name__ in _LETTER_BY_LETTER else 4
@@ -288,4 +290,4 @@ def _made() -> _Sandbox:
 
 SANDBOX = _made()
 TEXT_SANDBOX = SANDBOX.overlay(autoescape=False, finalize=_in_text)
-"""The same for what is no HTML."""
+"""The same for plain text."""
