@@ -1,1 +1,1 @@
-"""From a claim to an outcome: one send, its record, and what settles a doubt."""
+"""Delivery: sends one mail, records its outcome, and reconciles open attempts."""

@@ -1,4 +1,4 @@
-"""Whether an account can send, and what its mails are promised: its row, and what Google grants."""
+"""Health of an account: whether it can send, and which delivery guarantee its scopes allow."""
 
 from typing import Literal, Protocol
 from uuid import UUID
@@ -9,7 +9,7 @@ from outreach.delivery.modes import delivers
 
 
 class Mailbox(Protocol):
-    """What Google says of an account.
+    """Google's view of an account.
 
     Both raise AccountUnusable, ConfigurationError or TemporarilyUnavailable.
     """
@@ -21,13 +21,13 @@ class Mailbox(Protocol):
 class AccountHealth(Model):
     severity: Literal["ok", "warning", "error"]
     message: str
-    """For a person; without the account's address."""
+    """For people; without the account's address."""
     remedy: str = ""
     delivery: Literal["drafts", "direct"]
 
 
 def account_health(account: Account, mailbox: Mailbox) -> AccountHealth:
-    """Asks Google for a token; raises what `Mailbox` raises."""
+    """The account's health, with a token request to Google. Raises as `Mailbox` does."""
     granted, delivery = mailbox.scopes(account.id), mailbox.delivery(account.id)
     message = delivers(delivery, granted)
     if account.status == "unusable":

@@ -1,4 +1,4 @@
-"""Where a campaign's PDF comes from: ATTACHMENT_PDF, or what the campaign itself names."""
+"""Loads a campaign's PDF: ATTACHMENT_PDF, or the attachment that the campaign names."""
 
 import os
 import re
@@ -20,10 +20,10 @@ LARGEST = 18 * 1024 * 1024
 def load(default: str | None, named: str | None) -> Attachment | None:
     """The PDF to attach: `named` by the campaign (empty: none), else the `default`.
 
-    What a campaign names comes from the database and is trusted neither with this machine's files
-    nor with its network: it is an https address of a public host, or the bare name of a file
-    beside the default one. The `default` is the operator's own word: it may lead anywhere.
-    Raises AttachmentMissing.
+    The campaign's name for it comes from the database and is not trusted with this machine's files
+    or its network: it must be an https address of a public host, or the bare name of a file beside
+    the default one. The `default` is the operator's setting: it may lead anywhere. Raises
+    AttachmentMissing.
     """
     if named is None:
         if default is None:
@@ -51,7 +51,7 @@ def _load(source: str, *, trusted: bool) -> Attachment:
 
 
 def _read(source: str) -> bytes:
-    """Of a regular file alone: a pipe would hold the run for ever, a device has no end."""
+    """Read a regular file only: a pipe would block the run for ever, a device has no end."""
     try:
         with open(source, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -68,12 +68,12 @@ def _read(source: str) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Else a pipe is opened only when somebody writes to it."""
+    """Without O_NONBLOCK, opening a pipe blocks until it has a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _fetch(source: str, *, trusted: bool) -> tuple[str, bytes]:
-    """Its name and the file."""
+    """The name and the bytes of the file."""
     try:
         data, disposition = download(source, LARGEST, trusted=trusted)
     except NotDownloaded as error:
@@ -82,9 +82,9 @@ def _fetch(source: str, *, trusted: bool) -> tuple[str, bytes]:
 
 
 def name_of(disposition: str, address: str) -> str:
-    """What Content-Disposition calls the file, else the last part of the address' path.
+    """The file's name in Content-Disposition, else the last part of the address' path.
 
-    Without folders and what a mail cannot show, and short enough.
+    Without folders and characters that a mail cannot show, and limited in length.
     """
     return (
         _clean(_filename(disposition))
@@ -94,10 +94,10 @@ def name_of(disposition: str, address: str) -> str:
 
 
 def _filename(disposition: str) -> str:
-    """As RFC 6266 has it, `filename*` before `filename`; empty where there is none."""
+    """By RFC 6266, `filename*` before `filename`; empty when there is none."""
     field = Message()
     try:
-        # HTTP's headers are read as Latin-1, and many servers write UTF-8.
+        # HTTP headers are read as Latin-1, but many servers write UTF-8.
         field["Content-Disposition"] = disposition.encode("latin-1").decode()
     except UnicodeError:
         field["Content-Disposition"] = disposition
@@ -125,5 +125,5 @@ def _is_pdf(name: str) -> bool:
 
 
 def _as_pdf(name: str) -> str:
-    """So that a reader opens it: mail programs go by the ending, and so does the part's type."""
+    """Add the ending: mail programs choose the reader by it, and the part's type follows it."""
     return name if _is_pdf(name) else f"{name}{ENDING}"

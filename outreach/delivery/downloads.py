@@ -1,8 +1,8 @@
-"""A file behind an https address that others may have named: bounded in reach, time and size.
+"""Downloads a file from an untrusted https address: bounded in reach, time and size.
 
-An address that a row names must not lead into this machine or its network (server-side request
-forgery): its host is resolved once, each of its addresses is checked, and the connection goes to
-one that was checked, so that the name cannot mean another one a moment later.
+An address in a row must not lead into this machine or its network (server-side request forgery):
+its host is resolved once, each of its IP addresses is checked, and the connection goes to a checked
+one, so that DNS cannot change it a moment later.
 """
 
 import socket
@@ -24,33 +24,33 @@ from outreach.loopback import is_public
 from outreach.urls import shown, split
 
 SECONDS = 60.0
-"""For the whole download: names, connections, redirects, headers and the file."""
+"""Seconds for the whole download: DNS, connections, redirects, headers and the file."""
 CONNECT_SECONDS = 10.0
-"""For one connection of it."""
+"""Seconds for one connection of it."""
 MOST_ADDRESSES = 4
-"""Of one host that are tried."""
+"""IP addresses of one host that are tried."""
 MOST_HOPS = 5
-"""Redirects that are followed, where they are."""
+"""Redirects that are followed, where they are allowed."""
 
 _PIECE = 64 * 1024
 
 
 class NotDownloaded(Exception):
-    """The reason, as a message has it in brackets."""
+    """The reason, worded to stand in brackets in a message."""
 
 
 class Downloaded(NamedTuple):
     data: bytes
     disposition: str
-    """The Content-Disposition header; empty where there is none."""
+    """The Content-Disposition header; empty without one."""
 
 
 def download(address: str, limit: int, *, trusted: bool, seconds: float = SECONDS) -> Downloaded:
-    """The file, at most so many octets.
+    """The file, at most `limit` octets.
 
-    `trusted` is an operator's own word: it may lead anywhere, and redirects of its host are
-    followed. Else the host has to be on the public internet, and a redirect is refused.
-    Raises NotDownloaded.
+    `trusted`: the address comes from the operator; it may lead anywhere, and redirects of its host
+    are followed. Else the host has to be on the public internet, and a redirect is refused. Raises
+    NotDownloaded.
     """
     with _Deadline(seconds) as deadline:
         try:
@@ -64,7 +64,7 @@ def download(address: str, limit: int, *, trusted: bool, seconds: float = SECOND
 
 
 class _Deadline:
-    """Shuts the connection when time is up: what drips in never meets a time-out of its own."""
+    """Shuts the connection down at the deadline: a slow drip never meets a socket time-out."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -83,17 +83,17 @@ class _Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds, more than none. Raises NotDownloaded when time is up."""
+        """Seconds left, more than 0. Raises NotDownloaded when time is up."""
         self.check()
         return max(self._ends - time.monotonic(), 0.001)
 
     def check(self) -> None:
-        """Raises NotDownloaded when time is up: whatever else went wrong then is its effect."""
+        """Raises NotDownloaded when time is up: any other error then is its effect."""
         if time.monotonic() >= self._ends:
             raise NotDownloaded(f"it takes longer than {self._seconds:g} s") from None
 
     def watch(self, connection: Any) -> None:
-        """This is the socket now."""
+        """Watch this socket from now on."""
         with self._lock:
             self._socket = connection
         self.check()
@@ -101,7 +101,8 @@ class _Deadline:
     def _expire(self) -> None:
         with self._lock, suppress(OSError):
             if self._socket is not None:
-                # The plain socket's: that of TLS forgets its state under who still reads.
+                # The plain socket's method: that of TLS resets its state while another thread
+                # reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
@@ -109,10 +110,10 @@ class _Deadline:
 
 
 class _To(HTTPAdapter):
-    """Connects to this IP address (None: to whatever the host's name means), and tells `watch`."""
+    """Connects to this IP address (None: the host's own), and passes each socket to `watch`."""
 
     def __init__(self, ip: str | None, watch: Callable[[Any], None], target: str) -> None:
-        """`target` is the path and query to ask for."""
+        """`target`: path and query of the request."""
         self._ip = ip
         self._pools = {"https": _watched(watch, target)}
         super().__init__(max_retries=urllib3.Retry(0, read=False))
@@ -134,8 +135,8 @@ class _To(HTTPAdapter):
         return {**host, "host": self._ip}, {**tls, **named}
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """Without the query: urllib3 logs what it is given here, and that may be a key."""
-        del proxies  # behind TLS a proxy sees nothing of it
+        """Without the query: urllib3 logs this text, and a query may hold a key."""
+        del proxies  # inside TLS a proxy does not see it
         return urlsplit(str(request.url)).path or "/"
 
 
@@ -159,18 +160,18 @@ def _watched(watch: Callable[[Any], None], target: str) -> type[HTTPSConnectionP
 def _answer(
     address: str, deadline: _Deadline, *, inside: bool
 ) -> Iterator[tuple[requests.Response, bool]]:
-    """What the address answers, its body unread, and whether all of its host is public.
+    """The response, its body unread, and whether all IP addresses of its host are public.
 
-    `inside`: it need not be.
+    `inside`: they need not be. Raises NotDownloaded.
     """
     if split(address) is None or not address.startswith("https://"):
         raise NotDownloaded("it is no https address")
     headers = {"Accept-Encoding": "identity", "Host": urlsplit(address).netloc.rpartition("@")[2]}
-    # Not made by a session: that would give it a password from ~/.netrc.
+    # Not made by a session, which would add a password from ~/.netrc.
     request = requests.Request("GET", address, headers=headers).prepare()
     how: Any = requests.Session().merge_environment_settings(address, {}, True, None, None)
     if inside and select_proxy(address, how["proxies"]):
-        ips: list[str | None] = [None]  # the name may mean something to the proxy alone
+        ips: list[str | None] = [None]  # the name may be known to the proxy alone
     else:
         ips = list(_resolved(str(request.url)))
     public = all(ip is not None and is_public(ip) for ip in ips)
@@ -191,7 +192,7 @@ def _answer(
 
 
 def _resolved(url: str) -> Iterator[str]:
-    """Of a host its IP addresses, the first few, each once."""
+    """IP addresses of the URL's host, each once, at most MOST_ADDRESSES."""
     parts = urlsplit(url)
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
@@ -212,7 +213,7 @@ def _followed(address: str, limit: int, deadline: _Deadline, *, trusted: bool) -
             address = urljoin(address, answer.headers["location"])
         if not trusted:
             raise NotDownloaded(f"it redirects to {shown(address)}, which has to be named itself")
-        # An operator's word for a public host is none for what that leads to in here.
+        # Trust in a public host does not extend to redirects into this network.
         inside = inside and not public
     raise NotDownloaded(f"it redirects more than {MOST_HOPS} times")
 
@@ -227,12 +228,12 @@ def _whole(answer: requests.Response, limit: int, deadline: _Deadline) -> Downlo
         data += piece
         if len(data) > limit:
             raise NotDownloaded(f"it is larger than {limit // 1024 // 1024} MB")
-    deadline.check()  # what was shut down looks like an end
+    deadline.check()  # a shut connection looks like an end of file
     return Downloaded(bytes(data), answer.headers.get("content-disposition", ""))
 
 
 def _cause(error: Exception) -> str:
-    """The kind of failure alone: the text holds the address."""
+    """The kind of failure alone: the error's text holds the address."""
     match error:
         case requests.exceptions.SSLError():
             return "nobody vouches for its host: the certificate is not valid"

@@ -1,4 +1,4 @@
-"""The port through which a mail leaves: two steps, and a way to look at what became of it."""
+"""The port through which a mail leaves: two steps, and a search for its outcome."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +11,10 @@ from outreach.mail.mime import Mail
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`).
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or the mail itself
+    (`raw`).
 
-    Of one that is looked for, `raw` is not known any more.
+    In a search for the outcome, `raw` is no longer known.
     """
 
     account_id: UUID
@@ -24,7 +25,7 @@ class Prepared:
 
 
 class OurDraft(NamedTuple):
-    """A draft that carries our header; nobody else's is ever shown or touched."""
+    """A draft that carries our header; no other drafts are ever shown or touched."""
 
     id: str
     age_seconds: float
@@ -39,17 +40,17 @@ class Mailer(Protocol):
     """
 
     def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
-        """Do all that can be done before the mail leaves; invisible to the recipient.
+        """Do everything possible before the mail leaves; invisible to the recipient.
 
-        Raises RecipientRefused where Gmail already refuses the message.
+        Raises RecipientRefused when Gmail already refuses the message.
         """
         ...
 
     def commit(self, prepared: Prepared) -> Sent:
-        """Post it, exactly once: no layer below may post again.
+        """Post it exactly once: no lower layer may post again.
 
-        Raises SendUnclear when the answer was lost after the request may have reached Gmail, and
-        when a draft is no longer there; RecipientRefused when Gmail refuses it.
+        Raises SendUnclear when the response was lost after the request may have reached Gmail, and
+        when a draft no longer exists; RecipientRefused when Gmail refuses it.
         """
         ...
 
@@ -58,9 +59,9 @@ class Mailer(Protocol):
         ...
 
     def discard(self, prepared: Prepared) -> bool:
-        """Delete the draft; False when it was no longer there. A direct mail: True."""
+        """Delete the draft; False when it no longer existed. A direct mail: True."""
         ...
 
     def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
-        """The drafts in the account that are ours."""
+        """Our drafts in the account."""
         ...

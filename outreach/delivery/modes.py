@@ -1,4 +1,4 @@
-"""Pure: what an account may do by the scopes that it has granted, and so how its mails are sent."""
+"""Pure: chooses the delivery mode of an account from the scopes that it granted."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ COMPOSE, MODIFY, READONLY = _GOOGLE + "compose", _GOOGLE + "modify", _GOOGLE + "
 SEND, METADATA = _GOOGLE + "send", _GOOGLE + "metadata"
 
 DRAFTS = frozenset({FULL, MODIFY, COMPOSE})
-"""Any of these may create, send, read and delete drafts."""
+"""Each of these allows to create, send, read and delete drafts."""
 DIRECT = DRAFTS | {SEND}
 READ = frozenset({FULL, MODIFY, READONLY})
 
@@ -18,12 +18,12 @@ Delivery = Literal["drafts", "direct"]
 
 
 def named(scopes: frozenset[str]) -> list[str]:
-    """Those of Gmail, in the words that people know them by: `modify`, `send`."""
+    """Gmail's scopes by their short names: `modify`, `send`."""
     return sorted(s.removeprefix(_GOOGLE) for s in scopes if s.startswith((_GOOGLE, FULL)))
 
 
 def delivers(delivery: Delivery, scopes: frozenset[str]) -> str:
-    """What an account promises, and by which scopes, in words."""
+    """The delivery guarantee and the scopes behind it, in words."""
     promise = "exactly once" if delivery == "drafts" else "at most once"
     return f"delivers by {delivery}, {promise} ({', '.join(named(scopes))})"
 
@@ -31,7 +31,7 @@ def delivers(delivery: Delivery, scopes: frozenset[str]) -> str:
 def choose_delivery(
     forced: Literal["auto", "drafts", "direct"], scopes: frozenset[str]
 ) -> Delivery:
-    """Drafts wherever they are allowed, unless GMAIL_DELIVERY says otherwise.
+    """Drafts where they are allowed, unless GMAIL_DELIVERY says otherwise.
 
     Raises AccountUnusable when the scopes do not suffice.
     """

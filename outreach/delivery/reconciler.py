@@ -1,4 +1,6 @@
-"""What became of mails whose sender died or lost the answer: looked for, never posted again."""
+"""Reconciles open attempts: finds the outcome of mails whose sender died or lost the response.
+Never posts a mail again.
+"""
 
 from typing import assert_never
 from uuid import UUID
@@ -36,9 +38,9 @@ class Settling:
         self._missing_after = settings.settle_after_seconds + 15 * settings.gmail_settle_seconds
 
     def settle(self, attempt: OpenAttempt) -> Outcome:
-        """Find out and record what became of the mail; Open when it is too early to tell.
+        """Find and record the outcome of the mail; Open when it is too early to know.
 
-        Raises StoreUnavailable, and ConfigurationError where Google refuses our client.
+        Raises StoreUnavailable, and ConfigurationError when Google refuses our client.
         """
         if attempt.age_seconds < self._settle_after or attempt.campaign_paused:
             return Open(reason="it may still be on its way")
@@ -47,9 +49,10 @@ class Settling:
         return outcome
 
     def sweep(self, account: UUID, *, older_than: float = ORPHAN_SECONDS) -> int:
-        """Delete our drafts that nobody will send: old enough and in no attempt. How many.
+        """Delete our orphan drafts: older than `older_than` seconds and in no attempt.
 
-        Their sender died before it could write an attempt ahead.
+        Their sender died before it could write an attempt ahead. Returns the number of deleted
+        drafts.
         """
         orphans = [d for d in self._mailer.drafts(account) if d.age_seconds > older_than]
         in_use = self._store.drafts_in_use([draft.id for draft in orphans])

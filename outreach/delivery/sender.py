@@ -1,6 +1,7 @@
-"""The one place where a mail meets its record: claimed, prepared, written ahead, posted, recorded.
+"""Sends one mail and keeps its write-ahead record: claim, prepare, write ahead, post, record.
 
-Nothing else posts a lead's mail. What happens when it dies between any two steps: docs/states.md.
+Only this module posts a lead's mail. docs/states.md says what follows when it dies between any two
+steps.
 """
 
 import time
@@ -40,13 +41,13 @@ from outreach.store.results import Attempted
 from outreach.store.store import Store
 
 BuildMail = Callable[[Claim, str], Mail]
-"""(claim, search token) -> the mail as it will leave. Raises LeadError."""
+"""(claim, search token) -> the complete mail. Raises LeadError."""
 
 STOPPED = NotOurs(reason="the run was stopped")
 
 
 class Sending:
-    """Sends claims for one run. One object serves all its threads."""
+    """Sends claims for one run. All threads of the run share one object."""
 
     def __init__(
         self,
@@ -59,7 +60,9 @@ class Sending:
         wait: Callable[[float], bool],
         in_flight: AbstractContextManager[object],
     ) -> None:
-        """`wait(seconds)` sleeps, True when the run is to stop; `in_flight` caps the sends."""
+        """`wait(seconds)` sleeps and returns True when the run shall stop; `in_flight` caps the
+        sends.
+        """
         self._store = store
         self._mailer = mailer
         self._settings = settings
@@ -69,7 +72,7 @@ class Sending:
         self._in_flight = in_flight
 
     def send(self, claim: Claim) -> Outcome:
-        """Mail one lead, at its time, and record what became of it.
+        """Mail one lead, at its time, and record the outcome.
 
         Raises TemporarilyUnavailable only before anything was written ahead: then the same claim
         may be sent again. Raises ConfigurationError, with the lead still pending.
@@ -77,7 +80,7 @@ class Sending:
         if self._stopped_before(claim.due):
             return STOPPED
         with self._in_flight:
-            if self._wait(0):  # told so while it waited for its turn
+            if self._wait(0):  # stopped while it waited for its turn
                 return STOPPED
             try:
                 prepared = self._prepare(claim)
@@ -89,7 +92,7 @@ class Sending:
             return outcome
 
     def give_up(self, claim: Claim, error: TemporarilyUnavailable) -> Outcome:
-        """The retries of a passing failure are used up: the lead goes later."""
+        """After the last retry of a transient failure: defer the lead."""
         return self._record_before(claim, Deferred(reason=str(error)))
 
     def _prepare(self, claim: Claim) -> Prepared:
@@ -110,11 +113,11 @@ class Sending:
         except LeadError:
             raise
         except Exception as error:
-            # One lead with data that nobody foresaw must not stop all the others.
+            # One lead with unexpected data must not stop all the others.
             raise TemplateNotReady(f"Its mail cannot be made ({type(error).__name__}).") from error
 
     def _begin_and_post(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Outcome:
-        """Write the attempt ahead, then post; what to do when it may not go (yet)."""
+        """Write the attempt ahead, then post; handle an attempt that may not go (yet)."""
         lapses_at = time.monotonic() + self._settings.claim_lease_seconds
         while True:
             asked_at = time.monotonic()
@@ -122,7 +125,7 @@ class Sending:
                 begun = self._begin(attempt, claim, prepared)
             except StoreUnavailable as error:
                 if asked_at > lapses_at or self._wait(1):
-                    # It may be written or not: whoever comes next finds out which.
+                    # It may be written or not: the reconciler finds out which.
                     return Open(reason=str(error))
                 continue
             match begun.answer:
@@ -141,7 +144,7 @@ class Sending:
                 case "not_ours":
                     return NotOurs(reason=begun.reason)
                 case "settled":
-                    # Its draft belongs to whoever settled it: not ours to discard.
+                    # Its draft belongs to the reconciler that closed it: do not discard it here.
                     return Open(reason=begun.reason)
                 case _:
                     assert_never(begun.answer)
@@ -170,7 +173,7 @@ class Sending:
             raise
 
     def _look_at_once(self, prepared: Prepared, lost: SendUnclear) -> Outcome:
-        """This run knows that it posted just now: a mail that is found was sent."""
+        """This run posted just now: a mail that is found was sent."""
         try:
             finding = self._mailer.find(prepared)
         except (TemporarilyUnavailable, QuotaReached, AccountUnusable, ConfigurationError):
@@ -179,7 +182,7 @@ class Sending:
             case WasSent():
                 return Sent(message_id=finding.message_id, thread_id=finding.thread_id)
             case Gone(readable=False) if prepared.draft_id and not lost.draft_missing:
-                # Our post took the draft away; these scopes cannot read the ids.
+                # Our post removed the draft; these scopes cannot read the ids.
                 return Sent(thread_id=prepared.thread_id)
             case Gone() | StillDraft():
                 return Open(reason=str(lost))
@@ -187,12 +190,14 @@ class Sending:
     # --- record -------------------------------------------------------------------------
 
     def _judge(self, account: UUID, error: Exception) -> Outcome:
-        """What a certain refusal means for the lead; an account that it concerns is marked."""
+        """The outcome of a certain refusal for the lead; marks the account if the refusal is about
+        it.
+        """
         match error:
             case QuotaReached():
                 return Deferred(reason=str(error), retry_after=self._pause(account, error))
             case AccountUnusable():
-                # Not marked while the database is away: the next lead of the account does it.
+                # Without a database the account stays unmarked: its next lead marks it.
                 with suppress(StoreUnavailable):
                     self._store.mark_account_unusable(account, str(error))
                 return Failed(reason=str(error))
@@ -202,7 +207,9 @@ class Sending:
                 return Failed(reason=str(error))
 
     def _pause(self, account: UUID, error: QuotaReached) -> float:
-        """Rest the account; how long. What a certain refusal says of the lead must not be lost."""
+        """Pause the account; returns seconds. The lead's outcome must not be lost to a database
+        error.
+        """
         try:
             return self._store.pause_account(
                 account, error.retry_after, whole_project=error.whole_project
@@ -211,7 +218,7 @@ class Sending:
             return error.retry_after
 
     def _record_before(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """Record what was decided before an attempt was written."""
+        """Record an outcome that was decided before an attempt was written."""
         match outcome:
             case Failed():
                 self._store.fail_lead(claim, outcome.reason)
@@ -222,25 +229,27 @@ class Sending:
         return outcome
 
     def _record(self, attempt: UUID, outcome: Outcome) -> Outcome:
-        """Record it, however long the database is away: what was sent must not be forgotten."""
+        """Record it, however long the database is away: a sent mail must not be forgotten."""
         pause = 0.1
         while True:
             try:
                 record(self._store, attempt, outcome)
             except StoreUnavailable:
                 if self._wait(pause):
-                    return outcome  # the attempt stays open: the next run settles it
+                    return outcome  # the attempt stays open: the next run reconciles it
                 pause = min(pause * 2, 10)
             else:
                 return outcome
 
     def _discard(self, prepared: Prepared) -> None:
-        """Best effort: an orphan draft that stays is swept later."""
+        """Best effort: the sweep deletes a draft that stays."""
         with suppress(OutreachError, ConfigurationError):
             self._mailer.discard(prepared)
 
     def _stopped_before(self, moment: float) -> bool:
-        """Sleep until `moment` on the monotonic clock; True when told to stop on the way."""
+        """Sleep until `moment` on the monotonic clock, in seconds; True when told to stop on the
+        way.
+        """
         while (left := moment - time.monotonic()) > 0:
             if self._wait(left):
                 return True
@@ -248,7 +257,7 @@ class Sending:
 
 
 def record(store: Store, attempt: UUID, outcome: Outcome) -> None:
-    """Write what became of an attempt; one that is still open stays as it is."""
+    """Record the outcome of an attempt; an open one stays unchanged."""
     match outcome:
         case Sent():
             store.record_outcome(

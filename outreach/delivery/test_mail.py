@@ -1,7 +1,7 @@
-"""A lead's mail, sent to an address of one's own to see how it arrives.
+"""Sends one lead's mail to an address of the operator's, as a test.
 
-The one mail that leaves without a record: it is no lead's. It carries no pixel, and its draft the
-header by which the dispatcher's sweep finds what a dead sender left behind.
+The only mail that leaves without a record, because it is not sent to the lead. It carries no pixel.
+Its draft carries the header by which the dispatcher's sweep finds drafts of dead senders.
 """
 
 from datetime import UTC, datetime
@@ -23,8 +23,8 @@ def send_trial(
 ) -> Sent:
     """Post it once, from `account`, marked in its subject and with a header of its own.
 
-    Raises LeadError where the lead's mail cannot be made, what the Mailer raises, and Rejected
-    where nobody knows whether it left.
+    Raises LeadError when the lead's mail cannot be made, the errors of the Mailer, and Rejected
+    when it is unknown whether it left.
     """
     token = f"o{uuid4().hex}"
     mail = Mail(HEADER, *_composed(planned, account, to, attachment, token))
