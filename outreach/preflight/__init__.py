@@ -1,1 +1,1 @@
-"""What is wrong with a campaign and its mails, before anything leaves."""
+"""Preflight checks: finds faults of a campaign and its mails before anything leaves."""

@@ -1,4 +1,4 @@
-"""Pure: what is wrong with a campaign before it starts. A snapshot in, problems out."""
+"""Pure: checks a campaign before it starts. Takes a snapshot, returns problems."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,16 +27,16 @@ from outreach.store.schema import Difference
 LARGE = 7 * 1024 * 1024
 """Bytes of an attachment: base64 makes 10 MB of it, which many companies' servers refuse."""
 TRIAL = datetime(2026, 1, 1, tzinfo=UTC)
-"""The date of a mail that is made to see whether it can be made."""
+"""The date of a trial mail, which is made only to see whether it can be made."""
 ON_ORDER = ", then start it again."
-"""The end of what a run that stopped says; here nothing has started yet."""
+"""The end of the message of a run that stopped; in a check nothing has started yet."""
 
 
 # --- the database ---------------------------------------------------------------------------------
 
 
 def of_schema(difference: Difference | None) -> Iterator[Problem]:
-    """How the database's functions differ from this version's, where that stops nothing."""
+    """How the database's functions differ from this version's, when that stops nothing."""
     if difference is not None:
         message = f"The database: {difference.problem}."
         yield Problem("warning", "schema", message, difference.remedy)
@@ -46,14 +46,14 @@ def of_schema(difference: Difference | None) -> Iterator[Problem]:
 
 
 def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
-    """What concerns the campaign as a whole, with the number of leads."""
+    """Problems of the campaign as a whole, each with the number of leads."""
     pending = snapshot.leads.pending
     if not snapshot.accounts:
         yield _as_error("accounts", NoAccounts()), pending
     elif snapshot.misassigned:
         yield _as_error("accounts", AccountMissing(snapshot.misassigned)), snapshot.misassigned
     if snapshot.accounts_of_others:
-        # The one sentence that the database words: it writes it into rows as well.
+        # The only sentence that the database words, because it writes it into rows as well.
         told, _, remedy = snapshot.accounts_of_others.removesuffix(ON_ORDER).partition("; ")
         yield Problem("error", "accounts", told, remedy), pending
     if not pending:
@@ -66,7 +66,7 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
 
 
 def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -> Iterator[Problem]:
-    """`here`: the campaign is sent from this machine; elsewhere the file may well be there."""
+    """`here`: this machine sends the campaign; on another machine the file may exist."""
     if isinstance(found, AttachmentMissing):
         problem = _as_error("attachment", found)
         if not here:
@@ -83,7 +83,7 @@ def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -
 
 
 def _as_error(check: str, error: Explained) -> Problem:
-    """What would stop the run, before it does."""
+    """An error that would stop the run."""
     return Problem("error", check, error.problem, error.remedy)
 
 
@@ -93,7 +93,7 @@ def _as_error(check: str, error: Explained) -> Problem:
 def of_account(
     account: CampaignAccount, found: AccountHealth | Exception, daily_limit: int, *, here: bool
 ) -> Iterator[Problem]:
-    """`found`: how it stands, or what Google's answer or its absence raised."""
+    """`found`: the account's health, or the error of Google's response or its absence."""
     yield from _of_standing(account, found, here=here)
     yield from _of_sender(account)
     limit = account.daily_limit or daily_limit
@@ -134,7 +134,7 @@ def _of_standing(
 
 
 def _of_sender(account: CampaignAccount) -> Iterator[Problem]:
-    """What the account says of itself, as a mail would carry it."""
+    """The account's name and addresses, as a mail would carry them."""
     sender = Sender(
         id=account.id, email=account.email, name=account.sender_name, reply_to=account.reply_to
     )
@@ -155,7 +155,7 @@ def estimate(
     pace: float,
     daily_limit: int,
 ) -> float | None:
-    """Seconds from now until the last mail; None where that is never, or nearly so."""
+    """Seconds from now until the last mail; None for more than ten years or never."""
     loads = [_load(account, pace, daily_limit) for account in accounts if account.leads]
     if not loads:
         return None
@@ -167,7 +167,7 @@ def estimate(
 
 
 def _load(account: CampaignAccount, pace: float, daily_limit: int) -> Load:
-    """`pace` and `daily_limit` are for accounts without their own."""
+    """`pace` (seconds) and `daily_limit` are for accounts without their own."""
     return Load(
         leads=account.leads,
         step=pace if account.pace_seconds is None else account.pace_seconds,

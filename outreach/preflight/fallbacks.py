@@ -1,6 +1,6 @@
-"""Pure: names with a fallback that no lead of a campaign has, so that everybody gets the fallback.
+"""Pure: finds names with a fallback that no lead of a campaign has: every mail gets the fallback.
 
-Of one lead that is what a fallback is for; of all of them it is more likely a slip in the name.
+For one lead a fallback is normal; for all leads it is more likely a slip in the name.
 """
 
 from collections import Counter
@@ -12,16 +12,16 @@ from outreach.preflight.findings import EXAMPLES, Problem, Tally
 from outreach.preflight.leads import called
 
 Asked = tuple[str, str, str]
-"""A name's key, its spelling, and whose template asks for it."""
+"""A name's key, its spelling, and the company whose template uses it."""
 
 
 class Fallbacks:
-    """Sees every lead first, then tells."""
+    """Sees every lead first, then reports."""
 
     def __init__(self) -> None:
         self._columns: set[str] = set()
         self._had = set(KNOWN)
-        """Keys of what some lead has."""
+        """Keys that at least one lead has."""
         self._leads: Counter[Asked] = Counter()
         self._examples: dict[Asked, list[str]] = {}
 

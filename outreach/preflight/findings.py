@@ -1,8 +1,7 @@
-"""What a check finds: problems, and whom each concerns.
+"""Findings of a check: problems, and the leads or accounts that have them.
 
-An error is what surely keeps mails from leaving, all of them or a lead's, until a person mends it,
-or lets them leave with what no recipient may see.
-A warning may be meant so.
+An error certainly keeps mails from leaving, all of them or a lead's, until a person fixes it, or
+lets them leave with content that a recipient must not see. A warning may be intended.
 """
 
 from datetime import datetime
@@ -17,32 +16,32 @@ EXAMPLES = 3
 
 
 class Problem(NamedTuple):
-    """One kind of thing that is wrong; the same for every lead or account that has it."""
+    """One kind of problem; equal for all leads or accounts that have it."""
 
     severity: Literal["error", "warning"]
     check: str
-    """In a word or two: what was looked at."""
+    """The subject of the check, in a word or two."""
     message: str
-    """What is wrong, for a person; without anybody's address."""
+    """The problem, for people; without addresses."""
     remedy: str = ""
     company: str = ""
-    """Whose template it is about."""
+    """The company of the template with the problem."""
 
 
 class Finding(Model):
-    """A problem and whom it concerns: an element of `campaigns check --json`."""
+    """A problem and its leads or accounts: an element of `campaigns check --json`."""
 
     severity: Literal["error", "warning"]
     check: str
     message: str
     remedy: str
-    """What to do about it; may be empty."""
+    """The remedy; may be empty."""
     company: str
-    """Whose template it is about; empty for what is about none."""
+    """The company of the template with the problem; empty when it is not about a template."""
     count: int
-    """Leads that it concerns."""
+    """Number of leads with the problem."""
     examples: list[str]
-    """Addresses of some of them, or of the accounts."""
+    """Some of their addresses, or of the accounts'."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -58,7 +57,7 @@ class Finding(Model):
 
 
 class Report(Model):
-    """All that a check found: the shape of `outreach campaigns check --json`."""
+    """The result of a check: the shape of `outreach campaigns check --json`."""
 
     id: UUID
     name: str
@@ -66,12 +65,12 @@ class Report(Model):
     pending: int
     """Leads that are to be mailed."""
     looked_at: int
-    """Of these, the first so many were looked at."""
+    """The number of these that were checked, from the first on."""
     accounts: int
     starts_in_seconds: float
     """0: as soon as it is started."""
     seconds: float | None
-    """From now until the last mail leaves; None: more than ten years, or nobody can tell."""
+    """From now until the last mail leaves; None: more than ten years, or unknown."""
     done_at: datetime | None
     errors: int
     warnings: int
@@ -82,7 +81,7 @@ class Report(Model):
 
 
 class Tally:
-    """Problems as they are met, added up; what is kept of each is its number and some examples."""
+    """Adds up problems; keeps a count and some examples of each."""
 
     def __init__(self) -> None:
         self._count: dict[Problem, int] = {}
@@ -94,7 +93,7 @@ class Tally:
         kept += examples[: EXAMPLES - len(kept)]
 
     def findings(self) -> list[Finding]:
-        """Errors first, and what concerns most leads before the rest."""
+        """Errors first, then by number of leads."""
         order = sorted(self._count, key=lambda x: (x.severity, -self._count[x]))
         return [
             Finding(**x._asdict(), count=self._count[x], examples=self._examples[x]) for x in order

@@ -1,4 +1,4 @@
-"""Pure: what is wrong with the mail that one lead is to get."""
+"""Pure: checks the mail of one lead."""
 
 from collections.abc import Iterator
 
@@ -24,11 +24,11 @@ from outreach.preflight.findings import Problem
 STATIC = (
     "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
 )
-"""What to do about a placeholder in a subject that is sent as it stands."""
+"""The remedy for a placeholder in a subject that is sent unchanged."""
 
 
 def problems(planned: PlannedMail) -> Iterator[Problem]:
-    """What is wrong with the lead's address, its company's template, and the two together."""
+    """Problems of the lead's address, its company's template, and both together."""
     if planned.missing is not None:
         yield Problem("error", planned.missing, f"The row of the {planned.missing} was deleted")
         return
@@ -37,7 +37,7 @@ def problems(planned: PlannedMail) -> Iterator[Problem]:
 
 
 def same_address(planned: PlannedMail) -> str:
-    """What the database takes for one address."""
+    """Key of the addresses that the database treats as one."""
     return mailbox_key(planned.lead.email)
 
 
@@ -129,7 +129,7 @@ def _of_template(planned: PlannedMail) -> Iterator[Problem]:
 
 
 def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
-    """Of the subject or the template, and of what the lead's values make of it."""
+    """Problems of the subject or the template, and of its text with the lead's values."""
     look_at = look_at_subject if part == "subject" else look_at_body
     try:
         look = look_at(planned.company, planned.lead)
@@ -142,7 +142,7 @@ def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
         yield Problem("error", "template", f"The {part} {error.__cause__}", f"correct the {part}")
     except TemplateError as fault:
         yield Problem("error", "template", f"The {part} {fault}", f"correct the {part}")
-    except Exception as error:  # noqa: BLE001 - data that nobody foresaw: in the run it fails alone
+    except Exception as error:  # noqa: BLE001 - unexpected data: in the run it fails alone
         yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
 
 
@@ -173,5 +173,5 @@ def _of_hidden(fields: dict[str, str]) -> Iterator[Problem]:
 
 
 def called(company: Company) -> str:
-    """What a finding calls it."""
+    """The company's name in a finding."""
     return company.called or "without a company"

@@ -1,7 +1,7 @@
-"""Pure: what is wrong with a finished mail, whatever its template and its values were.
+"""Pure: checks a finished mail, for any template and values.
 
-Of a company's leads most mails differ in the values alone. So a mail is looked at with its values
-taken out, once for all that are the same then; only where a value may matter, with it.
+Most mails of a company differ in their values alone. So a mail is checked with its values taken
+out, once for all mails that are equal then; and with its values only where a value may matter.
 """
 
 import html
@@ -16,9 +16,9 @@ from outreach.mail.templates.compiler import MARKUP
 from outreach.preflight.findings import Problem
 
 _VALUE = "\ua66e"
-"""In the place of a value that says nothing by itself: a letter that one manuscript has."""
+"""Replaces a value that cannot cause a finding: a letter that only one manuscript has."""
 _SAYS_SOMETHING = (*"{}[]%«»\\", "*|", "|*", "&lt;", "&gt;")
-"""In a value: a tag may begin or end with it."""
+"""A value with one of these may begin or end a tag."""
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _UNSEEN_SCHEMES = {
@@ -28,12 +28,14 @@ _UNSEEN_SCHEMES = {
 }
 _KB = 1000
 _REMEMBERED = 50_000
-"""Characters of a mail that is remembered: what is kept of all of them has to stay small."""
+"""Characters of a mail that is cached: the cache as a whole has to stay small."""
 _UNLESS = "correct it, unless it is meant so"
 
 
 def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
-    """Of a filled template's pieces; raises TemplateError where nothing is left to be read."""
+    """Problems of a filled template's pieces. Raises TemplateError when no readable text is
+    left.
+    """
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
@@ -50,7 +52,7 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
 
 
 def of_subject(subject: str) -> Iterator[Problem]:
-    """Of a finished subject."""
+    """Problems of a finished subject."""
     for tag in dict.fromkeys(leftovers.tags(subject)):
         message = f"The email subject has {tag}, which looks like a tag that nobody filled"
         yield Problem("warning", "placeholders", message, _UNLESS)
@@ -58,7 +60,7 @@ def of_subject(subject: str) -> Iterator[Problem]:
 
 @lru_cache(maxsize=256)
 def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, ...] | None:
-    """None where it is a value that a tag, a link or a picture begins with."""
+    """None when a tag, a link or a picture begins with a value."""
     mail = made(pieces, has_markup=has_markup)
     addresses = (*mail.links, *map(source, mail.pictures))
     problems = tuple(_all(mail, pieces))
@@ -85,7 +87,7 @@ def _tags(mail: Made, pieces: Sequence[str]) -> Iterator[str]:
     yield from leftovers.tags(mail.text)
     for link in mail.links:
         yield from leftovers.tags_of_link(link)
-    # A text has no more of `<<name>>` than the brackets: `<name>` is taken for an element.
+    # The text alternative keeps only the brackets of `<<name>>`: `<name>` is read as an element.
     for found in _TWO_BEFORE.finditer("".join(pieces)):
         yield found[0]
 

@@ -1,4 +1,4 @@
-"""Pure: what each lead of a campaign would get, made as the run makes it, with what is wrong."""
+"""Pure: makes the mail of each lead exactly as the run does, with its problems."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from outreach.mail.mime import Attachment
 from outreach.preflight import leads as lead_checks
 from outreach.preflight.findings import Problem
 
-TOKEN = "preview"  # noqa: S105 - the word in the place of the one by which Gmail finds a mail
+TOKEN = "preview"  # noqa: S105 - replaces the search token by which Gmail finds a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Preview:
         return any(problem.severity == "error" for problem in self.problems)
 
     def made(self, attachment: Attachment | None, date: datetime) -> Composed | None:
-        """The mail without its pixel: a look is no opening. None where it cannot be made."""
+        """The mail without its pixel: a preview is not an opening. None when it cannot be made."""
         if self.planned.sender is None or self.planned.missing is not None:
             return None
         try:

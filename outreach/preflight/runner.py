@@ -1,4 +1,4 @@
-"""Look at a campaign before it starts: the database, Google, the attachment. Changes nothing."""
+"""Runs the checks of a campaign before it starts: database, Google, attachment. Changes nothing."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -26,16 +26,18 @@ from outreach.store.store import Store
 
 DAY = 24 * 60 * 60
 SIDE_BY_SIDE = 8
-"""Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
+"""Accounts checked at once: a slow response must not hold up the others."""
 NEWS = 1000
 
 News = Callable[[str], None]
 Load = Callable[[str | None], Attachment | None]
-"""What a campaign names as its attachment -> the file. Raises AttachmentMissing."""
+"""The campaign's name for its attachment -> the file. Raises AttachmentMissing."""
 
 
 class Inspecting:
-    """Where it is looked; `here` says that this machine would send it, with these settings."""
+    """Checks from this machine; `here`: this machine would send the campaign, with these
+    settings.
+    """
 
     def __init__(
         self,
@@ -61,11 +63,10 @@ class Inspecting:
         until: float | None = None,
         news: News = lambda _: None,
     ) -> Report:
-        """All pending leads, or the first `limit` of them; `news` tells how far it is.
+        """Check all pending leads, or the first `limit` of them; `news` reports progress.
 
-        After `until`, on the monotonic clock, no other lead is looked at, and no account's answer
-        is waited for. Raises CampaignNotFound,
-        SchemaMismatch and StoreUnavailable.
+        After `until`, in seconds of the monotonic clock, it checks no further lead and waits for no
+        further account. Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
         """
         difference = self._store.compare_schema()
         snapshot, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
@@ -89,7 +90,7 @@ class Inspecting:
     def _accounts(
         self, snapshot: CampaignSnapshot, tally: Tally, until: float | None
     ) -> list[CampaignAccount]:
-        """Those that can send, as far as one can tell."""
+        """The accounts that can send, as far as it is known."""
         limit = self._settings.account_daily_limit
         side_by_side = ThreadPoolExecutor(SIDE_BY_SIDE)
         asked = [side_by_side.submit(self._standing, account) for account in snapshot.accounts]
@@ -154,7 +155,7 @@ def _in_time(
 
 
 def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float | None) -> int:
-    """How many were looked at."""
+    """Returns the number of leads that were checked."""
     seen: set[str] = set()
     fallbacks, looked_at = Fallbacks(), 0
     for planned in mails:

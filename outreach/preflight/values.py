@@ -1,4 +1,4 @@
-"""Pure: values that some tool wrote where it had none, or that were written for another medium."""
+"""Pure: finds values that a tool wrote for a missing one, and values written for another medium."""
 
 import html
 import re
@@ -17,13 +17,13 @@ _NOTHING = frozenset(
         [object Object]""",
     )
 )
-"""Exactly so: Null, Nan and the like are people's names."""
+"""In exactly this spelling: Null, Nan and the like are people's names."""
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>")
 
 
 def of_values(used: Mapping[str, Any]) -> Iterator[Problem]:
-    """`used`: the values that a mail shows, by the names that its template has for them."""
+    """Problems of `used`: the values that a mail shows, by the template's names for them."""
     for name, value in used.items():
         if isinstance(value, str) and (message := _told(value)):
             yield Problem(
@@ -49,7 +49,7 @@ def _reference(value: str) -> str:
 
 
 def of_subject(subject: str) -> Iterator[Problem]:
-    """What HTML is written with, in a line that is none."""
+    """HTML in a subject, which is plain text."""
     if "&" in subject and (found := _reference(subject)):
         message = (
             f"The email subject has “{found}”, which is shown as it stands: a subject is no HTML"
