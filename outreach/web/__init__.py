@@ -1,1 +1,1 @@
-"""What a campaign's leads would get: as pages in the browser, or as files in a folder."""
+"""Previews a campaign's mails: as pages in the browser, or as files in a folder."""

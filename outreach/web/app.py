@@ -1,4 +1,4 @@
-"""The pages, served to this machine's browser under an address that nobody can guess."""
+"""Serves the pages to this machine's browser, under an address that cannot be guessed."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ from outreach.web.rendering import POLICY, SAFE, framed, inert
 from outreach.web.show import Shown
 
 AROUND = 40
-"""Leads that the list shows before and after the one that is looked at."""
+"""Leads in the list before and after the selected one."""
 
 
 class Pages:
@@ -43,7 +43,7 @@ class Pages:
         ]
 
     async def first(self, request: Request) -> Response:
-        """Of those with a problem, if there is one."""
+        """Redirect to the first mail with a problem, or else to the first one."""
         number = next(iter(self._shown.wrong), 1)
         return RedirectResponse(f"{request.url.path}{number}", headers=SAFE)
 
@@ -98,7 +98,7 @@ async def _style(_: Request) -> Response:
 
 
 def application(shown: Shown, token: str) -> Starlette:
-    """The token in the path keeps other pages and people of this machine out."""
+    """The token in the path keeps other pages and users of this machine out."""
     return Starlette(
         routes=[Mount(f"/{token}", routes=Pages(shown).routes())],
         middleware=[Middleware(LocalOnly)],
@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(shown: Shown, port: int, announce: Callable[[str], None], *, browser: bool) -> None:
-    """Until Ctrl-C; `announce` is told the address as soon as it answers."""
+    """Serve until Ctrl-C; calls `announce` with the address as soon as it answers."""
     token = secrets.token_urlsafe(24)
     try:
         listener = socket.create_server(("127.0.0.1", port))
@@ -139,7 +139,7 @@ def serve(shown: Shown, port: int, announce: Callable[[str], None], *, browser: 
     def ready() -> None:
         announce(url)
         if browser:
-            # One that runs in the terminal would keep us from answering it.
+            # A browser in the terminal would block the server.
             Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     with suppress(KeyboardInterrupt):

@@ -1,6 +1,6 @@
-"""The mails as files: an .eml and an .html each, and a page that shows them.
+"""Writes the mails as files: an .eml and an .html each, and a page that shows them.
 
-A file is named after its mail's number alone: what leads and companies are called never is a path.
+A file is named after its mail's number alone: names of leads and companies never become a path.
 """
 
 import re
@@ -21,7 +21,9 @@ POLICY = (
 
 
 def write(shown: Shown, folder: Path) -> int:
-    """How many mails; they replace an earlier preview. Raises Rejected where other files are."""
+    """Write the mails over an earlier preview; returns their number. Raises Rejected where the
+    folder has other files.
+    """
     _clear(folder)
     private.write(folder / MARKER, b"")
     written = sum(_write_mail(shown, number, folder) for number in _numbers(shown))
@@ -44,7 +46,7 @@ def _write_mail(shown: Shown, number: int, folder: Path) -> bool:
 
 
 def _inert(html: str) -> str:
-    """Runs and fetches nothing when it is opened by itself."""
+    """The HTML with a policy, so that it runs and fetches nothing when opened by itself."""
     doctype = _DOCTYPE.match(html)
     rest = html[doctype.end() :] if doctype else html
     return f"<!DOCTYPE html>{POLICY}{rest}"

@@ -1,4 +1,4 @@
-"""Keeps web pages out: whatever a browser has open must not steer or read what is served here."""
+"""Keeps foreign web pages out: other pages in the browser must not control or read this server."""
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -9,7 +9,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class LocalOnly:
-    """Answers only to a loopback host name (against DNS rebinding) and to pages of its own."""
+    """Accepts only a loopback host name (against DNS rebinding) and requests from its own pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -22,7 +22,7 @@ class LocalOnly:
 
 
 def _refusal(scope: Scope) -> ASGIApp:
-    """A websocket that is closed before it was accepted is answered with 403, too."""
+    """A websocket that is closed before it was accepted gets a 403, too."""
     if scope["type"] == "websocket":
         return WebSocketClose(1008)
     return PlainTextResponse("This answers to this machine alone.", 403)

@@ -1,4 +1,4 @@
-"""Templates of pages, and the headers that keep a hostile mail from doing anything."""
+"""Renders pages, with headers that keep a hostile mail from doing anything."""
 
 import re
 from datetime import UTC, datetime
@@ -41,14 +41,14 @@ def page(
     form_action: str = "'self'",
     **values: Any,
 ) -> HTMLResponse:
-    """A page of ours: no scripts, nothing from elsewhere, never in another site's frame."""
+    """A page of ours: no scripts, nothing from other hosts, never in another site's frame."""
     content = templates.get_template(name).render(values)
     policy = {"Content-Security-Policy": POLICY + form_action}
     return HTMLResponse(content, code, {**SAFE, **policy, "Cache-Control": "no-store"})
 
 
 def inert(content: bytes, media_type: str, policy: str = INERT) -> Response:
-    """Something that nobody vouches for: it runs nothing and fetches nothing."""
+    """Untrusted content: it runs nothing and fetches nothing."""
     headers = {**SAFE, "Content-Security-Policy": policy, "X-DNS-Prefetch-Control": "off"}
     return Response(content, headers={**headers, "Content-Type": media_type})
 
@@ -56,19 +56,21 @@ def inert(content: bytes, media_type: str, policy: str = INERT) -> Response:
 def framed(html: str) -> Response:
     """A mail's own HTML, for a frame: no scripts, no forms, nothing is fetched.
 
-    A policy does not hold back `<link rel=preconnect>`, so such elements lose their names.
+    A policy does not stop `<link rel=preconnect>`, so such elements are renamed.
     """
     defused = REACHES_OUT.sub("<x-", html)
     return inert(defused.encode("utf-8", "replace"), "text/html; charset=utf-8", HTML_POLICY)
 
 
 def stylesheet() -> str:
-    """What all pages look like."""
+    """The style sheet of all pages."""
     return STYLE.read_text("utf-8")
 
 
 def moment(at: float) -> str:
-    """A time as the person before the screen reads it: this machine's time zone."""
+    """A time in this machine's time zone, for the person at the screen; `at`: Unix time in
+    seconds.
+    """
     return f"{datetime.fromtimestamp(at, UTC).astimezone():%d %b %H:%M:%S}"
 
 

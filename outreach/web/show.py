@@ -1,4 +1,4 @@
-"""What a page or a file shows of one mail, and the templates of both."""
+"""Values and templates with which a page or a file shows one mail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from outreach.web import rendering
 
 SOURCE_SHOWN = 20_000
 SHORT, LINE = 14, 80
-"""Lines of so many characters: such a mail needs no tall frame."""
+"""Lines, and characters of a line: a shorter mail needs no tall frame."""
 
 _templates = rendering.environment("outreach.web")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """All that is to be shown: a campaign's mails, those that were asked for."""
+    """The mails of a preview."""
 
     campaign: str
     previews: Sequence[Preview]
@@ -42,7 +42,7 @@ class Shown:
         return self.previews[number - 1].made(self.attachment, self.date)
 
     def values(self, number: int) -> dict[str, Any]:
-        """What the template of one mail needs."""
+        """The values that the template of one mail needs."""
         made = self.made(number)
         raw = bytes(made.mail) if made else b""
         return {
@@ -67,5 +67,5 @@ def page(template: str, **values: Any) -> str:
 
 
 def stylesheet() -> str:
-    """Of all pages, and what only these have."""
+    """The style sheet of all pages, and that of the preview."""
     return rendering.stylesheet() + "\n" + page("preview.css")
