@@ -1,4 +1,4 @@
-"""What a failed call means, by Postgres' error code, and which calls are made again."""
+"""Maps Postgres' error codes to our errors, and decides which calls are retried."""
 
 import time
 from collections.abc import Callable
@@ -8,36 +8,39 @@ from outreach.store.store import Row
 
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between the tries of one call: a server that restarts is back by then, and with the
-retries of its tasks a run outlives half a minute. What lasts longer ends it, for the dispatcher."""
+retries of its tasks a run survives half a minute. A longer outage ends the run; the dispatcher
+starts the next one.
+"""
 
 _MISSING = {"42883", "42P01", "42703", "3F000"}
 """Undefined function, table, column, schema."""
 
 _PASSING = {"08", "25", "40", "53", "55", "57", "58", "XX"}
 """Connection, read-only standby, rollback, resources, locks, shutdown, system error, and internal
-error: a function that a release dropped between being found and being called."""
+error: a function that a release dropped between lookup and call.
+"""
 
 _STATEMENT_TIMEOUT = "57014"
 _DISK_FULL = "53100"
 _NOT_NULL = "23502"
 _QUOTES_VALUES = "22"
-"""Errors of this class repeat what was given, and that may be a secret."""
+"""Errors of this class repeat their input, which may be a secret."""
 
 
 class TransientError(Exception):
-    """This call failed for a reason that may pass at once; it may be made again."""
+    """A transient failure of this call; it may be retried."""
 
 
 class CallRefused(Rejected):
-    """Nobody foresaw this refusal. Without Postgres' details: they may quote a whole row."""
+    """An unexpected refusal. Without Postgres' details: they may quote a whole row."""
 
 
 def of_code(code: str, message: str | None) -> Exception:
-    """What to raise for a SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix)."""
+    """The error for a SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix)."""
     if code in _MISSING:
         return outdated(message)
     if code == _STATEMENT_TIMEOUT:
-        # Made again at once it would take as long again.
+        # An immediate retry would take as long again.
         return StoreUnavailable("The database stopped the call at its statement time-out.")
     if code == _DISK_FULL:
         return StoreFull()
@@ -56,7 +59,7 @@ def outdated(what: str | None) -> ConfigurationError:
 
 
 def repeated(call: Callable[[], list[Row]]) -> list[Row]:
-    """Make the call again when the database was away, overloaded or broke a deadlock."""
+    """Retry the call when the database was away, overloaded or broke a deadlock."""
     for pause in PAUSES:
         try:
             return call()

@@ -1,4 +1,4 @@
-"""What a person or a program may name and set; Rejected says what to write instead."""
+"""Validates input of operators and programs; Rejected says what to write instead."""
 
 from math import isfinite
 
@@ -17,7 +17,9 @@ def campaign_name(text: str) -> str:
 
 
 def sender_name(text: str | None) -> str | None:
-    """None leaves it as it is; an empty one takes it away."""
+    """The name for the account. None leaves it unchanged; an empty one removes it. Raises
+    Rejected.
+    """
     if text is not None and breaks_a_header(text):
         raise Rejected("The sender's name may not hold a line break or control character.")
     if text is not None and len(text) > LONGEST_NAME:
@@ -26,7 +28,7 @@ def sender_name(text: str | None) -> str | None:
 
 
 def pace(seconds: float | None) -> float | None:
-    """None leaves it as it is."""
+    """Seconds; None leaves it unchanged. Raises Rejected."""
     if seconds is not None and not (isfinite(seconds) and 0 <= seconds <= SLOWEST):
         raise Rejected("A pace is a number of seconds from 0 to 86400", "give it with --pace")
     return seconds

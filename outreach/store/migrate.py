@@ -1,4 +1,4 @@
-"""Brings a database's schema up to date: what it lacks, in one transaction."""
+"""Applies missing migrations to a database, in one transaction."""
 
 import time
 from typing import NamedTuple
@@ -18,25 +18,25 @@ create table if not exists supabase_migrations.schema_migrations (
 );
 """
 LOCK_SECONDS = 5
-"""How long it waits for a table that senders use, and so holds up those that come after it."""
+"""How long it waits for the lock of a table in use; calls behind it wait as long."""
 TRIES = 6
 _BUSY = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
 class Migrated(NamedTuple):
     applied: list[str]
-    """The versions that were new."""
+    """The versions that were newly applied."""
     mended: bool
-    """Whether functions that were changed by hand were put back."""
+    """Whether functions that were changed by hand were restored."""
 
 
 def migrate(url: SecretStr) -> Migrated:
-    """Apply all that is missing, or nothing: whatever stops it leaves the schema as it was.
+    """Apply all missing migrations, or none: after an error the schema is unchanged.
 
-    Of several releases of the functions the newest alone is run; again, where functions were
-    changed by hand since. What was applied is noted where the Supabase CLI notes it, so that
-    either tool may be used. Another migration at the same time is waited for.
-    Raises ConfigurationError when the database cannot be reached, refuses, or is newer.
+    Of several releases of the functions only the newest runs, and runs again when functions were
+    changed by hand since. Applied versions are recorded where the Supabase CLI records them, so
+    that either tool may be used. Waits for another migration at the same time. Raises
+    ConfigurationError when the database cannot be reached, refuses, or is newer.
     """
     for _ in range(TRIES):
         try:
@@ -51,7 +51,7 @@ def migrate(url: SecretStr) -> Migrated:
 
 
 def exposed_tokens(url: SecretStr) -> list[Exposed]:
-    """Roles of the web app's users that can read the tokens of accounts, of a migrated database."""
+    """Roles of the web app's users that can read accounts' tokens, in a migrated database."""
     try:
         with psycopg.connect(url.get_secret_value(), connect_timeout=10) as db:
             rows = db.execute("select * from public.exposed_tokens()").fetchall()
@@ -118,13 +118,13 @@ def _apply(db: psycopg.Connection) -> Migrated:
             db.execute(migration.text.encode())
     for migration in missing:
         _note(db, migration)
-    # Roles of Supabase may have come since.
+    # Supabase may have added roles since.
     db.execute("select public.lock_down()")
     return Migrated([migration.version for migration in missing], mended=edited)
 
 
 def _installed(db: psycopg.Connection) -> SchemaVersion | None:
-    """What the database says of its functions; None before the first release."""
+    """The version of the database's functions; None before the first release."""
     if db.execute("select to_regclass('public.schema_releases')").fetchone() == (None,):
         return None
     newest = "from public.schema_releases r order by r.version desc limit 1"
@@ -135,7 +135,7 @@ def _installed(db: psycopg.Connection) -> SchemaVersion | None:
         with db.transaction():
             live = db.execute(f"select public.functions_hash(r.functions) {newest}").fetchone()
     except psycopg.Error:
-        live = None  # what computes it was changed, too
+        live = None  # the function that computes it was changed, too
     return SchemaVersion(version=found[0], release_hash=found[1], hash=str(live and live[0]))
 
 

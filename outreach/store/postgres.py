@@ -1,4 +1,4 @@
-"""Calls over psycopg: any Postgres, Supabase's pooler too."""
+"""Transport over psycopg, for any Postgres and Supabase's pooler."""
 
 from functools import cache
 from typing import Any
@@ -16,12 +16,12 @@ from outreach.store.store import Row
 
 
 class Postgres:
-    """Calls over a psycopg pool; also through Supabase's pooler, so nothing is prepared."""
+    """Calls over a psycopg pool; Supabase's pooler may be between, so no prepared statements."""
 
     def __init__(self, url: SecretStr, *, limit: int = 12, timeout: float = 10.0) -> None:
-        """`limit` connections at once; a call waits `timeout` seconds for one of them.
+        """`limit`: connections at once; a call waits at most `timeout` seconds for one.
 
-        Raises ConfigurationError; nothing is asked for yet.
+        Raises ConfigurationError; does not connect yet.
         """
         _refuse_no_address(url)
         self._url = url
@@ -47,14 +47,14 @@ class Postgres:
             with self._pool.connection() as connection:
                 return [row[0] for row in connection.execute(query, values)]
         except PoolTimeout:
-            # It has waited, and tried to connect again and again.
+            # The pool has waited and retried the connection several times.
             self._explain()
             raise StoreUnavailable("The database is away (no connection).") from None
         except psycopg.Error as error:
             raise _failure(error) from None
 
     def _explain(self) -> None:
-        """The pool keeps the cause of a failed connection to itself: ask for it once more."""
+        """Raise the cause of a failed connection. The pool hides it, so connect once more."""
         try:
             psycopg.connect(self._url.get_secret_value(), connect_timeout=5).close()
         except (errors.InvalidPassword, errors.InvalidAuthorizationSpecification):

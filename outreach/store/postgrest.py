@@ -1,7 +1,7 @@
-"""Calls over Supabase's HTTP API, with the supabase client.
+"""Transport over Supabase's HTTP API, with the supabase client.
 
-The client reads errors from their JSON alone and forgets the HTTP status; what stands between
-us and PostgREST (gateway, CDN) answers with statuses and HTML. So each answer is judged here:
+The client reads errors only from their JSON and drops the HTTP status; gateways and CDNs before
+PostgREST answer with a status and HTML. So each response is classified here:
 https://docs.postgrest.org/en/stable/references/errors.html
 https://supabase.com/docs/guides/platform/http-status-codes
 """
@@ -39,7 +39,10 @@ class PostgREST:
         timeout: float = TIMEOUT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`limit` connections at once. Raises ConfigurationError; nothing is asked for yet."""
+        """`limit`: connections at once; `timeout`: seconds per call.
+
+        Raises ConfigurationError; does not connect yet.
+        """
         self._timeout = timeout
         # HTTP/1.1: its threads share this client, and httpcore's HTTP/2 is not made for that.
         self._http = httpx.Client(
@@ -72,7 +75,7 @@ class PostgREST:
         try:
             return cast(list[Row], self._postgrest.rpc(function, values).execute().data)
         except httpx.ReadTimeout:
-            # Made again at once it would take as long again.
+            # An immediate retry would take as long again.
             raise StoreUnavailable(
                 f"The database did not answer within {self._timeout:.0f} s."
             ) from None
@@ -83,7 +86,7 @@ class PostgREST:
 
 
 def _judge(answer: httpx.Response) -> None:
-    """Let pass what PostgREST answers when all is well; raise what anything else means."""
+    """Accept a successful JSON response; raise the error for any other response."""
     says_json = "json" in answer.headers.get("content-type", "")
     if answer.is_success and says_json:
         return
@@ -93,7 +96,7 @@ def _judge(answer: httpx.Response) -> None:
 
 
 def _error_in(answer: httpx.Response) -> tuple[str, str]:
-    """PostgREST's code and message; the gateway before it has a message alone."""
+    """PostgREST's code and message; a gateway's error has only a message."""
     try:
         error = answer.json()
     except ValueError:
@@ -114,7 +117,7 @@ def _failure(status: int, code: str, message: str) -> Exception:
                 "add it to the exposed schemas in the project's API settings",
             )
         case _, "42501" if "function" not in message:
-            # Whoever may call the function is the service role.
+            # Only the service role may call the function.
             return ConfigurationError(
                 f"The database gives its service role too few rights ({message})",
                 "run `outreach db migrate`, which grants them",
@@ -157,7 +160,7 @@ def _wrong_address(why: str) -> ConfigurationError:
 
 
 def _kind(error: httpx.TransportError) -> str:
-    """The kind of failure alone, but for a host that nobody knows: a paused project has no name."""
+    """The kind of failure, and the host when DNS does not know it: a paused project has no name."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):

@@ -1,10 +1,10 @@
 # ruff: noqa: E501 - lines of SQL
 """Writes a release of the SQL functions: `make release-sql`, for developers.
 
-The release is one new migration. It holds every function of `supabase/sql`, their signatures, and
-the hash of what Postgres then has of them. Both come from a real Postgres: text alone does not say
-what the catalogue will. By the signatures a later release tells a superseded function of ours,
-which it drops, from one that is the project's own, which it refuses to replace.
+A release is one new migration. It holds every function of `supabase/sql`, their signatures, and a
+hash of them as stored by Postgres. Signatures and hash come from a real Postgres, because the text
+alone does not give the catalogue's form. By the signatures a later release distinguishes our own
+superseded functions, which it drops, from the project's functions, which it refuses to replace.
 """
 
 import argparse
@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "supabase" / "sql"
 MIGRATIONS = ROOT / "supabase" / "migrations"
 BEFORE_RELEASES = "20261124009900"
-"""The version that the schema told before there were releases. Its workers cannot refuse a newer
-one, so its calls work until a release says otherwise."""
+"""The schema version before there were releases. Its workers cannot refuse a newer release, so
+their calls have to work until a release ends that.
+"""
 
 _BEGINS, _ENDS = "-- Functions.\n\n", "\n-- End of functions.\n"
 
@@ -86,7 +87,7 @@ notify pgrst, 'reload schema';
 
 
 class Call(NamedTuple):
-    """How a function may be called by name."""
+    """The signature of a function for calls with named arguments."""
 
     arguments: dict[str, str]
     """Type by name."""
@@ -94,28 +95,28 @@ class Call(NamedTuple):
     """Those without a default."""
 
     def serves(self, earlier: "Call") -> bool:
-        """Whether a caller who knows the earlier one may call this one."""
+        """Whether a caller of the earlier signature may call this one."""
         return earlier.arguments.items() <= self.arguments.items() and self.needed <= earlier.needed
 
 
 def functions() -> str:
-    """All functions of the working tree, a file after the other."""
+    """All functions of the working tree, one file after another."""
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.sql")))
 
 
 def is_released() -> bool:
-    """Whether the newest release has the functions of the working tree, to the letter."""
+    """Whether the newest release has exactly the working tree's functions."""
     _, begins, rest = _newest().partition(_BEGINS)
     return bool(begins) and rest.rpartition(_ENDS)[0] == functions()
 
 
 def build(server: SecretStr, version: str, calls_since: str) -> str:
-    """The text of a release of the working tree's functions, made on a database of this server."""
+    """The text of a release of the working tree's functions, built on a database of this server."""
     with _database(server) as db:
         db.execute("set check_function_bodies = off")
         db.execute(functions().encode())
         db.execute("set check_function_bodies = on")
-        db.execute(functions().encode())  # all are there now: their bodies are looked at
+        db.execute(functions().encode())  # all exist now, so their bodies are checked
         db.execute("set search_path = ''")
         ours = [name for (name,) in db.execute(
             "select p.oid::regprocedure::text from pg_proc p"
@@ -133,9 +134,9 @@ def build(server: SecretStr, version: str, calls_since: str) -> str:
 
 
 def install_working_tree(server: SecretStr, database: SecretStr) -> None:
-    """Give a migrated database the working tree's functions in place of the newest release's.
+    """Replace a migrated database's functions by those of the working tree.
 
-    For tests, so that they try what is being edited. `server` is any database of the same server.
+    For tests, so that they use the edited functions. `server` is any database of the same server.
     """
     if is_released():
         return
@@ -145,10 +146,10 @@ def install_working_tree(server: SecretStr, database: SecretStr) -> None:
 
 
 def write(*, breaks: bool = False) -> Path | None:
-    """Write the release; None when there is nothing to release.
+    """Write the release; None when nothing has changed.
 
-    `breaks`: calls of earlier releases need not work, their workers refuse to go on.
-    Raises SystemExit when such calls would fail and `breaks` was not given.
+    `breaks`: calls of earlier releases need not work; their workers stop. Raises SystemExit when
+    such calls would fail and `breaks` was not given.
     """
     _forget_uncommitted()
     if is_released():
@@ -176,14 +177,14 @@ def write(*, breaks: bool = False) -> Path | None:
 
 
 def calls(db: psycopg.Connection) -> dict[str, Call]:
-    """How each function of the schema public may be called."""
+    """The signature of each function in the schema public."""
     rows = db.execute(
         "select p.proname, coalesce(p.proargnames, '{}'),"
         " array(select replace(t::regtype::text, 'public.', '') from unnest(p.proargtypes) t),"
         " p.pronargdefaults from pg_proc p where p.pronamespace = 'public'::regnamespace"
     )
     return {
-        # Names of what a function returns as a table come behind those of its arguments.
+        # Names of returned table columns follow those of the arguments.
         name: Call(dict(zip(names, types, strict=False)), frozenset(names[: len(types) - defaults]))
         for name, names, types, defaults in rows
     }
@@ -197,7 +198,7 @@ def _calls(server: SecretStr, release_text: str) -> dict[str, Call]:
 
 @contextmanager
 def _database(server: SecretStr) -> Iterator[psycopg.Connection]:
-    """A new database with our tables and no function but what they need."""
+    """A new database with our tables and only the functions that they need."""
     parts = conninfo_to_dict(server.get_secret_value())
     name = f"release_{uuid4().hex}"
     with psycopg.connect(server.get_secret_value(), autocommit=True) as above:
@@ -213,13 +214,13 @@ def _database(server: SecretStr) -> Iterator[psycopg.Connection]:
 
 
 def _newest() -> str:
-    """The text of the newest release; nothing before there is one."""
+    """The text of the newest release; empty before the first one."""
     found = [migration.text for migration in migrations() if migration.is_release]
     return found[-1] if found else ""
 
 
 def _forget_uncommitted() -> None:
-    """A release that nobody else has yet is written anew, not followed by another one."""
+    """Delete an uncommitted release: it is rewritten, not followed by another one."""
     listed = subprocess.run(  # noqa: S603
         ["git", "ls-files", "--others", "--", str(MIGRATIONS)],  # noqa: S607
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -241,7 +242,7 @@ def _lines(signatures: list[str]) -> str:
 
 
 def _passable(home: Path) -> Path:
-    """As root, Postgres runs as another user, who has to get to its data."""
+    """As root, Postgres runs as another user, who has to reach its data."""
     home.chmod(0o711)
     return home
 

@@ -1,4 +1,4 @@
-"""What the SQL functions answer, one model each; the words are the functions' own."""
+"""Results of the SQL functions, one model each; words are those of the functions."""
 
 from typing import Literal
 from uuid import UUID
@@ -10,18 +10,19 @@ from outreach.store.schema import State
 
 
 class InstalledRelease(Model):
-    """The database's release, and how it differs from the one that the caller named."""
+    """The database's release, and how it differs from the caller's."""
 
     version: str
     state: State
 
 
 class Begun(Model):
-    """The answer of begin_run."""
+    """The result of begin_run."""
 
     answer: Literal["begun", "wait", "paused", "already_running", "already_ended", "failed"]
-    """`failed`: asking found the third owner in a row dead, or what `reason` says, which ended the
-    campaign in error."""
+    """`failed`: this call found the third owner in a row dead, or the fault in `reason`, and ended
+    the campaign in error.
+    """
     name: Called = ""
     status: str = ""
     wait_seconds: Seconds = 0
@@ -30,7 +31,7 @@ class Begun(Model):
 
 
 class Checked(Model):
-    """All that can stop a campaign before its first mail."""
+    """Everything that can stop a campaign before its first mail."""
 
     name: Called
     attachment: str | None
@@ -39,11 +40,11 @@ class Checked(Model):
     leads: LeadCounts
     misassigned: int
     opens: bool
-    """False when the campaign's sending window never opens."""
+    """False when the campaign's send window never opens."""
 
 
 class Batch(Model):
-    """The answer of claim_leads."""
+    """The result of claim_leads."""
 
     answer: Literal["claimed", "later", "done", "stopped"]
     claims: list[Claim] = Field(default_factory=list)
@@ -51,17 +52,17 @@ class Batch(Model):
     waiting_for: str = ""
     reason: str = ""
     installed: InstalledRelease | None = None
-    """None where the database's schema is this version's."""
+    """None when the database's schema is this version's."""
 
 
 class Exposed(Model):
-    """A role of the web app's users that can read the tokens of accounts: of exposed_tokens."""
+    """A role of the web app's users that can read accounts' tokens; from exposed_tokens."""
 
     role: str
     rows: Literal["all", "policy"]
-    """Of every account, or of those that a policy gives to the role's users."""
+    """Tokens of all accounts, or of those that a policy gives to the role's users."""
     statement: str
-    """What keeps them from it: the rights on all other columns stay."""
+    """SQL that revokes it; the rights on all other columns stay."""
 
     @property
     def message(self) -> str:
@@ -70,15 +71,15 @@ class Exposed(Model):
 
 
 class Due(Model):
-    """A campaign to run now, or one that is given up: nobody began its last three runs."""
+    """A campaign to run now, or one that is given up: its last three runs never began."""
 
     answer: Literal["due", "given_up"]
     id: UUID
     name: Called | None
     key: str = ""
-    """Makes Prefect create one run for it and no more."""
+    """Idempotency key: Prefect creates exactly one run for it."""
     dead_run: UUID | None = None
-    """The run that owned it and fell silent, or was to and never began."""
+    """The run that owned it and fell silent, or was dispatched and never began."""
 
 
 class Dispatched(Model):
@@ -92,20 +93,20 @@ class Suspension(Model):
     id: UUID
     flow_run: UUID
     held: bool
-    """False once a person resumed or ended the campaign without Prefect."""
+    """False when a person has resumed or ended the campaign without Prefect."""
 
 
 class Places(Model):
-    """How many campaigns are sent at once, out of `CAMPAIGNS_AT_ONCE`."""
+    """Usage of the places in `CAMPAIGNS_AT_ONCE`."""
 
     taken: int
-    """Campaigns that a run has, or was asked for just now."""
+    """Campaigns that have a run, or for which one was asked just now."""
     waiting: int
     """Campaigns that are due and have no run."""
 
 
 class Attempted(Model):
-    """The answer of begin_attempt."""
+    """The result of begin_attempt."""
 
     answer: Literal["go", "wait", "deferred", "failed", "not_ours", "settled"]
     budget_seconds: Seconds = 0
@@ -114,7 +115,7 @@ class Attempted(Model):
 
 
 class Finished(Model):
-    """The answer of finish_run."""
+    """The result of finish_run."""
 
     answer: Literal["ended", "deferred", "paused", "superseded"]
     status: str
@@ -123,11 +124,11 @@ class Finished(Model):
     resume_seconds: Seconds | None = None
     waiting_for: Told | None = None
     suspended: bool = False
-    """Whether it is this run, suspended in Prefect, that the paused campaign waits for."""
+    """Whether the paused campaign waits for this run, which is suspended in Prefect."""
 
     @property
     def result(self) -> dict[str, bool | int]:
-        """What a run answers; the counts are the campaign's, over all its runs."""
+        """The return value of a run; counts are the campaign's, over all its runs."""
         return {
             "success": self.error is None,
             "emails_sent": self.leads.sent,
@@ -141,17 +142,17 @@ class Created(Model):
     skipped: list[str]
     """Addresses that were left out because another lead has the same."""
     subject_variables: bool = False
-    """Whether its subjects are filled for each lead."""
+    """Whether its subjects are templates."""
 
 
 class TextChanged(Model):
-    """A campaign that is not ended, some of whose leads are mailed another text than before."""
+    """A campaign that has not ended, and whose leads partly get another text than before."""
 
     id: UUID
     name: str
     status: str
     leads: int
-    """Those that are yet to be mailed."""
+    """Those that are not mailed yet."""
 
 
 class KeptApart(Model):
@@ -163,7 +164,7 @@ class KeptApart(Model):
 
 
 class Imported(Model):
-    """The answer of import_leads."""
+    """The result of import_leads."""
 
     added: int = 0
     updated: int = 0
@@ -171,10 +172,10 @@ class Imported(Model):
     text_changed: list[TextChanged] = Field(default_factory=list)
     kept_apart: list[KeptApart] = Field(default_factory=list)
     shared_domains: list[str] = Field(default_factory=list)
-    """Domains of the file that say nothing about a company, such as gmail.com."""
+    """Domains of the file that do not identify a company, such as gmail.com."""
 
     def plus(self, more: "Imported") -> "Imported":
-        """Both calls together: a campaign, a company and a domain once each."""
+        """The sum of both calls; each campaign, company and domain once."""
         campaigns = {one.id: one for one in self.text_changed}
         for one in more.text_changed:
             before = campaigns[one.id].leads if one.id in campaigns else 0
@@ -195,14 +196,14 @@ class Reason(Model):
 
 
 class AccountSummary(Model):
-    """What one account has of a campaign; addresses are whole here, and masked where shown."""
+    """One account's part of a campaign; its address is whole here and masked in output."""
 
     email: str | None
-    """None where the account's row is gone."""
+    """None when the account was deleted."""
     sent: int
     failed: int
     pending: int
     cancelled: int
     sent_by_run: int
     per_minute: float | None
-    """Between the run's first and last mail; None for fewer than two."""
+    """Mails per minute between the run's first and last mail; None for fewer than two."""

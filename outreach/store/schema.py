@@ -1,7 +1,7 @@
-"""The schema that this version needs: its migrations, and the newest release of the SQL functions.
+"""The schema that this version needs: migrations, and the newest release of the SQL functions.
 
 Tables are in `supabase/migrations`, functions in `supabase/sql`; a release is one migration with
-all functions (`outreach.store.release_sql`). A database says by `schema_version()` which it has.
+all functions (`outreach.store.release_sql`). A database reports its own by `schema_version()`.
 """
 
 from functools import cache
@@ -19,19 +19,19 @@ UPDATE = "update outreach here"
 
 Behind = Literal["newer", "older", "unsupported", "edited"]
 State = Literal["current"] | Behind
-"""How a database's functions stand to this version; those of `newer` may be called all the same."""
+"""A database's functions compared with this version; those of `newer` may still be called."""
 
 
 class Migration(NamedTuple):
     version: str
     """UTC, `YYYYMMDDHHMMSS`: the order in which migrations run."""
     name: str
-    """Of the file `VERSION_NAME.sql`."""
+    """The name in the file name `VERSION_NAME.sql`."""
     file: Traversable
 
     @property
     def text(self) -> str:
-        """Read when it is needed: every run asks for the newest release's version alone."""
+        """Read on demand: a run needs only the newest release's version."""
         return self.file.read_text(encoding="utf-8")
 
     @property
@@ -40,7 +40,9 @@ class Migration(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Of a database's schema from this version's; the problem is a clause: `its schema is of …`."""
+    """A database's schema compared with this version's; the problem is a clause: `its schema is of
+    …`.
+    """
 
     problem: str
     remedy: str
@@ -50,7 +52,9 @@ class Difference(NamedTuple):
 
 
 class SchemaVersion(Model):
-    """What a database says of its functions. Before the first release it said its version alone."""
+    """A database's report on its functions. Before the first release it reported only its
+    version.
+    """
 
     version: str
     calls_since: str = ""
@@ -95,7 +99,7 @@ def difference(state: Behind, version: str) -> Difference: ...
 @overload
 def difference(state: State, version: str) -> Difference | None: ...
 def difference(state: State, version: str) -> Difference | None:
-    """How the database's schema differs from this version's, and what to do; None: not at all."""
+    """How the database's schema differs from this version's, with a remedy; None: equal."""
     match state:
         case "older":
             return Difference(

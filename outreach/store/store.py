@@ -1,7 +1,7 @@
-"""The campaign's record: one method per SQL function, on either transport.
+"""The campaign's record: one method per SQL function, over either transport.
 
 Every method may raise StoreUnavailable and may then be called again with the same arguments: the
-functions are repeatable, and the caller makes the ids. Those that people call may raise Rejected.
+functions are repeatable, and the caller makes the ids. Methods for operators may raise Rejected.
 """
 
 import time as clock
@@ -54,15 +54,15 @@ Row = dict[str, Any]
 Answer = TypeVar("Answer", bound=Model)
 
 PAGE = 500
-"""Rows a request; PostgREST gives 1,000 at most."""
+"""Rows per request; PostgREST returns 1,000 at most."""
 
 LARGE_PAGE = 1000
-"""Where a page costs more than its rows: of a tag the database looks at all leads each time."""
+"""Rows, where a page costs more than its rows: for a tag the database reads all leads each time."""
 
 
 class Transport(Protocol):
     def call(self, function: str, **arguments: Any) -> list[Row]:
-        """Call a SQL function by name with named arguments; the rows that it returns.
+        """Call a SQL function by name with named arguments; returns its rows.
 
         Raises StoreUnavailable when the database is away and ConfigurationError when the address,
         the rights or the schema are wrong.
@@ -80,10 +80,13 @@ class Store:
     def close(self) -> None:
         self._transport.close()
 
-    # --- who runs a campaign ------------------------------------------------------------
+    # --- a campaign's run ---------------------------------------------------------------
 
     def begin_run(self, campaign: UUID, run: UUID, lease_seconds: float) -> Begun:
-        """Raises CampaignNotFound, and SchemaMismatch before anything is taken."""
+        """Take the campaign's lease, for `lease_seconds`.
+
+        Raises CampaignNotFound, and SchemaMismatch before anything is taken.
+        """
         answer = self._one(
             "begin_run",
             campaign=campaign,
@@ -103,7 +106,7 @@ class Store:
         self._call("release_run", campaign=campaign, run=run)
 
     def decline_run(self, campaign: UUID, run: UUID) -> None:
-        """Give back what this worker may not send, so that another one goes on."""
+        """Release a campaign that this worker may not send, so that another one goes on."""
         self._call("decline_run", campaign=campaign, run=run)
 
     def check_campaign(self, campaign: UUID) -> Checked:
@@ -119,11 +122,13 @@ class Store:
         return _answered(Finished, answer)
 
     def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
-        """Whether that ended the campaign in error: only what the run owns."""
+        """End the campaign in error if the run owns it; returns whether it did."""
         return bool(self._call("fail_run", campaign=campaign, run=run, reason=cut(reason, REASON)))
 
     def crash_run(self, campaign: UUID, run: UUID, cause: str) -> bool:
-        """Whether that ended the campaign in error: it was the third time without progress."""
+        """Release a dead run's campaign; True when that ended it in error: the third death in a row
+        without progress.
+        """
         rows = self._call("crash_run", campaign=campaign, run=run, cause=cut(cause, REASON))
         return any(row["answer"] == "failed" for row in rows)
 
@@ -131,9 +136,9 @@ class Store:
         self._call("cancel_run", campaign=campaign, run=run)
 
     def take_due(self) -> list[Due]:
-        """Campaigns that are to be run now, and those that are given up: each handed out once.
+        """Campaigns to run now, and those that are given up; each is returned once.
 
-        No more than there are places free of CAMPAIGNS_AT_ONCE.
+        At most as many as CAMPAIGNS_AT_ONCE has free places.
         """
         places = self._settings.campaigns_at_once
         return [_answered(Due, row) for row in self._call("take_due", places=places)]
@@ -154,7 +159,9 @@ class Store:
         self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
 
     def suspend_run(self, campaign: UUID, run: UUID) -> bool:
-        """Pause the campaign until its run is resumed in Prefect; whether it was that run's."""
+        """Pause the campaign until its run is resumed in Prefect; returns whether the run owned
+        it.
+        """
         return bool(self._call("suspend_run", campaign=campaign, run=run))
 
     def list_suspended(self) -> Iterator[Suspension]:
@@ -162,11 +169,15 @@ class Store:
             yield Suspension.model_validate(row)
 
     def forget_suspension(self, campaign: UUID, run: UUID) -> None:
-        """Its run cannot be resumed any more: a paused campaign waits for a person's `resume`."""
+        """Its run can no longer be resumed: a paused campaign then waits for a person's
+        `resume`.
+        """
         self._call("forget_suspension", campaign=campaign, run=run)
 
     def sweep_cancelled(self) -> int:
-        """Cancel some leads of campaigns that a row update cancelled; how many."""
+        """Cancel some pending leads of campaigns that were cancelled in their row; returns their
+        number.
+        """
         return int(self._one("sweep_cancelled")["leads"])
 
     # --- one mail -----------------------------------------------------------------------
@@ -174,7 +185,7 @@ class Store:
     def claim_leads(self, batch: UUID, campaign: UUID, run: UUID, limit: int) -> Batch:
         """Claims for this batch, each due on this process's monotonic clock.
 
-        Raises SchemaMismatch when the functions were released anew, so that we may not call them.
+        Raises SchemaMismatch when a new release of the functions does not accept our calls.
         """
         asked_at = clock.monotonic()
         answer = self._one(
@@ -230,7 +241,7 @@ class Store:
         why: str | None = None,
         again_after: float | None = None,
     ) -> str:
-        """What is recorded now: the first word stands, but `sent` wins over everything."""
+        """The recorded outcome: the first one stays, but `sent` overrides every other."""
         answer = self._one(
             "record_outcome",
             attempt=attempt,
@@ -264,7 +275,7 @@ class Store:
             yield OpenAttempt.model_validate(row)
 
     def drafts_in_use(self, drafts: list[str]) -> set[str]:
-        """Of these drafts, those that may still go out."""
+        """The subset of these drafts that may still be sent."""
         return {str(row["draft"]) for row in self._call("drafts_in_use", drafts=drafts)}
 
     # --- accounts -----------------------------------------------------------------------
@@ -281,7 +292,7 @@ class Store:
         daily_limit: int | None = None,
         owner: UUID | None = None,
     ) -> UUID:
-        """Add or change; what is None stays as it is. The id of the account."""
+        """Add or change an account; None leaves a value unchanged. Returns the account's id."""
         answer = self._one(
             "save_account",
             account=account,
@@ -296,7 +307,9 @@ class Store:
         return UUID(answer["id"])
 
     def list_accounts(self) -> Iterator[ListedAccount]:
-        """What is in force where an account has no own is what this process' settings say."""
+        """All accounts; where one has no own pace or limit, this process's settings are in
+        force.
+        """
         for row in self._pages("list_accounts"):
             pace, limit = row["pace_seconds"], row["daily_limit"]
             yield ListedAccount.model_validate(
@@ -324,7 +337,7 @@ class Store:
         self._call("mark_account_unusable", account=account, reason=cut(reason, REASON))
 
     def pause_account(self, account: UUID, seconds: float, *, whole_project: bool = False) -> float:
-        """Rest it, longer each time in a row; how long from now on."""
+        """Pause it, longer each time in a row; returns the seconds from now on."""
         answer = self._one(
             "pause_account", account=account, seconds=seconds, whole_project=whole_project
         )
@@ -335,18 +348,18 @@ class Store:
     def import_leads(
         self, rows: list[dict[str, Any]], tag: str | None, owner: UUID | None = None
     ) -> Imported:
-        """At most a few thousand rows a call.
+        """Add or update leads; a few thousand rows per call at most.
 
-        Keys as in the CSV file, plus custom_fields, empty_fields (known, but they take no value's
-        place), own_text (which of its texts are the lead's and not its company's) and clear (what
-        is emptied where the row has it empty).
+        Keys as in the CSV file, plus custom_fields, empty_fields (known names without a value; they
+        replace no value), own_text (texts that belong to the lead and not to its company) and clear
+        (fields to be emptied where the row's are empty).
         """
         return Imported.model_validate(
             self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
         )
 
     def list_leads(self, tag: str | None = None, status: str | None = None) -> Iterator[ListedLead]:
-        """Those with this tag, and those that have this status in a campaign."""
+        """Leads with this tag, and with this status in a campaign."""
         for row in self._pages("list_leads", most=LARGE_PAGE, with_tag=tag, with_status=status):
             yield ListedLead.model_validate(row)
 
@@ -369,7 +382,7 @@ class Store:
     ) -> Created:
         """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
 
-        Raises Rejected, and leaves nothing behind, without a lead or an account.
+        Raises Rejected, and changes nothing, without a lead or an account.
         """
         answer = self._one(
             "create_campaign",
@@ -390,15 +403,17 @@ class Store:
         return Created.model_validate(answer)
 
     def start_campaign(self, campaign: UUID) -> Row:
-        """`answer` is running, scheduled (wait_seconds) or already
-        (status, owned, paused, pending).
+        """`answer` is running, scheduled (wait_seconds) or already (status, owned, paused,
+        pending).
 
         Raises CampaignNotFound.
         """
         return _found(campaign, self._one("start_campaign", campaign=campaign))
 
     def cancel_campaign(self, campaign: UUID) -> Row:
-        """`answer` is cancelled (with leads) or already_ended (with status). CampaignNotFound."""
+        """`answer` is cancelled (with leads) or already_ended (with status). Raises
+        CampaignNotFound.
+        """
         return _found(campaign, self._one("cancel_campaign", campaign=campaign))
 
     def pause_campaign(self, campaign: UUID) -> None:
@@ -417,7 +432,7 @@ class Store:
         reason: str | None = None,
         include_unclear: bool = False,
     ) -> int:
-        """Failed leads are pending again; how many. CampaignNotFound, Rejected."""
+        """Make failed leads pending; returns their number. Raises CampaignNotFound, Rejected."""
         answer = self._one(
             "retry_failed",
             campaign=campaign,
@@ -434,7 +449,7 @@ class Store:
     def recent_campaigns(
         self, status: str | None = None, since: datetime | None = None
     ) -> Iterator[CampaignStatus]:
-        """The newest first, of those created `since` then."""
+        """Campaigns created from `since` on, the newest first."""
         last: Row = {}
         while rows := self._call(
             "recent_campaigns", with_status=status, since=since, most=PAGE, **last
@@ -453,12 +468,12 @@ class Store:
             yield CampaignLead.model_validate(row)
 
     def export_leads(self, campaign: UUID, status: str | None = None) -> Iterator[ExportedLead]:
-        """The same leads, with all that is known of them."""
+        """The leads of list_campaign_leads, with all known fields."""
         for row in self._pages("list_campaign_leads", campaign=campaign, with_status=status):
             yield ExportedLead.model_validate(row)
 
     def campaign_progress(self, campaign: UUID) -> Progress:
-        """How far it is and what holds it up, an account each. Raises CampaignNotFound."""
+        """Its progress and its obstacles, per account. Raises CampaignNotFound."""
         row = self._row(campaign, "campaign_progress", **self._defaults())
         return Progress.model_validate({**row, "places": self._settings.campaigns_at_once})
 
@@ -475,7 +490,7 @@ class Store:
         lead: UUID | None = None,
         address: str | None = None,
     ) -> Iterator[PlannedMail]:
-        """Of its pending leads, of `every` lead, or of one: by its id or by its address."""
+        """Mails of the pending leads, of `every` lead, or of one: by its id or by its address."""
         asked = {"cooldown_seconds": cooldown_seconds, "every": every}
         companies: OrderedDict[str | None, Row] = OrderedDict()
         for row in self._pages(
@@ -483,7 +498,7 @@ class Store:
         ):
             key = row["company_id"]
             if row["company"] is not None:
-                # With the first of its leads on a page: older pages' may go.
+                # Sent with the first of its leads on a page: those of older pages may go.
                 companies.pop(key, None)
                 companies[key] = row["company"]
                 if len(companies) > PAGE:
@@ -506,25 +521,26 @@ class Store:
         campaign: UUID | None = None,
         address: str | None = None,
     ) -> Row:
-        """What a person found out: `lead`, `lead_status`, `campaign` and `campaign_status` then.
+        """Record an operator's finding; returns `lead`, `lead_status`, `campaign`,
+        `campaign_status`.
 
-        The lead is named by its id, or by its address in a campaign. Raises Rejected unless it
-        may have been sent.
+        Name the lead by its id, or by its address in a campaign. Raises Rejected unless it may have
+        been sent.
         """
         return self._one(
             "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
         )
 
     def exposed_tokens(self) -> list[Exposed]:
-        """Roles of the web app's users that can read the tokens of accounts."""
+        """Roles of the web app's users that can read accounts' tokens."""
         return [Exposed.model_validate(row) for row in self._call("exposed_tokens")]
 
     def schema_version(self) -> SchemaVersion:
-        """Which release of the functions it has, and what they are now."""
+        """The release of the database's functions, and their hash now."""
         return SchemaVersion.model_validate(self._one("schema_version"))
 
     def compare_schema(self) -> Difference | None:
-        """How its functions differ from this version's; None: not at all.
+        """How its functions differ from this version's; None: equal.
 
         Raises SchemaMismatch when they may not be called.
         """
@@ -534,7 +550,7 @@ class Store:
             raise SchemaMismatch(*difference)
         return difference
 
-    # --- how -----------------------------------------------------------------------------
+    # --- implementation ------------------------------------------------------------------
 
     def _call(self, function: str, **arguments: Any) -> list[Row]:
         clean = {name: _storable(value) for name, value in arguments.items()}
@@ -554,7 +570,7 @@ class Store:
 
     def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
         arguments = {"most": PAGE, **arguments}
-        # Not null, for the first page: by `id > null or ...` Postgres finds no place to begin at.
+        # Not null for the first page: for `id > null or ...` Postgres finds no start in the index.
         after = UUID(int=0)
         while rows := self._call(function, after=after, **arguments):
             yield from rows
@@ -568,7 +584,7 @@ class Store:
 
 
 def _storable(value: Any) -> Any:
-    """Without what Postgres has no text for: NUL, and halves of surrogate pairs."""
+    """The value without text that Postgres cannot store: NUL, and halves of surrogate pairs."""
     match value:
         case str():
             return value if _is_storable(value) else _mended(value)
@@ -583,7 +599,7 @@ def _storable(value: Any) -> Any:
 
 
 def _holds_storable_texts(table: Row) -> bool:
-    """And nothing else: a lead's dozens of columns are looked at in one go."""
+    """Whether all values are storable texts. One check for a lead's dozens of columns."""
     try:
         return _is_storable("".join(table)) and _is_storable("".join(table.values()))
     except TypeError:
@@ -604,9 +620,9 @@ def _mended(text: str) -> str:
 
 
 def _answered(kind: type[Answer], row: Row) -> Answer:
-    """Read an answer; a release of the functions that is not for us answers `refused`.
+    """Read a result; `refused` comes from a release of the functions that does not accept us.
 
-    A word that we do not know is one of a newer release, too.
+    An unknown word comes from a newer release, too.
     """
     if row.get("answer") == "refused":
         installed = InstalledRelease.model_validate(row["installed"])
