@@ -1,7 +1,7 @@
-"""What stands in an answer of Google's. Pure; nothing is raised, whoever wrote it.
+"""Reads Google's responses. Pure; no response raises an error.
 
-A proxy, a captive portal or a fault of Google's may answer anything: what is not of the shape that
-was asked for is not there.
+A proxy, a captive portal or a fault of Google's may send anything: a value of another type or shape
+counts as missing.
 """
 
 import json
@@ -11,12 +11,12 @@ from typing import Any
 LONGEST = 2_048
 """Characters of an id, a thread's id, an access token: Google names this limit for tokens."""
 _LASTS = 3600.0
-"""Seconds, where a token's answer does not say."""
+"""Seconds, when a token's response does not say."""
 _TEN_YEARS = 10 * 366 * 24 * 3600
 
 
 def of_json(body: bytes) -> Any:
-    """None where it is no JSON, or nested so deeply that nobody can read it."""
+    """The JSON value; None when it is not JSON or is nested too deeply to parse."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -24,7 +24,7 @@ def of_json(body: bytes) -> Any:
 
 
 def text(answer: Any, key: str) -> str | None:
-    """Printable, and not empty."""
+    """The text under `key`, printable and not empty; else None."""
     found = answer.get(key) if isinstance(answer, dict) else None
     fits = isinstance(found, str) and 0 < len(found) <= LONGEST and found.isprintable()
     return found if fits else None
@@ -41,7 +41,7 @@ def tables(answer: Any, key: str) -> list[dict[str, Any]]:
 
 
 def words(answer: Any, key: str) -> frozenset[str]:
-    """Of a text, or of a list of texts."""
+    """The words of a text, or of a list of texts."""
     found = answer.get(key) if isinstance(answer, dict) else None
     if isinstance(found, str):
         return frozenset(found.split())
@@ -53,13 +53,13 @@ def words(answer: Any, key: str) -> frozenset[str]:
 
 
 def token(answer: Any, key: str) -> str | None:
-    """What a header can carry."""
+    """A text that a header can carry; else None."""
     found = text(answer, key)
     return found if found and found.isascii() and " " not in found else None
 
 
 def lifetime(answer: dict[str, Any]) -> float | None:
-    """Seconds that an access token lasts; None where that is no such number."""
+    """Lifetime of an access token in seconds; None when the response has no valid number."""
     try:
         seconds = float(answer.get("expires_in", _LASTS))
     except (TypeError, ValueError, OverflowError):

@@ -1,9 +1,9 @@
-"""How an account lets us mail for it: Google's consent page, and the refresh token behind it.
+"""OAuth consent flow: Google's consent page, and the refresh token from it.
 
 The authorization code flow of desktop apps (RFC 8252) with PKCE (RFC 7636). google-auth-oauthlib
-has it too, but its local server ends with whatever request comes first, and tells the person that
-all is well before anything is; its session logs tokens, and bears the sandbox's http address or
-a scope that was unticked only when the environment of the whole process says so.
+has it too, but its local server ends with the first request of any kind, and reports success to the
+person before it is certain; its session logs tokens, and accepts the sandbox's http address or an
+unticked scope only through environment variables of the whole process.
 """
 
 import base64
@@ -26,15 +26,15 @@ from outreach.mail.addresses import is_valid, normalise
 from outreach.settings import Settings
 
 IDENTITY = "openid email"
-"""Asked for always: gmail.send alone does not even tell whose account it is."""
+"""Always requested: gmail.send alone does not give the account's address."""
 _NO_TOKEN = (ValueError, TypeError, AttributeError, RecursionError)
 RESTRICTED = DRAFTS | READ | {METADATA}
-"""In Google's verification of apps; gmail.send is only sensitive."""
+"""Restricted in Google's verification of apps; gmail.send is only sensitive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What an account's owner allowed."""
+    """The permission that an account's owner gave."""
 
     email: str
     refresh_token: SecretStr
@@ -43,21 +43,21 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One visit to the consent page; its secrets are good for that one alone."""
+    """One visit to the consent page; its secrets are valid for this visit only."""
 
     settings: Settings
     redirect_uri: str
-    """Where the browser comes back to, `http://127.0.0.1:PORT/`; Google allows any port there."""
+    """The redirect for the browser, `http://127.0.0.1:PORT/`; Google allows any port there."""
     send_only: bool = False
     """Ask for gmail.send instead of gmail.modify."""
     hint: str | None = None
-    """The address that Google's page shall suggest."""
+    """The address that Google's page suggests."""
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
 
     @property
     def address(self) -> str:
-        """Of the page. Raises ConfigurationError."""
+        """The address of the consent page. Raises ConfigurationError."""
         asked = {
             "client_id": app_of(self.settings)["client_id"],
             "redirect_uri": self.redirect_uri,
@@ -66,7 +66,7 @@ class Question:
             "state": self.state,
             "code_challenge": _s256(self.verifier),
             "code_challenge_method": "S256",
-            # A refresh token, and a new one also for who has allowed this before.
+            # For a refresh token, and for a new one when the app was allowed before.
             "access_type": "offline",
             "prompt": "consent",
         }
@@ -75,13 +75,13 @@ class Question:
         return f"{self.settings.google_auth_url}?{urlencode(asked)}"
 
     def is_answered_by(self, query: Mapping[str, str]) -> bool:
-        """Whether the browser brings the answer to this question, and not somebody else's."""
+        """Whether the browser brings the response to this visit, and not to another one."""
         return secrets.compare_digest(query.get("state", "").encode(), self.state.encode())
 
     def redeem(self, query: Mapping[str, str], tokens: TokenService) -> Granted:
-        """What was allowed, for the answer that the browser brought.
+        """Exchange the code that the browser brought for the permission.
 
-        Raises Rejected when it was not, AccountUnusable when that does not suffice to send,
+        Raises Rejected when it was refused, AccountUnusable when it does not suffice to send,
         ConfigurationError, and TemporarilyUnavailable.
         """
         code = _code(query)
@@ -95,7 +95,7 @@ class Question:
 
 
 def verification(scopes: frozenset[str]) -> str:
-    """What Google wants of an app that asks for these scopes, in a sentence."""
+    """Google's verification requirement for an app with these scopes, as a sentence."""
     outside = "an app for accounts outside your own Workspace organisation has to pass Google's"
     if restricted := scopes & RESTRICTED:
         return (
@@ -140,7 +140,9 @@ def _granted(answer: Mapping[str, Any]) -> Granted:
 
 
 def _owner(answer: Mapping[str, Any]) -> str:
-    """Whose account it is. The id token came straight from Google, so no signature proves more."""
+    """The account's address. The id token came straight from Google, so its signature proves
+    nothing more.
+    """
     try:
         claims = google.auth.jwt.decode(answer["id_token"], verify=False)  # type: ignore[no-untyped-call]
     except (google.auth.exceptions.GoogleAuthError, LookupError, *_NO_TOKEN):

@@ -1,8 +1,8 @@
-"""What Google's answers mean for us. Pure: a status and a body in, one of our errors out.
+"""Maps Google's responses to our errors. Pure: a status and a body in, an error out.
 
-The one question behind every line: is it certain that nothing was sent? Only a refusal that Google
-itself words (or a status that is a refusal whoever words it) counts as certain; whatever else comes
-back from a post may stand for a mail that has left.
+Every line asks one question: is it certain that nothing was sent? Only a refusal in Google's own
+words (or a status that is always a refusal) counts as certain; any other response to a post may
+belong to a mail that has left.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from outreach.gmail import answers
 from outreach.mail.addresses import masked
 
 Call = Literal["look", "create", "send"]
-"""`send` lets the mail leave, `create` only carries it, `look` does neither."""
+"""`send` lets the mail leave, `create` only uploads it, `look` does neither."""
 
 _QUOTED = 120
 """Characters of Google's words in a message."""
@@ -44,33 +44,33 @@ _GRANT = {"invalid_grant", "access_denied", "admin_policy_enforced", "org_intern
 
 
 class NotThere(TemporarilyUnavailable):
-    """What was looked for does not exist. Stays inside this package."""
+    """The requested object does not exist. Not raised outside this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     worded: bool
-    """Whether the body is an error in Google's own words, not that of something in between."""
+    """Whether the body is an error in Google's own words, not from a proxy or gateway."""
     reasons: frozenset[str]
     message: str
 
 
 def of_api(status: int, body: bytes, call: Call) -> Exception:
-    """The error that an answer of the Gmail API other than 2xx stands for."""
+    """The error for a response of the Gmail API other than 2xx."""
     answer = _read(status, body)
     return _about_all(answer) or _about_the_mail(answer, call) or _unforeseen(answer, call)
 
 
 def of_lost_answer(call: Call, cause: str) -> Exception:
-    """The error for an answer that never came, or that cannot be understood."""
+    """The error for a response that is missing or unreadable."""
     if call == "send":
         return SendUnclear(f"Gmail's answer was lost ({cause}): the mail may or may not have left.")
     return TemporarilyUnavailable(f"Gmail gave no usable answer ({cause}); nothing was sent.")
 
 
 def of_token(status: int, body: bytes) -> Exception:
-    """The error that an answer of the token endpoint without an access token stands for."""
+    """The error for a response of the token endpoint without an access token."""
     reasons = _read(status, body).reasons
     if reasons & _CLIENT:
         return ConfigurationError(
@@ -86,7 +86,7 @@ def of_token(status: int, body: bytes) -> Exception:
 
 
 def _about_all(answer: _Answer) -> Exception | None:
-    """Refusals that hold for any call: of the quota, the account or the project."""
+    """Refusals that apply to any call: of the quota, the account or the project."""
     if answer.status == 401:  # noqa: PLR2004
         return AccountUnusable(
             "Gmail does not accept this account's permission", "reconnect the account"
@@ -173,7 +173,7 @@ def _in_oauth(status: int, error: str) -> _Answer:
 
 
 def _in_api(status: int, error: dict[str, object]) -> _Answer:
-    """Reasons stand in `errors`, in `details` and, as the last resort, in `status`."""
+    """Reasons are in `errors`, in `details` and, as the last resort, in `status`."""
     entries = [*answers.tables(error, "errors"), *answers.tables(error, "details")]
     reasons = {str(entry.get("reason")) for entry in entries} | {str(error.get("status"))}
     return _Answer(
@@ -182,5 +182,5 @@ def _in_api(status: int, error: dict[str, object]) -> _Answer:
 
 
 def _quoted(answer: _Answer) -> str:
-    """Google's own words, short, on one line and without anybody's whole address."""
+    """Google's own words, short, on one line and with addresses masked."""
     return one_line(masked(answer.message), _QUOTED).rstrip(".") or f"HTTP {answer.status}"

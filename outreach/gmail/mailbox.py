@@ -1,4 +1,4 @@
-"""The Mailer for Gmail: what to ask of it, in which order, and how to read what comes back."""
+"""The Mailer for Gmail: its API calls, their order, and the reading of their responses."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -34,16 +34,18 @@ from outreach.settings import Settings
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
 MOST_PAGES = 200
-"""Of drafts: 100,000. An answer that always names a next page has an end."""
+"""Pages of drafts: 100,000 drafts. Ends a listing whose every page names a next one."""
 TOKEN_MARGIN = 300.0
-"""Seconds that a token has left after `prepare`: it is not renewed between record and post."""
+"""Seconds that a token is valid after `prepare`, so that no renewal comes between record and
+post.
+"""
 
 
 class Gmail:
     """Sends through the Gmail API for many accounts, from many threads.
 
-    `credentials` is asked each time that an account's access token has to be renewed, so that an
-    account that was reconnected works without a restart.
+    `credentials` is called at each renewal of an account's access token, so that a reconnected
+    account works without a restart.
     """
 
     def __init__(self, settings: Settings, credentials: Callable[[UUID], Credentials]) -> None:
@@ -71,7 +73,7 @@ class Gmail:
         return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
 
     def commit(self, prepared: Prepared) -> Sent:
-        """One post: `drafts.send`, or `messages.send` with the mail."""
+        """Post once: `drafts.send`, or `messages.send` with the mail."""
         if prepared.draft_id is not None:
             request = self._api.drafts.send(userId="me", body={"id": prepared.draft_id})
         else:
@@ -82,7 +84,7 @@ class Gmail:
     def find(self, prepared: Prepared) -> Finding:
         """Look for the draft, then in its thread, then in Sent, as far as the account may read.
 
-        Raises AccountUnusable when it was a draft and the account may no longer see any.
+        Raises AccountUnusable when it was a draft and the account may no longer read drafts.
         """
         scopes = self.scopes(prepared.account_id)
         if prepared.draft_id is not None and self._is_draft(prepared.account_id, prepared.draft_id):
@@ -96,7 +98,7 @@ class Gmail:
         return found or Gone(readable=searchable or prepared.thread_id is not None)
 
     def discard(self, prepared: Prepared) -> bool:
-        """`drafts.delete`, which does not go through the bin."""
+        """`drafts.delete`, which bypasses the bin."""
         if prepared.draft_id is None:
             return True
         request = self._api.drafts.delete(userId="me", id=prepared.draft_id)
@@ -109,13 +111,13 @@ class Gmail:
     # --- beyond it ----------------------------------------------------------------------------
 
     def scopes(self, account_id: UUID) -> frozenset[str]:
-        """What the account has granted, from Google's answer to its last token."""
+        """The scopes that the account granted, from Google's response with its last token."""
         return self._access(account_id).granted
 
     def delivery(self, account_id: UUID) -> Delivery:
-        """How this account's mails leave.
+        """The delivery mode of this account.
 
-        Raises AccountUnusable when it has not granted what that takes.
+        Raises AccountUnusable when its scopes do not suffice.
         """
         try:
             return choose_delivery(self._forced, self.scopes(account_id))
@@ -124,7 +126,7 @@ class Gmail:
             raise
 
     def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
-        """The drafts that we made and nobody has sent or deleted; nobody else's."""
+        """Our drafts that were neither sent nor deleted; no other drafts."""
         if not self.scopes(account_id) & DRAFTS:
             return
         request = self._api.drafts.list(userId="me", maxResults=500)
@@ -200,7 +202,7 @@ class Gmail:
         return _was_sent(ours or sent)
 
     def _sent_by_search(self, prepared: Prepared) -> WasSent | None:
-        """The newest come first; a later one can only be an answer that quotes ours."""
+        """The results come newest first; a later one can only be a reply that quotes ours."""
         request = self._api.messages.list(
             userId="me", q=f"in:sent {prepared.search_token}", includeSpamTrash=True
         )
@@ -221,7 +223,7 @@ class Gmail:
 
 
 class _Whole(MediaUpload):  # type: ignore[misc]
-    """A mail as Google's client uploads it, in the pieces that it has: nothing is copied."""
+    """A mail as an upload of Google's client, in its own pieces: nothing is copied."""
 
     def __init__(self, mail: Mail) -> None:
         self._mail = mail
@@ -240,7 +242,9 @@ class _Whole(MediaUpload):  # type: ignore[misc]
 
 
 def _uploading(method: Callable[..., Any], mail: Mail) -> Any:
-    """The request with the mail as it is: JSON's `raw` is larger, slower, and ends at 6.5 MiB."""
+    """The request with the mail as media: JSON's `raw` is larger, slower, and limited to 6.5
+    MiB.
+    """
     try:
         return method(userId="me", media_body=_Whole(mail))
     except googleapiclient.errors.MediaUploadSizeError:
@@ -269,7 +273,7 @@ def _search_token(message: dict[str, Any]) -> str | None:
 
 
 def _age(message: dict[str, Any], dates: list[str]) -> float | None:
-    """Seconds, by Google's clock, as the draft's date is; None where nobody can tell."""
+    """Age in seconds, by Google's clock, as is the draft's date; None when unknown."""
     try:
         now = parsedate_to_datetime(dates[0]).timestamp()
         return now - int(message["internalDate"]) / 1000

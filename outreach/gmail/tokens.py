@@ -1,4 +1,4 @@
-"""An account's permission to act for it: the access token, and the scopes that came with it."""
+"""An account's access token, and the scopes granted with it."""
 
 import threading
 from collections.abc import Callable, MutableMapping
@@ -18,11 +18,13 @@ from outreach.loopback import is_loopback
 from outreach.settings import Settings
 
 MOST = 64 * 1024
-"""Octets of an answer with a token in it."""
+"""Octets of a response with a token in it."""
 
 
 class TokenService:
-    """Google's token endpoint: a refresh token in, an access token out; one request, no retries."""
+    """Google's token endpoint: exchanges a refresh token for an access token; one request, no
+    retries.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,14 +33,14 @@ class TokenService:
         )
 
     def exchange(self, refresh_token: SecretStr) -> dict[str, Any]:
-        """Its answer, with an `access_token`.
+        """The response, with an `access_token`.
 
         Raises AccountUnusable, ConfigurationError or TemporarilyUnavailable.
         """
         return self._post("refresh_token", refresh_token=refresh_token.get_secret_value())
 
     def redeem(self, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
-        """The answer for a code that the consent page gave: it has a `refresh_token` too.
+        """The response to a code of the consent page: it has a `refresh_token` too.
 
         Raises as `exchange` does.
         """
@@ -57,7 +59,7 @@ class TokenService:
                 stream=True,
             )
             body = body_of(answer.raw, MOST)
-        except Exception as error:  # whatever it is, no token came
+        except Exception as error:  # for any error: no token came
             raise TemporarilyUnavailable(
                 f"Google's token service cannot be reached ({type(error).__name__})."
             ) from error
@@ -68,7 +70,7 @@ class TokenService:
 
 
 def app_of(settings: Settings) -> dict[str, str]:
-    """The `client_id` and `client_secret` of the app that the accounts have allowed to mail.
+    """The `client_id` and `client_secret` of the OAuth client that the accounts have authorised.
 
     Raises ConfigurationError.
     """
@@ -86,10 +88,10 @@ def app_of(settings: Settings) -> dict[str, str]:
 
 
 class Access(google.auth.credentials.Credentials):
-    """One account's access token, shared by all threads; only one of them renews it at a time.
+    """One account's access token, shared by all threads; one thread at a time renews it.
 
     google-auth's own refresh for user credentials is not used: it hides the granted scopes unless
-    scopes are asked for, and it sleeps and retries, which is for the caller to decide.
+    scopes are requested, and it sleeps and retries, which is the caller's decision.
     """
 
     def __init__(self, account: Callable[[], Credentials], tokens: TokenService) -> None:
@@ -101,7 +103,7 @@ class Access(google.auth.credentials.Credentials):
         self._here = threading.local()
 
     def ensure_valid_for(self, seconds: float) -> "Access":
-        """Itself, with a token that is good for as long as that."""
+        """Itself, with a token that is valid for at least `seconds`."""
         with self._renewing:
             if not self._lasts(seconds):
                 self._renew()
@@ -109,12 +111,12 @@ class Access(google.auth.credentials.Credentials):
 
     @property
     def granted(self) -> frozenset[str]:
-        """The scopes that the account has granted, as the last token's answer had them."""
+        """The scopes that the account granted, from the last token's response."""
         self.ensure_valid_for(0)
         return self._granted
 
     def expire(self) -> None:
-        """Make the next use ask Google anew: an account that was denied may be reconnected."""
+        """Force a renewal at the next use: an account that was denied may be reconnected."""
         with self._renewing:
             self.expiry = _now()
 
@@ -152,7 +154,7 @@ class Access(google.auth.credentials.Credentials):
 
 
 def _token_in(status: int, body: bytes) -> dict[str, Any]:
-    """Raises what the answer means where no token is in it that can be used."""
+    """The response with a usable token; raises the error for any other response."""
     answer = answers.of_json(body)
     is_good = status == requests.codes.ok and answers.token(answer, "access_token")
     if is_good and answers.lifetime(answer):
@@ -161,5 +163,5 @@ def _token_in(status: int, body: bytes) -> dict[str, Any]:
 
 
 def _now() -> datetime:
-    """As google-auth compares it: UTC, without saying so."""
+    """In google-auth's form: UTC, but naive."""
     return datetime.now(UTC).replace(tzinfo=None)

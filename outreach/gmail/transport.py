@@ -1,8 +1,8 @@
-"""How a request reaches Gmail: built by Google's client, posted once by urllib3.
+"""HTTP transport to Gmail: Google's client builds a request, urllib3 posts it once.
 
-httplib2, which Google's client comes with, posts again by itself when the server closes the
-connection without an answer, and a mail goes out twice. Here nothing below us repeats a request,
-but for a 401, which is a refusal.
+httplib2, which comes with Google's client, posts again on its own when the server closes the
+connection without a response, and a mail goes out twice. Here no lower layer repeats a request,
+except after a 401, which is a refusal.
 """
 
 import http.client
@@ -32,12 +32,12 @@ from outreach.mail.mime import Mail
 S = TypeVar("S", bound=requests.Session)
 
 MOST = 8 * 1024 * 1024
-"""Octets of an answer; a page of five hundred drafts has 50,000."""
+"""Octets of a response; a page of five hundred drafts has 50,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Google's builders of requests, by resource."""
+    """Google's request builders, by resource."""
 
     drafts: Any
     messages: Any
@@ -48,20 +48,20 @@ class Api:
 def api(url: str) -> Api:
     """The Gmail API at `url`, from the discovery document that comes with Google's client.
 
-    The document is patched, as the client option for the endpoint does not move media uploads.
+    The document is patched, because the client option for the endpoint does not move media uploads.
     """
     root = url.rstrip("/") + "/"
     document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
     document |= {"rootUrl": root, "baseUrl": root, "mtlsRootUrl": root}
-    nothing = object()  # any http: each request is given its own
+    nothing = object()  # in the place of an http: each request gets its own
     users = discovery.build_from_document(document, http=nothing).users()
     return Api(drafts=users.drafts(), messages=users.messages(), threads=users.threads())
 
 
 class _Until(io.RawIOBase):
-    """What comes from a connection until a moment, however slowly it comes.
+    """Reads from a connection until a deadline, however slowly the bytes come.
 
-    A socket's own time-out begins anew with each byte.
+    A socket's own time-out restarts with each byte.
     """
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
@@ -82,7 +82,7 @@ class _Until(io.RawIOBase):
 
 
 class _Answer(http.client.HTTPResponse):
-    """Its head and its body are there in time, or it is none."""
+    """A response whose head and body arrive before the deadline."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -90,7 +90,7 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _Timed(HTTPConnection):
-    """One time-out for a request as a whole, however often a piece of it gets on."""
+    """One time-out for a request as a whole, even while bytes keep coming."""
 
     response_class = _Answer
     _latest = 0.0
@@ -106,9 +106,9 @@ class _Timed(HTTPConnection):
 
 
 class _Https(_Timed, HTTPSConnection):
-    """Tells a fault while connecting, TLS included, from one after it.
+    """Distinguishes a failure while connecting, TLS included, from a later one.
 
-    urllib3 reports a handshake that takes too long as a read time-out, and any fault of TLS alike.
+    urllib3 reports a slow handshake as a read time-out, and any TLS failure alike.
     """
 
     def connect(self) -> None:
@@ -137,7 +137,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class _Once(HTTPAdapter):
-    """Sends each request once; its own default, no retries, made plain."""
+    """Sends each request once: no retries, which is its default, made explicit."""
 
     def __init__(self, senders: int) -> None:
         # As many connections as threads: those that send, and the one that settles.
@@ -153,9 +153,10 @@ class _Once(HTTPAdapter):
         return manager
 
     def way_to(self, url: str, session: requests.Session) -> tuple[HTTPConnectionPool, str]:
-        """The connections to `url`, as the session has it; what requests leave out of it.
+        """The connection pool for `url` with the session's settings, and the part of the URL that
+        requests leaves out.
 
-        Raises ConfigurationError when the certificates to verify it with are not there.
+        Raises ConfigurationError when the certificates for verification are missing.
         """
         how = session.merge_environment_settings(url, {}, False, None, None)
         request = requests.Request("POST", url).prepare()
@@ -175,9 +176,9 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
 def without_retries(session: S, url: str, senders: int) -> S:
-    """`session`, sending each request once, and past any proxy to this machine itself.
+    """The `session`, sending each request once, and without a proxy to this machine.
 
-    It keeps a connection for each of so many `senders`.
+    It keeps one connection for each of `senders` threads.
     """
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Once(senders))
@@ -192,7 +193,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def body_of(answer: urllib3.BaseHTTPResponse, limit: int = MOST) -> bytes:
-    """What it holds, unpacked. Raises urllib3's errors, and ResponseTooLarge before all is read."""
+    """The decoded body. Raises urllib3's errors, and ResponseTooLarge before all is read."""
     length = answer.length_remaining
     is_small = length is not None and length <= limit and "content-encoding" not in answer.headers
     body = answer.read() if is_small else answer.read(limit + 1)
@@ -204,19 +205,19 @@ def body_of(answer: urllib3.BaseHTTPResponse, limit: int = MOST) -> bytes:
 
 
 class ResponseTooLarge(Exception):
-    """Nothing that Google answers is so large."""
+    """Google sends no response of this size."""
 
 
 def never_connected(error: BaseException) -> bool:
-    """Whether it is certain that not one byte of the request has left."""
+    """Whether it is certain that no byte of the request has left."""
     return isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ProxyError)
 
 
 class Connections:
     """The connections to Gmail, kept alive between requests, shared by all accounts and threads.
 
-    `requests` says how to get there (proxies, certificates), once: what it does around each request
-    would cost two fifths more.
+    `requests` decides once on proxies and certificates: its work around each request would cost two
+    fifths more.
     """
 
     def __init__(self, url: str, timeout: float, senders: int) -> None:
@@ -230,7 +231,7 @@ class Connections:
     def send(
         self, method: str, uri: str, body: Mail | bytes | None, headers: Mapping[str, str]
     ) -> urllib3.BaseHTTPResponse:
-        """The answer, its body still to be read. Raises urllib3's errors as they are."""
+        """The response, with its body unread. Raises urllib3's errors unchanged."""
         return self._pool.urlopen(
             method,
             uri.removeprefix(self._origin),
@@ -248,7 +249,7 @@ class Connections:
 
 
 class Http:
-    """What Google's client takes for its `http`: one account's access to Gmail."""
+    """The `http` object for Google's client: one account's access to Gmail."""
 
     def __init__(self, credentials: Credentials, connections: Connections) -> None:
         self._credentials = credentials
@@ -261,7 +262,7 @@ class Http:
         body: Mail | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[httplib2.Response, bytes]:
-        """Sends again on a 401 alone, which is a refusal, once and with a new token."""
+        """Repeats a request only after a 401, which is a refusal: once, with a new token."""
         latest = time.monotonic() + self._connections.timeout
         answer = self._send(uri, method, body, headers or {}, latest)
         if answer.status == requests.codes.unauthorized:
@@ -279,7 +280,9 @@ class Http:
         headers: Mapping[str, str],
         latest: float,
     ) -> urllib3.BaseHTTPResponse:
-        """A post that waited longer for a new token could meet somebody who settles it already."""
+        """A post must not wait long for a new token: the reconciler could already be at its
+        attempt.
+        """
         octets = body.encode() if isinstance(body, str) else body
         given = {name.lower(): value for name, value in headers.items()}
         if method != "GET":
