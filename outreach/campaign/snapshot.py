@@ -69,4 +69,4 @@ class PlannedMail(Model):
     mailed_here: bool = False
     """Whether another lead of the campaign with this address was mailed, or may have been."""
     mailed_seconds_ago: float | None = None
-    """Seconds since another campaign mailed it; None when that is outside the cooldown."""
+    """Seconds since another campaign mailed it; None unless within the cooldown."""

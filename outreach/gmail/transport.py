@@ -140,7 +140,7 @@ class _Once(HTTPAdapter):
     """Sends each request once: no retries, which is its default, made explicit."""
 
     def __init__(self, senders: int) -> None:
-        # As many connections as threads: those that send, and the one that settles.
+        # One connection for each thread: the senders and the reconciler.
         super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=senders + 1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -153,8 +153,7 @@ class _Once(HTTPAdapter):
         return manager
 
     def way_to(self, url: str, session: requests.Session) -> tuple[HTTPConnectionPool, str]:
-        """The connection pool for `url` with the session's settings, and the part of the URL that
-        requests leaves out.
+        """The pool of connections to `url`, and the prefix of its URLs that a request omits.
 
         Raises ConfigurationError when the certificates for verification are missing.
         """

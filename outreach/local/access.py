@@ -1,7 +1,7 @@
-"""How one gets into the Prefect server of a home: its password, and where it listens.
+"""Access to a home's Prefect server: its password and its address.
 
-The password is made once a home. `outreach` finds it there; people and programs are told it by
-`outreach up --show-password`.
+The password is made once per home. `outreach` reads it there; for people and programs `outreach up
+--show-password` shows it.
 """
 
 import secrets
@@ -14,7 +14,7 @@ USER = "outreach"
 
 
 def password(home: Path) -> str:
-    """`outreach:…`, as PREFECT_API_AUTH_STRING has it; made at first use. Raises OSError."""
+    """`outreach:…`, in the form of PREFECT_API_AUTH_STRING; made at first use. Raises OSError."""
     if (known := _read(home, "password")) is not None:
         return known
     made = f"{USER}:{secrets.token_urlsafe(24)}"
@@ -23,7 +23,7 @@ def password(home: Path) -> str:
 
 
 def known_password(home: Path) -> str:
-    """Raises ConfigurationError."""
+    """The password. Raises ConfigurationError when there is none."""
     if (known := _read(home, "password")) is None:
         raise ConfigurationError(
             f"There is no password in {home}",
@@ -34,12 +34,12 @@ def known_password(home: Path) -> str:
 
 
 def note_address(home: Path, api: str) -> None:
-    """Where this home's server listens, until it is started anew. Raises OSError."""
+    """Record the address of this home's server, until its next start. Raises OSError."""
     _write(home, "address", api)
 
 
 def password_for(api: str, home: Path) -> str | None:
-    """The password, if that API is this home's server, and it runs: nobody else is told."""
+    """The password, if that API is this home's running server; else None."""
     if _read(home, "address") != api.rstrip("/") or not postgres.is_held(home):
         return None
     return _read(home, "password")
@@ -53,7 +53,7 @@ def _read(home: Path, name: str) -> str | None:
 
 
 def _write(home: Path, name: str, text: str) -> None:
-    """At once: who reads meanwhile finds the old one or the new one."""
+    """Write atomically: a concurrent reader finds the old file or the new one."""
     new = private.folder(home) / f"{name}.new"
     private.write(new, f"{text}\n".encode())
     new.replace(home / name)

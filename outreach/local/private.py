@@ -1,7 +1,7 @@
-"""Files and folders for our user alone, OUTREACH_HOME first: other users of this machine stay out.
+"""Files and folders with access for our user alone, OUTREACH_HOME first.
 
-They hold leads' addresses (Postgres, logs, results, previews), passwords and locks; and whoever may
-read a lock's file may hold the lock.
+They hold leads' addresses (Postgres, logs, results, previews), passwords and locks; and a user who
+may read a lock's file may hold the lock.
 """
 
 import os
@@ -19,10 +19,10 @@ OURS = frozenset({"demo", "mails", "postgres", "prefect"})
 
 
 def home(path: Path) -> Path:
-    """Make a home if it is missing, and close it; its absolute path.
+    """Make a home if it is missing, and close it to other users; returns its absolute path.
 
-    One that holds other things as well, `/tmp` say, is not ours to close: there each folder of
-    ours is closed by itself. Raises ConfigurationError.
+    A folder with other contents too, such as `/tmp`, is not ours to close: there each folder of
+    ours is closed separately. Raises ConfigurationError.
     """
     path = path.resolve()
     try:
@@ -38,7 +38,7 @@ def home(path: Path) -> Path:
 
 
 def from_now_on() -> None:
-    """What this process and its children make is for our user alone."""
+    """Close all files that this process and its children make from now on to other users."""
     os.umask(0o077)
 
 
@@ -55,7 +55,9 @@ def appending(path: Path) -> BinaryIO:
 
 
 def lock(path: Path, seconds: float) -> FileLock:
-    """A lock that other users cannot hold; taken for longer, it raises Timeout. Raises OSError."""
+    """A lock that other users cannot hold. Raises OSError; taking it raises Timeout after
+    `seconds`.
+    """
     appending(path).close()
     return FileLock(path, timeout=seconds, mode=FILE)
 
@@ -68,7 +70,7 @@ def write(path: Path, content: bytes) -> None:
 
 def _opened(path: Path, flags: int, mode: str) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, FILE)
-    os.fchmod(descriptor, FILE)  # one that is older than this rule
+    os.fchmod(descriptor, FILE)  # for a file that is older than this rule
     return os.fdopen(descriptor, mode)  # type: ignore[return-value]
 
 
@@ -77,5 +79,5 @@ def _is_ours(path: Path) -> bool:
 
 
 def _mode() -> int:
-    """Root's Postgres runs as another user, who gets to the data by Linux' /proc alone."""
+    """Root's Postgres runs as another user, who reaches the data only through Linux' /proc."""
     return FOLDER if os.geteuid() or Path("/proc/self/cwd").exists() else PASSABLE

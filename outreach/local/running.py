@@ -1,7 +1,7 @@
-"""What `outreach up` has running on a home: asked of the kernel, since pid files lie.
+"""Finds what `outreach up` runs on a home. Asks the kernel, because pid files are unreliable.
 
-Who runs it holds a lock. All that it starts inherits the variable MARK, with the home as its value:
-so that is found even when the one who started it was killed.
+The process holds a lock. All its children inherit the variable MARK, with the home as its value, so
+that they are found even after their parent was killed.
 """
 
 import time
@@ -20,12 +20,12 @@ STOP_SECONDS = 45.0
 """A run that is told to end has 30 s for its mail in flight."""
 LOOK_SECONDS = 0.1
 TOLERANCE_SECONDS = 0.1
-"""How exactly a process's start is kept as text."""
+"""Precision of a process's start time, which is stored as text."""
 
 
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """Two of them would share one Prefect database and fight over the embedded Postgres."""
+    """Hold the lock: two processes would share a Prefect database and compete for the Postgres."""
     lock = private.lock(_lock(home), 0.5)
     try:
         lock.acquire()
@@ -60,7 +60,7 @@ def owner(home: Path) -> psutil.Process | None:
 
 
 def left_behind(home: Path) -> list[psutil.Process]:
-    """Processes that were started by one that is gone, the newest first; our own user's."""
+    """Our own user's processes whose starter has ended, the newest first."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -70,7 +70,9 @@ def left_behind(home: Path) -> list[psutil.Process]:
 
 
 def end_left_behind(home: Path) -> None:
-    """In order: runs give their campaigns back, then what serves them, then Prefect's server."""
+    """End them in order: runs give their campaigns back, then their runner, then Prefect's
+    server.
+    """
     while left := left_behind(home):
         first = next(process for process in left if _parent(process) not in left)
         with suppress(psutil.NoSuchProcess):
@@ -84,7 +86,7 @@ def end_left_behind(home: Path) -> None:
 
 
 def wait_until_gone(process: psutil.Process, seconds: float) -> bool:
-    """False if it still runs then. One that its parent has not asked for yet is gone, too."""
+    """False if it still runs after `seconds`. A zombie process counts as gone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(psutil.NoSuchProcess):

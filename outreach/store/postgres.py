@@ -54,7 +54,7 @@ class Postgres:
             raise _failure(error) from None
 
     def _explain(self) -> None:
-        """Raise the cause of a failed connection. The pool hides it, so connect once more."""
+        """Raise ConfigurationError for a wrong DATABASE_URL. Connects, as the pool hides errors."""
         try:
             psycopg.connect(self._url.get_secret_value(), connect_timeout=5).close()
         except (errors.InvalidPassword, errors.InvalidAuthorizationSpecification):

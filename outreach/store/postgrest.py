@@ -160,7 +160,7 @@ def _wrong_address(why: str) -> ConfigurationError:
 
 
 def _kind(error: httpx.TransportError) -> str:
-    """The kind of failure, and the host when DNS does not know it: a paused project has no name."""
+    """The kind of failure alone, or that DNS does not know the host, as of a paused project."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):
@@ -170,7 +170,7 @@ def _kind(error: httpx.TransportError) -> str:
 
 
 def _header_value(key: SecretStr) -> str:
-    """The key, unless no header could carry it: what complains about that would quote it."""
+    """The key. Raises ConfigurationError when no header can carry it: httpx would quote the key."""
     text = key.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(
