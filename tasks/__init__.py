@@ -1,1 +1,1 @@
-"""Thin Prefect tasks, one module a phase: what the flows are composed of."""
+"""Thin Prefect tasks, one module per phase; the flows are composed of them."""

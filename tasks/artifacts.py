@@ -1,4 +1,4 @@
-"""What a run publishes for those who watch it."""
+"""Publishes a run's artifacts in Prefect's UI."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from tasks.run import CampaignRun
 
 
 def publish(run: CampaignRun, kind: str, key: str, data: Any, title: str | None = None) -> None:
-    """An artifact of the flow run: those of a task run are at the end of its page, out of sight.
+    """Publish an artifact of the flow run; those of a task run are hidden at the end of its page.
 
-    `data` of a table is JSON text. Raises httpx.HTTPError: Prefect is away, which stops nobody.
+    A table's `data` is JSON text. Raises httpx.HTTPError when Prefect is away; callers go on.
     """
     artifact = ArtifactCreate(
         type=kind, key=key, data=data, description=title, flow_run_id=run.id, task_run_id=None

@@ -1,4 +1,4 @@
-"""The beginning and the end of a campaign's run."""
+"""Begin and end of a campaign's run."""
 
 import time
 from uuid import UUID
@@ -16,14 +16,14 @@ from tasks.retries import PHASE
 from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id, tag
 
 NEAR_SECONDS = 120.0
-"""What is due later is the dispatcher's: nobody waits in a worker for hours."""
+"""A run waits at most this long for its campaign's time; later ones are the dispatcher's."""
 
 
 @task(**PHASE)
 def begin(campaign_id: UUID) -> Begun:
     """Take the campaign, and wait for its time if that is near; else give it back.
 
-    Asking again renews the lease and notices a campaign that was moved or cancelled meanwhile.
+    A repeated call renews the lease and notices a campaign that was moved or cancelled meanwhile.
     Raises CampaignNotFound, and SchemaMismatch before the campaign is this run's.
     """
     store, run, message = current().store, flow_run_id(), False
@@ -43,7 +43,7 @@ def begin(campaign_id: UUID) -> Begun:
 
 @task(**PHASE)
 def check(run: CampaignRun) -> None:
-    """Find out all that would stop the campaign, before anything is sent.
+    """Find everything that would stop the campaign, before anything is sent.
 
     Raises NoAccounts, AccountMissing, NeverOpen or AttachmentMissing.
     """

@@ -1,6 +1,6 @@
-"""What a check finds, told at every start of a run: in its log and as an artifact.
+"""Reports the findings of a check at every start of a run: in its log and as an artifact.
 
-It decides nothing and stops nothing: what stops a run is raised elsewhere, before.
+It stops nothing: errors that stop a run are raised elsewhere, before.
 """
 
 import json
@@ -19,14 +19,16 @@ from tasks.log import run_log
 from tasks.run import CampaignRun
 
 MOST = 500
-"""Leads that are looked at: a tenth of a second or two, which the first mail waits for."""
+"""Leads that are checked: this delays the first mail by a tenth of a second or two."""
 SECONDS = 2.0
-"""What the first mail waits for at the most; half of it is for whatever is begun by then."""
+"""The longest delay of the first mail; checks begin only in its first half."""
 LINES = 10
 
 
 def tell_findings(run: CampaignRun) -> None:
-    """Look at the campaign as `outreach campaigns check` does; a look that fails is told too."""
+    """Check the campaign as `outreach campaigns check` does; reports a failure of the check,
+    too.
+    """
     try:
         report = _looked(run)
     except TimeoutError:
@@ -37,7 +39,7 @@ def tell_findings(run: CampaignRun) -> None:
             run.campaign,
         )
         return
-    except Exception as error:  # noqa: BLE001 - nobody's mail waits for this
+    except Exception as error:  # noqa: BLE001 - a check stops no mail
         run_log().warning("The campaign was not checked (%s)", type(error).__name__)
         return
     run_log().info(
@@ -64,7 +66,9 @@ def tell_findings(run: CampaignRun) -> None:
 
 
 def _looked(run: CampaignRun) -> Report:
-    """Raises TimeoutError where the database takes too long; that look ends by itself, later."""
+    """Raises TimeoutError when the database takes too long; that check then ends by itself,
+    later.
+    """
     parts = current()
     looking = Inspecting(parts.store, parts.mailer, parts.settings, load=lambda _: run.attachment)
     aside = ThreadPoolExecutor(1)

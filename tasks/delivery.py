@@ -1,4 +1,4 @@
-"""The plumbing of the send loop: which sends are in flight, and when to claim the next ones."""
+"""The send loop: tracks sends in flight, and decides when to claim the next leads."""
 
 import time
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from tasks.run import CampaignRun
 TICK_SECONDS = 1.0
 SHORTEST_WAIT_SECONDS = 0.25
 PATIENCE_SECONDS = 120.0
-"""How long a run waits for leads that can only go later before it hands its worker back."""
+"""How long a run waits for deferred leads before it hands its worker back."""
 
 
 class SenderThreads(ThreadPoolTaskRunner[Any]):
@@ -27,11 +27,11 @@ class SenderThreads(ThreadPoolTaskRunner[Any]):
         try:
             return type(self)(max_workers=current_settings().send_concurrency)
         except ConfigurationError:
-            return type(self)(max_workers=1)  # the run's first task says what is wrong
+            return type(self)(max_workers=1)  # the run's first task reports the error
 
 
 class Delivery:
-    """The sends of one run that are in flight."""
+    """One run's sends in flight."""
 
     def __init__(self, run: CampaignRun) -> None:
         self._run = run
@@ -47,13 +47,13 @@ class Delivery:
             future.add_done_callback(self._ended.put)
 
     def until_next_claim(self) -> None:
-        """Wait until the senders will soon have nothing left: then no account idles."""
+        """Wait until the senders soon run out of leads: no account idles."""
         spare = max(self._run.settings.send_concurrency, 2 * len(self._run.paces))
         while self._in_flight > spare:
             self._collect(TICK_SECONDS)
 
     def wait_for(self, later: Batch) -> bool:
-        """Wait for leads that go later, or for sends in flight; False when that takes too long."""
+        """Wait for deferred leads, or for sends in flight; False when that takes too long."""
         if self._in_flight:
             self._until(later.wait_seconds, or_all_ended=True)
             return True
@@ -64,7 +64,7 @@ class Delivery:
         return True
 
     def finish(self) -> None:
-        """Wait for every send that is in flight."""
+        """Wait for every send in flight."""
         while self._in_flight:
             self._collect(TICK_SECONDS)
         self._progress.close()
@@ -77,7 +77,7 @@ class Delivery:
                 return
 
     def _collect(self, seconds: float) -> None:
-        """Let go of a send that ends within `seconds`; raises what nobody foresaw in it."""
+        """Remove a send that ends within `seconds`; raises its unexpected error, if any."""
         self._progress.show()
         try:
             future = self._ended.get(timeout=seconds)
@@ -85,7 +85,7 @@ class Delivery:
             return
         self._in_flight -= 1
         future.wait()
-        # A send answers with a state of its own: an exception means that something else went wrong.
+        # A send returns a state of its own: an exception means an unexpected error.
         error = future.state.data
         if isinstance(error, BaseException):
             self._run.stop()

@@ -1,4 +1,4 @@
-"""What the dispatcher does each minute: the tasks, one for each kind of neglect."""
+"""The dispatcher's tasks of each minute, one for each kind of neglect."""
 
 from typing import Any
 from uuid import UUID
@@ -22,17 +22,17 @@ DEPLOYMENT = "send-campaign/send-campaign"
 
 @task(**PHASE)
 def compare_schema() -> None:
-    """Whether this version may call the database's functions. Raises SchemaMismatch: it may not."""
+    """Raises SchemaMismatch when this version may not call the database's functions."""
     if (difference := current().store.compare_schema()) is not None:
         run_log().warning("The database: %s", difference)
 
 
 @task(**PHASE)
 def start_due() -> int:
-    """One run for each campaign that is due; how many.
+    """Create one run for each campaign that is due; returns their number.
 
-    The key makes Prefect create no second run when this task is retried. A dispatcher that dies
-    in between is no loss: what was handed out and never began is due again in five minutes.
+    The idempotency key keeps a retry of this task from creating a second run. If the dispatcher
+    dies in between, a campaign that was handed out and never began is due again in five minutes.
     """
     started = 0
     for campaign in current().store.take_due():
@@ -51,9 +51,9 @@ def start_due() -> int:
 
 @task(**PHASE)
 def follow_up() -> None:
-    """Runs that ended before they began a campaign, which no hook tells of.
+    """Handle runs that ended before they began a campaign; no hook reports them.
 
-    Cancelled or suspended by somebody: so is the campaign. Ended otherwise: it is due again.
+    Cancelled or suspended by a person: so is the campaign. Ended otherwise: it is due again.
     """
     store = current().store
     for dispatched in store.list_dispatched():
@@ -66,7 +66,7 @@ def follow_up() -> None:
 
 @task(**PHASE)
 def settle_all() -> None:
-    """Mails in doubt, of campaigns that have ended too."""
+    """Reconcile open attempts, also of campaigns that have ended."""
     parts = current()
     settling = Settling(parts.store, parts.mailer, parts.settings)
     for attempt in parts.store.list_open_attempts():
@@ -77,14 +77,14 @@ def settle_all() -> None:
 
 @task(**PHASE)
 def sweep_cancelled() -> None:
-    """Pending leads of campaigns that somebody cancelled by updating the row."""
+    """Cancel pending leads of campaigns that were cancelled by an update of their row."""
     while swept := current().store.sweep_cancelled():
         run_log().info("%d leads of cancelled campaigns were cancelled", swept)
 
 
 @task(**PHASE)
 def sweep_drafts() -> None:
-    """Orphan drafts, once an hour: looking costs a request for each draft in a mailbox."""
+    """Delete orphan drafts, once an hour: the search costs a request per draft in a mailbox."""
     started = runtime.flow_run.scheduled_start_time
     if started is not None and started.minute != 0:
         return
@@ -115,9 +115,9 @@ def _dispatch(campaign: Due) -> None:
 
 
 def _mark_crashed(flow_run: UUID) -> None:
-    """The run fell silent, or its worker died before it began: Prefect would show it so for good.
+    """Mark a run Crashed that fell silent or whose worker died early, else it stays unfinished.
 
-    Not cancelled: that would be a person's word, and cancel the campaign.
+    Not Cancelled: that is a person's decision, and would cancel the campaign.
     """
     state = state_of(flow_run)
     if state is None or state.is_final():

@@ -1,8 +1,8 @@
-"""The end of a run's process, whatever a thread of it is at.
+"""Ends a run's process, whatever its threads are doing.
 
-No thread can be ended from outside: one whose render never ends, or whose call never comes back,
+Python cannot end a thread from outside: one whose render never ends, or whose call never returns,
 would keep its process, and with it the slots that the run holds. So the process is ended. A mail
-that may be leaving in that moment was written ahead, and is settled.
+that may be leaving in that moment was written ahead, and is reconciled.
 """
 
 import faulthandler
@@ -22,9 +22,9 @@ from prefect.logging.handlers import APILogHandler
 from tasks.log import Logger
 
 GRACE_SECONDS = 2.0
-"""For the mails in flight to be recorded, when nobody waits for the run any more."""
+"""Seconds for the mails in flight to be recorded, once the run's end is due."""
 UNWIND_SECONDS = 1.0
-"""For what the run holds to be given back. With the time until it is noticed, five seconds."""
+"""Seconds for the run to give back what it holds. With the detection, five seconds."""
 STDERR = 2
 _ending = Event()
 
@@ -32,7 +32,7 @@ _ending = Event()
 def watch(seconds: float) -> None:
     """End the process unless this is called again within `seconds`.
 
-    No thread of Python's is needed for it, so it holds in a call that lets none of them run.
+    It needs no Python thread, so it works during a call that lets none of them run.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
 
@@ -42,7 +42,7 @@ def watch_no_longer() -> None:
 
 
 def end_process(logger: Logger) -> None:
-    """Interrupt the main thread as SIGTERM does, and end the process if that is not enough."""
+    """Interrupt the main thread as SIGTERM does, and end the process if that does not suffice."""
     _ending.set()
     watch(UNWIND_SECONDS)
     logger.error("A thread of this run did not come back, so its process is ended.")
@@ -58,7 +58,7 @@ def is_ending() -> bool:
 
 @contextmanager
 def ended_if_cancelled(run: UUID, logger: Logger) -> Iterator[None]:
-    """A run that is interrupted here because it was cancelled in Prefect ends within seconds."""
+    """End a run within seconds when it is interrupted here because it was cancelled in Prefect."""
     try:
         yield
     except Exception:

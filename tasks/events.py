@@ -1,6 +1,6 @@
-"""What became of a campaign, as Prefect events: automations can notify of them.
+"""Publishes a campaign's outcome as Prefect events, for automations that notify.
 
-The resource is `campaign.<id>`; the payload has the campaign's name, and what the event is about.
+The resource is `campaign.<id>`; the payload has the campaign's name and the event's data.
 """
 
 from typing import Any, Literal
@@ -16,7 +16,7 @@ What = Literal["started", "completed", "failed", "deferred"]
 
 
 def announce(what: What, campaign: UUID, run: UUID, name: str, **payload: Any) -> None:
-    """Say it once a run, however often the task that says it is retried."""
+    """Emit the event once per run, even when its task is retried."""
     emit_event(
         f"campaign.{what}",
         resource={"prefect.resource.id": f"campaign.{campaign}", "prefect.resource.name": name},
@@ -37,14 +37,16 @@ def announce_start(run: CampaignRun) -> None:
 
 
 def announce_failure(campaign: UUID, run: UUID) -> None:
-    """Of a campaign that `run` has just ended in error, or found to be beyond help."""
+    """Report a campaign that `run` has just ended in error, or that was given up."""
     status = current().store.campaign_status(campaign)
     counts = {"sent": status.leads.sent, "failed": status.leads.failed, "total": status.leads.total}
     announce("failed", campaign, run, status.name, error=status.error, **counts)
 
 
 def announce_end(run: CampaignRun, finished: Finished) -> None:
-    """Nothing of a run that was paused, cancelled or superseded: a person knows of that."""
+    """Report the end of a run, except a paused, cancelled or superseded one: a person knows of
+    it.
+    """
     leads = finished.leads
     counts = {"sent": leads.sent, "failed": leads.failed, "total": leads.total}
     if finished.answer == "deferred":

@@ -1,4 +1,4 @@
-"""Which leads are to be mailed next, and what became of those that an earlier run left in doubt."""
+"""Claims the next leads, and reconciles those that an earlier run left open."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from tasks.retries import PHASE
 from tasks.run import CampaignRun
 
 BATCH = 200
-"""Leads a claim at most: few enough to hold in memory, enough to keep every account busy."""
+"""Leads per claim at most: few enough to hold in memory, enough to keep every account busy."""
 
 
 @task(**PHASE)
 def claim(run: CampaignRun) -> Batch:
-    """Take the next leads. A retry of this task is the same batch and gets the same leads."""
+    """Claim the next leads. A retry of this task is the same batch and gets the same leads."""
     batch = run.store.claim_leads(UUID(str(runtime.task_run.id)), run.campaign, run.id, BATCH)
     run.tell_release(batch.installed)
     return batch
@@ -23,7 +23,7 @@ def claim(run: CampaignRun) -> Batch:
 
 @task(**PHASE)
 def settle(run: CampaignRun) -> None:
-    """Find out what became of mails whose sender died or lost the answer."""
+    """Reconcile mails whose sender died or lost the response."""
     for attempt in run.store.list_open_attempts(run.campaign):
         outcome = run.settling.settle(attempt)
         if outcome.kind != "open":

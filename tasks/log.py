@@ -1,6 +1,6 @@
-"""The log of a flow run, which its tasks write to as well.
+"""The log of a flow run, shared by its tasks.
 
-A task's own logger is as loud as Prefect's engine, which has a line for each mail there:
+A task's own logger has the level of Prefect's engine, which writes a line per mail there:
 deployments set that one to WARNING (prefect.yaml).
 """
 
@@ -26,13 +26,13 @@ def run_log() -> Logger:
 
 
 def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:
-    """A mail that was sent, as the log has it; `lead` is campaign_leads.id."""
+    """The log line of a sent mail; `lead` is campaign_leads.id."""
     ids = f"message {sent.message_id or 'unknown'}, thread {sent.thread_id or 'unknown'}"
     return f"{mask(address)} by {mask(account)}, lead {lead}, {ids}"
 
 
 def tell_settled(attempt: OpenAttempt, outcome: Outcome) -> None:
-    """A line for a mail that was in doubt: one that was sent with all that a sender would tell."""
+    """Log a reconciled mail; a sent one with everything that its sender would log."""
     kind: str = outcome.kind
     if isinstance(outcome, Sent):
         lead = attempt.campaign_lead_id

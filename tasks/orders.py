@@ -1,8 +1,8 @@
-"""What a person sets a run to in Prefect happens to its campaign, too.
+"""Applies a person's change of a run's state in Prefect to its campaign, too.
 
 Suspended, or Paused, holds the campaign until Resume. Cancelled cancels it. Any other end that a
 person sets while the run sends ends the campaign in error, for a person to take it up again.
-Prefect itself tells a live run of Suspended alone, and overwrites any other when the run ends.
+Prefect itself tells a live run only of Suspended, and overwrites any other when the run ends.
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tasks.run import CampaignRun
 
 BEGIN_SECONDS = 60.0
-"""A resumed run has begun its campaign by then, or nobody is behind it."""
+"""A resumed run has begun its campaign by then, or it has no process."""
 
 
 def state_of(flow_run: UUID) -> State[Any] | None:
-    """None for a run that Prefect does not know (any more)."""
+    """The run's state; None for a run that Prefect does not have (any more)."""
     with get_client(sync_client=True) as client:
         try:
             return client.read_flow_run(flow_run).state
@@ -48,7 +48,9 @@ def force_state(flow_run: UUID, state: State[Any]) -> None:
 
 
 def obey(run: "CampaignRun", logger: Logger) -> None:
-    """Look at each renewal of the lease; a Prefect that does not answer has ordered nothing."""
+    """Read the state at each renewal of the lease; without a response from Prefect nothing
+    changes.
+    """
     try:
         state = state_of(run.id)
     except httpx.HTTPError:
@@ -71,9 +73,10 @@ def obey(run: "CampaignRun", logger: Logger) -> None:
 
 @contextmanager
 def holding(campaign: UUID) -> Iterator[None]:
-    """A run that is suspended holds its campaign: Prefect raises Pause in it, at its next task.
+    """Hold the campaign of a run that is suspended: Prefect raises Pause in its next task.
 
-    Pause goes on, and ends this process without ending its run. What is in flight is recorded.
+    Pause continues upwards, and ends this process without ending its run. Sends in flight are
+    recorded.
     """
     try:
         yield
@@ -89,7 +92,7 @@ def holding(campaign: UUID) -> Iterator[None]:
 def until_resumed(told: str) -> State[Any]:
     """End this process and leave its run Suspended: Resume starts it anew. See `holding`.
 
-    A run that has no deployment cannot be started anew: it ends here.
+    A run without a deployment cannot be started anew: it ends here.
     """
     if runtime.deployment.id is None:
         return Completed(name="Paused", message=f"The campaign is paused: {told}.")
@@ -104,11 +107,13 @@ def _leave(flow_run: UUID) -> None:
         _suspend(flow_run, state)
 
 
-# --- for runs that nobody is behind -------------------------------------------------------------
+# --- for runs without a process -------------------------------------------------------------------
 
 
 def ordered(campaign: UUID, flow_run: UUID) -> bool:
-    """Whether its last run, which is no more, was set to something that keeps it from going on."""
+    """Whether its last run, which has ended, was set to a state that keeps the campaign from going
+    on.
+    """
     state = state_of(flow_run)
     if state is not None and state.is_paused():
         current().store.suspend_run(campaign, flow_run)
@@ -122,7 +127,7 @@ def ordered(campaign: UUID, flow_run: UUID) -> bool:
 
 @task(**PHASE)
 def follow_suspended() -> None:
-    """Campaigns that a suspended run holds: what became of that run."""
+    """Handle campaigns held by a suspended run, by the state of that run."""
     for suspension in current().store.list_suspended():
         _follow(suspension, state_of(suspension.flow_run))
 
@@ -146,7 +151,7 @@ def _follow(suspension: Suspension, state: State[Any] | None) -> None:
 
 
 def _suspend(flow_run: UUID, state: State[Any]) -> None:
-    """Held until Resume, which then starts it anew.
+    """Hold the run until Resume, which then starts it anew.
 
     The UI's Suspend would end as Failed after a few minutes, and a Paused run, once resumed, would
     be Running without a process.
@@ -158,5 +163,5 @@ def _suspend(flow_run: UUID, state: State[Any]) -> None:
 
 
 def _age(state: State[Any]) -> float:
-    """By this machine's clock and the server's: exact enough for a minute."""
+    """Seconds, by this machine's clock and the server's: exact enough for a minute."""
     return (datetime.now(UTC) - state.timestamp).total_seconds()

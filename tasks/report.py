@@ -1,4 +1,4 @@
-"""What people who watch see in Prefect's UI: progress, failures, and a closing summary.
+"""Shows a run in Prefect's UI: progress, failures, and a closing summary.
 
 Nothing here decides anything, nor stops a run; addresses are masked, the database is the record.
 """
@@ -25,7 +25,7 @@ from tasks.run import CampaignRun
 ENDED = ("sent", "failed", "unclear")
 TELL_EVERY_SECONDS = 20.0
 PREFECT_AWAY_SECONDS = 60.0
-"""How long no progress is shown once Prefect did not take it: asking in vain holds up the run."""
+"""Seconds without progress updates after Prefect failed: a vain request delays the run."""
 
 
 class Progress:
@@ -67,7 +67,7 @@ class Progress:
 
 
 def message(run: CampaignRun) -> str:
-    """`12 sent, 1 failed`: what this run made of its leads so far."""
+    """`12 sent, 1 failed`: the outcomes of this run so far."""
     return ", ".join(f"{n} {kind}" for kind, n in run.outcomes.most_common()) or "nothing sent yet"
 
 
@@ -88,10 +88,10 @@ def report(run: CampaignRun, finished: Finished) -> None:
 
 
 def _publish_all(run: CampaignRun, finished: Finished) -> None:
-    # All is read before anything is published: a retry shall publish nothing twice.
+    # All is read before anything is published: a retry must publish nothing twice.
     reasons = run.store.failure_reasons(run.campaign)
     text = "\n".join(summary(run, finished))
-    # What a run returns lies on its worker's disk: programs read this through Prefect's API. The UI
+    # A run's return value is on its worker's disk: programs read this through Prefect's API. The UI
     # leaves artifacts of this type out.
     publish(run, "result", "campaign-result", finished.result)
     if reasons:
@@ -102,7 +102,7 @@ def _publish_all(run: CampaignRun, finished: Finished) -> None:
 
 
 def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
-    """The whole campaign, each of its accounts, and what this run did; lines of Markdown."""
+    """The whole campaign, each of its accounts, and this run's outcomes; lines of Markdown."""
     leads = finished.leads
     yield f"# {run.name}: {leads.sent}/{leads.total} sent"
     yield ""

@@ -1,4 +1,4 @@
-"""Which failures Prefect retries: those that pass, where it is certain that nothing left."""
+"""Decides which failures Prefect retries: transient ones, where certainly nothing left."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def passing(task: Any, task_run: TaskRun, state: State[Any]) -> bool:  # noqa: A
 
 
 def is_last_try() -> bool:
-    """Whether a failure of the running task is final: Prefect has retried it often enough."""
+    """Whether a failure of the running task is final, because Prefect has used up its retries."""
     return (runtime.task_run.run_count or 1) > RETRIES
 
 
@@ -26,9 +26,9 @@ PHASE: dict[str, Any] = {
     "retry_delay_seconds": exponential_backoff(1),
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": passing,
-    # Tasks here act on the world: the result of an earlier call must never stand in for a new one,
-    # and what they hand on (addresses, templates) is nobody's to read from a disk.
+    # Tasks here have side effects: the result of an earlier call must never replace a new one, and
+    # their results (addresses, templates) must not be readable on a disk.
     "cache_policy": NO_CACHE,
     "persist_result": False,
 }
-"""How every task of a campaign's run is declared."""
+"""Options of every task of a campaign's run."""

@@ -1,4 +1,4 @@
-"""One run of one campaign, as its tasks share it: its lease, its sending, and how far it is."""
+"""State of one run of one campaign, shared by its tasks: lease, sending, progress."""
 
 import math
 import threading
@@ -35,19 +35,19 @@ from tasks.log import Logger, run_log
 from tasks.orders import obey
 
 LEASE_SECONDS = 60.0
-"""A run that says nothing for so long is taken for dead."""
+"""A run that does not renew its lease for this long counts as dead."""
 LOOK_SECONDS = 1.5
-"""How often a run looks whether the campaign is still its own to send."""
+"""How often a run checks that the campaign is still its own."""
 ORDERS_SECONDS = 15.0
-"""How often it asks Prefect what a person has set it to, which costs the server 24 ms."""
+"""How often it reads its state from Prefect, which costs the server 24 ms."""
 SILENT_SECONDS = 2 * LEASE_SECONDS
-"""A process in which not even the lease is kept for so long is ended."""
+"""A process that does not keep even the lease for this long is ended."""
 
 
 class CampaignRun:
-    """Not a model: Prefect looks into models and copies them for every task.
+    """A plain class: Prefect inspects models and copies them for every task.
 
-    `wait` and `stop` are how all its threads sleep and are woken up early.
+    All its threads sleep by `wait` and are woken by `stop`.
     """
 
     def __init__(self, campaign: UUID, run: UUID, services: Services) -> None:
@@ -57,22 +57,22 @@ class CampaignRun:
         self.settings = services.settings
         self.name = ""
         self.leads = LeadCounts()
-        """How the campaign stood when this run began."""
+        """The campaign's counts when this run began."""
         self.paces: list[float] = []
-        """Seconds between two mails, an account each."""
+        """Seconds between two mails, one entry per account."""
         self.attachment: Attachment | None = None
         self.began = time.monotonic()
         self.outcomes: Counter[str] = Counter()
-        """What this run made of its leads, by kind."""
+        """This run's outcomes, by kind."""
         self.resume_after: float | None = None
         self.waiting_for: str | None = None
         self.in_flight = threading.BoundedSemaphore(services.settings.send_concurrency)
         self.settling = Settling(services.store, services.mailer, services.settings)
         self._release: InstalledRelease | None = None
         self.orders_at = self.began + ORDERS_SECONDS
-        """When it is to ask Prefect next, on the monotonic clock."""
+        """The time of the next request to Prefect, on the monotonic clock."""
         self.finishing = False
-        """All its sends have come back: the rest has time-outs of its own."""
+        """All its sends have returned: the rest has time-outs of its own."""
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.sending = Sending(
@@ -86,7 +86,7 @@ class CampaignRun:
         )
 
     def stop(self) -> None:
-        """Nothing more is sent; who waits is woken up."""
+        """Send nothing more; wakes up all waiting threads."""
         self._stop.set()
 
     @property
@@ -94,7 +94,7 @@ class CampaignRun:
         return self._stop.is_set()
 
     def defer(self, seconds: float, reason: str) -> None:
-        """What is left of the campaign goes on later: when, and what it waits for."""
+        """Continue the campaign in `seconds`; `reason`: what it waits for."""
         self.resume_after, self.waiting_for = seconds, reason
 
     def tell_release(self, installed: InstalledRelease | None) -> None:
@@ -124,26 +124,27 @@ def flow_run_id() -> UUID:
 
 
 def run_name(campaign: str | None) -> str:
-    """How a campaign's runs are called, from their creation on."""
+    """The name of a campaign's runs, from their creation on."""
     return f"send {campaign or 'a campaign'}"
 
 
 def tag(campaign: UUID) -> None:
-    """`campaign:ID` on this flow run: the UI shows a campaign's runs together, however started.
+    """Tag this flow run `campaign:ID`: the UI shows all runs of a campaign together.
 
-    Its task runs have no tags: Prefect asks its server about each tag of each, which is each mail.
+    Its task runs have no tags: Prefect asks its server about each tag of each task run, so per
+    mail.
     """
     known = list(runtime.flow_run.tags)
     if (mine := f"campaign:{campaign}") in known:
         return
-    # A tag must never be what stops a run.
+    # A failed tag must not stop a run.
     with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
         client.update_flow_run(flow_run_id(), tags=[*known, mine])
 
 
 @contextmanager
 def owned(campaign: UUID) -> Iterator[CampaignRun]:
-    """The campaign that this flow run has begun, its lease kept alive until the end."""
+    """The campaign that this flow run has begun, with its lease kept alive until the end."""
     run, logger = CampaignRun(campaign, flow_run_id(), current()), run_log()
     over = threading.Event()
     heartbeat = threading.Thread(
@@ -160,9 +161,9 @@ def owned(campaign: UUID) -> Iterator[CampaignRun]:
 
 
 def _keep_lease(run: CampaignRun, over: threading.Event, logger: Logger) -> None:
-    """Keep the lease; stop the run when the campaign is no longer its own to send.
+    """Keep the lease; stop the run when the campaign is no longer its own.
 
-    A run that does not end then is ended: nobody waits for it, and it holds slots.
+    A run that does not end then is ended: it would hold its slots without a purpose.
     """
     ends_at = math.inf
     while not over.wait(min(LOOK_SECONDS, ends_at - time.monotonic())):
@@ -181,16 +182,16 @@ def _keep_lease(run: CampaignRun, over: threading.Event, logger: Logger) -> None
 def _look(run: CampaignRun, logger: Logger) -> float | None:
     """None while the run goes on, or the seconds that it has to end in.
 
-    A database that is away stops nothing: claims and attempts are fenced by themselves.
+    A database outage stops nothing: claims and attempts have their own fences.
     """
     try:
         answer = run.store.renew_run(run.campaign, run.id, LEASE_SECONDS)
     except StoreUnavailable as error:
         logger.warning("The lease was not renewed: %s", error)
-    except Exception as error:  # noqa: BLE001 - the heartbeat outlives what nobody foresaw
+    except Exception as error:  # noqa: BLE001 - the heartbeat survives unexpected errors
         logger.warning("The lease was not renewed: %s", type(error).__name__)
     else:
-        if answer == "paused":  # nobody else has it, and Gmail may take its time
+        if answer == "paused":  # no other run has it, and Gmail may take its time
             return run.settings.settle_after_seconds
         if answer == "stopped":
             return GRACE_SECONDS

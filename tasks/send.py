@@ -1,4 +1,4 @@
-"""Mail claimed leads: the mapped task."""
+"""Mails claimed leads: the mapped task."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
 
 ROWS_A_SECOND = 30
-"""Task runs a second that Prefect's server records without falling behind."""
+"""Task runs per second that Prefect's server records without falling behind."""
 
 GROUP = 50
 
 
 class Group:
-    """Claims that one task run sends, and what became of each: what is known is not sent again."""
+    """Claims of one task run and their outcomes: a known outcome is not sent again."""
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self.claims = tuple(claims)
@@ -39,7 +39,9 @@ class Group:
 
 
 def grouped(run: CampaignRun, claims: Sequence[Claim]) -> list[Group]:
-    """A group is one lead, a row each in Prefect's UI, as long as its server keeps up with that."""
+    """One lead per group, so a row each in Prefect's UI, as long as its server keeps up with
+    that.
+    """
     if sum(1 / pace if pace else float("inf") for pace in run.paces) <= ROWS_A_SECOND:
         return [Group([claim]) for claim in claims]
     by_account = sorted(claims, key=lambda claim: claim.sender.id)
@@ -57,10 +59,10 @@ def _name() -> str:
 
 @task(task_run_name=_name, **PHASE)
 def send(group: Group, run: CampaignRun) -> State[Any]:
-    """Mail each lead of the group and record what became of it.
+    """Mail each lead of the group and record its outcome.
 
-    A failure that passes is retried by Prefect, for those leads alone of which it is certain that
-    nothing was written ahead; after the last try they go later.
+    Prefect retries a transient failure, only for leads of which certainly nothing was written
+    ahead; after the last try they are deferred.
     """
     passing: TemporarilyUnavailable | None = None
     with _logged(run) as sent:
@@ -85,9 +87,9 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
 
 @contextmanager
 def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
-    """What is added is logged, a line for each mail, whatever ends the block.
+    """Log all appended mails, a line each, however the block ends.
 
-    One record for all of them: each costs Prefect half a millisecond, a fifth of a mail.
+    One record for all of them: each record costs Prefect half a millisecond, a fifth of a mail.
     """
     sent: list[tuple[Claim, Sent]] = []
     try:
@@ -102,7 +104,7 @@ def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
 
 
 def _state(outcomes: list[Outcome]) -> State[Any]:
-    """How the task run shows in the UI; the record of what happened is the database's."""
+    """The task run's state in the UI; the database has the record of what happened."""
     if len(outcomes) > 1:
         kinds = Counter(outcome.kind for outcome in outcomes)
         return Completed(message=", ".join(f"{n} {kind}" for kind, n in kinds.most_common()))

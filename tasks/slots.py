@@ -1,4 +1,4 @@
-"""How many mails are in flight: this run's share of `gmail-send`, over all runs and machines."""
+"""The limit of sends in flight: a run's share of `gmail-send`, over all runs and machines."""
 
 import time
 from collections.abc import Iterator
@@ -19,26 +19,26 @@ from tasks.run import CampaignRun
 from tasks.stopping import is_stop
 
 LIMIT = "gmail-send"
-"""The global concurrency limit that caps the sends in flight over all runs and machines."""
+"""The global concurrency limit of sends in flight, over all runs and machines."""
 
 LIMIT_WHEN_MISSING = 32
 IN_FLIGHT_SECONDS = 25.0
-"""How long a run that ends early waits for mails in flight: who stops it kills it after 30 s."""
+"""Seconds that a run waits for mails in flight when it ends early: it is killed after 30 s."""
 
 SEND_SECONDS = 2.0
-"""How long one mail may take in flight, for how many senders an account can use."""
+"""Longest time of one mail in flight, to compute how many senders an account can use."""
 
 
 class NoSlotsError(Exception):
-    """`gmail-send` allows this run no send: it is at 0, or other runs hold all that it has."""
+    """`gmail-send` allows this run no send: it is at 0, or other runs hold all its slots."""
 
 
 @contextmanager
 def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None]:
-    """This run's share of `gmail-send`, held to its end.
+    """Hold this run's share of `gmail-send` to the end of the block.
 
-    As many as it has threads, as its accounts can use and as the limit has. Raises NoSlotsError
-    after `timeout_seconds`, and at once while the limit is at 0.
+    The smallest of: its threads, the use of its accounts, the limit. Raises NoSlotsError after
+    `timeout_seconds`, and at once while the limit is at 0.
     """
     threads = run.settings.send_concurrency
     usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in run.paces)
@@ -53,10 +53,10 @@ def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None
 
 
 def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
-    """Take `wanted` slots, or as many as the limit has, until `held` is closed; how many.
+    """Take `wanted` slots, or as many as the limit has, until `held` is closed; returns the number.
 
-    Asking for more than the limit has is an error of Prefect's, not a wait. So when the limit was
-    lowered while the run asked, it asks anew.
+    A request above the limit is an error in Prefect, not a wait. So when the limit was lowered
+    during the request, it asks again.
     """
     deadline = time.monotonic() + timeout_seconds
     while (left := deadline - time.monotonic()) > 0:
@@ -79,14 +79,14 @@ def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
         else:
             return slots
         if away is not None:
-            # Not where it was caught: each of the two errors would be the other one's cause.
+            # Raised outside the handler: else each of the two errors would be the other's cause.
             raise away
     raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
 
 
 @contextmanager
 def _mails_in_flight_recorded(run: CampaignRun, slots: int) -> Iterator[None]:
-    """A run that is told to stop holds its share until no sender is at work."""
+    """A run that is told to stop holds its share until all its senders are idle."""
     try:
         yield
     except BaseException as error:
@@ -99,7 +99,7 @@ def _mails_in_flight_recorded(run: CampaignRun, slots: int) -> Iterator[None]:
 
 
 def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
-    """Wait for it until the deadline. False when asked again to stop meanwhile."""
+    """Wait for that until the deadline. False when told again to stop meanwhile."""
     try:
         with ExitStack() as idle:
             for _ in range(slots):
@@ -115,7 +115,7 @@ def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
 
 
 def _away(error: ConcurrencySlotAcquisitionError) -> BaseException | None:
-    """Why Prefect gave no answer; None: the limit was lowered or deleted since it was read."""
+    """The error when Prefect gave no response; None: the limit was lowered or deleted since."""
     match error.__cause__:
         case httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
             return None

@@ -1,7 +1,7 @@
 """A run that is told to stop gives its campaign back: a stop is neither death nor cancellation.
 
 SIGTERM comes for both a stop and a cancellation; in a flow run Prefect turns it into an exception
-of the main thread. Which of the two it was, the run's state on Prefect's server tells.
+of the main thread. The run's state on Prefect's server tells which of the two it was.
 """
 
 import signal
@@ -22,7 +22,7 @@ from tasks.log import run_log
 from tasks.run import flow_run_id
 
 HELD_BACK = {signal.SIGTERM, signal.SIGINT}
-"""What `deployments.serving` blocks while it starts a run, which inherits that."""
+"""Signals that `deployments.serving` blocks while it starts a run, which inherits the mask."""
 
 
 class StopRequest(Exception):
@@ -30,14 +30,14 @@ class StopRequest(Exception):
 
 
 def nothing() -> None:
-    """What a run gives back that owns no campaign."""
+    """The `give_back` of a run that owns no campaign."""
 
 
 @contextmanager
 def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
-    """From here on a stop reaches the run: `give_back` is called, and StopRequest is raised.
+    """Let a stop reach the run from here on: calls `give_back` and raises StopRequest.
 
-    Sends in flight have been waited for by then. A cancellation goes on as Prefect raises it.
+    By then, sends in flight have ended. A cancellation continues as Prefect raises it.
     """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
@@ -45,7 +45,7 @@ def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
     except BaseException as error:
         if not is_stop(error):
             raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice is asked once
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second stop changes nothing
         give_back()
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -54,7 +54,7 @@ def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
 
 @contextmanager
 def unstoppable() -> Iterator[None]:
-    """What is about to end by itself is not ended sooner."""
+    """Ignore stops while the run is about to end by itself."""
     if current_thread() is not main_thread():  # where no signal ever comes
         yield
         return
@@ -66,22 +66,22 @@ def unstoppable() -> Iterator[None]:
 
 
 def give_back(campaign: UUID) -> None:
-    """The next run goes on with it at once."""
+    """Release the campaign: the next run goes on with it at once."""
     run_log().info("Told to stop: the campaign is given back")
     current().store.release_run(campaign, flow_run_id())
 
 
 def given_back(campaign: UUID) -> State[None]:
-    """How a run ends that was told to stop."""
+    """The final state of a run that was told to stop."""
     leads = current().store.campaign_status(campaign).leads
     message = f"{leads.sent}/{leads.total} sent"
     return Completed(name="GivenBack", message=f"Told to stop: {message}; the next run goes on.")
 
 
 def is_stop(error: BaseException) -> bool:
-    """Whether what was raised comes of a stop, and of no cancellation.
+    """Whether the error comes from a stop and not from a cancellation.
 
-    It may have hit a library in mid-work, which then raises an error of its own.
+    The signal may have hit a library in the middle, which then raises an error of its own.
     """
     cause: BaseException | None = error
     seen: set[int] = set()  # two errors may be each other's cause
@@ -95,9 +95,9 @@ def is_stop(error: BaseException) -> bool:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody cancelled the run; a server that does not answer has told nobody so.
+    """Whether a person cancelled the run; False when the server does not answer.
 
-    Should it have, its campaign is cancelled all the same: by the hook, while nobody else has it.
+    If it was cancelled after all, the hook cancels its campaign, unless another run has it.
     """
     try:
         with get_client(sync_client=True) as client:

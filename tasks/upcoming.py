@@ -1,7 +1,7 @@
-"""Names for runs that wait: Prefect's page of what is to come calls them by two random words.
+"""Names waiting runs, which Prefect's page of upcoming runs shows by two random words.
 
-Runs that the dispatcher or the command asks for are named at once. Those of a schedule, of an event
-or of Prefect's own API are made by its server, which knows no campaign's name.
+Runs that the dispatcher or the command creates have a name at once. Those of a schedule, an event
+or Prefect's own API are made by its server, which does not have the campaign's name.
 """
 
 import re
@@ -31,16 +31,16 @@ from tasks.run import run_name
 
 DEPLOYMENT = "send-campaign"
 PAGE = 200
-"""Prefect gives no more runs at once."""
+"""Prefect returns no more runs per request."""
 MOST = 2000
-"""Runs that are looked at each minute, the next ones first."""
+"""Runs that are read each minute, the next ones first."""
 RANDOM_WORDS = re.compile("[a-z]+-[a-z]+")
 """A name that Prefect made; one that a person gave stays until the run begins."""
 
 
 @task(**PHASE)
 def name_upcoming() -> None:
-    """Each run that waits and has no name of its own is called after its campaign."""
+    """Name each waiting run without its own name after its campaign."""
     names: dict[UUID, str | None] = {}
     with get_client(sync_client=True) as client:
         for run in list(_unnamed(client)):
@@ -49,7 +49,7 @@ def name_upcoming() -> None:
             if campaign not in names:
                 names[campaign] = _name(campaign)
             if (name := names[campaign]) is not None:
-                with suppress(httpx.HTTPStatusError):  # it is gone by now: its schedule was changed
+                with suppress(httpx.HTTPStatusError):  # deleted by a change of its schedule
                     client.set_flow_run_name(run.id, name)
 
 
@@ -71,7 +71,7 @@ def _unnamed(client: SyncPrefectClient) -> Iterator[FlowRun]:
 
 
 def _campaign(run: FlowRun) -> UUID | None:
-    """None where the parameter is no id: that run will say so."""
+    """None when the parameter is not an id: that run will report it."""
     try:
         return UUID(str(run.parameters.get("campaign_id")))
     except ValueError:
