@@ -1,1 +1,1 @@
-"""The stories: what happens to a campaign, readable from top to bottom."""
+"""Flows: what happens to a campaign, readable from top to bottom."""

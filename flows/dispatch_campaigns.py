@@ -1,4 +1,4 @@
-"""Every minute: start what is due and put right what died without a word.
+"""Every minute: start campaigns that are due, and repair runs that died silently.
 
 A web app needs no access to Prefect: it writes a campaign's row, and this flow finds it.
 """
@@ -24,7 +24,7 @@ from tasks.upcoming import name_upcoming
 
 
 def named_after_minute() -> str:
-    """`dispatch 10:42`, in UTC; a name must never be what stops a run."""
+    """`dispatch 10:42`, in UTC; a missing name must not stop a run."""
     start = runtime.flow_run.scheduled_start_time
     return f"dispatch {start:%H:%M}" if start else "dispatch"
 
@@ -44,7 +44,7 @@ def dispatch_campaigns() -> int | State[Any]:
 
 
 def dispatch_all() -> int:
-    """The story of one minute."""
+    """The steps of one minute."""
     compare_schema()
     follow_up()
     follow_suspended()
@@ -58,7 +58,9 @@ def dispatch_all() -> int:
 
 @flow(name="dispatch-at-start", flow_run_name="dispatch at the start")
 def dispatch_at_start() -> int:
-    """What is due need not wait for the minute when its sender has just come up."""
+    """Start due campaigns at once when their sender has just come up, without waiting for the
+    minute.
+    """
     follow_up()
     follow_suspended()
     return start_due()

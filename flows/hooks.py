@@ -1,4 +1,4 @@
-"""What a run that fails, crashes or is cancelled does to its campaign, if it owns it."""
+"""State hooks: apply a run's failure, crash or cancellation to its campaign, if the run owns it."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from tasks.events import announce_failure
 
 
 def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
-    """The campaign ends in error, unless what stopped the run may pass: then it is released.
+    """End the campaign in error; release it when the cause of the failure is transient.
 
     A worker that may not call the database's functions is not the campaign's fault: it declines.
     """
@@ -53,7 +53,7 @@ def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  #
 
 
 def _campaign(flow_run: FlowRun) -> UUID | None:
-    """None where the parameter is not an id: then there is no campaign to mark."""
+    """None when the parameter is not an id: then there is no campaign to mark."""
     try:
         return UUID(str(flow_run.parameters.get("campaign_id")))
     except ValueError:
@@ -66,16 +66,16 @@ def _raised(state: State[Any]) -> BaseException | None:
 
 
 def _passing(error: BaseException | None) -> str | None:
-    """What may be over when the next run comes: the database is away, or Prefect."""
+    """The message of a transient cause: the database is away, or Prefect; else None."""
     if isinstance(error, TemporarilyUnavailable):
         return str(error)
-    if isinstance(error, httpx.HTTPError):  # Prefect's client; what else speaks HTTP has our errors
+    if isinstance(error, httpx.HTTPError):  # Prefect's client; other HTTP clients raise our errors
         return f"Prefect's server did not answer ({type(error).__name__})"
     return None
 
 
 def _reason(error: BaseException | None, state: State[Any]) -> str:
-    """One sentence for a person; the unforeseen by its kind alone: its text may hold secrets."""
+    """One sentence for a person. Unexpected errors by kind only: their text may hold secrets."""
     if isinstance(error, OutreachError | ConfigurationError):
         return str(error)
     if error is not None:

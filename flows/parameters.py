@@ -1,7 +1,7 @@
-"""Runs that were given what their flow does not take: nothing of theirs was run.
+"""Runs with parameters that their flow does not take: none of their code has run.
 
-Prefect's API refuses them, but a schedule's parameters are checked by nobody, and a caller may ask
-for no check. Prefect's engine meets such a run with a traceback and a crash, or in its own words.
+Prefect's API refuses them, but a schedule's parameters are not checked, and a caller may skip the
+check. Prefect's engine ends such a run with a traceback and a crash, or with its own words.
 """
 
 import inspect
@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Failed
 
 NAMES = 3
-"""Unknown parameters that are named, each as far as LETTERS."""
+"""Unknown parameters in the message, each cut to LETTERS."""
 LETTERS = 40
 
 
@@ -26,7 +26,7 @@ def tell_what_is_wrong(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
 
 
 def wrong(flow: Any, given: dict[str, Any]) -> str | None:
-    """What is wrong with the parameters of a run of this flow; None if nothing is."""
+    """The fault in the parameters of a run of this flow; None if there is none."""
     takes = list(inspect.signature(flow.fn).parameters)
     if unknown := sorted(given.keys() - set(takes)):
         named = ", ".join(repr(name[:LETTERS]) for name in unknown[:NAMES])

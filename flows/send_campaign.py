@@ -29,7 +29,7 @@ Id = Annotated[
         }
     ),
 ]
-"""Prefect's API and its form check these; of a mere `format` they take any text."""
+"""Prefect's API and its form check these; for a mere `format` they accept any text."""
 
 
 @flow(
@@ -58,7 +58,7 @@ def send_campaign(campaign_id: Id) -> State[Any]:
 
 
 def send_all(campaign_id: UUID) -> State[Any]:
-    """The story of one run."""
+    """The steps of one run."""
     begun = begin(campaign_id)
     if begun.answer != "begun":
         return handed_back(begun)
@@ -77,7 +77,9 @@ def send_all(campaign_id: UUID) -> State[Any]:
 
 
 def deliver(run: CampaignRun) -> None:
-    """Claim and send until nothing is left, the next leads before the last ones are all away."""
+    """Claim and send until no lead is left; claims the next leads before the last ones have
+    left.
+    """
     delivery = Delivery(run)
     while not run.stopped:
         batch = claim(run)

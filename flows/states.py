@@ -1,4 +1,4 @@
-"""How a run of send_campaign is called and what it answers, in Prefect's words."""
+"""Names and final states of send_campaign's runs, in Prefect's words."""
 
 from typing import Any
 from uuid import UUID
@@ -15,11 +15,11 @@ from tasks.run import run_name
 
 
 def named_after_campaign() -> str:
-    """`send Spring launch`; a name must never be what stops a run."""
+    """`send Spring launch`; a missing name must not stop a run."""
     campaign_id = runtime.flow_run.parameters["campaign_id"]
     try:
         return run_name(current().store.campaign_status(UUID(str(campaign_id))).name)
-    except Exception:  # noqa: BLE001 - the run's first task says what is wrong
+    except Exception:  # noqa: BLE001 - the run's first task reports the error
         return run_name(str(campaign_id))
 
 
@@ -46,7 +46,7 @@ def handed_back(begun: Begun) -> State[Any]:
 
 
 def ended(finished: Finished) -> State[Any]:
-    """What became of the campaign, with the counts of all its leads."""
+    """The campaign's outcome, with the counts of all its leads."""
     message = f"{finished.leads.sent}/{finished.leads.total} sent"
     if finished.answer == "superseded" and finished.status == "cancelled":
         return Cancelled(message=f"The campaign was cancelled: {message}.")
