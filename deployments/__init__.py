@@ -1,1 +1,1 @@
-"""What is provisioned as code."""
+"""Provisioning and processes as code."""

@@ -1,7 +1,7 @@
-"""Deployments on a server where people have set things: what a person has set stays, and is told.
+"""Deployments that keep operators' changes on the server, and report them.
 
-Prefect's own way to deploy again turns paused deployments, their schedules and their triggers on
-again, and deletes the schedules that were made in its UI.
+Prefect's own redeployment turns paused deployments, their schedules and their triggers on again,
+and deletes schedules that were made in its UI.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ DISPATCH = "dispatch-campaigns/dispatch-campaigns"
 
 
 class Kept(RunnerDeployment):
-    """A deployment that is made once. Made again, only what is code's is brought up to date."""
+    """A deployment that is created once. Later calls only update the parts that code defines."""
 
     async def aapply(self, *_: Any, **__: Any) -> UUID:
         async with get_client() as client:
@@ -41,9 +41,9 @@ class Kept(RunnerDeployment):
 
 
 def switched_off(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
-    """What people have switched off, and so does not happen; and where to switch it on.
+    """What operators have switched off, with its effect, and where to switch it on.
 
-    A deployment that is not there (yet) is passed over.
+    A deployment that does not exist (yet) is skipped.
     """
     for name in (SEND, DISPATCH):
         try:

@@ -1,7 +1,7 @@
 """A Prefect server for this machine alone: `python -m deployments.own_server PORT`.
 
-It is `prefect server start`, but refuses what comes from elsewhere: a page of another origin that
-is open in a browser here, or a foreign name that was made to lead to this machine.
+It is `prefect server start`, but refuses foreign requests: from a page of another origin in a
+browser here, or to a foreign host name that leads to this machine.
 """
 
 import sys
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 def main(port: int) -> None:
     """Serve until a signal; its settings are Prefect's own."""
     server = get_current_settings().server
-    # Around the app, not in it: the server asks itself by another name.
+    # Around the app, not in it: the server calls its own app under another host name.
     guarded = LocalOnly(create_app(final=True))
     with rarely_collected():
         uvicorn.run(

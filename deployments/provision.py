@@ -51,7 +51,7 @@ def provision(notify: str | None = None) -> None:
 def provision_serving() -> None:
     """The same for a machine that serves its deployments without workers.
 
-    A work pool without a worker is shown as not ready, in red: one that nothing uses is removed.
+    A work pool without a worker is shown as not ready, in red: an unused one is removed.
     """
     with get_client(sync_client=True) as client:
         limit(client)
@@ -65,7 +65,7 @@ def _close_deployments(client: SyncPrefectClient) -> None:
 
 
 def _remove_unused_pool(client: SyncPrefectClient) -> None:
-    """Earlier versions made it. One that a deployment is in, or a worker ever polled, stays."""
+    """Earlier versions made it. It stays with a deployment in it, or after a worker's poll."""
     in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
     if client.read_deployments(work_pool_filter=in_pool, limit=1):
         return
@@ -84,10 +84,10 @@ def _work_pool(client: SyncPrefectClient) -> None:
 
 
 def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> None:
-    """The API answers 409 to a parameter that the flow does not have, and makes no run of it.
+    """Make the API answer 409 to parameters that the flow does not have; it then creates no run.
 
-    A deployment that is not there (yet) is passed over. Whoever deploys it anew opens it again:
-    Prefect makes the schema from the flow, and leaves that word out.
+    A deployment that does not exist (yet) is skipped. A redeployment undoes this: Prefect makes the
+    schema from the flow, without this key.
     """
     with suppress(ObjectNotFound):
         found = client.read_deployment_by_name(deployment)
@@ -96,7 +96,7 @@ def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> Non
 
 
 def _notification(address: str) -> None:
-    """An example to copy: posts `{"text": …}`, as chats' webhooks take it, when a campaign fails.
+    """An example to copy: posts `{"text": …}`, the format of chat webhooks, when a campaign fails.
 
     The address is often a secret: it is kept in a block, whose values Prefect encrypts.
     """

@@ -1,7 +1,7 @@
-"""Ends the processes of runs that are over for Prefect, if they do not end by themselves.
+"""Ends processes of runs that Prefect has ended, if they do not end on their own.
 
-A call that lets no other thread of its process run keeps that process from hearing of a
-cancellation, and Prefect's runner waits for thirty seconds: so long it would hold a place.
+A call that blocks all other threads of its process keeps that process from noticing a cancellation,
+and Prefect's runner waits for thirty seconds: for so long it would hold a place.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.logging import get_logger
 
 OVER = ["prefect.flow-run.Cancelling", "prefect.flow-run.Crashed"]
-"""Cancelled by a person; or taken for dead by the dispatcher."""
+"""Cancelled by a person; or marked dead by the dispatcher."""
 GRACE_SECONDS = 3.5
-"""A run that can hear of it ends itself sooner: tasks/ending.py."""
+"""Seconds. A run that notices it ends itself sooner: tasks/ending.py."""
 AGAIN_SECONDS = 5.0
 KIND = "prefect.flow-run."
 
 
 async def reap() -> None:
-    """Until it is cancelled. A server that is away is asked again."""
+    """Run until cancelled. Reconnects when the server was away."""
     chosen = EventFilter(event=EventNameFilter(name=OVER))
     ending: set[asyncio.Task[None]] = set()
     while True:
@@ -32,7 +32,7 @@ async def reap() -> None:
                     task = asyncio.create_task(_end(doomed))
                     ending.add(task)
                     task.add_done_callback(ending.discard)
-        except Exception as error:  # noqa: BLE001 - it goes on, whatever its server does
+        except Exception as error:  # noqa: BLE001 - it goes on after any error of the server
             get_logger("outreach.reaping").warning(
                 "Runs that are over are not watched for now (%s)", type(error).__name__
             )
@@ -40,7 +40,7 @@ async def reap() -> None:
 
 
 def processes_of(flow_run: str) -> list[psutil.Process]:
-    """Of our own children, as they are now: a run that is tried again has others."""
+    """The flow run's processes among our own children now: a retried run has others."""
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):

@@ -1,11 +1,11 @@
-"""A Prefect server of this machine's own, set up for the load that campaigns make.
+"""A Prefect server on this machine, configured for the load of campaigns.
 
 `prefect server start --background` dies on its first log line, so it runs in the foreground as our
-child; the ephemeral server loses task runs, so nobody relies on that one. Its database is an
-embedded Postgres: on SQLite it answers 503 to whoever starts a run while another request writes,
-and at times lets no write through for a minute.
+child; the ephemeral server loses task runs, so it is not used. Its database is an embedded
+Postgres: on SQLite it answers 503 to a start of a run while another request writes, and at times
+accepts no write for a minute.
 
-It answers to this machine and to its own pages alone (deployments/own_server.py).
+It answers only to this machine and to its own pages (deployments/own_server.py).
 """
 
 import os
@@ -32,11 +32,11 @@ SETTINGS = {
     # Events too: a twentieth less of the server's CPU.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
-    # In memory, a server's restart would hold the slots of `gmail-send` for good.
+    # In memory, the slots of `gmail-send` would stay taken for good after a restart of the server.
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
         "prefect.server.concurrency.lease_storage.filesystem"
     ),
-    # The dispatcher alone makes 1,440 runs a day: what is older than 30 days goes.
+    # The dispatcher alone makes 1,440 runs a day: runs older than 30 days are deleted.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -56,9 +56,9 @@ STOP_SECONDS = 15.0
 
 
 def isolated_environment(home: Path) -> dict[str, str]:
-    """This process's environment without any Prefect setting but ours, all state under `home`.
+    """This process's environment with only our Prefect settings, and all state under `home`.
 
-    Temporary files too: Prefect's runner keeps a folder of one name for all users of a machine.
+    Temporary files too: Prefect's runner uses one folder name for all users of a machine.
     """
     others = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT_")}
     temporary = private.folder(home.resolve() / "tmp")
@@ -93,7 +93,7 @@ def locked_server(
 
 @contextmanager
 def prefect_server(home: Path, port: int | None = None) -> Iterator[str]:
-    """As `running_server`, without a password; the address of its API."""
+    """As `running_server`, without a password; gives the address of its API."""
     with running_server(home, port) as server:
         yield server.api
 
@@ -104,9 +104,9 @@ def running_server(
 ) -> Iterator[Server]:
     """A server with its UI, its database and all state under `home`. Ended at the exit.
 
-    `more` are settings of Prefect's beside those above: a password, say.
-    Raises ConfigurationError when the port is taken, when a server of this home runs already, or
-    when the server does not come up.
+    `more`: settings of Prefect in addition to those above, such as a password. Raises
+    ConfigurationError when the port is taken, when a server of this home runs already, or when the
+    server does not come up.
     """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
@@ -119,7 +119,7 @@ def running_server(
             **isolated_environment(home),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": _for_sqlalchemy(database),
             "PREFECT_API_URL": api,
-            # The UI asks whom it came from, whatever name that has: 127.0.0.1 or localhost.
+            # A relative address works under the host name of the request: 127.0.0.1 or localhost.
             "PREFECT_UI_API_URL": "/api",
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
             **(more or {}),
@@ -134,7 +134,7 @@ def running_server(
 
 @contextmanager
 def _alone(home: Path) -> Iterator[int]:
-    """A lock that the server inherits: it is held as long as either of us lives."""
+    """A lock that the server inherits: it is held as long as either process lives."""
     with postgres.claimed(home) as claim:
         if claim is None:
             raise ConfigurationError(
@@ -187,7 +187,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], api: str, log: Path) -
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a process that leads a session, and then whatever of that session is left."""
+    """End a process that leads a session, and then the rest of that session."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)

@@ -1,6 +1,6 @@
 """Serves both deployments from one process, as `outreach up` does: no work pool, no worker.
 
-What they are stands in prefect.yaml. Each has a runner of its own:
+Their definitions are in prefect.yaml. Each has a runner of its own:
 campaigns that are sent for hours must not take the dispatcher's place.
 """
 
@@ -34,28 +34,28 @@ from outreach.wiring import current, current_settings
 from tasks.stopping import HELD_BACK
 
 POLL_SECONDS = 2.0
-"""From a start to its first task in 1 to 3 s; Prefect's own 10 s make that 4 to 9."""
+"""From a start to its first task in 1 to 3 s; with Prefect's own 10 s it takes 4 to 9."""
 DISPATCHER_POLL_SECONDS = 5.0
 """Its runs are known ahead of their minute; only one that a person starts waits for this."""
 LOOK_SECONDS = 0.1
 AGAIN_SECONDS = 5.0
-"""A library that was in mid-work may have lost the request."""
+"""Seconds until a request is repeated: a library may have swallowed the signal."""
 STOP_SECONDS = 30.0
-"""How long runs may take to record their mails in flight when all is stopped."""
+"""Seconds that runs have to record their mails in flight when everything is stopped."""
 
 
 class Serving(Runner):
-    """A runner that stops in order: its runs are asked to end, and waited for."""
+    """A runner that stops in order: asks its runs to end, and waits for them."""
 
     def handle_sigterm(self, *_: Any, **__: Any) -> None:
-        """Nothing: `serve` waits for the signals, which are let in nowhere else."""
+        """Does nothing: only `serve` handles the signals."""
 
     async def cancel_all(self) -> None:
-        """Nothing: a stop cancels no run, since a cancelled run cancels its campaign."""
+        """Does nothing: a stop cancels no run, since a cancelled run cancels its campaign."""
 
 
 async def serve(*runners: Serving) -> None:
-    """Serve until a signal of HELD_BACK, which this process blocks, or until one of them ends."""
+    """Serve until a signal of HELD_BACK, which this process blocks, or until a runner ends."""
     reaping = asyncio.ensure_future(reap())
     serving = [asyncio.ensure_future(runner.start()) for runner in runners]
     told_to = asyncio.ensure_future(_told_to_stop())
@@ -68,7 +68,7 @@ async def serve(*runners: Serving) -> None:
     await _end_runs(asyncio.gather(*serving, return_exceptions=True))
     reaping.cancel()
     for its in serving:
-        its.result()  # raises what ended it
+        its.result()  # raises the error that ended it
 
 
 async def _told_to_stop() -> None:
@@ -83,7 +83,7 @@ async def _told_to_stop() -> None:
 
 
 async def _end_runs(serving: "asyncio.Future[Any]") -> None:
-    """Ask each run, also one that is just being started; kill those that take too long."""
+    """Ask each run to end, also one that is just starting; kill those that take too long."""
     asked: dict[psutil.Process, float] = {}
     deadline = time.monotonic() + STOP_SECONDS
     while not serving.done():
@@ -132,8 +132,8 @@ def declared_deployments() -> list[dict[str, Any]]:
 
 
 def registered() -> tuple[Serving, Serving]:
-    """A runner for campaigns, as many at once as there are places, and one for the dispatcher."""
-    # A stop is no pause: the next start goes on by itself.
+    """A runner for campaigns, with as many runs as there are places, and one for the dispatcher."""
+    # A stop must not pause the deployment: the next start goes on by itself.
     campaigns = Serving(
         name="outreach",
         query_seconds=POLL_SECONDS,
@@ -152,9 +152,9 @@ def registered() -> tuple[Serving, Serving]:
 
 
 def main() -> None:
-    """Provision the server and serve until a signal. It needs PREFECT_API_URL and our settings."""
+    """Provision the server and serve until a signal. Needs PREFECT_API_URL and our settings."""
     never_through_a_proxy()
-    # Waited for in one place; a run inherits this, and lets them in when it can answer them.
+    # `serve` alone waits for the signals; a run inherits the mask, and unblocks them when ready.
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         difference = current().store.compare_schema()
@@ -167,7 +167,7 @@ def main() -> None:
     with get_client(sync_client=True) as client:
         for off, remedy in switched_off(client):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
-    dispatch_at_start(return_state=True)  # what fails is in its log, and due again in a minute
+    dispatch_at_start(return_state=True)  # an error is in its log, and due again in a minute
     asyncio.run(serve(*runners))
 
 
