@@ -1,4 +1,4 @@
-"""A Gmail of our own on loopback: for demos, tests, and as the judge of what was really sent.
+"""A local Gmail on loopback, for demos and tests; it records every mail that was really sent.
 
 It behaves as Google documents Gmail, and fails in each way that Gmail is known to fail.
 """

@@ -1,4 +1,4 @@
-"""Gmail's API: who asks, may they, does a fault strike, and the answer."""
+"""Gmail's API: authentication, permission, faults, and the response."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -84,7 +84,7 @@ async def _done(operation: Operation, call: Call) -> Response:
 
 
 def _recipients(state: State, account: str, request: Request, incoming: Incoming) -> Iterable[str]:
-    """Whom this request is about, for the faults that name one; nobody when that is unknown."""
+    """The addresses of this request, for faults that name a recipient; empty when unknown."""
     draft_id = incoming.draft_id or request.path_params.get("draft_id")
     try:
         if incoming.raw is not None:

@@ -1,4 +1,4 @@
-"""Where the bytes of accepted mails lie: in memory, or in a folder that outlives the sandbox."""
+"""Storage for the bytes of accepted mails: in memory, or in a folder that outlives the sandbox."""
 
 import json
 import tempfile
@@ -15,10 +15,10 @@ SPILL = 8 * 1024 * 1024
 
 class Archive(Protocol):
     def keep(self, message: Message, raw: bytes) -> None:
-        """Keep an accepted mail and give the message its way to its bytes."""
+        """Keep an accepted mail and give the message access to its bytes."""
 
     def load(self) -> Iterator[Message]:
-        """What an earlier sandbox kept, oldest first."""
+        """The mails of an earlier sandbox, oldest first."""
 
     def clear(self) -> None: ...
 
@@ -56,7 +56,7 @@ class Memory:
 
 
 class Folder:
-    """One .eml a mail, and `mails.jsonl`, whose line is what makes it accepted."""
+    """One .eml per mail, and `mails.jsonl`: a mail is accepted when its line is written."""
 
     def __init__(self, folder: Path) -> None:
         self._mails = folder / "mails"
@@ -90,7 +90,7 @@ class Folder:
 
 
 def _record(line: str) -> dict[str, Any]:
-    """A line of the index; empty for one that is blank or was left half-written."""
+    """A line of the index; empty for a blank or incomplete one."""
     try:
         record: dict[str, Any] = json.loads(line)
     except ValueError:

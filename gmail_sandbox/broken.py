@@ -1,4 +1,6 @@
-"""Answers that never arrive whole. ASGI cannot break a connection, so these reach below it."""
+"""Responses that never arrive whole. ASGI cannot break a connection, so this uses uvicorn's
+protocol.
+"""
 
 import asyncio
 import socket
@@ -20,24 +22,24 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # asyncio does this only for sockets whose protocol number is given; without it each
-        # answer waits 40 ms for the client's delayed ACK.
+        # asyncio does this only for sockets with an explicit protocol number; without it each
+        # response waits 40 ms for the client's delayed ACK.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.app_state = {**self.app_state, "connection": self}
 
     def close(self) -> None:
-        """End it as a server does that dies politely: what was written arrives, then FIN."""
+        """End it as an orderly shutdown of a server does: written bytes arrive, then FIN."""
         self.transport.close()
 
     def reset(self) -> None:
-        """End it with a TCP reset: lingering for no time makes the kernel send RST."""
+        """End it with a TCP reset: a linger time of 0 makes the kernel send RST."""
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
 
 class Broken(Response):
-    """Does to the connection what the fault says, in place of (or to) an answer."""
+    """Breaks the connection as the fault says, instead of a response or in the middle of it."""
 
     def __init__(self, how: str, seconds: float = 0, answer: Response | None = None) -> None:
         super().__init__()
@@ -63,7 +65,7 @@ class Broken(Response):
 
 
 async def _stall(connection: Connection, receive: Receive, seconds: float) -> bool:
-    """Say nothing for so long; whether the client gave up meanwhile."""
+    """Send nothing for `seconds`; returns whether the client gave up meanwhile."""
     connection.stalled = True
     try:
         await asyncio.wait_for(_until_gone(receive), seconds)
@@ -88,10 +90,10 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def before(fault: Fault) -> Response:
-    """The break of a fault that strikes before anything was accepted."""
+    """The break of a fault that strikes before acceptance."""
     return Broken(fault.fault, fault.seconds)
 
 
 def after(fault: Fault, answer: Response) -> Response:
-    """The same after it was accepted: this answer gets lost."""
+    """The break after acceptance: this response gets lost."""
     return Broken(fault.after or "close", fault.seconds, answer)

@@ -1,4 +1,4 @@
-"""Google's consent page: a person chooses the account, and what to allow. With PKCE."""
+"""Google's consent page: a person chooses the account and the scopes. With PKCE."""
 
 from urllib.parse import urlencode, urlsplit
 
@@ -70,7 +70,7 @@ def _text(values: QueryParams | FormData, name: str) -> str:
 
 
 def _asked(values: QueryParams | FormData) -> Asked:
-    """What the app asks for; raises Refused where Google would not show its page."""
+    """The app's request. Raises Refused where Google would not show its page."""
     asked = {name: _text(values, name) for name in ASKED}
     if not asked["client_id"]:
         raise Refused("invalid_request: client_id is missing.")
@@ -98,7 +98,7 @@ def _scopes(asked: Asked) -> tuple[str, ...]:
 
 
 def _promise(state: State, asked: Asked, grant: Grant) -> dict[str, str]:
-    """A code, and the scopes that it is for: those that were ticked, and who somebody is."""
+    """A code, with its scopes: those that were ticked, and those of identity."""
     identity = tuple(IDENTITY[scope] for scope in asked["scope"].split() if scope in IDENTITY)
     code = state.tokens.promise(
         grant,
@@ -111,7 +111,7 @@ def _promise(state: State, asked: Asked, grant: Grant) -> dict[str, str]:
 
 
 def _back(asked: Asked, **answer: str) -> Response:
-    """To the app that asked, with its state."""
+    """Redirect to the app, with its state."""
     if asked["state"]:
         answer["state"] = asked["state"]
     uri = asked["redirect_uri"]
@@ -123,7 +123,7 @@ def _form(state: State, asked: Asked, hint: str, wrong: str = "") -> Response:
     accounts = state.mailbox.accounts()
     return page(
         "consent.html",
-        # The answer redirects to the app, and browsers apply form-action to redirects too; an
+        # The response redirects to the app, and browsers apply form-action to redirects too; an
         # IPv6 address cannot be written there.
         form_action="'self' http:",
         asked=asked,

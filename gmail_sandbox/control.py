@@ -1,4 +1,4 @@
-"""/sandbox/...: how tests and demos steer the sandbox and read its record."""
+"""/sandbox/...: lets tests and demos control the sandbox and read its record."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +22,7 @@ Act = Callable[[Request], Awaitable[Json | Response]]
 
 
 class Control:
-    """One method a route; a wrong body is answered with 400 and what is wrong with it."""
+    """One method per route; a wrong body gets a 400 with the fault in it."""
 
     def __init__(self, state: State) -> None:
         self._state = state

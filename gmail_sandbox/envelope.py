@@ -1,4 +1,4 @@
-"""What Gmail reads of a message before it takes it: its header fields, never its body."""
+"""The part of a message that Gmail reads before acceptance: its header fields, never its body."""
 
 import re
 import secrets
@@ -13,7 +13,7 @@ FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)\n?", re.MULTIL
 ATOM = r"[^\s@<>()\[\]\\,;:\".]+"
 LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 ADDRESS = re.compile(rf"(?:{ATOM}(?:\.{ATOM})*|\"[^\"\r\n]+\")@{LABEL}(?:\.{LABEL})+")
-EMPTY = re.compile(r"\s*(?:[^@:;]*:\s*;)?\s*")  # nothing, or a group of nobody
+EMPTY = re.compile(r"\s*(?:[^@:;]*:\s*;)?\s*")  # nothing, or an empty group
 LONGEST_ADDRESS = 254
 RECIPIENT_FIELDS = ("to", "cc", "bcc")
 
@@ -33,21 +33,21 @@ class Envelope:
         return next((value for field, value in self.fields if field == name), None)
 
     def addresses(self, name: str) -> tuple[str, ...]:
-        """The addresses of a field, in lower case; raises Refusal when one of them is none."""
+        """The addresses of a field, in lower case. Raises Refusal when one of them is invalid."""
         values = [v for field, v in self.fields if field == name and not EMPTY.fullmatch(v)]
         found = [address for _, address in getaddresses(values)]
         for address in found:
-            # What is no address, the parser mends: `a b@c.example` becomes another.
+            # The parser repairs invalid addresses: `a b@c.example` becomes another one.
             if not is_address(address) or not any(address in value for value in values):
                 raise invalid(f"Invalid {name.title()} header")
         return tuple(address.lower() for address in found)
 
     def recipients(self) -> tuple[str, ...]:
-        """All of To, Cc and Bcc; raises Refusal when a field is not syntactically right."""
+        """All of To, Cc and Bcc. Raises Refusal when a field has a syntax error."""
         return tuple(a for name in RECIPIENT_FIELDS for a in self.addresses(name))
 
     def deliverable(self) -> tuple[str, ...]:
-        """The recipients of a mail that may leave; raises Refusal when it may not."""
+        """The recipients of a mail that may leave. Raises Refusal when it may not."""
         recipients = self.recipients()
         if not recipients:
             raise invalid("Recipient address required")
@@ -73,7 +73,7 @@ def is_address(address: str) -> bool:
 
 
 def is_refused(address: str) -> bool:
-    """Addresses that the sandbox never takes: `refused…@anywhere`, `anyone@refused.example`."""
+    """Whether the sandbox always refuses it: `refused…@anywhere`, `anyone@refused.example`."""
     return address.startswith("refused") or address.endswith("@refused.example")
 
 

@@ -1,7 +1,7 @@
-"""How the sandbox fails when it is told to: before it accepted something, or after.
+"""Faults on request: before acceptance or after it.
 
 Refusals (`rate_limit_429` ...) and breaks (`close`, `reset`, `stall`, `cut`) come before: nothing
-is accepted. `accept_then_...` comes after: what was asked for is done, only the answer is lost.
+is accepted. `accept_then_...` comes after: the request is done, only the response is lost.
 """
 
 from collections.abc import Callable, Iterable
@@ -82,7 +82,7 @@ METHODS = (
 
 
 class Fault(BaseModel):
-    """What to do wrong and when, as POST /sandbox/faults takes it."""
+    """The kind and time of a fault, as POST /sandbox/faults takes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -91,13 +91,13 @@ class Fault(BaseModel):
     account: str | None = None
     to: str | None = None
     times: int | None = Field(default=None, ge=1)
-    """How often it happens; None: until it is cleared."""
+    """Number of strikes; None: until it is cleared."""
     skip: int = Field(default=0, ge=0)
-    """So many first matches pass."""
+    """Number of first matches that pass."""
     every: int = Field(default=1, ge=1)
-    """Only each k-th match after those."""
+    """Strike only at each k-th match after those."""
     seconds: float = Field(default=30, ge=0)
-    """How long a stall lasts."""
+    """Duration of a stall."""
     retry_after: str | None = None
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ class Fault(BaseModel):
 
     @property
     def after(self) -> str | None:
-        """How the answer is lost after acceptance; None for a fault before it."""
+        """The break that loses the response after acceptance; None for a fault before it."""
         return self.fault.removeprefix(AFTER) if self.fault.startswith(AFTER) else None
 
     def concerns(self, method: str) -> bool:
@@ -121,7 +121,7 @@ class Fault(BaseModel):
         return self.on in {"*", method} or (self.on == "send" and method in SENDS)
 
     def refusal(self, account: str) -> Refusal | None:
-        """The answer of this fault; None when it is not one of Google's refusals."""
+        """The response of this fault; None when it is not one of Google's refusals."""
         name = {"500": "server_error_500", "503": "unavailable_503"}.get(
             self.after or "", self.fault
         )
@@ -135,7 +135,7 @@ class Fault(BaseModel):
 
 
 def _later() -> str:
-    """A quarter of an hour from now, as Gmail writes it."""
+    """A quarter of an hour from now, in Gmail's format."""
     later = datetime.now(UTC) + timedelta(minutes=15)
     return f"{later:%Y-%m-%dT%H:%M:%S}.{later.microsecond // 1000:03d}Z"
 
@@ -147,7 +147,7 @@ class Armed:
     fired: int = 0
 
     def strikes(self) -> bool:
-        """Count a match; whether it is one that goes wrong."""
+        """Count a match; returns whether the fault strikes."""
         if self.fault.times is not None and self.fired >= self.fault.times:
             return False
         self.matched += 1
@@ -162,7 +162,7 @@ class Armed:
 
 
 class Faults:
-    """The faults in force, in the order they were asked for; the first that strikes wins."""
+    """The faults in force, in the order of their requests; the first that strikes wins."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -185,7 +185,9 @@ class Faults:
     def take(
         self, method: str, account: str, recipients: Callable[[], Iterable[str]] = tuple
     ) -> Fault | None:
-        """The fault that this request meets. `recipients` is asked only where a fault names one."""
+        """The fault that strikes this request. Calls `recipients` only for a fault that names
+        one.
+        """
         with self._lock:
             for armed in self._armed:
                 if _matches(armed.fault, method, account, recipients) and armed.strikes():

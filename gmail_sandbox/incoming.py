@@ -1,4 +1,4 @@
-"""What a request brings: a message as JSON `raw`, as bytes, or as both in multipart/related."""
+"""Reads a request's message: from JSON `raw`, from bytes, or from both in multipart/related."""
 
 import binascii
 import json
@@ -23,7 +23,7 @@ class Incoming:
 
 
 async def read(request: Request) -> Incoming:
-    """Raises Refusal for a body that Gmail would not take."""
+    """Raises Refusal for a body that Gmail would not accept."""
     if request.method != "POST":
         return Incoming()
     body = await request.body()
@@ -59,7 +59,7 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _incoming(document: dict[str, Any], media: bytes | None) -> Incoming:
-    """Of a Message (`raw`, `threadId`) or of a Draft (`id`, `message`)."""
+    """From a Message (`raw`, `threadId`) or a Draft (`id`, `message`)."""
     message = document.get("message") or document
     raw = message.get("raw") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(raw, str | None):
@@ -103,7 +103,7 @@ def _related(body: bytes, content_type: str) -> Incoming:
 
 
 def _section(piece: bytes) -> tuple[bytes, bytes]:
-    """Head and body of a part; the line break before the next delimiter is not its own."""
+    """Head and body of a part; the line break before the next delimiter belongs to neither."""
     head, _, content = _divided(piece)
     return head, content.removesuffix(b"\r")
 

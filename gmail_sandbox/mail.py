@@ -1,4 +1,4 @@
-"""A message in a mailbox of the sandbox: what is known of it, and its text when it is asked for."""
+"""A message in a mailbox of the sandbox: its metadata, and its text on request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ class Message:
     to: str
     """The To addresses, in lower case, joined with a comma; nearly always one."""
     recipients: tuple[str, ...]
-    """Everybody who gets it: To, Cc and Bcc."""
+    """All recipients: To, Cc and Bcc."""
     subject: str
     message_id: str
     at: float
-    """When it was accepted (or the draft made), unix time."""
+    """Unix time in seconds of its acceptance, or of the draft's creation."""
     size: int
     via: Via | None = None
     read: Callable[[], bytes] = field(default=bytes, repr=False)
@@ -54,7 +54,7 @@ class Message:
         }
 
     def record(self) -> dict[str, Any]:
-        """The line of an archive."""
+        """Its line in an archive."""
         return {**self.summary(), "recipients": self.recipients}
 
     @classmethod

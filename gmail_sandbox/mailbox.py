@@ -1,6 +1,6 @@
-"""The mailboxes of all accounts, and the exact record of every mail that was accepted.
+"""The mailboxes of all accounts, and the exact record of every accepted mail.
 
-One lock guards it all: of two `drafts.send` at the same instant one finds the draft, the other
+One lock guards everything: of two `drafts.send` at the same instant one finds the draft, the other
 gets 404.
 """
 
@@ -65,14 +65,14 @@ class Mailbox:
     # --- sending ----------------------------------------------------------------------------
 
     def send(self, account: str, raw: bytes, thread_id: str | None = None) -> Message:
-        """Accept a mail; raises Refusal when Gmail would not."""
+        """Accept a mail. Raises Refusal when Gmail would not."""
         return self._accept(account, raw, thread_id, "messages.send")
 
     def send_draft(self, account: str, draft_id: str, raw: bytes | None = None) -> Message:
-        """Accept a draft, which is deleted by it; `raw` replaces its content first.
+        """Accept a draft, and delete it; `raw` replaces its content first.
 
-        Raises Refusal when it is not there (sent or deleted before) or may not leave; refused, it
-        stays a draft.
+        Raises Refusal when it does not exist (sent or deleted before) or may not leave; a refused
+        one stays a draft.
         """
         with self._lock:
             draft = self.draft(account, draft_id)
@@ -124,7 +124,7 @@ class Mailbox:
     # --- drafts -----------------------------------------------------------------------------
 
     def create_draft(self, account: str, raw: bytes, thread_id: str | None = None) -> Draft:
-        """Keep a draft, even one without a recipient; raises Refusal for an invalid one."""
+        """Keep a draft, even one without a recipient. Raises Refusal for an invalid one."""
         recipients = Envelope.of(raw).recipients()
         if refusal := refused_as_draft(recipients):
             raise refusal
@@ -150,7 +150,7 @@ class Mailbox:
         return draft
 
     def drafts(self, account: str | None = None) -> list[Draft]:
-        """Newest first; of all accounts when none is named."""
+        """Newest first; of all accounts without an `account`."""
         with self._lock:
             kept = self._drafts[account] if account else _merged(self._drafts.values())
             return sorted(kept.values(), key=lambda draft: draft.message.id, reverse=True)
@@ -179,7 +179,7 @@ class Mailbox:
     # --- the record -------------------------------------------------------------------------
 
     def sent(self, since: float = 0) -> list[Message]:
-        """Every mail accepted after `since`, of all accounts, oldest first."""
+        """Every mail accepted after `since` (Unix time), of all accounts, oldest first."""
         with self._lock:
             return [message for message in self._sent.values() if message.at > since]
 
@@ -191,7 +191,7 @@ class Mailbox:
             return self._sent.get(message_id)
 
     def duplicates(self, since: float = 0) -> dict[str, int]:
-        """Every address that got more than one mail, and how many."""
+        """Every address that got more than one mail, with their number."""
         counts = Counter(to for mail in self.sent(since) for to in set(mail.recipients))
         return {address: count for address, count in counts.items() if count > 1}
 

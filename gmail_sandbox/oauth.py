@@ -1,4 +1,4 @@
-"""Google's OAuth endpoints: tokens for refresh tokens and codes."""
+"""Google's OAuth endpoints: exchange refresh tokens and codes for access tokens."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ def _granted(state: State, form: FormData) -> Response:
         if kind == "refresh_token":
             access = state.tokens.refresh(_field(form, "refresh_token"))
         elif kind == "authorization_code" and not _field(form, "client_secret"):
-            # Desktop apps have one too, and have to send it.
+            # Desktop apps have a secret too, and have to send it.
             return _error(400, "invalid_request", "client_secret is missing.")
         elif kind == "authorization_code":
             access = _exchanged(state, form)
@@ -68,7 +68,7 @@ def _exchanged(state: State, form: FormData) -> Access:
 
 
 def _first(access: Access, client_id: str) -> dict[str, str]:
-    """What comes with the first tokens alone; no refresh token without a scope of Gmail's."""
+    """Tokens of the first exchange alone; no refresh token without a scope of Gmail's."""
     tokens = {"refresh_token": access.grant.refresh_token} if access.grant.scopes else {}
     if IDENTITY["openid"] in access.identity:
         tokens["id_token"] = _id_token(access, client_id)
@@ -76,7 +76,7 @@ def _first(access: Access, client_id: str) -> dict[str, str]:
 
 
 def _id_token(access: Access, client_id: str) -> str:
-    """A JWT; nobody can check its signature."""
+    """A JWT without a valid signature."""
     claims = {"iss": "https://accounts.google.com", "aud": client_id, "sub": access.grant.account}
     if IDENTITY["email"] in access.identity:
         claims["email"] = access.grant.account

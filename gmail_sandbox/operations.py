@@ -1,4 +1,4 @@
-"""The methods of Gmail's API: what each needs, and what it does."""
+"""The methods of Gmail's API: their scopes and their effects."""
 
 import base64
 import time
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that may happen."""
+    """One authorised request."""
 
     state: State
     grant: Grant
@@ -184,7 +184,7 @@ def _searched(call: Call, messages: list[Message]) -> Iterator[Message]:
 
 
 def _page(call: Call, found: Iterator[Message]) -> tuple[list[Message], str | None]:
-    """One page, newest first, and the token of the next: the id of this one's last message."""
+    """One page, newest first, and the next page's token: the id of this one's last message."""
     token, size = call.query("pageToken"), min(max(call.number("maxResults", 100), 1), 500)
     page: list[Message] = []
     for message in found:
@@ -217,11 +217,11 @@ class Operation:
     verb: str
     path: str
     scopes: frozenset[str]
-    """Any of them will do."""
+    """Any of them suffices."""
     act: Callable[[Call], Json | None]
     uploads: bool = False
     slow: bool = False
-    """Reads many messages, so it must not hold up the loop."""
+    """Reads many messages, so it must not block the loop."""
 
 
 OPERATIONS = (

@@ -1,4 +1,4 @@
-"""The page for people: what was "sent", the drafts, and what goes wrong on purpose."""
+"""The page for people: the “sent” mails, the drafts, and the faults in force."""
 
 from typing import Any
 from urllib.parse import quote
@@ -79,7 +79,7 @@ class Pages:
         )
 
     def _frame(self, here: str) -> dict[str, Any]:
-        """What the top of each page shows."""
+        """The values in the top of each page."""
         counts = {
             "mails": self._state.mailbox.sent_count(),
             "drafts": len(self._state.mailbox.drafts()),
@@ -147,7 +147,7 @@ async def _found(request: Request, messages: list[Message]) -> list[Message]:
 
 
 def _search(q: str, messages: list[Message]) -> list[Message]:
-    """As Gmail searches, and by any piece of an address or a subject."""
+    """As Gmail searches, and by any part of an address or a subject."""
     test, piece = query.compiled(q), q.lower()
     return [
         m for m in messages if piece in f"{m.to} {m.subject} {m.account} {m.id}".lower() or test(m)
@@ -163,7 +163,7 @@ async def _style(_: Request) -> Response:
 
 
 async def not_found(request: Request, _: Exception) -> Response:
-    """A page for people; everybody else gets Google's words."""
+    """A page for people; other clients get Google's words."""
     if "text/html" in request.headers.get("accept", ""):
         return page("missing.html", code=404)
     return JSONResponse(refusal.not_found().body(), 404)

@@ -1,4 +1,4 @@
-"""Gmail's search language, as much of `q` as a sender needs. All terms must match."""
+"""Gmail's search language: the part of `q` that a sender needs. All terms must match."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _term(minus: str, operator: str | None, value: str) -> Test:
 
 
 def has_words(text: str, wanted: str) -> bool:
-    """Whether the words stand in the text, whole and in this order."""
+    """Whether the text has these words, whole and in this order."""
     words = r"\W+".join(map(re.escape, re.findall(r"\w+", wanted.lower())))
     return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text) is not None
 
@@ -64,7 +64,7 @@ def _message_id(value: str) -> Test:
 
 
 def _moment(value: str) -> float:
-    """Seconds since 1970, from those or from 2026/01/31; one that is unreadable is the past."""
+    """Unix time in seconds, from seconds or from 2026/01/31; an unreadable value is the past."""
     if value.isdigit():
         return float(value)
     try:

@@ -1,4 +1,4 @@
-"""Gmail's refusals: each with the code, reason and words of the real answer."""
+"""Gmail's refusals: each with the code, reason and words of the real response."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ STATUS = {
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """An answer of Google's API that is not a success; nothing was accepted."""
+    """An error response of Google's API; nothing was accepted."""
 
     code: int
     reason: str
@@ -30,7 +30,7 @@ class Refusal(Exception):
     headers: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """The error as Google writes it."""
+        """The error in Google's format."""
         item = {
             "message": self.short or self.message,
             "domain": self.domain,

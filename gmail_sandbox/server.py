@@ -1,4 +1,4 @@
-"""Runs a sandbox: in this process beside others, or as the process's only job. Loopback only."""
+"""Runs a sandbox: on a thread of this process, or as the process's only job. Loopback only."""
 
 import asyncio
 import socket
@@ -53,8 +53,8 @@ class Server(uvicorn.Server):
             lifespan="off",
             log_config=None,
             access_log=False,
-            # Google's front ends keep idle connections for minutes: 5 s would lose posts that
-            # a paced sender makes on a connection just closed.
+            # Google's front ends keep idle connections for minutes: 5 s would lose posts that a
+            # paced sender makes on a connection just closed.
             timeout_keep_alive=240,
             timeout_graceful_shutdown=2,
         )
@@ -122,7 +122,7 @@ def serve(port: int = 0, data: Path | None = None) -> Iterator[Sandbox]:
 
 
 def run(port: int, data: Path | None = None) -> None:
-    """Serve until Ctrl-C or SIGTERM; says where once it is ready."""
+    """Serve until Ctrl-C or SIGTERM; prints the address when ready."""
     listener = _listen(port)
     line = f"Gmail sandbox on {_address(listener)}\n"
     state = State(data)

@@ -1,4 +1,4 @@
-"""All that a running sandbox knows."""
+"""State of a running sandbox."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,9 +17,9 @@ class Behaviour(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     index_lag_seconds: float = Field(default=0, ge=0)
-    """A mail is found by `q` only after this."""
+    """Time until `q` finds a mail."""
     latency_seconds: float = Field(default=0, ge=0)
-    """Every answer of the Gmail API waits so long; what it answers has happened before."""
+    """Delay of every response of the Gmail API; the request is done before the delay."""
 
 
 class State:
@@ -29,10 +29,10 @@ class State:
         self.faults = Faults()
         self.behaviour = Behaviour()
         self.requests: Counter[str] = Counter()
-        """Requests a method, refused and broken ones too."""
+        """Number of requests by method, with refused and broken ones."""
 
     def reset(self) -> None:
-        """As new: no mail (nor its files), token, fault or count is left."""
+        """Delete all mails (and their files), tokens, faults and counts."""
         self.mailbox.clear()
         self.tokens.clear()
         self.faults.clear()

@@ -1,6 +1,6 @@
-"""Who may act for an account: refresh tokens, access tokens, and codes of the consent page.
+"""Permissions for accounts: refresh tokens, access tokens, and codes of the consent page.
 
-A refresh token says what it is (`sandbox:<email>[:<scopes>]`), so it survives a restart.
+A refresh token holds its own content (`sandbox:<email>[:<scopes>]`), so it survives a restart.
 """
 
 import base64
@@ -23,7 +23,7 @@ SCOPES = {
 }
 SHORT = {scope: name for name, scope in SCOPES.items()}
 IDENTITY = {"openid": "openid", "email": "https://www.googleapis.com/auth/userinfo.email"}
-"""Scopes that tell who somebody is: as they are asked for, and as they are granted."""
+"""Scopes of identity: requested name -> granted name."""
 LIFETIME = 3599
 CODE_LIFETIME = 600
 
@@ -62,12 +62,12 @@ class Access:
     grant: Grant
     expires_at: float
     identity: tuple[str, ...] = ()
-    """Granted with a code; a refresh token does not say so."""
+    """Granted with a code; a refresh token does not hold it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What the consent page promised, until the code is exchanged."""
+    """The consent page's grant, until the code is exchanged."""
 
     grant: Grant
     identity: tuple[str, ...]
@@ -77,7 +77,7 @@ class Code:
     expires_at: float
 
     def fault(self, client_id: str, redirect_uri: str, verifier: str | None) -> str | None:
-        """Why this exchange is not the one that was promised."""
+        """Why this exchange does not match the grant; None when it does."""
         if time.time() > self.expires_at or client_id != self.client_id:
             return "Bad Request"
         if redirect_uri != self.redirect_uri:
@@ -101,7 +101,7 @@ class Tokens:
             self._revoked: set[str] = set()
 
     def refresh(self, refresh_token: str) -> Access:
-        """Raises InvalidGrant for a token that is none, or of a revoked account."""
+        """Raises InvalidGrant for an invalid token, or of a revoked account."""
         grant = Grant.of(refresh_token)
         with self._lock:
             if grant is None or grant.account in self._revoked:
@@ -115,18 +115,18 @@ class Tokens:
         return access
 
     def holder(self, access_token: str) -> Grant | None:
-        """Whose token it is; None for one that is unknown or expired."""
+        """The account and scopes of a token; None for one that is unknown or expired."""
         with self._lock:
             access = self._access.get(access_token)
         return access.grant if access and access.expires_at > time.time() else None
 
     def expire(self, account: str) -> None:
-        """Access tokens of the account stop; its refresh token goes on."""
+        """End the account's access tokens; its refresh token stays valid."""
         with self._lock:
             self._access = {k: a for k, a in self._access.items() if a.grant.account != account}
 
     def revoke(self, account: str) -> None:
-        """Everything of the account stops, until its owner consents anew."""
+        """End all tokens of the account, until its owner consents anew."""
         with self._lock:
             self._revoked.add(account)
         self.expire(account)
@@ -139,7 +139,7 @@ class Tokens:
         redirect_uri: str,
         challenge: str | None,
     ) -> str:
-        """The owner allowed it: a code that can be exchanged once, within ten minutes."""
+        """Record the owner's consent: a code that can be exchanged once, within ten minutes."""
         code = f"4/{secrets.token_urlsafe(32)}"
         expires_at = time.time() + CODE_LIFETIME
         with self._lock:
@@ -152,7 +152,7 @@ class Tokens:
     def exchange(
         self, code: str, client_id: str, redirect_uri: str, verifier: str | None
     ) -> Access:
-        """Raises InvalidGrant for a code that is unknown, used, expired or somebody else's."""
+        """Raises InvalidGrant for a code that is unknown, used, expired or another client's."""
         with self._lock:
             promised = self._codes.pop(code, None)
             if promised is None:
