@@ -1,4 +1,4 @@
-"""The `outreach` command. Others script against it: docs and `--json` shapes are a contract."""
+"""The `outreach` command. Scripts depend on it: its docs and `--json` shapes are a contract."""
 
 from outreach.cli.app import main
 

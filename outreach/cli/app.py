@@ -1,4 +1,4 @@
-"""The command as a whole: what belongs to it, and how every one of its errors is told."""
+"""The whole command: its table of commands, and the handling of its errors."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ from outreach.cli.telling import message
 from outreach.loopback import never_through_a_proxy
 
 INTERRUPTED = 130
-"""What a shell reports after Ctrl-C."""
+"""A shell's exit status after Ctrl-C."""
 
 COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "db": (
@@ -71,7 +71,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         },
     ),
 }
-"""Each group of commands: what its help says, and its commands in the order of that help."""
+"""Each group of commands: its help, and its commands in the order of that help."""
 
 app = typer.Typer(
     name="outreach",
@@ -135,21 +135,23 @@ def main() -> None:
     """The console script."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal that cannot show a name shows its code, instead of an error.
+            # A terminal that cannot show a character shows its code, instead of an error.
             stream.reconfigure(errors="backslashreplace")
     never_through_a_proxy()
-    # What its pool has to say about a database that is away, we say in our own words.
+    # For a database outage the command has a message of its own, in place of the pool's log.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command in this process; its exit status. Every error is one sentence on stderr."""
+    """Run the command in this process; returns its exit status. An error is one sentence on
+    stderr.
+    """
     try:
         status = _status(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough; the interpreter's own flush at exit must not complain.
+        # The reader has closed the pipe; the interpreter's own flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What a command works on, opened when it is needed and closed again; and how ids are read."""
+"""Opens what a command needs, and closes it again; parses ids."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Owner = Annotated[
     UUID | None, typer.Option("--user-id", help="The owner of what is made, in the web app.")
 ]
 
-# Each import below brings half a second of clients that `--help` has no use for.
+# Each import below loads clients for half a second, which `--help` does not need.
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def opened_store() -> "Iterator[Store]":
 
 @contextmanager
 def opened_services() -> "Iterator[Services]":
-    """All that it takes to mail, for flows in this process too. Raises ConfigurationError."""
+    """All services for sending, also for flows in this process. Raises ConfigurationError."""
     from outreach import settings, wiring
 
     with wiring.using(settings.load()) as services:

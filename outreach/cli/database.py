@@ -1,4 +1,4 @@
-"""`outreach db`: the schema, and where the database is."""
+"""`outreach db`: the schema, and the database's address."""
 
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def stop(*, as_json: AsJson = False) -> None:
 
 
 def _address() -> "SecretStr":
-    """Starts the embedded Postgres where no other database is set. Raises ConfigurationError."""
+    """Starts the embedded Postgres when no other database is set. Raises ConfigurationError."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 

@@ -1,7 +1,6 @@
-"""`outreach demo`: the whole job on parts of this machine alone, from a CSV file to recorded mails.
+"""`outreach demo`: a whole campaign on this machine alone, from a CSV file to recorded mails.
 
-It reads neither `.env` nor the environment, so that whatever is exported it cannot reach a real
-database or Google.
+It reads neither `.env` nor the environment, so that it can never reach a real database or Google.
 """
 
 import os
@@ -36,14 +35,14 @@ SHOWN = {"sent": "green", "failed": "red", "pending": "yellow", "cancelled": "di
 
 
 def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
-    """Run the demo below `home`; on a terminal it stays up until Enter, so that one can look.
+    """Run the demo below `home`; on a terminal it stays up until Enter, for a look at its pages.
 
-    `database` are the settings of one to use instead of the embedded Postgres.
-    Raises OutreachError when the campaign does not end as it should.
+    `database`: settings of a database to use instead of the embedded Postgres. Raises OutreachError
+    when the campaign does not end as it should.
     """
     private.from_now_on()
     home = private.home(home)
-    # Ended by a signal, it still ends what it started.
+    # Ended by a signal, it still ends its own processes.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     console = Console()
@@ -86,7 +85,9 @@ def _settings(home: Path, sandbox: Sandbox, database: dict[str, object]) -> Sett
 
 @contextmanager
 def _prefect(home: Path) -> Iterator[str]:
-    """A Prefect server, and this process set to it alone, before anything imports prefect."""
+    """Start a Prefect server and set this process to it alone, before the first import of
+    prefect.
+    """
     # Prefect also reads settings from files in the current folder.
     os.chdir(home)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
@@ -117,10 +118,10 @@ def _create(store: Store) -> UUID:
 
 
 def _send(console: Console, store: Store, campaign: UUID) -> str:
-    """Run the flow here, with its progress beside it; the id of the flow run."""
+    """Run the flow here and show its progress; returns the id of the flow run."""
     from flows.send_campaign import send_campaign
 
-    # Without advice: the commands that it names would ask another database.
+    # Without advice: the commands in it would use another database.
     with shown_meanwhile(store, campaign, console, advice=False):
         state = send_campaign(campaign, return_state=True)
     if not state.is_completed() or state.name != "Completed":
@@ -138,7 +139,7 @@ def _show_outcomes(console: Console, store: Store, campaign: UUID) -> None:
 
 
 def _wait_until_recorded(flow_run: str) -> None:
-    """Prefect's server records task runs a moment later; ending it before would lose them."""
+    """Prefect's server records task runs a moment later; ending it earlier would lose them."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 

@@ -1,6 +1,6 @@
-"""`outreach doctor`: what sending needs, a line each, and what to do about what is missing.
+"""`outreach doctor`: checks all conditions for sending, one line each, with a remedy.
 
-It changes nothing, and shows no secret: of an address the host alone.
+It changes nothing, and shows no secret: of an address only the host.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from outreach.settings import Settings
     from outreach.store.store import Store
 
-# What the checks need is imported in them: together it takes two seconds.
+# Imports are inside the checks: together they take two seconds.
 
 SIDE_BY_SIDE = 8
-"""Accounts that are asked for at once: one that does not answer shall not hold up the rest."""
+"""Accounts checked at once: a slow response must not hold up the others."""
 
 
 VERDICTS = {"ok": "ok", "warning": "warn", "error": "fail"}
@@ -41,9 +41,9 @@ class Finding:
     check: str
     severity: Literal["ok", "warning", "error"]
     message: str
-    """What was found, for a person."""
+    """The finding, for people."""
     remedy: str = ""
-    """What to do about it."""
+    """The remedy."""
 
     def as_json(self) -> dict[str, str | None]:
         """The last three are the former names of severity, message and remedy."""
@@ -88,7 +88,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
-    """What a probe finds, or the failure that it met."""
+    """The finding of a probe, or its failure."""
     try:
         return probe()
     except StoreUnavailable as error:
@@ -98,7 +98,7 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
         )
     except (OutreachError, ConfigurationError, Rejected) as error:
         return Finding(check, "error", str(error))
-    except Exception as error:  # noqa: BLE001 - nobody foresaw it
+    except Exception as error:  # noqa: BLE001 - an unexpected error
         return Finding(check, "error", message(error))
 
 
@@ -157,7 +157,7 @@ def _where(settings: "Settings") -> str:
 
 
 def _schema(store: "Store", settings: "Settings") -> Finding:
-    """That it is up to date, and that our role may call functions and read tables."""
+    """Whether it is up to date, and whether our role may call functions and read tables."""
     from outreach.store import schema
 
     has, where = store.schema_version(), _where(settings)
@@ -172,13 +172,13 @@ def _schema(store: "Store", settings: "Settings") -> Finding:
 
 
 def _tokens(store: "Store") -> Iterator[Finding]:
-    """Nothing where the web app's users cannot read any."""
+    """Roles of the web app's users that can read tokens; a finding each."""
     for exposed in store.exposed_tokens():
         yield Finding("tokens", "warning", f"{exposed.message}.", f"run: {exposed.statement}")
 
 
 def _places(store: "Store", settings: "Settings") -> Finding:
-    """How many campaigns are sent at once, and whether others wait for that."""
+    """Number of campaigns that are sent at once, and whether others wait for a place."""
     places, found = settings.campaigns_at_once, store.count_places()
     message = f"{found.taken} of {places} campaigns at once"
     if found.taken >= places and found.waiting:
@@ -285,7 +285,7 @@ def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
 
 
 def _credentials(client: Any, where: str) -> Finding:
-    """The health check asks for none."""
+    """The health check needs no credentials."""
     failure = flow_runs.credentials_failure(client)
     status = getattr(getattr(failure, "response", None), "status_code", None)
     if status in flow_runs.REFUSED:
@@ -299,7 +299,7 @@ def _credentials(client: Any, where: str) -> Finding:
 
 
 def _password(address: str) -> Finding:
-    """Asked without one, as anybody may ask."""
+    """Request without a password, as any program may send it."""
     import httpx
 
     if httpx.get(f"{address}/hello", timeout=10).status_code != httpx.codes.OK:

@@ -27,7 +27,7 @@ def down() -> None:
 
 
 def _end(owner: "psutil.Process") -> None:
-    """As Ctrl-C in its own terminal. Raises ConfigurationError."""
+    """Like Ctrl-C in its own terminal. Raises ConfigurationError."""
     import psutil
 
     from outreach.local import running
@@ -49,7 +49,9 @@ def _end(owner: "psutil.Process") -> None:
 
 
 def _end_left_behind(home: Path) -> bool:
-    """What a killed one left, its databases too; whether there was anything."""
+    """End what a killed `outreach up` left, with its databases; returns whether there was
+    anything.
+    """
     from outreach.local import postgres, running
 
     left = running.left_behind(home)

@@ -1,4 +1,4 @@
-"""Prefect as the command uses it, imported when needed only: a flow run there, or the flow here."""
+"""The command's use of Prefect, imported on demand: a flow run there, or the flow here."""
 
 import os
 import re
@@ -16,12 +16,12 @@ DEPLOYMENT = "send-campaign/send-campaign"
 REFUSED = (401, 403)
 EPHEMERAL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-    # Prefect's own 20 s are too few for a busy machine.
+    # Prefect's own 20 s are too short for a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
-"""For the server that Prefect starts in this process where PREFECT_API_URL is not set."""
+"""For the server that Prefect starts in this process without PREFECT_API_URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Created:
 @dataclass(frozen=True, slots=True)
 class Ended:
     name: str
-    """The state's: `Completed` alone means that all is done."""
+    """The state's name: only `Completed` means that all is done."""
     message: str
 
 
 def api_address() -> str | None:
-    """PREFECT_API_URL, of the environment or of Prefect's profile.
+    """PREFECT_API_URL, from the environment or Prefect's profile.
 
-    Raises ConfigurationError for one that no client can ask: Prefect's own error is a traceback.
+    Raises ConfigurationError for an invalid one: Prefect's own error is a traceback.
     """
     _refuse_no_address(os.environ.get("PREFECT_API_URL"))  # before Prefect reads it at its import
     from prefect.settings import get_current_settings
@@ -58,7 +58,7 @@ def _refuse_no_address(address: str | None) -> None:
 
 
 def _failure(error: Exception) -> str:
-    """Why Prefect did not answer as it should; ends in what to do about it."""
+    """Why Prefect gave no usable response; ends with the remedy."""
     import httpx
 
     if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
@@ -71,7 +71,9 @@ def refusal(status: int) -> str:
 
 
 def credentials_failure(client: Any) -> Exception | None:
-    """The health check asks for none, so a server that is up may still refuse us."""
+    """The error of a request with credentials: the health check needs none, so it proves
+    nothing.
+    """
     import httpx
 
     try:
@@ -82,9 +84,9 @@ def credentials_failure(client: Any) -> Exception | None:
 
 
 def use_own_password() -> None:
-    """Before anything imports Prefect: get into the server of this home's `outreach up`.
+    """Use the password of this home's `outreach up`; call it before the first import of Prefect.
 
-    A password or key that is set is not touched, and no other server is told ours.
+    Leaves a configured password or key unchanged, and sends ours to no other server.
     """
     from outreach import settings as settings_module
     from outreach.local import access
@@ -98,7 +100,7 @@ def use_own_password() -> None:
 
 
 def find_deployment(campaign: UUID) -> None:
-    """Raises ConfigurationError when no Prefect is there to run the campaign."""
+    """Raises ConfigurationError when no Prefect is available to run the campaign."""
     use_own_password()
     address = api_address()
     import httpx
@@ -125,7 +127,7 @@ def find_deployment(campaign: UUID) -> None:
 
 
 def create(campaign: UUID, name: str) -> Created:
-    """A run that a worker picks up, called after the campaign. Raises ConfigurationError."""
+    """Create a run for a worker, named after the campaign. Raises ConfigurationError."""
     import httpx
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
@@ -152,9 +154,9 @@ def create(campaign: UUID, name: str) -> Created:
 
 
 def cancel(flow_run: str) -> None:
-    """End a run that sends a cancelled campaign, at once; by itself it would notice in seconds.
+    """End a run of a cancelled campaign at once; on its own it would notice in seconds.
 
-    That matters where a thread of it does not come back. Prefect may be away, or know no such run.
+    Needed when a thread of it does not return. Prefect may be away, or have no such run.
     """
     use_own_password()
     import httpx
@@ -165,7 +167,7 @@ def cancel(flow_run: str) -> None:
 
     if get_current_settings().api.url is None:
         return
-    known = (httpx.HTTPError, ObjectNotFound, ValueError)  # the last of what is no run's id
+    known = (httpx.HTTPError, ObjectNotFound, ValueError)  # the last for an invalid run id
     with suppress(*known), get_client(sync_client=True) as client:
         state = client.read_flow_run(UUID(flow_run)).state
         if state is not None and state.is_running():
@@ -173,12 +175,12 @@ def cancel(flow_run: str) -> None:
 
 
 def prepare_here(*, verbose: bool) -> None:
-    """Set Prefect up for a run in this process, before anything else imports it.
+    """Set Prefect up for a run in this process, before its first import elsewhere.
 
     Raises ConfigurationError when PREFECT_API_URL leads nowhere.
     """
     if not verbose:
-        # Prefect logs every failure with its traceback; its UI shall have that, this terminal not.
+        # Prefect logs every failure with its traceback: right for its UI, wrong for this terminal.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     for name, value in EPHEMERAL.items():
         os.environ.setdefault(name, value)
@@ -200,7 +202,10 @@ def prepare_here(*, verbose: bool) -> None:
 
 
 def _start_temporary_server() -> None:
-    """The one that Prefect has in this process's stead; before a campaign counts on it."""
+    """Start Prefect's temporary server for this process, before a campaign depends on it.
+
+    Raises ConfigurationError when it does not come up.
+    """
     from prefect.client.orchestration import get_client
     from prefect.settings import get_current_settings
 
@@ -220,7 +225,7 @@ def _start_temporary_server() -> None:
 
 
 def run_here(campaign: UUID) -> Ended:
-    """Run the flow to its end. A terminal that is closed stops it as SIGTERM does."""
+    """Run the flow to its end. Closing the terminal stops it as SIGTERM does."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     from flows.send_campaign import send_campaign

@@ -1,4 +1,4 @@
-"""Options that are numbers of seconds."""
+"""Options with a number of seconds."""
 
 from math import isfinite
 from typing import Any
@@ -7,9 +7,9 @@ import typer
 
 
 def seconds(least: float, most: float, meaning: str) -> Any:
-    """An option from `least` to `most`.
+    """An option from `least` to `most`, in seconds.
 
-    `nan` is outside too: whether a comparison says so is another matter in each version of Typer.
+    `nan` is refused too: versions of Typer differ in whether a comparison refuses it.
     """
     return typer.Option(min=least, max=most, help=meaning, callback=_finite)
 

@@ -1,7 +1,7 @@
-"""How results and notes are shown: data on stdout, notes on stderr; JSON, tables or plain columns.
+"""Prints results and notes: data on stdout, notes on stderr; JSON, tables or plain columns.
 
-On a terminal a list is a table. Through a pipe it is one line a row with tabs between the cells,
-whole, without colour or frame: what `cut` and `grep` expect.
+On a terminal a list is a table. Through a pipe it is one line per row with tabs between the cells,
+complete, without colour or frame, as `cut` and `grep` expect.
 """
 
 import json
@@ -25,7 +25,7 @@ def note(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """What a command answers, where the answer is a sentence or a value."""
+    """Print a command's result that is a sentence or a value."""
     print(_printable(text))
 
 
@@ -35,7 +35,7 @@ def show_json(value: Any) -> None:
 
 
 def show_json_list(values: Iterable[Any]) -> None:
-    """A JSON list, an element a line, written as it comes: it may have 100,000 of them."""
+    """A JSON list, one element per line, written as it comes: it may have 100,000 of them."""
     before = "[\n "
     for value in values:
         print(before + json.dumps(_plain(value)), end="")
@@ -44,7 +44,7 @@ def show_json_list(values: Iterable[Any]) -> None:
 
 
 def show_json_line(value: Any) -> None:
-    """One of several values that come one after the other."""
+    """One of several consecutive values."""
     print(json.dumps(_plain(value)), flush=True)
 
 
@@ -62,7 +62,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
     from rich.table import Table
 
     cells = [[cell(value) for value in row] for row in rows]
-    # What nobody has takes no room; what names the row is there to be copied, so never cut.
+    # An empty column takes no room; the first one names the row, for copying, so it is never cut.
     used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in cells)]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     made.add_column(columns[0], min_width=max((len(row[0]) for row in cells), default=0))
@@ -74,17 +74,17 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
 
 
 def show_fields(fields: dict[str, Any]) -> None:
-    """One thing, a line for each of its fields that has a value."""
+    """One record, a line for each of its fields that has a value."""
     print(_fields(fields))
 
 
 def redraws(stream: Any) -> bool:
-    """Whether what is shown there can be drawn anew in its place."""
+    """Whether the stream allows redrawing in place."""
     return bool(stream.isatty()) and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def cell(value: Any) -> str:
-    """A value as people read it: times in the local zone, nothing for None, one line."""
+    """A value for people: times in the local zone, empty for None, one line."""
     match value:
         case None:
             return ""
@@ -99,7 +99,7 @@ def cell(value: Any) -> str:
 
 
 def terminal(*, notes: bool = False) -> Any:
-    """A rich Console that shows text as it is: a name such as [red] is no markup."""
+    """A rich Console that shows text as it is: a name such as [red] is not markup."""
     from rich.console import Console
 
     return Console(stderr=notes, markup=False, highlight=False, emoji=False)
@@ -107,7 +107,7 @@ def terminal(*, notes: bool = False) -> Any:
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[str], None]]:
-    """Tells on stderr how far it is, if that is a terminal: call what it gives with each news."""
+    """Shows progress on stderr, if that is a terminal: call the result with each update."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -126,5 +126,5 @@ def _plain(value: Any) -> Any:
 
 
 def _printable(text: str) -> str:
-    """What comes from a database or a file may not steer the terminal."""
+    """Untrusted text without control characters, which could control the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,7 +1,7 @@
 """Writes docs/reference.md and .env.example from the code: `make reference`.
 
 Settings come from `Settings`, commands from the command itself, JSON shapes from the models; a test
-fails while a file is not what the code says.
+fails while a file differs from the code.
 """
 
 import textwrap
@@ -101,7 +101,7 @@ SHAPES: dict[str, Any] = {
         "notes": list[str],
     },
 }
-"""What each command with --json shows."""
+"""The JSON shape of each command with --json."""
 
 NOTES = {
     "campaigns list": "`progress` is per cent.",
@@ -151,7 +151,7 @@ def reference() -> str:
 
 
 def env_example() -> str:
-    """`.env.example`: every setting with what it means and its default."""
+    """`.env.example`: every setting with its meaning and its default."""
     lines = [
         "# Every setting there is. Copy to .env and fill in what you need; the environment wins."
     ]
@@ -185,14 +185,14 @@ def _names(name: str, field: FieldInfo) -> list[str]:
 
 
 def _meaning(field: FieldInfo) -> str:
-    """What stands below the field, the limits that it has, and the other name that is read."""
+    """The text below the field, its limits, and its other name."""
     said = [" ".join((field.description or "").split())]
     limits = {"ge": "at least", "gt": "more than", "le": "at most"}
     bounds = [
         f"{word} {bound:.9g}"
         for one in field.metadata
         for key, word in limits.items()
-        if (bound := getattr(one, key, None))  # that none may be below zero goes without saying
+        if (bound := getattr(one, key, None))  # that it may not be negative needs no words
     ]
     if bounds:
         said.append(f"{' and '.join(bounds).capitalize()}.")
@@ -223,7 +223,7 @@ def _commands() -> Iterator[str]:
 
 
 def walk() -> Iterator[tuple[str, Any]]:
-    """Every command by its path (`campaigns start`), with the context that its help needs.
+    """Every command by its path (`campaigns start`), with the context for its help.
 
     The first one is the command as a whole, without a path.
     """

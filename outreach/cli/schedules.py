@@ -1,7 +1,7 @@
-"""Schedules that people made in Prefect's UI: those that start a run for no campaign, for `doctor`.
+"""For `doctor`: finds schedules made in Prefect's UI that start a run without a campaign.
 
-Prefect checks no schedule's parameters, and calls the campaign's id optional in the form of a
-schedule: such a one fails each time, and nobody looks.
+Prefect does not check a schedule's parameters, and its form for schedules shows the campaign's id
+as optional: such a schedule fails each time, unnoticed.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from outreach.store.store import Store
 
 LETTERS = 40
-"""Of what was given instead of an id."""
+"""Characters of the value given instead of an id."""
 
 
 def wrong_schedules(client: Any, store: "Store") -> Iterator[str]:
-    """A sentence each; what is switched off does no harm."""
+    """A sentence for each; inactive ones do no harm."""
     from prefect.exceptions import ObjectNotFound
 
     from deployments.kept import SEND

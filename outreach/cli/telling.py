@@ -1,4 +1,4 @@
-"""How an error is told: one sentence that says what happened and what to do, without a secret."""
+"""Error messages: one sentence with what happened and the remedy, without a secret."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from outreach.errors import (
 
 
 def message(error: Exception) -> str:
-    """Of what nobody foresaw its kind alone: its text may hold a secret."""
+    """The message; of an unexpected error only the kind: its text may hold a secret."""
     match error:
         case StoreUnavailable() if not isinstance(error, StoreFull):
             said = (
@@ -33,7 +33,7 @@ def message(error: Exception) -> str:
 
 
 def _of_the_system(error: OSError) -> str:
-    """What the operating system refused; libraries' errors of this kind may quote an address."""
+    """The operating system's refusal; libraries' errors of this kind may quote an address."""
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk is full ({where or error.strerror}); make room on it, then try again."

@@ -1,7 +1,7 @@
-"""`outreach up`: all that a campaign needs on one machine, until Ctrl-C.
+"""`outreach up`: all processes for campaigns on one machine, until Ctrl-C.
 
 The database (an embedded Postgres unless another one is set), a Prefect server with its UI, and one
-process that serves the deployments; each flow run is a process of its own below that one.
+process that serves the deployments; each flow run is a child process of that one.
 """
 
 import os
@@ -36,7 +36,7 @@ QUIET_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Part:
-    """What has to live as long as we do."""
+    """A process that has to live as long as this one."""
 
     name: str
     is_alive: Callable[[], bool]
@@ -111,9 +111,10 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
 
 
 def _watch(parts: list[Part]) -> NoReturn:
-    """Until a signal, or until one of them ends by itself: raises ConfigurationError.
+    """Wait for a signal, or until a part ends on its own: then raises ConfigurationError.
 
-    Each needs those before it, and may be gone sooner than what took it along: the first is named.
+    Each part needs those before it, and may end sooner than the one that caused it: the first in
+    order is named.
     """
     while all(part.is_alive() for part in parts):
         time.sleep(LOOK_SECONDS)
@@ -126,7 +127,7 @@ def _watch(parts: list[Part]) -> NoReturn:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """The only one on this home, once what a killed one has left there is ended."""
+    """Hold this home's lock, after ending what a killed `outreach up` left there."""
     from outreach.cli.down import message
     from outreach.local import running
 
@@ -140,7 +141,9 @@ def _alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _database(settings: "Settings") -> Iterator[None]:
-    """Reachable and up to date; the embedded one is started, and stopped at the exit."""
+    """Make the database reachable and current; starts the embedded one, and stops it at the
+    exit.
+    """
     from outreach import wiring
     from outreach.local import postgres
 
@@ -162,9 +165,9 @@ def _database(settings: "Settings") -> Iterator[None]:
 
 @contextmanager
 def _serving(settings: "Settings", home: Path, api: str, password: str) -> Iterator[Part]:
-    """The process that serves the deployments, in a session of its own: Ctrl-C is ours to handle.
+    """The process that serves the deployments, in a session of its own: Ctrl-C is handled here.
 
-    Its folder is Prefect's home: what flow runs inherit holds no `.env` and no foreign module.
+    Its folder is Prefect's home: flow runs inherit it, so no `.env` and no foreign module is there.
     """
     from deployments.server import RUN_SETTINGS, end, isolated_environment
     from outreach.local import private, running
@@ -202,7 +205,7 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
 
 
 def _absolute(settings: "Settings") -> "Settings":
-    """Paths that mean the same in every folder."""
+    """Make paths absolute: they mean the same in every folder."""
     pdf = settings.attachment_pdf
     if pdf is not None and not pdf.startswith("https://"):
         pdf = str(Path(pdf).resolve())
@@ -212,18 +215,18 @@ def _absolute(settings: "Settings") -> "Settings":
 
 
 def _leave_current_folder(folder: Path) -> None:
-    """A `tasks.py` or a `.env` in the folder that we were called from is none of ours."""
+    """A `tasks.py` or a `.env` in the caller's folder must not be loaded."""
     os.chdir(folder)
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM is Ctrl-C, and so is a terminal that is closed."""
+    """SIGTERM acts as Ctrl-C, and so does closing the terminal."""
     raise KeyboardInterrupt
 
 
 def _hang_up(number: int, frame: FrameType | None) -> NoReturn:
-    """A terminal that is closed takes no more words: writing to it would fail."""
+    """A closed terminal accepts no output: writing to it would fail."""
     for stream in (1, 2):
         if stat.S_ISCHR(os.fstat(stream).st_mode):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -234,6 +237,6 @@ ANSWERS = {signal.SIGTERM: _interrupt, signal.SIGHUP: _hang_up}
 
 
 def _ignore_signals() -> None:
-    """What has begun to end is not left half ended by impatience; every step has its time-out."""
+    """A shutdown is not interrupted by impatience; every step has its time-out."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

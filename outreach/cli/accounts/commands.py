@@ -88,7 +88,7 @@ def remove(email: Email, *, as_json: AsJson = False) -> None:
 def details(
     sender_name: str | None, reply_to: str | None, pace: float | None, daily_limit: int | None
 ) -> dict[str, Any]:
-    """What of an account may be given, as the Store takes it. Raises Rejected."""
+    """Validated values of an account, as arguments for the Store. Raises Rejected."""
     return {
         "sender_name": given.sender_name(sender_name),
         "reply_to": address_of(reply_to) if reply_to else reply_to,
@@ -98,7 +98,7 @@ def details(
 
 
 def address_of(text: str) -> str:
-    """Raises Rejected."""
+    """The normalised address. Raises Rejected."""
     address = normalise(text)
     if not is_valid(address):
         raise Rejected(f"{text!r} is not a mail address", "write one like ada@example.com")
@@ -106,7 +106,7 @@ def address_of(text: str) -> str:
 
 
 def _read_token() -> str:
-    """From stdin; from a terminal without showing it. Raises Rejected, and never repeats it."""
+    """From stdin; from a terminal without echo. Raises Rejected, which never repeats the token."""
     if sys.stdin.isatty():
         from getpass import getpass
 

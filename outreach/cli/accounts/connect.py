@@ -1,4 +1,4 @@
-"""`outreach accounts connect`: an account's owner allows mailing from it, in the browser."""
+"""`outreach accounts connect`: an account's owner allows sending from it, in the browser."""
 
 import webbrowser
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from outreach.gmail.tokens import TokenService
     from outreach.store.store import Store
 
-# What this needs is imported where it is needed: Google's client loads slowly.
+# Imports are inside the functions: Google's client loads slowly.
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _saved(
     store: "Store",
     given: dict[str, Any],
 ) -> Connected:
-    """The account of an answer, stored; nothing is when this raises."""
+    """The account that consented, stored; an error stores nothing."""
     granted = question.redeem(query, tokens)
     if question.hint and mailbox_key(granted.email) != mailbox_key(question.hint):
         raise Rejected(
@@ -138,7 +138,7 @@ def _send_there(address: str, port: int, *, no_browser: bool) -> None:
         )
     else:
         note("Google's page opens in your browser; if it does not, open this address there:")
-        # Of some browsers it returns only when they are closed.
+        # Some browsers return only when they are closed.
         Thread(target=webbrowser.open, args=[address], daemon=True).start()
     note(address)
 

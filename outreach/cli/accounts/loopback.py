@@ -1,4 +1,4 @@
-"""Where the browser comes back to: a page on 127.0.0.1, there until the command has its answer."""
+"""Redirect page of the consent flow: on 127.0.0.1, until the command has its answer."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ _page = Environment(autoescape=True).from_string(
 
 
 class Visit(Generic[T]):
-    """Takes the first answer that is to our question, and shows the person what came of it."""
+    """Takes the first answer to our request, and shows its outcome to the person."""
 
     def __init__(
         self,
@@ -48,13 +48,13 @@ class Visit(Generic[T]):
         self._shown = Event()
 
     def result(self, seconds: float) -> T:
-        """What `conclude` returned or raised, once the person has seen it. Raises TimeoutError."""
+        """The result or error of `conclude`, once its page was sent. Raises TimeoutError."""
         if not self._shown.wait(seconds):
             raise TimeoutError
         return self._outcome.result()
 
     def answer(self, target: str, send: Callable[[HTTPStatus, str], None]) -> None:
-        """Any request but the expected one changes nothing; that one, made again, neither."""
+        """Handle a request. Only the expected one has an effect, and only once."""
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         if url.path != "/" or not self._expects(query):
@@ -79,7 +79,7 @@ class Visit(Generic[T]):
 
 
 class Loopback(ThreadingHTTPServer):
-    """Listens on 127.0.0.1. A thread a connection: browsers open some that they never use."""
+    """Listens on 127.0.0.1. One thread per connection: browsers open some that they never use."""
 
     # On Windows "reuse" lets another program listen on the same port.
     allow_reuse_address = os.name != "nt"
@@ -90,7 +90,7 @@ class Loopback(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/"
 
     def wait_for(self, visit: Visit[T], seconds: float) -> T:
-        """Serve until that visit is over. Raises what it raises, and TimeoutError."""
+        """Serve until that visit is over. Raises its error, and TimeoutError."""
         self.visit = visit  # type: ignore[assignment]
         serving = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         serving.start()
@@ -128,4 +128,4 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(page.encode())
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the line would hold the code."""
+        """Logs nothing: the line would hold the code."""

@@ -1,4 +1,4 @@
-"""`outreach campaigns check`, and the same look at a campaign at every start."""
+"""`outreach campaigns check`, and the same check at every start."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from outreach.wiring import Services
 
 SHOWN = 8
-"""Findings on the one screen."""
+"""Findings on one screen."""
 NAMED = 3
-"""Companies, and addresses, that a line names."""
+"""Companies, and addresses, in a line."""
 
 Cooldown = Annotated[
     int,
@@ -59,7 +59,7 @@ def check(
 
 
 def tell(services: "Services", campaign: UUID, *, cooldown: int, here: bool) -> "Report":
-    """What a check finds, told on stderr. Raises CampaignNotFound."""
+    """Print a check's findings on stderr. Raises CampaignNotFound."""
     report = inspected(services, campaign, cooldown=cooldown, here=here)
     for line in lines(report):
         note(line)
@@ -76,7 +76,7 @@ def blocked(report: "Report") -> Rejected:
 def inspected(
     services: "Services", campaign: UUID, *, cooldown: int, here: bool = True
 ) -> "Report":
-    """Raises CampaignNotFound."""
+    """The report of a check. Raises CampaignNotFound."""
     from outreach.preflight.runner import Inspecting
 
     looking = Inspecting(services.store, services.mailer, services.settings, here=here)
@@ -85,7 +85,7 @@ def inspected(
 
 
 def lines(report: "Report") -> Iterator[str]:
-    """The report on one screen: what several companies have in common is one line of it."""
+    """The report on one screen: a finding of several companies is one line."""
     accounts, groups = _number(report.accounts, "account"), _grouped(report)
     yield f"{report.name}: {_number(report.pending, 'lead')} to mail from {accounts}"
     for group in groups[:SHOWN]:
@@ -121,7 +121,7 @@ def _told(group: list["Finding"]) -> Iterator[str]:
 
 
 def _who(group: list["Finding"]) -> str:
-    """`12 leads: zoe@acme.example, …`, or the accounts with what they have to mail."""
+    """`12 leads: zoe@acme.example, …`, or the accounts with the number of their leads."""
     count = _leads(group)
     leads = _number(count, "lead") if count else ""
     some = [example for finding in group for example in finding.examples]
@@ -131,7 +131,7 @@ def _who(group: list["Finding"]) -> str:
 
 
 def _some(names: list[str], count: int) -> str:
-    """The first few, and whether there are more."""
+    """The first few, and an ellipsis if there are more."""
     return ", ".join(names[:NAMED] + ["…"] * (count > NAMED and bool(names)))
 
 
@@ -151,7 +151,7 @@ def _moment(at: datetime) -> str:
 
 
 def _counts(report: "Report") -> str:
-    """Of the lines, not of the companies."""
+    """Counts lines, not companies."""
     severities = [group[0].severity for group in _grouped(report)]
     found = [
         _number(severities.count(severity), severity)

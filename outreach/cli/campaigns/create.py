@@ -1,4 +1,4 @@
-"""`outreach campaigns create`: a draft, from leads and the accounts that shall mail them."""
+"""`outreach campaigns create`: makes a draft from leads and their accounts."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,7 +76,7 @@ def create(
 
 
 def _moment(text: str) -> datetime:
-    """An aware time. Raises Rejected with what to write instead."""
+    """An aware time. Raises Rejected with the expected format."""
     try:
         moment = datetime.fromisoformat(text)
         here = moment.astimezone()
@@ -104,7 +104,9 @@ def _window(text: str) -> dict[str, Any]:
 
 
 def _attachment(text: str) -> str:
-    """As the campaign records it. A file is looked at now; an address when the campaign runs."""
+    """The attachment for the campaign's row. Checks a file now; an address when the campaign
+    runs.
+    """
     if text == "none":
         return ""
     if not text.startswith("https://"):

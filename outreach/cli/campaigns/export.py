@@ -24,10 +24,10 @@ COLUMNS = ("email", "name", "company", "role", "status", "account", "sent_at", "
            "thread_id", "message_id", "error", "lead", "failed_at", "failures")  # fmt: skip
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""What a cell begins with that a spreadsheet may take for a formula (OWASP, “CSV injection”)."""
+"""First character of a cell that a spreadsheet may read as a formula (OWASP, “CSV injection”)."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""What may steer a terminal, and is no part of anybody's name."""
+"""Characters that may control a terminal and are not part of a name."""
 
 
 def export(
@@ -57,7 +57,7 @@ def export(
 
 
 def write(leads: "Iterable[ExportedLead]", file: BinaryIO) -> int:
-    """Rows as RFC 4180 has them, written as they come; how many."""
+    """Write rows by RFC 4180, one at a time; returns their number."""
     rows, count = csv.writer(codecs.getwriter("utf-8")(file)), 0
     rows.writerow(COLUMNS)
     for lead in leads:
@@ -68,12 +68,12 @@ def write(leads: "Iterable[ExportedLead]", file: BinaryIO) -> int:
 
 
 def _told(failures: "list[LeadFailure]") -> str:
-    """In one cell, each with its time."""
+    """All failures in one cell, each with its time."""
     return " | ".join(f"{cell(one.failed_at)} {one.reason}".strip() for one in failures)
 
 
 def cell(value: Any) -> str:
-    """As a spreadsheet shows it and never calculates it."""
+    """A value's text, as a spreadsheet shows it without calculating it."""
     match value:
         case None:
             return ""
@@ -86,7 +86,9 @@ def cell(value: Any) -> str:
 
 @contextmanager
 def _destination(out: Path | None) -> Iterator[BinaryIO]:
-    """A file that is there when it is whole; whatever is no file, such as a pipe, as it comes."""
+    """A regular file appears only when complete; a pipe or another special file is written
+    directly.
+    """
     if out is None:
         sys.stdout.flush()
         yield sys.stdout.buffer

@@ -1,4 +1,4 @@
-"""`outreach campaigns pause`, `resume` and `retry-failed`: stop for a while, and take up again."""
+"""`outreach campaigns pause`, `resume` and `retry-failed`: interrupt a campaign and continue it."""
 
 from typing import Annotated
 from uuid import UUID

@@ -165,7 +165,7 @@ def _lead_id(text: str) -> UUID:
 
 
 def _attachment(settings: "Settings", snapshot: "CampaignSnapshot") -> "Attachment | None":
-    """Raises AttachmentMissing."""
+    """The campaign's attachment; None without one. Raises AttachmentMissing."""
     from outreach.delivery import attachments
 
     return attachments.load(settings.attachment_pdf, snapshot.attachment)
@@ -223,7 +223,7 @@ def _own_address(text: str) -> str:
 
 
 def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Account":
-    """The lead's own account, or the one that is wanted, if it can send. Raises Rejected."""
+    """The lead's own account, or the `wanted` one, if it can send. Raises Rejected."""
     from outreach.mail.addresses import mailbox_key
 
     for account in store.list_accounts():

@@ -1,4 +1,4 @@
-"""`outreach campaigns list`, `status` and `leads`: how campaigns stand and what became of leads."""
+"""`outreach campaigns list`, `status` and `leads`: status of campaigns and of their leads."""
 
 import sys
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ COLUMNS = ("id", "name", "status", "sent", "failed", "goes on", "error", "progre
 LEAD_COLUMNS = ("email", "status", "account", "sent at", "thread", "message", "error", "failed at",
                 "failed before")  # fmt: skip
 TOLD = 2
-"""Accounts that a list names; `status` and `--json` have them all."""
+"""Accounts in a list; `status` and `--json` have them all."""
 
 
 class LeadStatus(StrEnum):
@@ -158,7 +158,7 @@ def _row(campaign: CampaignStatus) -> tuple[object, ...]:
 
 
 def _past(lead: "CampaignLead") -> str:
-    """Why it failed before it was tried again, each reason once."""
+    """Reasons of its failures before the last retry, each once."""
     reasons = [failure.reason for failure in lead.failures]
     if lead.status == "failed" and reasons and reasons[-1] == lead.error:
         reasons.pop()
@@ -166,7 +166,7 @@ def _past(lead: "CampaignLead") -> str:
 
 
 def _moment(text: str) -> datetime:
-    """An aware time; of one without a zone this machine's is meant. Raises Rejected."""
+    """An aware time; one without a zone is in this machine's zone. Raises Rejected."""
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
@@ -221,5 +221,5 @@ def _line(campaign: CampaignStatus) -> str:
 
 
 def _shown(campaign: CampaignStatus) -> str:
-    """A paused campaign keeps the status that the web app knows; a person is told both."""
+    """A paused campaign keeps its status, because the web app has no status for it; shows both."""
     return f"{campaign.status}, paused" if campaign.paused_at else campaign.status

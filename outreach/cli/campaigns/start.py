@@ -39,14 +39,14 @@ def start(
     found = campaign_id(campaign)
     with opened_services() as services:
         _refuse_unstartable(services.store, found)
-        # Asked first: what nobody will run stays a draft.
+        # Checked first: without a server to run it, the campaign stays a draft.
         if local:
             flow_runs.prepare_here(verbose=verbose)
         else:
             flow_runs.find_deployment(found)
         report = checking.tell(services, found, cooldown=cooldown, here=local)
         if report.blocks(strict=strict) and not force:
-            # Somebody else may have sent it meanwhile: that is said first.
+            # Another process may have sent it meanwhile: report that first.
             _refuse_unstartable(services.store, found)
             raise checking.blocked(report)
         status = _begin(services.store, found)
@@ -67,7 +67,7 @@ def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) ->
 
 
 def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -> None:
-    # On stderr, and not into the log that is shown there.
+    # On stderr, but not between the log lines there.
     shown = shown_meanwhile(store, campaign, terminal(notes=True))
     with nullcontext() if verbose else shown:
         ended = flow_runs.run_here(campaign)
@@ -76,7 +76,7 @@ def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -
         run = status.flow_run_ids[-1] if status.flow_run_ids else None
         show_json({"id": str(campaign), "flow_run_id": run, "status": status.status})
     if ended.name != "Completed":
-        # A failure in the campaign's own words: Prefect's may quote what nobody foresaw.
+        # A failure in the campaign's own words: Prefect's may quote unexpected errors.
         raise Rejected(status.error or ended.message)
     if not as_json:
         say(ended.message)
@@ -89,7 +89,9 @@ def _refuse_unstartable(store: "Store", campaign: UUID) -> None:
 
 
 def _begin(store: "Store", campaign: UUID) -> str:
-    """A draft becomes running or scheduled; the status. Raises CampaignNotFound or Rejected."""
+    """A draft becomes running or scheduled; returns the status. Raises CampaignNotFound or
+    Rejected.
+    """
     answer = store.start_campaign(campaign)
     match answer["answer"]:
         case "already":

@@ -1,4 +1,4 @@
-"""`outreach campaigns settle` and `resolve`: mails of which nobody knows whether they left."""
+"""`outreach campaigns settle` and `resolve`: mails with an unknown outcome."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,6 +1,6 @@
-"""A campaign that is being sent, as a person watches it: a bar, the rate, the end, its accounts.
+"""Live display of a campaign: a progress bar, the rate, the end, its accounts.
 
-`status --watch` and `start --local` show it, and so does the demo.
+Used by `status --watch`, `start --local` and the demo.
 """
 
 import sys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ENDED = ("completed", "error", "cancelled")
 LOOK_SECONDS = 1.0
 LOOKING_SHARE = 20
-"""Looking takes a twentieth of the time at most: a very long campaign is counted less often."""
+"""Polling takes a twentieth of the time at most: a very large campaign is counted less often."""
 
 AWAY = "The database does not answer at the moment; this is what it said last."
 TABLE_WIDTH = 80
@@ -44,9 +44,9 @@ Why = Callable[[Progress, datetime], str | None]
 def follow(
     look: Callable[[UUID], T], campaign: UUID, wait: Callable[[float], object] | None = None
 ) -> Iterator[tuple[T, bool]]:
-    """How it stands, again and again until it ends, and whether the database is away since.
+    """Its progress, repeatedly until it ends, each with whether the database is away since.
 
-    `wait` sleeps; what it answers is whether that was enough: then there is one last look.
+    `wait(seconds)` sleeps; when it returns True, one last poll follows.
     """
     wait, enough = wait or _sleep, False
     now, cost = _timed(look, campaign)
@@ -57,7 +57,7 @@ def follow(
         enough = bool(wait(max(LOOK_SECONDS, LOOKING_SHARE * (cost or 0))))
         try:
             now, cost = _timed(look, campaign)
-        except StoreUnavailable:  # who watches for hours waits that out too
+        except StoreUnavailable:  # a watch of hours survives an outage, too
             cost = None
 
 
@@ -70,7 +70,7 @@ def watch(store: "Store", campaign: UUID) -> None:
 def shown_meanwhile(
     store: "Store", campaign: UUID, console: Any, *, advice: bool = True
 ) -> Iterator[None]:
-    """Draw it beside the run that the block is, and how it stood at the end, on a terminal."""
+    """Draw its progress during the block, which runs it, and its last state; on a terminal only."""
     if not redraws(console.file):
         yield
         return
@@ -87,7 +87,7 @@ def shown_meanwhile(
 
 
 def facts(progress: Progress) -> dict[str, Any]:
-    """What `status` tells beside the counts: the rate, the end, and why nothing is sent."""
+    """`status` beside the counts: the rate, the end, and why no mail is sent."""
     now, rate = datetime.now().astimezone(), mails_a_minute(progress)
     return {
         "rate": None if rate is None else f"{_rounded(rate)} mails a minute",
@@ -97,7 +97,7 @@ def facts(progress: Progress) -> dict[str, Any]:
 
 
 def show_accounts(progress: Progress) -> None:
-    """A line each; through a pipe with tabs."""
+    """One line per account; through a pipe with tabs."""
     if sys.stdout.isatty():
         console = terminal()
         console.print(_accounts(progress, console.width))
@@ -118,7 +118,7 @@ def _timed(look: Callable[[UUID], T], campaign: UUID) -> tuple[T, float | None]:
 
 
 def _why_beside(over: threading.Event) -> Why:
-    """Who would begin it is this process, which takes a while to get ready."""
+    """This process is about to begin the run, and needs a while to get ready."""
 
     def why(progress: Progress, now: datetime) -> str | None:
         if is_due(progress) and not over.is_set():
@@ -133,7 +133,7 @@ def _silence(_progress: Progress, _now: datetime) -> None:
 
 
 def _draw_quietly(console: Any, looks: Looks, why: Why) -> None:
-    """A drawing that fails must not be what is told of a campaign that is sent."""
+    """A drawing error must not hide that a campaign is sent."""
     with suppress(Exception):
         _draw(console, looks, why)
 
@@ -178,7 +178,7 @@ def _rounded(rate: float) -> str:
 
 
 def _accounts(progress: Progress, width: int) -> Any:
-    """A table where there is room for its columns."""
+    """A table, or lines where its columns do not fit."""
     rows = [_row(account) for account in progress.accounts]
     if width >= TABLE_WIDTH:
         return table(COLUMNS, rows)

@@ -1,1 +1,1 @@
-"""`outreach leads`: the people to be mailed, and the files that they come in."""
+"""`outreach leads`: leads, and the files that they come in."""

@@ -1,11 +1,11 @@
-"""What people's tools call the columns of leads: HubSpot, Apollo, LinkedIn, Google, Outlook, Excel.
+"""Names of lead columns in HubSpot, Apollo, LinkedIn, Google, Outlook, Excel.
 
-Data, in English, German, French and Spanish. Of several columns for one field the one that stands
-first here counts; accents, case, spaces and punctuation do not.
+Data, in English, German, French and Spanish. Of several columns for one field the one that comes
+first here wins; accents, case, spaces and punctuation do not matter.
 """
 
 KNOWN = ("email", "name", "role", "company", "domain", "email_subject", "email_template")
-"""The fields of a lead that have a column of their own."""
+"""The fields of a lead with a column of their own."""
 
 FIRST_NAME, LAST_NAME = "first_name", "last_name"
 
@@ -63,4 +63,4 @@ PARTS_BESIDE = {
     "apellido": ("nombre", FIRST_NAME),
 }
 WHOLE_ALONE = ("nom", "nombre")
-"""A whole name, unless the one above stands beside it."""
+"""A whole name, unless the name above is also a column."""

@@ -1,7 +1,7 @@
-"""Which column of a file of leads becomes what: known fields by their names, the rest as its own.
+"""Maps a file's columns: known names to fields, all others to custom fields.
 
-Pure. A column that is known by another name than ours keeps that name for templates too:
-`Job Title` is the role, and `{{ job_title }}` works.
+Pure. A column with a known name that is not ours keeps that name for templates too: `Job Title` is
+the role, and `{{ job_title }}` works.
 """
 
 import re
@@ -33,9 +33,9 @@ class Column(NamedTuple):
     """From 1."""
     header: str
     field: str | None = None
-    """One of ours, or `first_name` and `last_name`, of which the name is made."""
+    """One of ours, or `first_name` and `last_name`, which make up the name."""
     custom_field: str | None = None
-    """Its name as a field of the lead's own."""
+    """Its name as a custom field."""
 
     @property
     def label(self) -> str:
@@ -45,19 +45,21 @@ class Column(NamedTuple):
 class Columns(NamedTuple):
     all: list[Column]
     hidden: list[tuple[Column, Column]]
-    """Each with the column whose value templates show under its name."""
+    """Each with the column whose value templates show instead, under the same name."""
 
     def of(self, field: str) -> Column | None:
         return next((one for one in self.all if one.field == field), None)
 
     @property
     def renamed(self) -> list[Column]:
-        """Those that were known by a name that is not ours."""
+        """Those that were recognised by another name than ours."""
         return [one for one in self.all if one.field and one.header.lower() != one.field]
 
 
 def asked_for(maps: Iterable[str]) -> dict[str, str]:
-    """`HEADER=field` as people write it -> field by header; an empty one leaves the column out."""
+    """Parse `HEADER=field` -> field by header; an empty field leaves the column out. Raises
+    Rejected.
+    """
     asked = {}
     for text in maps:
         header, equals, field = text.rpartition("=")
@@ -69,7 +71,7 @@ def asked_for(maps: Iterable[str]) -> dict[str, str]:
 
 
 def has_address(names: Sequence[str], asked: Mapping[str, str]) -> bool:
-    """Whether these are the names of columns: one of them is that of the address."""
+    """Whether these are column names: one of them is that of the address."""
     of_address = {header for header, field in asked.items() if field == "email"}
     return any(
         "@" not in name
@@ -79,7 +81,7 @@ def has_address(names: Sequence[str], asked: Mapping[str, str]) -> bool:
 
 
 def columns_of(names: Sequence[str], asked: Mapping[str, str]) -> Columns:
-    """Raises Rejected: for two columns of one name, and for a column that is not there."""
+    """Raises Rejected for two columns of one name, and for a missing column."""
     given = [Column(number, name) for number, name in enumerate(names, start=1)]
     mapped = {_asked_column(header, given): field for header, field in asked.items()}
     found = _with_fields([one for one in given if one not in mapped and one.header])
@@ -101,7 +103,7 @@ def columns_of(names: Sequence[str], asked: Mapping[str, str]) -> Columns:
 
 
 def _with_fields(columns: list[Column]) -> list[Column]:
-    """The best column for each field gets it; each has a name of its own, unless that is ours."""
+    """Give each field its best column; each column keeps its own name, unless that is ours."""
     best: dict[str, tuple[int, int]] = {}
     halves = _halves(columns)
     for column in columns:
@@ -118,7 +120,7 @@ def _named(column: Column, field: str | None) -> Column:
 
 
 def _halves(columns: list[Column]) -> dict[int, tuple[str, int]]:
-    """Columns whose meaning hangs on another one, such as `Name` beside `Vorname`."""
+    """Columns whose meaning depends on another one, such as `Name` beside `Vorname`."""
     by_name = {_folded(one.header): one.number for one in columns}
     found = {
         by_name[_folded(whole)]: ("name", 0) for whole in WHOLE_ALONE if _folded(whole) in by_name
@@ -134,7 +136,7 @@ def _halves(columns: list[Column]) -> dict[int, tuple[str, int]]:
 
 
 def _refuse_two(columns: list[Column], asked: set[int]) -> None:
-    """Nobody could say which of the two counts."""
+    """Raises Rejected: it is unknown which of the two counts."""
     first: dict[str, Column] = {}
     for column in columns:
         written = column.custom_field or ("" if column.number in asked else column.header)
@@ -174,7 +176,7 @@ def _built_in() -> dict[str, str]:
 
 @cache
 def _spellings() -> dict[str, tuple[str, int]]:
-    """Of each spelling its field, and how far behind the best one it stands."""
+    """Field and rank of each spelling; 0 is the best rank."""
     return {
         _folded(spelling): (field, rank)
         for field, spellings in SPELLINGS.items()
@@ -183,20 +185,20 @@ def _spellings() -> dict[str, tuple[str, int]]:
 
 
 def _known(name: str) -> tuple[str, int] | None:
-    """What stands in brackets behind a name says more of it, unless a tool writes it so."""
+    """Ignore a comment in brackets after a name, unless the name with it is a known spelling."""
     known = _spellings()
     return known.get(_folded(name)) or known.get(_folded(_COMMENT.sub("", name)))
 
 
 @lru_cache(maxsize=4096)
 def _folded(name: str) -> str:
-    """`Adresse e-mail` -> `adresseemail`; what has no letter stays as it is."""
+    """`Adresse e-mail` -> `adresseemail`; a name without letters stays unchanged."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return "".join(one for one in letters if one.isalnum()) or name
 
 
 def _key(name: str) -> str:
-    """What makes two names one for a template."""
+    """Equal for two names that a template treats as one."""
     from outreach.mail.templates.compiler import key_of
 
     return key_of(name) or name.casefold()

@@ -1,4 +1,4 @@
-"""`outreach leads`: bringing people in from a file, and showing them."""
+"""`outreach leads`: imports leads from a file, and lists them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -34,7 +34,7 @@ BATCH = 1000
 """Leads in one call of the database."""
 
 FIRST_ROWS = 3
-"""What `--dry-run` shows of the file."""
+"""Rows of the file that `--dry-run` shows."""
 COLUMNS = ("email", "name", "company", "role", "tags", "pending", "sent", "failed", "cancelled",
            "last mailed")  # fmt: skip
 
@@ -130,7 +130,7 @@ def _row(lead: "ListedLead") -> tuple[object, ...]:
 
 
 def _import(leads: Iterator[Row], tag: str | None, owner: UUID | None) -> Imported:
-    """In batches, so that memory stays flat. What is in stays in when the database goes away."""
+    """In batches, so that memory stays flat. Imported batches stay when the database goes away."""
     done = Imported()
     with opened_store() as store, progress("Importing") as tell:
         while batch := list(islice(leads, BATCH)):

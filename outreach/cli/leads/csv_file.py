@@ -1,7 +1,7 @@
-"""Leads from a CSV file: what is in it, row by row, and what had to be left out, with its line.
+"""Reads leads from a CSV file, row by row, and reports skipped rows with their line.
 
-Reads only. What is wrong with the whole file is refused before its first row is handed out; what
-is wrong with one row leaves out that row alone.
+Reads only. A fault of the whole file is refused before its first row is returned; a fault of one
+row skips that row alone.
 """
 
 import csv
@@ -19,19 +19,19 @@ from outreach.mail.addresses import from_cell, is_valid
 Row = dict[str, Any]
 
 LONGEST_CELL = 1_000_000
-"""Characters: what a template may have."""
+"""Characters, as for a template."""
 LONGEST_COLUMN = 1_000
 """Characters of a column's name; a form's question may be one."""
 
 _HARD_SPACE = "\u00a0"
 
 ONE_LINE = ("name", "role", "company")
-"""Values that stand in one line of a mail or in its header."""
+"""Values that appear in one line of a mail or in its header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A row that was left out. `line` counts from 1 and is where the row begins in the file."""
+    """A skipped row. `line` counts from 1 and is where the row begins in the file."""
 
     line: int
     email: str
@@ -42,14 +42,14 @@ Skipped = Callable[[Skip], None]
 
 
 def _ignore(_: Skip) -> None:
-    """For who has heard of them."""
+    """For callers that have reported them already."""
 
 
 class Sheet:
-    """A file whose header was read: its columns, and once its rows."""
+    """A file with its header read: its columns, and its rows, which can be read once."""
 
     def __init__(self, lines: Iterable[str], maps: Iterable[str] = ()) -> None:
-        """`maps`: columns that are to be something else, as `HEADER=field`. Raises Rejected."""
+        """`maps`: columns with another meaning, as `HEADER=field`. Raises Rejected."""
         asked = asked_for(maps)
         self._source = iter(lines)
         self.header: Header = find_header(self._source, lambda names: has_address(names, asked))
@@ -59,10 +59,10 @@ class Sheet:
         _refuse_long(names)
         self.columns: Columns = columns_of(names, asked)
         self.nameless: set[int] = set()
-        """Numbers of columns without a name in which there was something."""
+        """Numbers of columns without a name that have a value."""
 
     def rows(self, skipped: Skipped = _ignore) -> Iterator[tuple[int, list[str]]]:
-        """Rows that are not blank, each with its line, a cell for each column at least."""
+        """Rows that are not blank, each with its line, at least one cell per column."""
         names = self.header.names
         nameless = [n for n, name in enumerate(names) if not name and n + 1 not in self._mapped()]
         for line, cells in _rows(self._source, self.header, skipped):
@@ -89,9 +89,9 @@ def read_leads(
     *,
     clear: Iterable[str] = (),
 ) -> Iterator[Row]:
-    """The leads as `Store.import_leads` takes them, one at a time; `skipped` hears of the others.
+    """The leads in the shape of `Store.import_leads`, one at a time; others go to `skipped`.
 
-    `clear`: columns whose empty cells empty what the lead has. Raises Rejected.
+    `clear`: columns whose empty cells empty the lead's field. Raises Rejected.
     """
     reader, seen = _Reader(sheet.columns, clear), dict[str, int]()
     for line, cells in sheet.rows(skipped):
@@ -109,7 +109,7 @@ def read_leads(
 
 
 class _Reader:
-    """Cells -> a lead; where each value stands is looked up once."""
+    """Cells -> a lead; looks up the position of each value once."""
 
     def __init__(self, columns: Columns, clear: Iterable[str]) -> None:
         at = {one.field: one.number - 1 for one in columns.all if one.field}
@@ -122,7 +122,7 @@ class _Reader:
         self._clear = _cleared(columns, clear, parts=self._parts)
 
     def lead(self, cells: list[str]) -> Row:
-        """Cells that a row lacks are empty."""
+        """A row's missing cells are empty."""
         lead: Row = {name: value_of(name, cells[n]) for name, n in self._known}
         if self._parts and not lead.get("name"):
             lead["name"] = _joined(*(self._cell(cells, n) for n in (self._first, self._last)))
@@ -133,7 +133,7 @@ class _Reader:
         return lead
 
     def _fields(self, cells: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Those that have a value, or are to lose theirs, and those that are empty."""
+        """Custom fields with a value or to be emptied, and empty ones."""
         values = [cells[n].strip() for n in self._custom_at]
         if all(values):
             filled, empty = dict(zip(self._custom, values, strict=True)), dict[str, str]()
@@ -151,7 +151,7 @@ class _Reader:
 
 
 def value_of(name: str, cell: str) -> str:
-    """What a cell gives this field of a lead."""
+    """A cell's value for this field of a lead."""
     if name == "email_template":
         return cell  # it keeps its indentation
     if name == "email":
@@ -160,19 +160,19 @@ def value_of(name: str, cell: str) -> str:
 
 
 def _plain(cell: str) -> str:
-    """Without the space around it; a space that may not break is a space."""
+    """Strip it; replace a no-break space by a space."""
     cell = cell.strip()
     return cell.replace(_HARD_SPACE, " ")
 
 
 def _joined(first: str, last: str) -> str:
-    """The last name alone where it has the first one in it: it is the whole name then."""
+    """Only the last name when it contains the first one: then it is the whole name."""
     both = first and last and first.casefold() not in last.casefold().split()
     return f"{first} {last}" if both else last or first
 
 
 def _cleared(columns: Columns, clear: Iterable[str], *, parts: bool) -> list[str]:
-    """What each of these columns gives a lead. Raises Rejected."""
+    """The fields of these columns. Raises Rejected."""
     found: dict[str, None] = {}
     for asked in clear:
         if asked == "name" and parts:
@@ -196,7 +196,7 @@ def _cleared(columns: Columns, clear: Iterable[str], *, parts: bool) -> list[str
 
 
 def _wrong(email: str, cells: list[str], names: list[str]) -> str:
-    """Why the row is left out; nothing when it is not."""
+    """Why the row is skipped; empty when it is not."""
     if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
         return (
             f"it has {len(cells)} cells and the header {len(names)}: a cell that holds the "
@@ -223,9 +223,9 @@ def _too_long(lead: Row) -> str:
 def _rows(
     source: Iterator[str], header: Header, skipped: Skipped
 ) -> Iterator[tuple[int, list[str]]]:
-    """A quote that is never closed is told, not swallowed."""
+    """Rows with their line. An unclosed quote is reported, not swallowed."""
     csv.field_size_limit(LONGEST_CELL)
-    # Strict: else a stray quote takes the rows after it into one cell, without a word.
+    # Strict: else a stray quote silently takes the rows after it into one cell.
     reader = csv.reader(source, delimiter=header.delimiter, strict=True)
     while True:
         line = header.lines + reader.line_num + 1

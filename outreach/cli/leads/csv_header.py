@@ -1,6 +1,6 @@
-"""Where the header of a file of leads is, and what stands between its columns.
+"""Finds the header and the delimiter of a file of leads.
 
-Above it may be blank lines, Excel's `sep=;`, and a few lines of text, as LinkedIn has them.
+Above it may be blank lines, Excel's `sep=;`, and a few lines of text, as in LinkedIn's exports.
 """
 
 import csv
@@ -13,7 +13,7 @@ from outreach.errors import Rejected
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES = 30
-"""In which the header has to end."""
+"""The header has to end within these lines."""
 MOST_CHARACTERS = 64 * 1024
 
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)
@@ -22,17 +22,17 @@ _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)
 class Header(NamedTuple):
     delimiter: str
     names: list[str]
-    """One a column, on one line each; empty where a column has none."""
+    """One per column, on one line each; empty for a column without a name."""
     lines: int
-    """How many lines of the file it and what is above it take."""
+    """Number of the file's lines to the end of the header."""
     passed_over: int
     """Lines of text above it."""
 
 
 def find_header(source: Iterator[str], is_header: Callable[[list[str]], bool]) -> Header:
-    """Read `source` up to the end of its header. Raises Rejected where there is none.
+    """Read `source` up to the end of its header. Raises Rejected without one.
 
-    `is_header` says it of the names in a line.
+    `is_header` decides by the names in a line.
     """
     delimiters: tuple[str, ...] = DELIMITERS
     head: list[str] = []
@@ -58,10 +58,10 @@ def find_header(source: Iterator[str], is_header: Callable[[list[str]], bool]) -
 
 
 def _record(lines: list[str], delimiter: str) -> list[str]:
-    """The names in these lines, if they are one row and all of it; a name may have a line break."""
+    """The names in these lines if they are exactly one row; a name may have a line break."""
     if not lines[0].strip():
         return []
-    csv.field_size_limit(sum(map(len, lines)))  # a name that is too long is told as one
+    csv.field_size_limit(sum(map(len, lines)))  # a name that is too long gets its own message
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         cells = next(reader)

@@ -1,4 +1,4 @@
-"""The text of a file of leads: its encoding, known before anything is imported. Reads only."""
+"""Opens a file of leads as text and checks its encoding before the import. Reads only."""
 
 import codecs
 import io
@@ -20,15 +20,15 @@ _MARKED = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 LONGEST_LINE = 20_000_000
-"""Characters: all of a line is in memory at once."""
+"""Characters: a whole line is in memory at once."""
 _CHUNK = 64 * 1024
 
 
 @contextmanager
 def opened_text(path: Path, encoding: str | None) -> Iterator[io.TextIOWrapper]:
-    """The file's text, once all of it is known to be in this encoding; it can be read again.
+    """The file's text, once all of it is checked to be in this encoding; it can be read again.
 
-    None: UTF-8, or what the file's own byte order mark says. Raises Rejected.
+    None: UTF-8, or the encoding of the file's own byte order mark. Raises Rejected.
     """
     with path.open("rb") as opened, tempfile.TemporaryFile() as copy:
         file: BinaryIO = opened
@@ -43,10 +43,10 @@ def opened_text(path: Path, encoding: str | None) -> Iterator[io.TextIOWrapper]:
 
 
 def check_encoding(file: BinaryIO, encoding: str) -> None:
-    """Read the file to its end; raises Rejected with the line that is not in this encoding, or
-    that no memory should hold.
+    """Read the file to its end. Raises Rejected with the line that is not in this encoding, or that
+    is too long for memory.
 
-    Nothing is guessed: as Windows-1252 any file can be read, and a wrong guess would go out as a
+    It never guesses: any file can be read as Windows-1252, and a wrong guess would be sent as a
     person's misspelt name.
     """
     decoder, line, length = _decoder(encoding), 1, 0
@@ -78,7 +78,7 @@ def _decoder(encoding: str) -> codecs.IncrementalDecoder:
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         decoder.decode(b"")
-        "".encode(encoding)  # a codec such as base64 is none for text
+        "".encode(encoding)  # a codec such as base64 is not a text encoding
     except (LookupError, TypeError, ValueError):
         raise Rejected(
             f"There is no encoding {encoding!r}", "write one like utf-8, cp1252 or utf-16"

@@ -1,4 +1,4 @@
-"""Whose text is it: the companies of a file whose rows differ in a subject or a template."""
+"""Finds companies of a file whose rows differ in a subject or a template: texts of single leads."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from outreach.cli.leads.csv_file import Row, Sheet, value_of
 
 @dataclass(slots=True)
 class OwnTexts:
-    """Which rows' texts differ, as far as a file alone tells companies apart.
+    """Texts that differ between rows of one company, as far as a file alone identifies companies.
 
-    Rows come to the database in several calls, none of which sees them all. Where two companies
-    have one name, more texts count as a lead's own than had to, and no mail is another one.
+    Rows go to the database in several calls, each with a part of them. Where two companies have one
+    name, more texts than necessary count as a lead's own; the mails are the same.
     """
 
     _differ: set[int] = field(default_factory=set)
     _nameless: set[int] = field(default_factory=set)
-    """Domains that stand for their company in some row, since its name is missing there."""
+    """Domains that identify their company in at least one row without its name."""
 
     @classmethod
     def among(cls, sheet: Sheet) -> "OwnTexts":
-        """Reads it to its end."""
+        """Reads the sheet to its end."""
         at = {one.field: one.number - 1 for one in sheet.columns.all if one.field}
         texts = [(name, at[name]) for name in TEXTS if name in at]
         whose = [(name, at[name]) for name in ("company", "domain") if name in at]
@@ -42,7 +42,7 @@ class OwnTexts:
         return found
 
     def marked(self, leads: Iterable[Row]) -> Iterator[Row]:
-        """Each lead, with `own_text` where a text of it is its own."""
+        """Each lead, with `own_text` for texts of its own."""
         for lead in leads:
             if texts := [text for text in TEXTS if lead.get(text) and self._is_own(text, lead)]:
                 lead["own_text"] = texts
@@ -55,12 +55,12 @@ class OwnTexts:
 
 
 def _keys(text: str, row: Row) -> list[int]:
-    """Of its company's name and of its domain, where it has them."""
+    """A key of its company's name and one of its domain, where it has them."""
     known = (row.get("company", "").lower(), _domain(row))
     return [hash((text, n, name)) for n, name in enumerate(known) if name]
 
 
 def _domain(row: Row) -> str:
-    """Roughly as the database reads it, which decides."""
+    """An approximation of the database's rule, which decides."""
     written: str = row.get("domain", "").lower()
     return written.rpartition("//")[2].removeprefix("www.").partition("/")[0]

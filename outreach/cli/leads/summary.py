@@ -1,4 +1,4 @@
-"""What `outreach leads import` tells: of the file's columns, its lines, and what became of it."""
+"""Messages of `outreach leads import`: the file's columns, its lines, and the result."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,20 @@ from outreach.cli.output import note, say, show_fields, show_table
 from outreach.store.results import Imported
 
 TOLD = 20
-"""Lines left out that are told one by one; `--json` has them all."""
+"""Skipped lines that are listed; `--json` has them all."""
 NAMED = 5
-"""Companies and campaigns that are told by name."""
+"""Companies and campaigns that are listed by name."""
 LONGEST = 60
-"""Characters of a value that are shown."""
+"""Characters of a shown value."""
 
 
 def of_file(sheet: Sheet) -> list[str]:
-    """How its header was read, where that was not plain; after its rows were read."""
+    """How its header was read, if not in the plain way; call it after the rows were read."""
     return [*_header(sheet), *_columns(sheet)]
 
 
 def of_import(imported: Imported) -> list[str]:
-    """What the database made of it beside leads."""
+    """The database's changes in addition to leads."""
     return [
         *(
             f"The campaign {one.name} ({one.status}) has another text now for {one.leads} lead(s) "
@@ -54,7 +54,7 @@ def tell(notes: list[str], skipped: list[Skip]) -> None:
 
 
 def show_columns(sheet: Sheet) -> None:
-    """A line for each column: what it becomes, and what a template calls it."""
+    """One line per column: its field, and its name in a template."""
     mapped = {one.number: one for one in sheet.columns.all}
     rows = []
     for number, header in enumerate(sheet.header.names, start=1):
@@ -64,7 +64,7 @@ def show_columns(sheet: Sheet) -> None:
 
 
 def show_rows(leads: list[Row]) -> None:
-    """Field by field; of what has no value nothing."""
+    """Field by field, without empty ones."""
     for lead in leads:
         say("")
         fields = {name: lead[name] for name in KNOWN if name in lead}
