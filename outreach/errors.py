@@ -1,7 +1,7 @@
-"""What can go wrong, named by what it stops: a lead, an account, a run, or nothing for long.
+"""Errors, grouped by what they stop: a lead, an account, a run, or a single try.
 
-Every message is one sentence for a person, made of a problem and, where a person can do something
-about it, a remedy; none holds a token or a whole address of a lead.
+Every message is one sentence for a person: a problem and, where a person can act, a remedy. No
+message holds a token or a whole address of a lead.
 """
 
 from uuid import UUID
@@ -10,10 +10,10 @@ from outreach.urls import shown
 
 
 class Explained(Exception):
-    """`problem; remedy.`: both are clauses without a period where there is a remedy."""
+    """`problem; remedy.`: with a remedy, both are clauses without a period."""
 
     afterwards = ""
-    """What is to be done once the remedy was."""
+    """The step after the remedy."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(f"{problem}; {remedy}{self.afterwards}." if remedy else problem)
@@ -22,7 +22,7 @@ class Explained(Exception):
 
 
 class OutreachError(Explained):
-    """Base of everything that the flows know how to deal with."""
+    """Base of all errors that the flows handle."""
 
 
 # --- one lead -------------------------------------------------------------------------------
@@ -48,25 +48,25 @@ class QuotaReached(LeadError):
     def __init__(self, reason: str, *, retry_after: float, whole_project: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-        """Seconds until it is worth asking again."""
+        """Seconds until a retry makes sense."""
         self.whole_project = whole_project
-        """True when every account shares the quota, not just this one."""
+        """True when all accounts share the quota, not only this one."""
 
 
 class SendUnclear(LeadError):
-    """The mail may or may not have left: find out, never post it again blindly."""
+    """The mail may or may not have left: reconcile it, never post it again blindly."""
 
     def __init__(self, reason: str, *, draft_missing: bool = False) -> None:
         super().__init__(reason)
         self.draft_missing = draft_missing
-        """True when Gmail said that the draft was not there: sent before, or deleted by hand."""
+        """True when Gmail has no such draft: sent before, or deleted by hand."""
 
 
 # --- one account ----------------------------------------------------------------------------
 
 
 class AccountUnusable(OutreachError):
-    """The account cannot send until a person mends it. Certainly not sent."""
+    """The account cannot send until an operator fixes it. Certainly not sent."""
 
 
 # --- the run --------------------------------------------------------------------------------
@@ -111,18 +111,18 @@ class NeverOpen(RunError):
 
 class AttachmentMissing(RunError):
     def __init__(self, attachment: str, cause: str) -> None:
-        """Of an address that is an `attachment` host and path alone are told."""
+        """Shows only host and path of an `attachment` address."""
         super().__init__(
             f"The attachment {shown(attachment)!r} cannot be read ({cause})",
             "correct ATTACHMENT_PDF or the campaign's attachment",
         )
 
 
-# --- passing --------------------------------------------------------------------------------
+# --- transient ------------------------------------------------------------------------------
 
 
 class TemporarilyUnavailable(OutreachError):
-    """Something is away for a moment and it is certain that nothing was sent: worth a retry."""
+    """A dependency is away for a moment and certainly nothing was sent: worth a retry."""
 
 
 class StoreUnavailable(TemporarilyUnavailable):
@@ -130,7 +130,7 @@ class StoreUnavailable(TemporarilyUnavailable):
 
 
 class StoreFull(StoreUnavailable):
-    """The database has no room for what is to be recorded: passing, once a person made some."""
+    """The database has no room for a record: transient, once an operator has made room."""
 
     def __init__(
         self, problem: str = "The database's disk is full", remedy: str = "make room on it"
@@ -142,7 +142,7 @@ class StoreFull(StoreUnavailable):
 
 
 class ConfigurationError(Explained):
-    """A setting, or what it points to, is wrong; the message says which and what to do."""
+    """A setting, or its target, is wrong; the message says which one and what to do."""
 
 
 class SchemaMismatch(ConfigurationError):
@@ -154,4 +154,4 @@ class SchemaMismatch(ConfigurationError):
 
 
 class Rejected(Explained):
-    """What was asked for cannot be done; the message says why and what to do instead."""
+    """The request cannot be done; the message says why and what to do instead."""

@@ -1,9 +1,9 @@
-"""Text of a row or an answer, short enough for a message, a log or a table."""
+"""Cuts text of a row or a response to fit a message, a log or a table."""
 
 NAME = 100
-"""Characters that are shown of a name."""
+"""Characters of a name in output."""
 REASON = 1_000
-"""Characters that are kept of a reason or an error."""
+"""Characters of a stored reason or error."""
 
 
 def cut(text: str, limit: int) -> str:

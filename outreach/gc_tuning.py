@@ -1,12 +1,13 @@
-"""Python's search for reference cycles, in processes that make objects by the million."""
+"""Tunes Python's garbage collector in processes that make objects by the million."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 NEW_OBJECTS = 20_000
-"""Between two searches. With Python's own 700 they took a tenth of the CPU of a sender, and of
-Prefect's server, where each lead is a task run. What waits to be found is some megabytes."""
+"""Between two collections. With Python's own 700 they took a tenth of the CPU of a sender, and of
+Prefect's server, where each lead is a task run. The delayed garbage is some megabytes.
+"""
 
 
 @contextmanager

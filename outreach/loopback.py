@@ -1,4 +1,4 @@
-"""Where addresses lead: to this machine itself, where a pretended Gmail may be, or out of it."""
+"""Classifies addresses: this machine itself, where a fake Gmail may be, or the public internet."""
 
 import os
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,9 +15,9 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def never_through_a_proxy() -> None:
-    """From here on nothing of this process, or of what it starts, asks a proxy for this machine.
+    """Exempt this machine from proxies, for this process and its children.
 
-    Most libraries take HTTP_PROXY and its kin for every address that NO_PROXY does not name.
+    Most libraries use HTTP_PROXY and its kin for every address that NO_PROXY does not name.
     """
     named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host for host in named.split(",") if host]
@@ -26,7 +26,7 @@ def never_through_a_proxy() -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Of a web address."""
+    """Whether a web address leads to this machine."""
     return is_loopback_host(host_of(url))
 
 
@@ -39,7 +39,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    """Whether an IP address is on the public internet, also inside an IPv6 wrapper."""
     ip = ip_address(address)
     match ip:
         case IPv6Address(ipv4_mapped=IPv4Address() as inner):

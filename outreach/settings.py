@@ -1,4 +1,4 @@
-"""Every setting there is. Read from the environment and `.env`; each one is in `.env.example`."""
+"""All settings. Read from the environment and `.env`; each one is in `.env.example`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from outreach.urls import split, web_address
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
 DAY = 86_400.0
-"""Seconds: no wait of ours is longer, and a clock can hold it."""
+"""Seconds: the longest wait; a clock can hold it."""
 
 GMAIL_API = "https://gmail.googleapis.com"
 GOOGLE_AUTH = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -27,8 +27,8 @@ def _file_or_address(source: str) -> str:
 class Settings(BaseSettings):
     """Settings of this process; times are in seconds.
 
-    Built with keyword arguments alone (`Settings.only(...)`) it reads nothing from outside. What
-    stands below a field is its description in docs/reference.md and in .env.example.
+    With keyword arguments alone (`Settings.only(...)`) it reads nothing from outside. The text
+    below a field is its description in docs/reference.md and in .env.example.
     """
 
     model_config = SettingsConfigDict(
@@ -104,14 +104,14 @@ class Settings(BaseSettings):
 
     @property
     def settle_after_seconds(self) -> float:
-        """How old an attempt has to be before anybody but its own sender decides about it.
+        """Age from which an attempt may be decided by others than its own sender.
 
-        Its budget to be posted, Gmail's time to answer, and the margin.
+        The budget of its post, Gmail's time to answer, and the margin.
         """
         return 2 * self.gmail_timeout_seconds + self.gmail_settle_seconds
 
     def exported(self) -> dict[str, str]:
-        """As the environment of another process, secrets too; what is None is left out."""
+        """Environment variables for another process, with secrets; without those that are None."""
         return {
             name.upper(): str(value.get_secret_value() if isinstance(value, SecretStr) else value)
             for name in type(self).model_fields
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
 
 
 class _Isolated(Settings):
-    """The demo's and the tests' settings: whatever is exported, nobody is mailed by accident."""
+    """Settings of the demo and the tests: no variable of the environment can cause a real mail."""
 
     @classmethod
     def settings_customise_sources(
@@ -148,7 +148,7 @@ class _Isolated(Settings):
 def load() -> Settings:
     """Read the settings of this process.
 
-    Raises ConfigurationError that names the first setting that is wrong; never shows its value.
+    Raises ConfigurationError that names the first wrong setting; never shows its value.
     """
     try:
         return Settings()

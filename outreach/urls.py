@@ -1,4 +1,4 @@
-"""Web addresses: which ones can be asked, and how a message may show one."""
+"""Web addresses: checks them, and shortens them for messages."""
 
 import re
 from ipaddress import ip_address
@@ -18,7 +18,7 @@ _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
 
 
 def shown(address: str) -> str:
-    """The address as a message may repeat it: `https://host/path`, or a file's name as it is.
+    """The address for a message: `https://host/path`, or a file's name unchanged.
 
     Never a user, a password, a query or a fragment: a signed address is a key. At most 200
     characters.
@@ -26,7 +26,7 @@ def shown(address: str) -> str:
     text = address.strip()
     if found := _URL.match(text):
         host = found["host"].rpartition("@")[2]
-        # A password with a slash in it ends the host too early: of that, nothing.
+        # A password with a slash in it ends the host too early: then show nothing of it.
         rest = f"{host}{found['path']}" if _HOST.fullmatch(host) else "…"
         text = f"{found['scheme']}://{rest}" if found["scheme"] else f"//{rest}"
     else:
@@ -35,13 +35,15 @@ def shown(address: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """Its host for a message; empty when the address has none or cannot be read."""
+    """Its host for a message; empty when the address has none or cannot be parsed."""
     parts = split(address)
     return (parts.hostname or "") if parts else ""
 
 
 def split(address: str) -> SplitResult | None:
-    """Its parts; None for what no client could ask: no host, brackets left open, no such port."""
+    """Its parts; None for one that no client can request: no host, open brackets, an invalid
+    port.
+    """
     if not address.isprintable() or re.search(r"[\s\\]", address):
         return None
     try:
@@ -53,9 +55,9 @@ def split(address: str) -> SplitResult | None:
 
 
 def web_address(address: str) -> str:
-    """The address, if a setting may hold it; no user, password or query belongs there.
+    """The address, if a setting may hold it: without user, password or query.
 
-    Raises ValueError that says what is wrong and does not repeat the address.
+    Raises ValueError with the fault, without repeating the address.
     """
     parts = split(address)
     if parts is None or parts.scheme not in SCHEMES:

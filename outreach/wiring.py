@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from outreach.gmail import Gmail
 
 CONNECTIONS = 8
-"""Of all senders: their calls take milliseconds, and each connection plans every function anew."""
+"""For all senders: their calls take milliseconds, and each connection plans every function anew."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a process needs to send; made once, shared by its threads."""
+    """The services for sending; made once per process, shared by its threads."""
 
     settings: Settings
     store: Store
@@ -43,7 +43,7 @@ _lock = threading.Lock()
 
 
 def current() -> Services:
-    """This process's, from its environment and `.env` unless `using` says otherwise."""
+    """This process's services, from its environment and `.env`, or from `using`."""
     global _current  # noqa: PLW0603 - one process, one set of services
     with _lock:
         if _current is None:
@@ -58,7 +58,7 @@ def current_settings() -> Settings:
 
 @contextmanager
 def using(settings: Settings) -> Iterator[Services]:
-    """Make `current()` answer from these settings alone, for the demo and the tests."""
+    """Make `current()` use only these settings, for the demo and the tests."""
     global _current  # noqa: PLW0603
     services = open_services(settings)
     with _lock:
@@ -72,7 +72,7 @@ def using(settings: Settings) -> Iterator[Services]:
 
 
 def open_services(settings: Settings) -> Services:
-    """Raises ConfigurationError; nothing is open then."""
+    """Raises ConfigurationError, with nothing open."""
     from outreach.gmail import Gmail
 
     refuse_mixed_worlds(settings)
@@ -85,7 +85,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def database_url(settings: Settings) -> SecretStr:
-    """The address of the Postgres to use or migrate; the embedded one is started on demand."""
+    """The address of the Postgres to use or migrate; starts the embedded one on demand."""
     if settings.database_url is not None:
         return settings.database_url
     from outreach.local import postgres, private
@@ -94,7 +94,7 @@ def database_url(settings: Settings) -> SecretStr:
 
 
 def refuse_mixed_worlds(settings: Settings) -> None:
-    """A pretended Gmail would mark real leads as mailed: it goes with a local database."""
+    """A fake Gmail would mark real leads as mailed: allow it only with a local database."""
     pretended = any(
         is_loopback(url)
         for url in (settings.gmail_api_url, settings.google_token_url, settings.google_auth_url)
@@ -111,7 +111,7 @@ def refuse_mixed_worlds(settings: Settings) -> None:
 
 
 def refuse_half_a_consent(settings: Settings) -> None:
-    """Who consents at Google must not be answered by the sandbox, nor the other way round."""
+    """Consent at Google must not be answered by the sandbox, nor the other way round."""
     if is_loopback(settings.google_auth_url) != is_loopback(settings.google_token_url):
         raise ConfigurationError(
             "GOOGLE_AUTH_URL and GOOGLE_TOKEN_URL must both be Google's, or both the sandbox's: "
@@ -135,12 +135,15 @@ def _transport(settings: Settings) -> Transport:
         )
     url = database_url(settings)
     if settings.database_url is None and not is_current(url):
-        migrate(url)  # the embedded database is nobody else's
+        migrate(url)  # the embedded database has no other owner
     return Postgres(url, limit=min(settings.send_concurrency, CONNECTIONS) + 4)
 
 
 def _is_local_database(url: SecretStr) -> bool:
-    """Of an address in either of libpq's forms; hosts may be several, and a path is a socket."""
+    """For an address in either of libpq's forms; it may have several hosts, and a path is a
+    socket.
+
+    """
     try:
         found = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:
