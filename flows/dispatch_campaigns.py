@@ -58,9 +58,7 @@ def dispatch_all() -> int:
 
 @flow(name="dispatch-at-start", flow_run_name="dispatch at the start")
 def dispatch_at_start() -> int:
-    """Start due campaigns at once when their sender has just come up, without waiting for the
-    minute.
-    """
+    """Start due campaigns when their sender has just come up, before the next minute."""
     follow_up()
     follow_suspended()
     return start_due()

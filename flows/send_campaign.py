@@ -77,9 +77,7 @@ def send_all(campaign_id: UUID) -> State[Any]:
 
 
 def deliver(run: CampaignRun) -> None:
-    """Claim and send until no lead is left; claims the next leads before the last ones have
-    left.
-    """
+    """Claim and send until no lead is left; claims the next leads before the last ones left."""
     delivery = Delivery(run)
     while not run.stopped:
         batch = claim(run)

@@ -1,6 +1,4 @@
-"""Responses that never arrive whole. ASGI cannot break a connection, so this uses uvicorn's
-protocol.
-"""
+"""Responses that never arrive whole. ASGI cannot break a connection; uvicorn's protocol can."""
 
 import asyncio
 import socket

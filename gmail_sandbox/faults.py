@@ -185,9 +185,7 @@ class Faults:
     def take(
         self, method: str, account: str, recipients: Callable[[], Iterable[str]] = tuple
     ) -> Fault | None:
-        """The fault that strikes this request. Calls `recipients` only for a fault that names
-        one.
-        """
+        """The fault that strikes this request. Calls `recipients` only for faults with one."""
         with self._lock:
             for armed in self._armed:
                 if _matches(armed.fault, method, account, recipients) and armed.strikes():

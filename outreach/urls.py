@@ -41,9 +41,7 @@ def host_of(address: str) -> str:
 
 
 def split(address: str) -> SplitResult | None:
-    """Its parts; None for one that no client can request: no host, open brackets, an invalid
-    port.
-    """
+    """Its parts; None if no client can request it: no host, open brackets, an invalid port."""
     if not address.isprintable() or re.search(r"[\s\\]", address):
         return None
     try:

@@ -140,10 +140,7 @@ def _transport(settings: Settings) -> Transport:
 
 
 def _is_local_database(url: SecretStr) -> bool:
-    """For an address in either of libpq's forms; it may have several hosts, and a path is a
-    socket.
-
-    """
+    """For an address in either form of libpq; it may have several hosts. A path is a socket."""
     try:
         found = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:

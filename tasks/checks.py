@@ -26,9 +26,7 @@ LINES = 10
 
 
 def tell_findings(run: CampaignRun) -> None:
-    """Check the campaign as `outreach campaigns check` does; reports a failure of the check,
-    too.
-    """
+    """Check the campaign as `outreach campaigns check` does; reports a failed check, too."""
     try:
         report = _looked(run)
     except TimeoutError:
@@ -66,9 +64,7 @@ def tell_findings(run: CampaignRun) -> None:
 
 
 def _looked(run: CampaignRun) -> Report:
-    """Raises TimeoutError when the database takes too long; that check then ends by itself,
-    later.
-    """
+    """Raises TimeoutError when the database takes too long; the check then ends on its own."""
     parts = current()
     looking = Inspecting(parts.store, parts.mailer, parts.settings, load=lambda _: run.attachment)
     aside = ThreadPoolExecutor(1)

@@ -44,9 +44,7 @@ def announce_failure(campaign: UUID, run: UUID) -> None:
 
 
 def announce_end(run: CampaignRun, finished: Finished) -> None:
-    """Report the end of a run, except a paused, cancelled or superseded one: a person knows of
-    it.
-    """
+    """Report the end of a run. No event when paused, cancelled or superseded: a person knows."""
     leads = finished.leads
     counts = {"sent": leads.sent, "failed": leads.failed, "total": leads.total}
     if finished.answer == "deferred":

@@ -48,9 +48,7 @@ def force_state(flow_run: UUID, state: State[Any]) -> None:
 
 
 def obey(run: "CampaignRun", logger: Logger) -> None:
-    """Read the state at each renewal of the lease; without a response from Prefect nothing
-    changes.
-    """
+    """Read the state at each renewal of the lease; an unavailable Prefect changes nothing."""
     try:
         state = state_of(run.id)
     except httpx.HTTPError:
@@ -111,9 +109,7 @@ def _leave(flow_run: UUID) -> None:
 
 
 def ordered(campaign: UUID, flow_run: UUID) -> bool:
-    """Whether its last run, which has ended, was set to a state that keeps the campaign from going
-    on.
-    """
+    """Whether its last run, which has ended, has a state that keeps the campaign from going on."""
     state = state_of(flow_run)
     if state is not None and state.is_paused():
         current().store.suspend_run(campaign, flow_run)

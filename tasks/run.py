@@ -129,7 +129,7 @@ def run_name(campaign: str | None) -> str:
 
 
 def tag(campaign: UUID) -> None:
-    """Tag this flow run `campaign:ID`: the UI shows all runs of a campaign together.
+    """Tag this flow run `campaign:ID`: the UI shows all runs of a campaign, however started.
 
     Its task runs have no tags: Prefect asks its server about each tag of each task run, so per
     mail.

@@ -39,9 +39,7 @@ class Group:
 
 
 def grouped(run: CampaignRun, claims: Sequence[Claim]) -> list[Group]:
-    """One lead per group, so a row each in Prefect's UI, as long as its server keeps up with
-    that.
-    """
+    """One lead per group, a row each in Prefect's UI, while its server keeps up with that."""
     if sum(1 / pace if pace else float("inf") for pace in run.paces) <= ROWS_A_SECOND:
         return [Group([claim]) for claim in claims]
     by_account = sorted(claims, key=lambda claim: claim.sender.id)

@@ -37,7 +37,7 @@ def nothing() -> None:
 def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
     """Let a stop reach the run from here on: calls `give_back` and raises StopRequest.
 
-    By then, sends in flight have ended. A cancellation continues as Prefect raises it.
+    It has waited for sends in flight by then. A cancellation continues as Prefect raises it.
     """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)

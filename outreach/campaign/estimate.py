@@ -90,9 +90,7 @@ def _account(load: Load, window: Window | None, begins: float, now: datetime) ->
 
 
 def _a_day_old(load: Load) -> list[float]:
-    """Seconds until each mail of the last 24 hours no longer counts, by the youngest of its
-    hour.
-    """
+    """Seconds until each mail of the last 24 hours stops counting, by the youngest of its hour."""
     leave = [
         DAY - age * 3600.0
         for age, mails in reversed(list(enumerate(load.sent_by_hour)))

@@ -69,9 +69,7 @@ def _not_running(progress: Progress) -> str:
 
 
 def _paused(progress: Progress) -> str:
-    """The cut-over from another sender pauses with a reason of its own, which says what to
-    check.
-    """
+    """The cut-over from another sender pauses with its own reason, which says what to check."""
     if progress.suspended:
         return (
             "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "

@@ -111,13 +111,11 @@ class Claim(Model):
     draft: Draft | None = None
 
 
-# --- what became of it ----------------------------------------------------------------------
+# --- its outcome ----------------------------------------------------------------------------
 
 
 class Sent(Model):
-    """Gmail accepted it. Ids are missing only when the account's scopes do not allow reading
-    them.
-    """
+    """Gmail accepted it. Ids are missing only when the account's scopes do not give them."""
 
     kind: Literal["sent"] = "sent"
     message_id: str | None = None
@@ -183,7 +181,7 @@ class OpenAttempt(Model):
     campaign_paused: bool = False
 
 
-# --- what the Mailer finds when it looks for a mail --------------------------------------------
+# --- findings of the Mailer in a search for a mail ---------------------------------------------
 
 
 class StillDraft(Model):

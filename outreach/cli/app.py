@@ -144,8 +144,9 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command in this process; returns its exit status. An error is one sentence on
-    stderr.
+    """Run the command in this process; returns its exit status.
+
+    Every error is one sentence on stderr.
     """
     try:
         status = _status(arguments)

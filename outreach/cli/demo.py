@@ -85,9 +85,7 @@ def _settings(home: Path, sandbox: Sandbox, database: dict[str, object]) -> Sett
 
 @contextmanager
 def _prefect(home: Path) -> Iterator[str]:
-    """Start a Prefect server and set this process to it alone, before the first import of
-    prefect.
-    """
+    """Start a Prefect server and set this process to it alone, before it imports prefect."""
     # Prefect also reads settings from files in the current folder.
     os.chdir(home)
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:

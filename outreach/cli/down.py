@@ -49,9 +49,7 @@ def _end(owner: "psutil.Process") -> None:
 
 
 def _end_left_behind(home: Path) -> bool:
-    """End what a killed `outreach up` left, with its databases; returns whether there was
-    anything.
-    """
+    """End what a killed `outreach up` left, with its databases; False if there was nothing."""
     from outreach.local import postgres, running
 
     left = running.left_behind(home)

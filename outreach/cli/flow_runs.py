@@ -71,9 +71,7 @@ def refusal(status: int) -> str:
 
 
 def credentials_failure(client: Any) -> Exception | None:
-    """The error of a request with credentials: the health check needs none, so it proves
-    nothing.
-    """
+    """The error of a request with credentials; the health check needs none, so is no proof."""
     import httpx
 
     try:

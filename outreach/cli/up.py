@@ -141,9 +141,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _database(settings: "Settings") -> Iterator[None]:
-    """Make the database reachable and current; starts the embedded one, and stops it at the
-    exit.
-    """
+    """Make the database reachable and current. Starts the embedded one; stops it at the exit."""
     from outreach import wiring
     from outreach.local import postgres
 

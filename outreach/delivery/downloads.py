@@ -101,8 +101,7 @@ class _Deadline:
     def _expire(self) -> None:
         with self._lock, suppress(OSError):
             if self._socket is not None:
-                # The plain socket's method: that of TLS resets its state while another thread
-                # reads.
+                # The plain socket's method: TLS's resets its state under a reading thread.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 

@@ -11,8 +11,7 @@ from outreach.mail.mime import Mail
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A mail that is ready to leave: a draft in the account (`draft_id`), or the mail itself
-    (`raw`).
+    """A mail that is ready to leave: a draft in the account (`draft_id`), or all of it (`raw`).
 
     In a search for the outcome, `raw` is no longer known.
     """

@@ -60,9 +60,7 @@ class Sending:
         wait: Callable[[float], bool],
         in_flight: AbstractContextManager[object],
     ) -> None:
-        """`wait(seconds)` sleeps and returns True when the run shall stop; `in_flight` caps the
-        sends.
-        """
+        """`wait(seconds)` sleeps; True when the run is to stop. `in_flight` caps the sends."""
         self._store = store
         self._mailer = mailer
         self._settings = settings
@@ -190,9 +188,7 @@ class Sending:
     # --- record -------------------------------------------------------------------------
 
     def _judge(self, account: UUID, error: Exception) -> Outcome:
-        """The outcome of a certain refusal for the lead; marks the account if the refusal is about
-        it.
-        """
+        """The outcome of a certain refusal for the lead; marks the account if it is the cause."""
         match error:
             case QuotaReached():
                 return Deferred(reason=str(error), retry_after=self._pause(account, error))
@@ -207,9 +203,7 @@ class Sending:
                 return Failed(reason=str(error))
 
     def _pause(self, account: UUID, error: QuotaReached) -> float:
-        """Pause the account; returns seconds. The lead's outcome must not be lost to a database
-        error.
-        """
+        """Pause the account; returns seconds. A database error must not lose the lead's outcome."""
         try:
             return self._store.pause_account(
                 account, error.retry_after, whole_project=error.whole_project
@@ -247,9 +241,7 @@ class Sending:
             self._mailer.discard(prepared)
 
     def _stopped_before(self, moment: float) -> bool:
-        """Sleep until `moment` on the monotonic clock, in seconds; True when told to stop on the
-        way.
-        """
+        """Sleep until `moment`, in seconds of the monotonic clock; True when told to stop."""
         while (left := moment - time.monotonic()) > 0:
             if self._wait(left):
                 return True

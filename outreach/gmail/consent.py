@@ -140,9 +140,7 @@ def _granted(answer: Mapping[str, Any]) -> Granted:
 
 
 def _owner(answer: Mapping[str, Any]) -> str:
-    """The account's address. The id token came straight from Google, so its signature proves
-    nothing more.
-    """
+    """The account's address. The id token came straight from Google: a signature adds no proof."""
     try:
         claims = google.auth.jwt.decode(answer["id_token"], verify=False)  # type: ignore[no-untyped-call]
     except (google.auth.exceptions.GoogleAuthError, LookupError, *_NO_TOKEN):

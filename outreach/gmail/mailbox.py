@@ -36,9 +36,7 @@ TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
 MOST_PAGES = 200
 """Pages of drafts: 100,000 drafts. Ends a listing whose every page names a next one."""
 TOKEN_MARGIN = 300.0
-"""Seconds that a token is valid after `prepare`, so that no renewal comes between record and
-post.
-"""
+"""Seconds that a token is valid after `prepare`: no renewal between record and post."""
 
 
 class Gmail:
@@ -242,9 +240,7 @@ class _Whole(MediaUpload):  # type: ignore[misc]
 
 
 def _uploading(method: Callable[..., Any], mail: Mail) -> Any:
-    """The request with the mail as media: JSON's `raw` is larger, slower, and limited to 6.5
-    MiB.
-    """
+    """The request with the mail as media: JSON's `raw` is larger, slower, and ends at 6.5 MiB."""
     try:
         return method(userId="me", media_body=_Whole(mail))
     except googleapiclient.errors.MediaUploadSizeError:

@@ -22,9 +22,7 @@ MOST = 64 * 1024
 
 
 class TokenService:
-    """Google's token endpoint: exchanges a refresh token for an access token; one request, no
-    retries.
-    """
+    """Google's token endpoint: a refresh token in, an access token out; one request, no retries."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

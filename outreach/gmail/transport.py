@@ -279,9 +279,7 @@ class Http:
         headers: Mapping[str, str],
         latest: float,
     ) -> urllib3.BaseHTTPResponse:
-        """A post must not wait long for a new token: the reconciler could already be at its
-        attempt.
-        """
+        """A post must not wait long for a new token: its attempt could already be reconciled."""
         octets = body.encode() if isinstance(body, str) else body
         given = {name.lower(): value for name, value in headers.items()}
         if method != "GET":

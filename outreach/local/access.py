@@ -1,7 +1,7 @@
 """Access to a home's Prefect server: its password and its address.
 
-The password is made once per home. `outreach` reads it there; for people and programs `outreach up
---show-password` shows it.
+The password is made once per home. `outreach` reads it there; people and programs get it with
+`outreach up --show-password`.
 """
 
 import secrets

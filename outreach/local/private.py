@@ -55,8 +55,9 @@ def appending(path: Path) -> BinaryIO:
 
 
 def lock(path: Path, seconds: float) -> FileLock:
-    """A lock that other users cannot hold. Raises OSError; taking it raises Timeout after
-    `seconds`.
+    """A lock that other users cannot hold; acquiring it raises Timeout after `seconds`.
+
+    Raises OSError.
     """
     appending(path).close()
     return FileLock(path, timeout=seconds, mode=FILE)

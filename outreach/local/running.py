@@ -70,9 +70,7 @@ def left_behind(home: Path) -> list[psutil.Process]:
 
 
 def end_left_behind(home: Path) -> None:
-    """End them in order: runs give their campaigns back, then their runner, then Prefect's
-    server.
-    """
+    """End them in order: runs give their campaigns back, then their runner, then the server."""
     while left := left_behind(home):
         first = next(process for process in left if _parent(process) not in left)
         with suppress(psutil.NoSuchProcess):

@@ -41,9 +41,7 @@ _FIELDS = frozenset(
 
 
 def braces(texts: Iterable[str]) -> str | None:
-    """The first `{{` or `}}` with the text beside it: a finished mail never has these on
-    purpose.
-    """
+    """The first `{{` or `}}` with the text beside it, which no mail has on purpose."""
     for text in texts:
         if ("{{" in text or "}}" in text) and (found := _BRACES.search(text)):
             return found[0][:SHOWN].strip()

@@ -54,9 +54,7 @@ class Attachment:
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> "Attachment":
-        """Encode the file. Raises AttachmentMissing when no mail could carry a file of that
-        name.
-        """
+        """Encode the file. Raises AttachmentMissing when no mail can carry a file of that name."""
         if not name.strip() or headers.breaks_a_header(name):
             raise AttachmentMissing(name, "its name is empty or holds a line break")
         if len(name) > LONGEST_NAME:

@@ -28,9 +28,7 @@ _START = re.compile(_ATTRIBUTE.format("start"), re.IGNORECASE)
 _UNSEEN = frozenset({"head", "style", "script", "title", "template"})
 _LISTS = frozenset({"ul", "ol"})
 _DEEPEST = 8
-"""Levels of indented lists. Deeper ones get no more indent, or the text would grow
-quadratically.
-"""
+"""Levels of indent. Deeper lists get no more, or the text would grow quadratically."""
 
 # Ends of a line and of a paragraph; their neighbours decide how many line breaks they make.
 _LINE, _PARAGRAPH, _BREAK = "\x01", "\x02", "\n"
@@ -100,9 +98,7 @@ class _Writer:
         self.unseen: str | None = None
         self.link: tuple[str, int] | None = None
         self.lists: list[int | None] = []
-        """One entry for each open list, the outermost first: its next number, or None for
-        bullets.
-        """
+        """For each open list, the outermost first: its next number, or None for bullets."""
         self.as_typed = False
 
     def text(self, text: str) -> None:

@@ -32,9 +32,7 @@ class Rendered(Model):
 
 
 class Look(NamedTuple):
-    """One lead's mail, or its subject, filled as far as possible; names in the template's
-    spelling.
-    """
+    """One lead's mail or subject, filled as far as possible; names in the template's spelling."""
 
     unknown: tuple[str, ...]
     """Names in `{{ … }}` that this lead lacks: its mail fails."""

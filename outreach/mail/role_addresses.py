@@ -29,8 +29,7 @@ _NAMES_IN_FORMS = _words(
 
 
 def role_of(address: str) -> Literal["role", "no-reply", "placeholder"] | None:
-    """The kind of address: of a department (`info@`), `no-reply@`, or a placeholder; None: a
-    person.
+    """A department's address (`info@`), `no-reply`, or a placeholder; None: a person's, it seems.
 
     A placeholder stands for a missing address: `email_not_unlocked@domain.com`.
     """

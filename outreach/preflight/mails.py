@@ -33,9 +33,7 @@ _UNLESS = "correct it, unless it is meant so"
 
 
 def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
-    """Problems of a filled template's pieces. Raises TemplateError when no readable text is
-    left.
-    """
+    """Problems of a filled template's pieces. Raises TemplateError when no text is left."""
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None

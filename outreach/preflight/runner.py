@@ -35,9 +35,7 @@ Load = Callable[[str | None], Attachment | None]
 
 
 class Inspecting:
-    """Checks from this machine; `here`: this machine would send the campaign, with these
-    settings.
-    """
+    """Checks from this machine; `here`: it would also send the campaign, with these settings."""
 
     def __init__(
         self,

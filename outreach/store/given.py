@@ -17,9 +17,7 @@ def campaign_name(text: str) -> str:
 
 
 def sender_name(text: str | None) -> str | None:
-    """The name for the account. None leaves it unchanged; an empty one removes it. Raises
-    Rejected.
-    """
+    """None leaves the name unchanged, an empty one removes it. Raises Rejected."""
     if text is not None and breaks_a_header(text):
         raise Rejected("The sender's name may not hold a line break or control character.")
     if text is not None and len(text) > LONGEST_NAME:

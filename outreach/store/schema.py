@@ -40,9 +40,7 @@ class Migration(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A database's schema compared with this version's; the problem is a clause: `its schema is of
-    …`.
-    """
+    """Of a database's schema from this version's; the problem is a clause: `its schema is of …`."""
 
     problem: str
     remedy: str
@@ -52,9 +50,7 @@ class Difference(NamedTuple):
 
 
 class SchemaVersion(Model):
-    """A database's report on its functions. Before the first release it reported only its
-    version.
-    """
+    """A database's report on its functions; before the first release, only its version."""
 
     version: str
     calls_since: str = ""

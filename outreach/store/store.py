@@ -126,8 +126,9 @@ class Store:
         return bool(self._call("fail_run", campaign=campaign, run=run, reason=cut(reason, REASON)))
 
     def crash_run(self, campaign: UUID, run: UUID, cause: str) -> bool:
-        """Release a dead run's campaign; True when that ended it in error: the third death in a row
-        without progress.
+        """Release a dead run's campaign; returns whether that ended the campaign in error.
+
+        The third death in a row without progress does.
         """
         rows = self._call("crash_run", campaign=campaign, run=run, cause=cut(cause, REASON))
         return any(row["answer"] == "failed" for row in rows)
@@ -159,9 +160,7 @@ class Store:
         self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
 
     def suspend_run(self, campaign: UUID, run: UUID) -> bool:
-        """Pause the campaign until its run is resumed in Prefect; returns whether the run owned
-        it.
-        """
+        """Pause the campaign until its run is resumed in Prefect; False if it is not the run's."""
         return bool(self._call("suspend_run", campaign=campaign, run=run))
 
     def list_suspended(self) -> Iterator[Suspension]:
@@ -169,14 +168,13 @@ class Store:
             yield Suspension.model_validate(row)
 
     def forget_suspension(self, campaign: UUID, run: UUID) -> None:
-        """Its run can no longer be resumed: a paused campaign then waits for a person's
-        `resume`.
-        """
+        """Its run can no longer be resumed: a paused campaign waits for a person's `resume`."""
         self._call("forget_suspension", campaign=campaign, run=run)
 
     def sweep_cancelled(self) -> int:
-        """Cancel some pending leads of campaigns that were cancelled in their row; returns their
-        number.
+        """Cancel some pending leads of campaigns that were cancelled in their row.
+
+        Returns their number.
         """
         return int(self._one("sweep_cancelled")["leads"])
 
@@ -307,9 +305,7 @@ class Store:
         return UUID(answer["id"])
 
     def list_accounts(self) -> Iterator[ListedAccount]:
-        """All accounts; where one has no own pace or limit, this process's settings are in
-        force.
-        """
+        """All accounts; without its own pace or limit, an account has those of this process."""
         for row in self._pages("list_accounts"):
             pace, limit = row["pace_seconds"], row["daily_limit"]
             yield ListedAccount.model_validate(
@@ -403,17 +399,14 @@ class Store:
         return Created.model_validate(answer)
 
     def start_campaign(self, campaign: UUID) -> Row:
-        """`answer` is running, scheduled (wait_seconds) or already (status, owned, paused,
-        pending).
+        """`answer`: running, scheduled (wait_seconds) or already (status, owned, paused, pending).
 
         Raises CampaignNotFound.
         """
         return _found(campaign, self._one("start_campaign", campaign=campaign))
 
     def cancel_campaign(self, campaign: UUID) -> Row:
-        """`answer` is cancelled (with leads) or already_ended (with status). Raises
-        CampaignNotFound.
-        """
+        """`answer`: cancelled (leads) or already_ended (status). Raises CampaignNotFound."""
         return _found(campaign, self._one("cancel_campaign", campaign=campaign))
 
     def pause_campaign(self, campaign: UUID) -> None:
@@ -498,7 +491,7 @@ class Store:
         ):
             key = row["company_id"]
             if row["company"] is not None:
-                # Sent with the first of its leads on a page: those of older pages may go.
+                # It comes with the first of its leads on a page: those of older pages may go.
                 companies.pop(key, None)
                 companies[key] = row["company"]
                 if len(companies) > PAGE:
@@ -521,8 +514,7 @@ class Store:
         campaign: UUID | None = None,
         address: str | None = None,
     ) -> Row:
-        """Record an operator's finding; returns `lead`, `lead_status`, `campaign`,
-        `campaign_status`.
+        """Record an operator's finding; returns lead, lead_status, campaign and campaign_status.
 
         Name the lead by its id, or by its address in a campaign. Raises Rejected unless it may have
         been sent.

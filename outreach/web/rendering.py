@@ -68,9 +68,7 @@ def stylesheet() -> str:
 
 
 def moment(at: float) -> str:
-    """A time in this machine's time zone, for the person at the screen; `at`: Unix time in
-    seconds.
-    """
+    """A time in this machine's zone, for the person at the screen; `at`: Unix time in seconds."""
     return f"{datetime.fromtimestamp(at, UTC).astimezone():%d %b %H:%M:%S}"
 
 

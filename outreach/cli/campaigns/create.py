@@ -104,9 +104,7 @@ def _window(text: str) -> dict[str, Any]:
 
 
 def _attachment(text: str) -> str:
-    """The attachment for the campaign's row. Checks a file now; an address when the campaign
-    runs.
-    """
+    """The attachment for the campaign's row. Checks a file now; the run checks an address."""
     if text == "none":
         return ""
     if not text.startswith("https://"):

@@ -86,9 +86,7 @@ def cell(value: Any) -> str:
 
 @contextmanager
 def _destination(out: Path | None) -> Iterator[BinaryIO]:
-    """A regular file appears only when complete; a pipe or another special file is written
-    directly.
-    """
+    """A regular file appears only when complete; pipes and special files are written directly."""
     if out is None:
         sys.stdout.flush()
         yield sys.stdout.buffer

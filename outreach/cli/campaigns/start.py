@@ -89,8 +89,9 @@ def _refuse_unstartable(store: "Store", campaign: UUID) -> None:
 
 
 def _begin(store: "Store", campaign: UUID) -> str:
-    """A draft becomes running or scheduled; returns the status. Raises CampaignNotFound or
-    Rejected.
+    """Make a draft running or scheduled; returns the status.
+
+    Raises CampaignNotFound or Rejected.
     """
     answer = store.start_campaign(campaign)
     match answer["answer"]:

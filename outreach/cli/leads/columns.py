@@ -57,8 +57,9 @@ class Columns(NamedTuple):
 
 
 def asked_for(maps: Iterable[str]) -> dict[str, str]:
-    """Parse `HEADER=field` -> field by header; an empty field leaves the column out. Raises
-    Rejected.
+    """Parse `HEADER=field` -> field by header; an empty field leaves the column out.
+
+    Raises Rejected.
     """
     asked = {}
     for text in maps:

@@ -106,9 +106,7 @@ def pay_passes(passes: int, pieces: int) -> None:
 
 
 def length_of(value: Any, levels: int = DEEPEST) -> int:
-    """Characters and items of a lead's value. Raises TemplateError for values that no mail can
-    show.
-    """
+    """Characters and items of a lead's value. Raises TemplateError when no mail can show it."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | dict):

@@ -73,9 +73,7 @@ _TESTS = _NUMBERS | _words(
 
 
 def check_syntax(tree: nodes.Template) -> None:
-    """Raises TemplateError for the first construct that mails do not have, or for too many
-    nodes.
-    """
+    """Raises TemplateError for the first construct that mails do not have, or for too many."""
     left = MOST_NODES
     for node in tree.find_all(nodes.Node):
         left -= 1 + (len(BRACED.findall(node.data)) if isinstance(node, nodes.TemplateData) else 0)
