@@ -14,7 +14,8 @@ import outreach.errors
 ROOT = Path(__file__).parents[2]
 CATALOGUE = " ".join((ROOT / "docs/errors.md").read_text(encoding="utf-8").split())
 CLASSES = {name for name, kind in vars(outreach.errors).items() if isinstance(kind, type)} - {
-    "UUID"
+    "UUID",
+    "Explained",
 }
 
 SPEAKING = CLASSES | {
