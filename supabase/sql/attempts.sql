@@ -128,7 +128,7 @@ begin
     -- Posts of an account keep their distance, whoever posts and however late.
     select x.started_at into last_post
     from public.send_attempts x
-    where x.account_id = a.id and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+    where x.account_id = a.id and public.may_have_left(x.outcome)
     order by x.started_at desc
     limit 1;
     free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');

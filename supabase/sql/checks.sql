@@ -152,7 +152,7 @@ as $$
         select from public.send_attempts s
         where s.campaign_id = list_mails.campaign and lower(s.address) = page.mailbox
           and s.campaign_lead_id <> page.id
-          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
+          and public.may_have_left(s.outcome))
       or exists (
         -- `offset 0`, here and below: from the address on, as in begin_attempt.
         select from public.leads l
@@ -165,7 +165,7 @@ as $$
         select s.started_at as at
         from public.send_attempts s
         where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
-          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+          and public.may_have_left(s.outcome)
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
         -- What the log does not know: mails of the sender before us.

@@ -63,7 +63,7 @@ begin
     select x.id into attempt
     from public.send_attempts x
     where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
-      and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+      and public.may_have_left(x.outcome)
     limit 1;
     if attempt is not null then
       return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
@@ -74,7 +74,7 @@ begin
     mailed_twice := exists (
       select from public.send_attempts x
       where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
-        and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear'));
+        and public.may_have_left(x.outcome));
   end if;
 
   update public.send_attempts x

@@ -83,7 +83,7 @@ as $$
         extract(epoch from s.t - max(x.started_at))::double precision as last_seconds
       from public.send_attempts x
       where x.account_id = s.account_id
-        and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+        and public.may_have_left(x.outcome)
         and x.started_at > s.t - campaign_progress.recent_seconds * interval '1 second'
         and x.campaign_id = campaign_progress.campaign
     ) late

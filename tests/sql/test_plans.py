@@ -107,6 +107,26 @@ def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:
     assert rows_read_in_order(build.db) == before
 
 
+@pytest.mark.parametrize(
+    ("looked_for", "index"),
+    [
+        ("account_id = gen_random_uuid()", "send_attempts_of_account"),
+        ("lower(address) = 'ann@x.test'", "send_attempts_one_mail"),
+    ],
+)
+def test_mails_that_may_have_left_are_found_by_the_indexes_that_hold_only_these(
+    build: Any, looked_for: str, index: str
+) -> None:
+    """The planner knows the condition of the function: it stands in the place of its call."""
+    build.past_mails(build.account(), *range(100))
+    build.db.execute("analyze send_attempts")
+    query = f"explain select from send_attempts where {looked_for} and may_have_left(outcome)"
+    build.db.execute("set enable_seqscan = off")
+    plan = "\n".join(line for (line,) in build.db.execute(query))
+    assert index in plan
+    assert "may_have_left" not in plan
+
+
 def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connection) -> None:
     """UUIDs of version 7: a claim in a large table then changes few pages."""
     rows = db.execute(

@@ -1,0 +1,81 @@
+-- What an account may send, and when: which mails count, its pace, its pauses and its daily limit.
+
+create or replace function public.may_have_left(outcome text) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+-- Nothing is `set`, not even search_path: only so does the planner put the condition in the place of the call,
+-- and only then do the partial indexes of send_attempts serve.
+as $$
+  -- Whether the mail of an attempt with this outcome left or may have. To the letter the condition of the
+  -- indexes send_attempts_one_mail and send_attempts_of_account.
+  select outcome is null or outcome = 'sent' or outcome = 'unclear';
+$$;
+
+create or replace function public.mails_of_account(account uuid, t timestamptz) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours that left or may have, over all campaigns.
+  select count(*)
+  from public.send_attempts s
+  where s.account_id = mails_of_account.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > mails_of_account.t - interval '24 hours';
+$$;
+
+create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from public.send_attempts s
+    where s.account_id = mails_by_hour.account
+      and public.may_have_left(s.outcome)
+      and s.started_at > mails_by_hour.t - interval '24 hours'
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
+create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+-- of these nothing is taken away but by the mails that we begin.
+begin
+  if a.mails_left_of = per_day and a.mails_left > 0 then
+    return a.mails_left;
+  end if;
+  return per_day - public.mails_of_account(a.id, t);
+end
+$$;
+
+create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
+returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
+  select s.started_at + interval '24 hours'
+  from public.send_attempts s
+  where s.account_id = below_daily_limit_at.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > below_daily_limit_at.t - interval '24 hours'
+  order by s.started_at desc
+  offset below_daily_limit_at.per_day - 1
+  limit 1;
+$$;
