@@ -26,19 +26,23 @@ security invoker
 set search_path = ''
 as $$
   -- Of what the catalogue has under the names of these functions, overloads too: signature, settings and
-  -- source. The same on every version of Postgres.
+  -- source. The same on every version of Postgres. Each claim asks for it: a signature is written once.
   select encode(
     sha256(convert_to(
       string_agg(
         pg_catalog.concat_ws(
-          ' ', p.oid::regprocedure, p.proargnames, p.pronargdefaults, p.prorettype::regtype, p.proretset,
+          ' ', p.signature, p.proargnames, p.pronargdefaults, p.prorettype::regtype, p.proretset,
           p.provolatile, p.prosecdef, p.proconfig, p.prosrc),
-        e'\n' order by p.oid::regprocedure::text collate "C"),
+        e'\n' order by p.signature collate "C"),
       'UTF8')),
     'hex')
-  from pg_catalog.pg_proc p
-  where p.pronamespace = 'public'::regnamespace
-    and p.proname in (select split_part(split_part(f.name, '(', 1), '.', 2) from unnest(functions) f (name));
+  from (
+    select f.*, f.oid::regprocedure::text as signature
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'public'::regnamespace
+      and f.proname in (select split_part(split_part(x.name, '(', 1), '.', 2) from unnest(functions) x (name))
+    offset 0
+  ) p;
 $$;
 
 create or replace function public.schema_version() returns setof jsonb
