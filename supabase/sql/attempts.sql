@@ -31,6 +31,7 @@ as $$
 declare
   c public.campaigns;
   a public.accounts;
+  allowed record;
   cl public.campaign_leads;
   known public.send_attempts;
   t timestamptz;
@@ -87,14 +88,10 @@ begin
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
-  pace := least(coalesce(a.pace_seconds, default_pace), 86400);
+  pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
-  a.mails_left := public.mails_left(a, per_day, t);
-  if a.status is distinct from 'active' then
-    refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
-  elsif a.user_id <> c.user_id then
-    refusal := pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email);
-  elsif exists (
+  refusal := public.why_unable(a, c.user_id);
+  if refusal is null and exists (
     -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
     -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
     select from public.leads l
@@ -103,15 +100,12 @@ begin
       and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
   ) then
     refusal := 'This address was already mailed in this campaign';
-  elsif a.paused_until > t then
-    free_at := a.paused_until;
-    refusal := pg_catalog.format('the quota of %s', a.email);
-  elsif a.mails_left <= 0 then
-    free_at := public.below_daily_limit_at(a.id, per_day, t);
-    refusal := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
-  else
+  elsif refusal is null then
+    allowed := public.allowance(a, per_day, t);
+    free_at := allowed.free_at;
+    refusal := allowed.waiting_for;
     opening := public.next_opening(c, t);
-    if opening is distinct from t then
+    if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
     end if;
@@ -148,7 +142,7 @@ begin
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
     on conflict do nothing;
     if found then
-      update public.accounts x set mails_left = a.mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x set mails_left = allowed.mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;

@@ -335,15 +335,18 @@ as $$
 $$;
 
 create or replace function public.unreadable_leads(leads uuid[]) returns table (lead uuid, why text)
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
-  -- them would take all the others along. Each question is asked only where the one before it was
-  -- answered with no: a number of 10 bytes may be 131,072 digits as text. What has no number is as text at
-  -- most some six times as long, so that nearly no lead is made a text.
+#variable_conflict use_variable
+-- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
+-- them would take all the others along. Each question is asked only where the one before it was
+-- answered with no: a number of 10 bytes may be 131,072 digits as text. What has no number is as text at
+-- most some six times as long, so that nearly no lead is made a text.
+begin
+  return query
   select judged.id, judged.why
   from (
     select
@@ -373,4 +376,5 @@ as $$
     where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
   ) judged
   where judged.why is not null;
+end
 $$;

@@ -5,8 +5,8 @@ language sql
 immutable
 parallel safe
 security invoker
--- Nothing is `set`, not even search_path: only so does the planner put the condition in the place of the call,
--- and only then do the partial indexes of send_attempts serve.
+-- No `set`, not even of search_path: the planner puts the body in the place of the call only then, and only so do
+-- the partial indexes of send_attempts serve.
 as $$
   -- Whether the mail of an attempt with this outcome left or may have. To the letter the condition of the
   -- indexes send_attempts_one_mail and send_attempts_of_account.
@@ -47,19 +47,18 @@ as $$
 $$;
 
 create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
-language plpgsql
+language sql
 stable
+parallel safe
 security invoker
-set search_path = ''
+-- No `set`, as for may_have_left: it costs no call.
 as $$
--- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
--- of these nothing is taken away but by the mails that we begin.
-begin
-  if a.mails_left_of = per_day and a.mails_left > 0 then
-    return a.mails_left;
-  end if;
-  return per_day - public.mails_of_account(a.id, t);
-end
+  -- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+  -- of these nothing is taken away but by the mails that we begin.
+  select case
+    when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
+    else per_day - public.mails_of_account(a.id, t)
+  end;
 $$;
 
 create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
@@ -78,4 +77,59 @@ as $$
   order by s.started_at desc
   offset below_daily_limit_at.per_day - 1
   limit 1;
+$$;
+
+create or replace function public.pace_of(a public.accounts, default_pace double precision) returns double precision
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Seconds between two of its mails. At most a day: a pace that no calendar can hold must not stop the run.
+  select least(coalesce(a.pace_seconds, default_pace), 86400);
+$$;
+
+create or replace function public.why_unable(a public.accounts, campaign_user uuid) returns text
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Why the account can send no mail of a campaign of this user until a person mends it; null: it can.
+  select case
+    when a.status is distinct from 'active'
+      then pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
+    when a.user_id <> campaign_user
+      then pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
+  end;
+$$;
+
+create or replace function public.allowance(
+  a public.accounts,
+  per_day integer,
+  t timestamptz,
+  out mails_left bigint,
+  out free_at timestamptz,
+  out waiting_for text
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin; or when it may begin one again, and what it waits for until then.
+begin
+  if a.paused_until > t then
+    free_at := a.paused_until;
+    waiting_for := pg_catalog.format('the quota of %s', a.email);
+    return;
+  end if;
+  mails_left := public.mails_left(a, per_day, t);
+  if mails_left <= 0 then
+    free_at := public.below_daily_limit_at(a.id, per_day, t);
+    waiting_for := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
+  end if;
+end
 $$;

@@ -86,6 +86,18 @@ def test_an_account_that_cannot_send(
     assert kept(build, campaign, t0) == [(9, "ann@us.test cannot send: revoked")] * 2
 
 
+def test_an_account_that_was_given_to_another_user(
+    build: Any, campaign: UUID, t0: datetime
+) -> None:
+    """Since the run began; when its leads are claimed."""
+    run = build.begin(campaign)
+    build.db.execute("update campaigns set user_id = gen_random_uuid()")
+    build.db.execute("update accounts set user_id = gen_random_uuid()")
+    build.claim(campaign, run, at=9)
+    reason = "ann@us.test cannot send: it belongs to another user than the campaign"
+    assert kept(build, campaign, t0) == [(9, reason)]
+
+
 def test_an_account_that_can_no_longer_send_at_the_last_check(
     build: Any, account: UUID, campaign: UUID, t0: datetime
 ) -> None:

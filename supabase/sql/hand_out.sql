@@ -1,0 +1,96 @@
+-- What a claim hands out.
+
+create or replace function public.hand_out(c public.campaigns, batch uuid, t timestamptz) returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- All that the mail of each claimed lead needs, in the order of their times; no token of its account. Null for
+-- none. A lead that cannot be mailed fails.
+declare
+  claims jsonb;
+  faults jsonb;
+begin
+  with unreadable as materialized (
+    select x.* from public.unreadable_leads(array(
+      select cl.lead_id from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token = batch)) x
+  )
+  select
+    pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'id', cl.id,
+        'token', cl.claim_token,
+        'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
+        'sender', pg_catalog.jsonb_build_object(
+          'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
+        'lead', pg_catalog.jsonb_build_object(
+          -- One character more than a template is given: enough to be refused.
+          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
+          'custom_fields', case
+            when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
+            else '{}'
+          end),
+        -- With the lead's own text in place of the company's, where it has one.
+        'company', pg_catalog.jsonb_build_object(
+          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+        'subject_variables', c.subject_variables,
+        'draft', (
+          -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
+          select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
+            then pg_catalog.jsonb_build_object(
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+          end
+          from public.send_attempts last
+          where last.campaign_lead_id = cl.id and last.search_token <> ''
+          order by last.started_at desc
+          limit 1))
+      order by cl.next_attempt_at, cl.id
+    ) filter (where x.id is not null and fault.why is null),
+    pg_catalog.jsonb_object_agg(cl.id, fault.why) filter (where fault.why is not null)
+  into claims, faults
+  from public.campaign_leads cl
+  left join public.accounts x on x.id = cl.assigned_account_id
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  left join unreadable u on u.lead = l.id
+  cross join lateral (
+    select case
+      when l.id is null then 'The lead was deleted'
+      when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
+      when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
+    end
+  ) fault (why)
+  where cl.campaign_id = c.id and cl.claim_token = batch;
+  if faults is not null then
+    perform public.fail_unmailable(batch, faults, t);
+  end if;
+  return claims;
+end
+$$;
+
+create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of a batch's leads, those whose row is missing or unreadable: they fail, they never hide. faults: {lead: reason}
+declare
+  failed uuid[];
+begin
+  with changed as (
+    update public.campaign_leads cl
+    set status = 'failed', error = fault.why, claim_token = null, claimed_until = null
+    from pg_catalog.jsonb_each_text(faults) fault (lead, why)
+    where cl.id = fault.lead::uuid and cl.claim_token = batch
+    returning cl.id
+  )
+  select array_agg(changed.id) into failed from changed;
+  perform public.note_failures(failed, t);
+end
+$$;
