@@ -28,7 +28,7 @@ begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
   select a.* into saved from public.accounts a
   where a.id = account
-    or (lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+    or (public.mailbox_key(a.email) = public.mailbox_key(address)
       and a.user_id is not distinct from coalesce(owner, a.user_id))
   order by (a.id = account) desc
   limit 1
@@ -73,24 +73,14 @@ as $$
     'reply_to', a.reply_to,
     'status', a.status,
     'status_reason', a.status_reason,
-    'paused_seconds', case
-      when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
-      -- A row may say `infinity`, from which older versions of Postgres take nothing away.
-      then extract(epoch from least(a.paused_until, clock_timestamp() + interval '10 years')
-        - coalesce(list_accounts.now, clock_timestamp()))::double precision
-    end,
+    'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
-    'sent_today', (
-      select count(*)
-      from public.send_attempts s
-      where s.account_id = a.id
-        and public.may_have_left(s.outcome)
-        and s.started_at > coalesce(list_accounts.now, clock_timestamp()) - interval '24 hours'
-    ),
+    'sent_today', public.mails_of_account(a.id, clock.t),
     'connected', coalesce(a.refresh_token, '') <> ''
   )
   from public.accounts a
+  cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
   where a.status <> 'removed' and a.id > list_accounts.after
   order by a.id
   limit list_accounts.most;
@@ -120,7 +110,7 @@ declare
   waiting bigint;
 begin
   select a.* into removed from public.accounts a
-  where lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+  where public.mailbox_key(a.email) = public.mailbox_key(address)
   order by a.status = 'removed', a.id
   limit 1
   for update;

@@ -72,8 +72,8 @@ security invoker
 set search_path = ''
 as $$
 -- The address as a mail's To and the log have it, but for the case of letters: trimmed, NFC, its domain in
--- ASCII. By lower() of it addresses are compared. For each that a mail can be sent to that is the same as
--- outreach.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
+-- ASCII. By mailbox_key addresses are compared. For each that a mail can be sent to that is the same as
+-- outreach.mail.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
 declare
   invisible constant text :=
     e' \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000'
@@ -114,4 +114,15 @@ begin
   end if;
   return trimmed || lower(domain);
 end
+$$;
+
+create or replace function public.mailbox_key(address text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- Equal for all spellings of a mailbox's address.
+  select lower(public.canonical_address(address));
 $$;

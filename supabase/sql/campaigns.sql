@@ -34,7 +34,7 @@ begin
     from unnest(account_addresses) given (address)
     where not exists (
       select from public.accounts a
-      where lower(public.canonical_address(a.email)) = lower(public.canonical_address(given.address)) and a.status <> 'removed'
+      where public.mailbox_key(a.email) = public.mailbox_key(given.address) and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
     );
     if unknown is not null then
@@ -45,13 +45,13 @@ begin
     -- One row an address: two would be one mailbox at twice its pace.
     select array_agg(mine.id order by mine.id) into account_ids
     from (
-      select distinct on (lower(public.canonical_address(a.email))) a.id
+      select distinct on (public.mailbox_key(a.email)) a.id
       from public.accounts a
-      where lower(public.canonical_address(a.email)) in (
-          select lower(public.canonical_address(given.address)) from unnest(account_addresses) given (address))
+      where public.mailbox_key(a.email) in (
+          select public.mailbox_key(given.address) from unnest(account_addresses) given (address))
         and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
-      order by lower(public.canonical_address(a.email)), a.id
+      order by public.mailbox_key(a.email), a.id
     ) mine;
     if account_ids is null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
@@ -99,9 +99,9 @@ begin
       account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
     from (
       -- A lead without an address comes along, to fail with that reason.
-      select distinct on (coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text)) l.id
+      select distinct on (coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text)) l.id
       from public.leads_to_mail(lead_tag, company_names, owner) l
-      order by coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text), l.id
+      order by coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text), l.id
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
@@ -142,7 +142,7 @@ begin
         from (
           select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
           from (
-            select l.email, lower(public.canonical_address(l.email)) as address, exists (
+            select l.email, public.mailbox_key(l.email) as address, exists (
               select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
             from public.leads_to_mail(lead_tag, company_names, owner) l
           ) y
@@ -334,7 +334,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
-    and (account_address is null or lower(public.canonical_address(a.email)) = lower(public.canonical_address(account_address)))
+    and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
   for update of cl;
@@ -378,6 +378,25 @@ as $$
     'cancelled', count(*) filter (where cl.status = 'cancelled'))
   from public.campaign_leads cl
   where cl.campaign_id = campaign_counts.campaign;
+$$;
+
+create or replace function public.leads_by_account(campaign uuid)
+returns table (account uuid, pending bigint, sent bigint, failed bigint, cancelled bigint)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same for each account that has leads in the campaign; those without an account, too.
+  select
+    cl.assigned_account_id,
+    count(*) filter (where cl.status = 'pending'),
+    count(*) filter (where cl.status = 'sent'),
+    count(*) filter (where cl.status = 'failed'),
+    count(*) filter (where cl.status = 'cancelled')
+  from public.campaign_leads cl
+  where cl.campaign_id = leads_by_account.campaign
+  group by cl.assigned_account_id;
 $$;
 
 create or replace function public.list_campaigns(

@@ -49,9 +49,7 @@ as $$
         'reply_to', a.reply_to,
         'status', a.status,
         'status_reason', a.status_reason,
-        'paused_seconds', case
-          when a.paused_until > clock.t then extract(epoch from least(a.paused_until, clock.t + interval '10 years') - clock.t)::double precision
-        end,
+        'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
         'sent_today', public.mails_of_account(a.id, clock.t),
@@ -95,7 +93,7 @@ as $$
       select
         cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
-        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
+        coalesce(btrim(l.email), '') as email, public.mailbox_key(l.email) as mailbox, l.name, l.role,
         case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
       from (
         -- A page, or the one: in one condition the planner would take every page for a single row.
@@ -114,7 +112,7 @@ as $$
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
           and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
-          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
+          and (list_mails.address is null or public.mailbox_key(l.email) = public.mailbox_key(list_mails.address))
         order by x.id
         limit list_mails.most)
       ) cl

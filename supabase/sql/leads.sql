@@ -93,12 +93,12 @@ begin
     update pg_temp.outreach_rows r
     set lead_id = spelt.lead_id, had_subject = spelt.has_subject, had_template = spelt.has_template
     from (
-      select distinct on (lower(public.canonical_address(l.email)))
-        lower(public.canonical_address(l.email)) as mailbox, l.id as lead_id,
+      select distinct on (public.mailbox_key(l.email))
+        public.mailbox_key(l.email) as mailbox, l.id as lead_id,
         coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
       from public.leads l
       where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
-      order by lower(public.canonical_address(l.email)), l.id
+      order by public.mailbox_key(l.email), l.id
     ) spelt
     where r.lead_id is null and lower(r.email) = spelt.mailbox;
   end if;

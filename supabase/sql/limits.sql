@@ -90,6 +90,21 @@ as $$
   select least(coalesce(a.pace_seconds, default_pace), 86400);
 $$;
 
+create or replace function public.seconds_paused(paused_until timestamptz, t timestamptz) returns double precision
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- How long an account still rests; null: it does not. A row may say `infinity`, from which older versions of
+  -- Postgres take nothing away.
+  select case
+    when paused_until > t
+      then extract(epoch from least(paused_until, t + interval '10 years') - t)::double precision
+  end;
+$$;
+
 create or replace function public.why_unable(a public.accounts, campaign_user uuid) returns text
 language sql
 stable

@@ -276,7 +276,7 @@ begin
   from public.campaign_leads x
   left join public.leads l on l.id = x.lead_id
   where x.id = lead
-    or (lead is null and x.campaign_id = campaign and lower(public.canonical_address(l.email)) = lower(public.canonical_address(address)))
+    or (lead is null and x.campaign_id = campaign and public.mailbox_key(l.email) = public.mailbox_key(address))
   order by
     exists (
       select from public.send_attempts y where y.campaign_lead_id = x.id and y.outcome = 'unclear'

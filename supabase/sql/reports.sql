@@ -12,17 +12,7 @@ security invoker
 set search_path = ''
 as $$
   -- Of each account: its leads by status, over all runs; and what `run` sent from it, how fast.
-  with of_campaign as (
-    select
-      cl.assigned_account_id as id,
-      count(*) filter (where cl.status = 'sent') as sent,
-      count(*) filter (where cl.status = 'failed') as failed,
-      count(*) filter (where cl.status = 'pending') as pending,
-      count(*) filter (where cl.status = 'cancelled') as cancelled
-    from public.campaign_leads cl
-    where cl.campaign_id = campaign_account_summary.campaign and cl.assigned_account_id is not null
-    group by cl.assigned_account_id
-  ), of_run as (
+  with of_run as (
     select s.account_id as id, count(*) as mails, extract(epoch from max(s.started_at) - min(s.started_at)) as seconds
     from public.send_attempts s
     where s.campaign_id = campaign_account_summary.campaign and s.run_id = campaign_account_summary.run
@@ -30,7 +20,7 @@ as $$
     group by s.account_id
   )
   select pg_catalog.jsonb_build_object(
-    'id', c.id,
+    'id', c.account,
     'email', a.email,
     'sent', c.sent,
     'failed', c.failed,
@@ -38,10 +28,10 @@ as $$
     'cancelled', c.cancelled,
     'sent_by_run', coalesce(r.mails, 0),
     'per_minute', ((r.mails - 1) * 60 / nullif(r.seconds, 0))::double precision)
-  from of_campaign c
-  left join of_run r on r.id = c.id
-  left join public.accounts a on a.id = c.id
-  where c.id > campaign_account_summary.after
-  order by c.id
+  from public.leads_by_account(campaign_account_summary.campaign) c
+  left join of_run r on r.id = c.account
+  left join public.accounts a on a.id = c.account
+  where c.account > campaign_account_summary.after
+  order by c.account
   limit campaign_account_summary.most;
 $$;

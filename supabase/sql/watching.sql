@@ -30,22 +30,14 @@ as $$
     where its_row.id = campaign_progress.campaign
   ),
   counted as materialized (
-    select
-      cl.assigned_account_id as account_id,
-      count(*) filter (where cl.status = 'pending') as pending,
-      count(*) filter (where cl.status = 'sent') as sent,
-      count(*) filter (where cl.status = 'failed') as failed,
-      count(*) filter (where cl.status = 'cancelled') as cancelled
-    from public.campaign_leads cl
-    where cl.campaign_id = campaign_progress.campaign
-    group by cl.assigned_account_id
+    select x.* from public.leads_by_account(campaign_progress.campaign) x
   ),
   senders as materialized (
     select either.account_id, looked.t, coalesce(a.daily_limit, campaign_progress.default_per_day) as per_day
     from looked, (
       select ca.account_id from public.campaign_accounts ca where ca.campaign_id = campaign_progress.campaign
       union
-      select counted.account_id from counted
+      select counted.account from counted
     ) either
     left join public.accounts a on a.id = either.account_id
   ),
@@ -61,9 +53,7 @@ as $$
       'assigned', exists (
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
-      'paused_seconds', case
-        when a.paused_until > s.t then extract(epoch from least(a.paused_until, s.t + interval '10 years') - s.t)::double precision
-      end,
+      'paused_seconds', public.seconds_paused(a.paused_until, s.t),
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
       'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
@@ -75,7 +65,7 @@ as $$
     ) as told, a.email
     from senders s
     left join public.accounts a on a.id = s.account_id
-    left join counted n on n.account_id is not distinct from s.account_id
+    left join counted n on n.account is not distinct from s.account_id
     cross join lateral (
       select
         count(*) as mails,

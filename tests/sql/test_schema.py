@@ -331,7 +331,14 @@ def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connect
         " and (prosecdef or not coalesce(proconfig, '{}') @> array['search_path=\"\"'])"
         " order by 1"
     ).fetchall()
-    assert [name for (name,) in unset] == ["mails_left", "may_have_left", "pace_of", "why_unable"]
+    assert [name for (name,) in unset] == [
+        "mailbox_key",
+        "mails_left",
+        "may_have_left",
+        "pace_of",
+        "seconds_paused",
+        "why_unable",
+    ]
 
 
 def outermost(source: str) -> str:
