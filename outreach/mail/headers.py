@@ -8,6 +8,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import quote
 
 LINE = 76
@@ -27,6 +28,22 @@ def breaks_a_header(value: str) -> bool:
     return not value.isprintable() and any(
         unicodedata.category(character) in _BREAKING for character in value
     )
+
+
+class Unfit(NamedTuple):
+    """Why a header cannot hold a value, and what to do about it: `The subject {problem}`."""
+
+    problem: str
+    remedy: str
+
+
+def unfit(value: str) -> Unfit | None:
+    """Of a subject or a name; None where it fits. A line break would begin another header."""
+    if breaks_a_header(value):
+        return Unfit("holds a line break or a control character", "remove it")
+    if len(value) > LONGEST_TEXT:
+        return Unfit(f"is longer than {LONGEST_TEXT:,} characters", "shorten it")
+    return None
 
 
 def text(name: str, value: str) -> str:

@@ -169,11 +169,8 @@ def _refuse_unfit(
 ) -> None:
     """Refuse values with line breaks: they could inject a header."""
     for what, value in values:
-        if value and headers.breaks_a_header(value):
-            raise refused(f"The {what} holds a line break or a control character", "remove it")
-        if value and len(value) > headers.LONGEST_TEXT:
-            limit = f"{headers.LONGEST_TEXT:,} characters"
-            raise refused(f"The {what} is longer than {limit}", "shorten it")
+        if value and (found := headers.unfit(value)):
+            raise refused(f"The {what} {found.problem}", found.remedy)
 
 
 # --- the body -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from outreach.campaign.models import BUILT_IN, Company, Lead, Model
 from outreach.errors import TemplateNotReady
 from outreach.mail import leftovers
 from outreach.mail.document import Made, made, with_marks
-from outreach.mail.headers import LONGEST_TEXT, breaks_a_header
+from outreach.mail.headers import LONGEST_TEXT, breaks_a_header, unfit
 from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.compiler import KEYS, Compiled, compiled, key_of
 from outreach.mail.templates.sandbox import LINE
@@ -151,16 +151,8 @@ def _subject(company: Company) -> str:
     subject = company.email_subject
     if not subject or not subject.strip():
         raise TemplateNotReady(f"{_named(company)} has no email subject", "write one")
-    if breaks_a_header(subject):
-        raise TemplateNotReady(
-            f"The email subject of {_of(company)} holds a line break or a control character",
-            "remove it",
-        )
-    if len(subject) > LONGEST_TEXT:
-        raise TemplateNotReady(
-            f"The email subject of {_of(company)} is longer than {LONGEST_TEXT:,} characters",
-            "shorten it",
-        )
+    if found := unfit(subject):
+        raise TemplateNotReady(f"The email subject of {_of(company)} {found.problem}", found.remedy)
     return subject
 
 

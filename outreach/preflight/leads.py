@@ -6,7 +6,7 @@ from outreach.campaign.models import Company
 from outreach.campaign.snapshot import PlannedMail
 from outreach.errors import TemplateNotReady
 from outreach.mail.addresses import is_valid, mailbox_key, normalise
-from outreach.mail.headers import LONGEST_TEXT, breaks_a_header
+from outreach.mail.headers import breaks_a_header, unfit
 from outreach.mail.render import (
     Look,
     Part,
@@ -36,17 +36,21 @@ def problems(planned: PlannedMail) -> Iterator[Problem]:
     yield from _of_mail(planned)
 
 
-def same_address(planned: PlannedMail) -> str:
-    """Key of the addresses that the database treats as one."""
-    return mailbox_key(planned.lead.email)
+class Duplicates:
+    """Finds leads with an address that an earlier lead has."""
 
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
 
-def twice() -> Problem:
-    return Problem(
-        "warning",
-        "duplicates",
-        "Another lead of this campaign has the same address: it is mailed once",
-    )
+    def of(self, planned: PlannedMail) -> Iterator[Problem]:
+        address = mailbox_key(planned.lead.email)
+        if address and address in self._seen:
+            yield Problem(
+                "warning",
+                "duplicates",
+                "Another lead of this campaign has the same address: it is mailed once",
+            )
+        self._seen.add(address)
 
 
 def _of_address(planned: PlannedMail) -> Iterator[Problem]:
@@ -79,19 +83,14 @@ def _of_address(planned: PlannedMail) -> Iterator[Problem]:
 
 
 def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
-    if planned.lead.name and breaks_a_header(planned.lead.name):
-        message = "The lead's name holds a line break or a control character"
-        yield Problem("error", "name", message, "remove it")
-    elif planned.lead.name and len(planned.lead.name) > LONGEST_TEXT:
-        message = f"The lead's name is longer than {LONGEST_TEXT:,} characters"
-        yield Problem("error", "name", message, "shorten it")
+    if planned.lead.name and (found := unfit(planned.lead.name)):
+        yield Problem("error", "name", f"The lead's name {found.problem}", found.remedy)
     if planned.lead.unreadable:
         message = f"The lead's custom fields {planned.lead.unreadable}"
         yield Problem("error", "fields", message, "correct them")
         return
     company = called(planned.company)
-    found = [*_of_subject(planned), *_of_template(planned)]
-    for problem in dict.fromkeys(found):
+    for problem in dict.fromkeys((*_of_subject(planned), *_of_template(planned))):
         yield problem._replace(company=company)
 
 
@@ -99,12 +98,8 @@ def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
     subject = planned.company.email_subject or ""
     if not subject.strip():
         yield Problem("error", "template", "There is no email subject", "write one")
-    elif breaks_a_header(subject):
-        message = "The email subject holds a line break or a control character"
-        yield Problem("error", "template", message, "remove it")
-    elif len(subject) > LONGEST_TEXT:
-        message = f"The email subject is longer than {LONGEST_TEXT:,} characters"
-        yield Problem("error", "template", message, "shorten it")
+    elif found := unfit(subject):
+        yield Problem("error", "template", f"The email subject {found.problem}", found.remedy)
     elif planned.subject_variables:
         yield from _of_part(planned, "subject")
     else:

@@ -43,13 +43,9 @@ class Preview:
 
 def previewed(mails: Iterable[PlannedMail]) -> Iterator[Preview]:
     """Each mail with the problems that a check finds in it."""
-    seen: set[str] = set()
+    duplicates = lead_checks.Duplicates()
     for planned in mails:
-        found = list(lead_checks.problems(planned))
-        address = lead_checks.same_address(planned)
-        if address and address in seen:
-            found.append(lead_checks.twice())
-        seen.add(address)
+        found = [*lead_checks.problems(planned), *duplicates.of(planned)]
         if planned.sender is None:
             message = "It is assigned to no account of the campaign"
             found.append(Problem("error", "account", message, "assign it to one"))

@@ -154,18 +154,13 @@ def _in_time(
 
 def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float | None) -> int:
     """Returns the number of leads that were checked."""
-    seen: set[str] = set()
-    fallbacks, looked_at = Fallbacks(), 0
+    duplicates, fallbacks, looked_at = lead_checks.Duplicates(), Fallbacks(), 0
     for planned in mails:
         if until is not None and time.monotonic() >= until:
             break
         looked_at += 1
-        address = lead_checks.same_address(planned)
-        for problem in lead_checks.problems(planned):
+        for problem in (*lead_checks.problems(planned), *duplicates.of(planned)):
             tally.add(problem, *filter(None, [planned.lead.email]))
-        if address and address in seen:
-            tally.add(lead_checks.twice(), planned.lead.email)
-        seen.add(address)
         fallbacks.see(planned)
         if looked_at % NEWS == 0:
             news(f"{looked_at:,} leads")

@@ -19,7 +19,7 @@ CLASSES = {name for name, kind in vars(outreach.errors).items() if isinstance(ki
 }
 
 SPEAKING = CLASSES | {
-    "CallRefused", "NoSlotsError", "NotDownloaded", "TemplateError", "Failed", "Unclear", "Deferred", "Open", "Skip", "refused",
+    "CallRefused", "NoSlotsError", "NotDownloaded", "TemplateError", "Failed", "Unclear", "Deferred", "Open", "Skip", "Unfit", "refused",
 }  # fmt: skip
 """Whose words reach a person; `refused` is one of the classes, as an argument."""
 
