@@ -1,11 +1,13 @@
--- Release 20261128191057 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261128215505 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
   ours constant text[] := array[
     'public.accounts_of_others(public.campaigns)',
+    'public.allowance(public.accounts,integer,timestamp with time zone)',
     'public.assign_companies(uuid)',
     'public.assign_texts()',
+    'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
     'public.bare_domain(text)',
     'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
@@ -21,7 +23,9 @@ declare
     'public.canonical_address(text)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
+    'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
     'public.companies_kept_apart()',
+    'public.count_places(timestamp with time zone)',
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
     'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean)',
     'public.decline_run(uuid,uuid)',
@@ -32,15 +36,22 @@ declare
     'public.exposed_tokens()',
     'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
     'public.fail_run(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_unclaimed(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_unmailable(uuid,jsonb,timestamp with time zone)',
     'public.failure_reasons(uuid,integer)',
     'public.fault_of_window(public.campaigns,timestamp with time zone)',
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.forget_dispatch(uuid,text)',
+    'public.forget_suspension(uuid,uuid)',
     'public.free_claims(uuid)',
     'public.functions_hash(text[])',
+    'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
+    'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
     'public.import_leads(jsonb,text,uuid)',
     'public.installed_release(text)',
+    'public.is_due(public.campaigns,timestamp with time zone)',
     'public.keep_failures(uuid[])',
+    'public.leads_by_account(uuid)',
     'public.leads_to_mail(text,text[],uuid)',
     'public.list_accounts(uuid,integer,timestamp with time zone)',
     'public.list_campaign_leads(uuid,text,uuid,integer)',
@@ -49,14 +60,18 @@ declare
     'public.list_leads(text,text,uuid,integer)',
     'public.list_mails(uuid,double precision,boolean,uuid,text,uuid,integer,timestamp with time zone)',
     'public.list_open_attempts(uuid,uuid,integer,timestamp with time zone)',
+    'public.list_suspended(uuid,integer)',
     'public.lock_down()',
+    'public.mailbox_key(text)',
     'public.mails_by_hour(uuid,timestamp with time zone)',
     'public.mails_left(public.accounts,integer,timestamp with time zone)',
     'public.mails_of_account(uuid,timestamp with time zone)',
     'public.mark_account_unusable(uuid,text)',
+    'public.may_have_left(text)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
     'public.note_dispatch(uuid,text)',
     'public.note_failures(uuid[],timestamp with time zone)',
+    'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone)',
     'public.pause_campaign(uuid,timestamp with time zone)',
     'public.punycode(text)',
@@ -70,19 +85,23 @@ declare
     'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
     'public.resume_campaign(uuid)',
     'public.retry_failed(uuid,text,text,boolean)',
+    'public.room_at_pace(uuid,double precision,timestamp with time zone,bigint,timestamp with time zone,integer,double precision,timestamp with time zone)',
     'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
     'public.schema_version()',
+    'public.seconds_paused(timestamp with time zone,timestamp with time zone)',
     'public.settle_by_hand(public.campaign_leads,public.campaigns,public.send_attempts,boolean,text,timestamp with time zone)',
     'public.shared_domains()',
     'public.spellings_of_domain(text)',
     'public.start_campaign(uuid,timestamp with time zone)',
+    'public.suspend_run(uuid,uuid,timestamp with time zone)',
     'public.sweep_cancelled(integer)',
-    'public.take_due(integer,timestamp with time zone)',
+    'public.take_due(integer,timestamp with time zone,integer)',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
     'public.time_ordered_id()',
     'public.told_window(public.campaigns,timestamp with time zone)',
-    'public.unreadable_leads(uuid[])'
+    'public.unreadable_leads(uuid[])',
+    'public.why_unable(public.accounts,uuid)'
   ];
   known text[];
   path constant text := pg_catalog.current_setting('search_path');
@@ -109,7 +128,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261128191057', 'f819b84bfc6154db3cfcec7ac87124bdc930bd2197bd363299f17e7a75bdc638', ours, '20261124009900')
+  values ('20261128215505', '133a05ce05f625c5bc805abf45a8da148e35eeab89bf161a906607844cb3d8e0', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -141,10 +160,16 @@ as $$
 declare
   saved public.accounts;
 begin
+  -- For Postgres NaN is more than any number.
+  if pace < 0 or pace > 86400 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A pace is a number of seconds from 0 to 86400.');
+    return;
+  end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
   select a.* into saved from public.accounts a
   where a.id = account
-    or (lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+    or (public.mailbox_key(a.email) = public.mailbox_key(address)
       and a.user_id is not distinct from coalesce(owner, a.user_id))
   order by (a.id = account) desc
   limit 1
@@ -189,24 +214,14 @@ as $$
     'reply_to', a.reply_to,
     'status', a.status,
     'status_reason', a.status_reason,
-    'paused_seconds', case
-      when a.paused_until > coalesce(list_accounts.now, clock_timestamp())
-      -- A row may say `infinity`, from which older versions of Postgres take nothing away.
-      then extract(epoch from least(a.paused_until, clock_timestamp() + interval '10 years')
-        - coalesce(list_accounts.now, clock_timestamp()))::double precision
-    end,
+    'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
-    'sent_today', (
-      select count(*)
-      from public.send_attempts s
-      where s.account_id = a.id
-        and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-        and s.started_at > coalesce(list_accounts.now, clock_timestamp()) - interval '24 hours'
-    ),
+    'sent_today', public.mails_of_account(a.id, clock.t),
     'connected', coalesce(a.refresh_token, '') <> ''
   )
   from public.accounts a
+  cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
   where a.status <> 'removed' and a.id > list_accounts.after
   order by a.id
   limit list_accounts.most;
@@ -236,7 +251,7 @@ declare
   waiting bigint;
 begin
   select a.* into removed from public.accounts a
-  where lower(public.canonical_address(a.email)) = lower(public.canonical_address(address))
+  where public.mailbox_key(a.email) = public.mailbox_key(address)
   order by a.status = 'removed', a.id
   limit 1
   for update;
@@ -320,73 +335,6 @@ begin
 end
 $$;
 
-create or replace function public.mails_of_account(account uuid, t timestamptz) returns bigint
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  -- Mails of the last 24 hours that left or may have, over all campaigns.
-  select count(*)
-  from public.send_attempts s
-  where s.account_id = mails_of_account.account
-    and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-    and s.started_at > mails_of_account.t - interval '24 hours';
-$$;
-
-create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
-  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
-  from generate_series(0, 23) ages (age)
-  left join (
-    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
-    from public.send_attempts s
-    where s.account_id = mails_by_hour.account
-      and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-      and s.started_at > mails_by_hour.t - interval '24 hours'
-    group by 1
-  ) counted on counted.age = ages.age;
-$$;
-
-create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
-language plpgsql
-stable
-security invoker
-set search_path = ''
-as $$
--- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
--- of these nothing is taken away but by the mails that we begin.
-begin
-  if a.mails_left_of = per_day and a.mails_left > 0 then
-    return a.mails_left;
-  end if;
-  return per_day - public.mails_of_account(a.id, t);
-end
-$$;
-
-create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
-returns timestamptz
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
-  select s.started_at + interval '24 hours'
-  from public.send_attempts s
-  where s.account_id = below_daily_limit_at.account
-    and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
-    and s.started_at > below_daily_limit_at.t - interval '24 hours'
-  order by s.started_at desc
-  offset below_daily_limit_at.per_day - 1
-  limit 1;
-$$;
-
 -- One form for all spellings of a mailbox's address.
 
 create or replace function public.punycode(label text) returns text
@@ -461,8 +409,8 @@ security invoker
 set search_path = ''
 as $$
 -- The address as a mail's To and the log have it, but for the case of letters: trimmed, NFC, its domain in
--- ASCII. By lower() of it addresses are compared. For each that a mail can be sent to that is the same as
--- outreach.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
+-- ASCII. By mailbox_key addresses are compared. For each that a mail can be sent to that is the same as
+-- outreach.mail.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
 declare
   invisible constant text :=
     e' \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000'
@@ -505,6 +453,17 @@ begin
 end
 $$;
 
+create or replace function public.mailbox_key(address text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- Equal for all spellings of a mailbox's address.
+  select lower(public.canonical_address(address));
+$$;
+
 -- The last check before a mail and its write-ahead record, and what is still open of them.
 
 create or replace function public.begin_attempt(
@@ -538,6 +497,7 @@ as $$
 declare
   c public.campaigns;
   a public.accounts;
+  allowed record;
   cl public.campaign_leads;
   known public.send_attempts;
   t timestamptz;
@@ -594,14 +554,10 @@ begin
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
-  pace := least(coalesce(a.pace_seconds, default_pace), 86400);
+  pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
-  a.mails_left := public.mails_left(a, per_day, t);
-  if a.status is distinct from 'active' then
-    refusal := pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'));
-  elsif a.user_id <> c.user_id then
-    refusal := pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email);
-  elsif exists (
+  refusal := public.why_unable(a, c.user_id);
+  if refusal is null and exists (
     -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
     -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
     select from public.leads l
@@ -610,15 +566,12 @@ begin
       and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
   ) then
     refusal := 'This address was already mailed in this campaign';
-  elsif a.paused_until > t then
-    free_at := a.paused_until;
-    refusal := pg_catalog.format('the quota of %s', a.email);
-  elsif a.mails_left <= 0 then
-    free_at := public.below_daily_limit_at(a.id, per_day, t);
-    refusal := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
-  else
+  elsif refusal is null then
+    allowed := public.allowance(a, per_day, t);
+    free_at := allowed.free_at;
+    refusal := allowed.waiting_for;
     opening := public.next_opening(c, t);
-    if opening is distinct from t then
+    if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
     end if;
@@ -635,7 +588,7 @@ begin
     -- Posts of an account keep their distance, whoever posts and however late.
     select x.started_at into last_post
     from public.send_attempts x
-    where x.account_id = a.id and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+    where x.account_id = a.id and public.may_have_left(x.outcome)
     order by x.started_at desc
     limit 1;
     free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
@@ -655,7 +608,7 @@ begin
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
     on conflict do nothing;
     if found then
-      update public.accounts x set mails_left = a.mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x set mails_left = allowed.mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;
@@ -757,7 +710,7 @@ begin
     from unnest(account_addresses) given (address)
     where not exists (
       select from public.accounts a
-      where lower(public.canonical_address(a.email)) = lower(public.canonical_address(given.address)) and a.status <> 'removed'
+      where public.mailbox_key(a.email) = public.mailbox_key(given.address) and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
     );
     if unknown is not null then
@@ -768,13 +721,13 @@ begin
     -- One row an address: two would be one mailbox at twice its pace.
     select array_agg(mine.id order by mine.id) into account_ids
     from (
-      select distinct on (lower(public.canonical_address(a.email))) a.id
+      select distinct on (public.mailbox_key(a.email)) a.id
       from public.accounts a
-      where lower(public.canonical_address(a.email)) in (
-          select lower(public.canonical_address(given.address)) from unnest(account_addresses) given (address))
+      where public.mailbox_key(a.email) in (
+          select public.mailbox_key(given.address) from unnest(account_addresses) given (address))
         and a.status <> 'removed'
         and a.user_id is not distinct from coalesce(owner, a.user_id)
-      order by lower(public.canonical_address(a.email)), a.id
+      order by public.mailbox_key(a.email), a.id
     ) mine;
     if account_ids is null then
       return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
@@ -822,9 +775,9 @@ begin
       account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
     from (
       -- A lead without an address comes along, to fail with that reason.
-      select distinct on (coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text)) l.id
+      select distinct on (coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text)) l.id
       from public.leads_to_mail(lead_tag, company_names, owner) l
-      order by coalesce(nullif(lower(public.canonical_address(l.email)), ''), l.id::text), l.id
+      order by coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text), l.id
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
@@ -865,7 +818,7 @@ begin
         from (
           select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
           from (
-            select l.email, lower(public.canonical_address(l.email)) as address, exists (
+            select l.email, public.mailbox_key(l.email) as address, exists (
               select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
             from public.leads_to_mail(lead_tag, company_names, owner) l
           ) y
@@ -968,7 +921,14 @@ begin
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else
     update public.campaigns x
-    set paused_at = coalesce(x.paused_at, now, clock_timestamp()), waiting_for = coalesce(x.waiting_for, 'a person to resume it')
+    set
+      paused_at = coalesce(x.paused_at, now, clock_timestamp()),
+      waiting_for = case
+        when x.suspended_run is null then coalesce(x.waiting_for, 'a person to resume it')
+        else 'a person to resume it'
+      end,
+      -- From now on it is this person's pause: Resume in Prefect does not end it.
+      suspended_run = null
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'paused');
   end if;
@@ -1050,7 +1010,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
-    and (account_address is null or lower(public.canonical_address(a.email)) = lower(public.canonical_address(account_address)))
+    and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
   for update of cl;
@@ -1094,6 +1054,25 @@ as $$
     'cancelled', count(*) filter (where cl.status = 'cancelled'))
   from public.campaign_leads cl
   where cl.campaign_id = campaign_counts.campaign;
+$$;
+
+create or replace function public.leads_by_account(campaign uuid)
+returns table (account uuid, pending bigint, sent bigint, failed bigint, cancelled bigint)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same for each account that has leads in the campaign; those without an account, too.
+  select
+    cl.assigned_account_id,
+    count(*) filter (where cl.status = 'pending'),
+    count(*) filter (where cl.status = 'sent'),
+    count(*) filter (where cl.status = 'failed'),
+    count(*) filter (where cl.status = 'cancelled')
+  from public.campaign_leads cl
+  where cl.campaign_id = leads_by_account.campaign
+  group by cl.assigned_account_id;
 $$;
 
 create or replace function public.list_campaigns(
@@ -1290,9 +1269,7 @@ as $$
         'reply_to', a.reply_to,
         'status', a.status,
         'status_reason', a.status_reason,
-        'paused_seconds', case
-          when a.paused_until > clock.t then extract(epoch from least(a.paused_until, clock.t + interval '10 years') - clock.t)::double precision
-        end,
+        'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
         'sent_today', public.mails_of_account(a.id, clock.t),
@@ -1336,12 +1313,8 @@ as $$
       select
         cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
-        coalesce(btrim(l.email), '') as email, lower(public.canonical_address(l.email)) as mailbox, l.name, l.role,
-        case
-          when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object'
-            then pg_catalog.to_jsonb(l.custom_fields)
-          else '{}'
-        end as custom_fields
+        coalesce(btrim(l.email), '') as email, public.mailbox_key(l.email) as mailbox, l.name, l.role,
+        case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
       from (
         -- A page, or the one: in one condition the planner would take every page for a single row.
         (select x.*
@@ -1359,11 +1332,17 @@ as $$
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
           and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
-          and (list_mails.address is null or lower(public.canonical_address(l.email)) = lower(public.canonical_address(list_mails.address)))
+          and (list_mails.address is null or public.mailbox_key(l.email) = public.mailbox_key(list_mails.address))
         order by x.id
         limit list_mails.most)
       ) cl
       left join public.leads l on l.id = cl.lead_id
+      cross join lateral (
+        -- As in unreadable_leads.
+        select case pg_typeof(l.custom_fields)
+          when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+        end as fields
+        offset 0) f
     ) chosen
     window company as (partition by chosen.company_id order by chosen.id)
   )
@@ -1391,7 +1370,7 @@ as $$
         select from public.send_attempts s
         where s.campaign_id = list_mails.campaign and lower(s.address) = page.mailbox
           and s.campaign_lead_id <> page.id
-          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear'))
+          and public.may_have_left(s.outcome))
       or exists (
         -- `offset 0`, here and below: from the address on, as in begin_attempt.
         select from public.leads l
@@ -1404,7 +1383,7 @@ as $$
         select s.started_at as at
         from public.send_attempts s
         where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
-          and (s.outcome is null or s.outcome = 'sent' or s.outcome = 'unclear')
+          and public.may_have_left(s.outcome)
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
         -- What the log does not know: mails of the sender before us.
@@ -1419,6 +1398,191 @@ as $$
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
   order by page.id;
+$$;
+
+-- The steps of a claim, in the order in which claim_leads takes them. It holds the locks of the campaign and of the
+-- account, and its settings for the planner hold for these functions, too.
+
+create or replace function public.fail_unclaimed(campaign uuid, account uuid, why text, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Fails the leads of an account that cannot send; not one whose mail may be on its way.
+declare
+  failed uuid[];
+begin
+  with changed as (
+    update public.campaign_leads cl
+    set status = 'failed', error = why, claim_token = null, claimed_until = null
+    where cl.campaign_id = campaign and cl.assigned_account_id = account
+      and cl.status = 'pending' and cl.open_attempt_id is null
+    returning cl.id
+  )
+  select array_agg(changed.id) into failed from changed;
+  perform public.note_failures(failed, t);
+end
+$$;
+
+create or replace function public.room_at_pace(
+  account uuid,
+  pace double precision,
+  slot timestamptz,
+  held bigint,
+  last_slot timestamptz,
+  most integer,
+  reach_seconds double precision,
+  t timestamptz,
+  out room bigint,
+  out again_at timestamptz
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- How many leads more a campaign may claim of the account, and when it may claim again. It holds `held` of
+-- the account, the last one for `last_slot`. A claim reaches ahead, so that a crash wastes little. Of that a
+-- campaign holds its share, so that the live ones take turns whoever asks first, and at least one lead, so that a
+-- slow pace moves.
+declare
+  sharing bigint;
+  may_hold bigint;
+begin
+  select count(*) into sharing
+  from public.campaign_accounts ca
+  join public.campaigns x on x.id = ca.campaign_id
+  where ca.account_id = account and x.status = 'running' and x.lease_until > t;
+  may_hold := least(1 + floor(reach_seconds / greatest(sharing, 1) / pace), most);
+  room := least(
+    may_hold - held,
+    greatest(1 + floor((reach_seconds - extract(epoch from slot - t)) / pace), (held = 0)::integer));
+  -- When half of it is left: not a claim for each mail.
+  again_at := greatest(
+    slot - reach_seconds / 2 * interval '1 second', last_slot - may_hold / 2 * pace * interval '1 second');
+end
+$$;
+
+create or replace function public.claim_slots(
+  batch uuid,
+  campaign uuid,
+  account uuid,
+  room bigint,
+  pace double precision,
+  slot timestamptz,
+  claim_seconds double precision,
+  t timestamptz
+) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Claims so many leads of the account, the first for `slot`, each with its time. The caller holds the account's lock.
+declare
+  picked uuid[];
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
+  -- of the campaign will do for the planner, and with it each claim reads all that was sent.
+  select array_agg(ready.id order by ready.id) into picked
+  from (
+    select cl.id
+    from public.campaign_leads cl
+    where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, campaign, lowest)
+      and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+      and cl.status = 'pending' and cl.open_attempt_id is null
+      and (cl.claimed_until is null or cl.claimed_until <= t)
+      and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
+    order by cl.assigned_account_id, cl.campaign_id, cl.id
+    limit room
+    for update skip locked
+  ) ready;
+  if picked is null then
+    return;
+  end if;
+  update public.campaign_leads cl
+  set
+    claim_token = batch,
+    next_attempt_at = slot + (x.no - 1) * pace * interval '1 second',
+    claimed_until = slot + ((x.no - 1) * pace + claim_seconds) * interval '1 second'
+  from unnest(picked) with ordinality x (id, no)
+  where cl.id = x.id;
+  update public.accounts x
+  set next_send_at = slot + cardinality(picked) * pace * interval '1 second'
+  where x.id = account;
+end
+$$;
+
+create or replace function public.has_claimable(campaign uuid, account uuid, at timestamptz, t timestamptz)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Whether the account has leads that are free now and may be tried by then.
+declare
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  perform from public.campaign_leads cl
+  where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, campaign, lowest)
+    and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+    and cl.status = 'pending' and cl.open_attempt_id is null
+    and (cl.claimed_until is null or cl.claimed_until <= t)
+    and (cl.next_attempt_at is null or cl.next_attempt_at <= at)
+  order by cl.assigned_account_id, cl.campaign_id, cl.id
+  limit 1;
+  return found;
+end
+$$;
+
+create or replace function public.awaited_by(
+  campaign uuid,
+  settle_seconds double precision,
+  is_closed boolean,
+  t timestamptz,
+  out at timestamptz,
+  out why text
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What is pending now is deferred, claimed, or in doubt: what of it comes first, and when.
+begin
+  select x.at, x.why into at, why
+  from (
+    select 1 as no, min(cl.next_attempt_at) as at, 'leads that are to be tried again' as why
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null
+      and cl.claim_token is null and cl.next_attempt_at > t and not is_closed
+    union all
+    select 2, min(cl.claimed_until), 'leads that are being sent'
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > t
+      and not is_closed
+    union all
+    -- Looked for when its sender is certainly done with it, then again from time to time.
+    select
+      3,
+      greatest(min(s.started_at) + settle_seconds * interval '1 second', t + settle_seconds / 8 * interval '1 second'),
+      'mails whose delivery is in doubt'
+    from public.send_attempts s
+    where s.campaign_id = campaign and s.outcome is null
+    having count(*) > 0
+  ) x
+  where x.at is not null
+  order by x.at, x.no
+  limit 1;
+end
 $$;
 
 -- One mail: claim -> begin_attempt -> record_outcome. Locks are taken in one order everywhere: campaign,
@@ -1447,6 +1611,7 @@ set enable_incremental_sort = off
 -- In a large table it would plan each statement anew each time, which takes as long as the claim itself.
 set plan_cache_mode = force_generic_plan
 set statement_timeout = '60s'
+-- What is set holds for the steps below, too: they are called from here alone.
 as $$
 #variable_conflict use_variable
 -- Hands leads to `run`, each with the time at which its account may send it, and all that its mail
@@ -1458,23 +1623,23 @@ declare
   c public.campaigns;
   a public.accounts;
   sender record;
+  allowed record;
+  paced record;
   t timestamptz;
+  is_closed boolean;
+  opening timestamptz;
   pace double precision;
   per_day integer;
-  sharing bigint;
-  may_hold bigint;
+  share integer;
   slot timestamptz;
   room bigint;
-  picked uuid[];
-  share integer;
-  later timestamptz;
+  refusal text;
   candidate timestamptz;
-  why text;
   candidate_why text;
-  opening timestamptz;
-  is_closed boolean;
+  later timestamptz;
+  why text;
+  awaited record;
   claims jsonb;
-  incomplete bigint;
   lowest constant uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   installed constant jsonb := public.installed_release(release);
@@ -1530,193 +1695,41 @@ begin
     loop
       a := sender.account;
       t := coalesce(now, clock_timestamp());
-      -- At most a day: a pace that no calendar can hold must not stop the run.
-      pace := least(coalesce(a.pace_seconds, default_pace), 86400);
+      pace := public.pace_of(a, default_pace);
       per_day := coalesce(a.daily_limit, default_per_day);
-      candidate := null;
-      picked := null;
 
-      if a.status <> 'active' then
-        with failed as (
-          update public.campaign_leads cl
-          set
-            status = 'failed', claim_token = null, claimed_until = null,
-            error = pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
-          where cl.campaign_id = campaign and cl.assigned_account_id = a.id
-            and cl.status = 'pending' and cl.open_attempt_id is null
-          returning cl.id
-        )
-        select array_agg(failed.id) into picked from failed;
-        perform public.note_failures(picked, t);
+      -- Of another user: put there since the run began, which looked at all of them.
+      refusal := public.why_unable(a, c.user_id);
+      if refusal is not null then
+        perform public.fail_unclaimed(campaign, a.id, refusal, t);
         continue;
-      elsif a.user_id <> c.user_id then
-        -- Put there since the run began, which looked at all of them.
-        update public.campaign_leads cl
-        set
-          status = 'failed', claim_token = null, claimed_until = null,
-          error = pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
-        where cl.campaign_id = campaign and cl.assigned_account_id = a.id
-          and cl.status = 'pending' and cl.open_attempt_id is null;
-        continue;
-      elsif a.paused_until > t then
-        candidate := a.paused_until;
-        candidate_why := pg_catalog.format('the quota of %s', a.email);
-      else
-        room := public.mails_left(a, per_day, t);
-        if room <= 0 then
-          candidate := public.below_daily_limit_at(a.id, per_day, t);
-          candidate_why := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
-        else
-          -- A claim reaches ahead, so that a crash wastes little. Of that a campaign holds its share, so that
-          -- the live ones take turns whoever asks first, and at least one lead, so that a slow pace moves.
-          slot := greatest(a.next_send_at, t);
-          if pace > 0 then
-            select count(*) into sharing
-            from public.campaign_accounts ca
-            join public.campaigns x on x.id = ca.campaign_id
-            where ca.account_id = a.id and x.status = 'running' and x.lease_until > t;
-            may_hold := least(1 + floor(reach_seconds / greatest(sharing, 1) / pace), most);
-            room := least(
-              room,
-              may_hold - sender.held,
-              greatest(
-                1 + floor((reach_seconds - extract(epoch from slot - t)) / pace),
-                (sender.held = 0)::integer));
-            -- When half of it is left: not a claim for each mail.
-            candidate := greatest(
-              slot - reach_seconds / 2 * interval '1 second',
-              sender.last_slot - may_hold / 2 * pace * interval '1 second');
-            candidate_why := pg_catalog.format('the pace of %s', a.email);
-          end if;
+      end if;
 
-          -- Compared as rows, here and below: only campaign_leads_claimable has this order. By `=` any index
-          -- of the campaign will do for the planner, and with it each claim reads all that was sent.
-          select array_agg(ready.id order by ready.id) into picked
-          from (
-            select cl.id
-            from public.campaign_leads cl
-            where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (a.id, campaign, lowest)
-              and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (a.id, campaign, highest)
-              and cl.status = 'pending' and cl.open_attempt_id is null
-              and (cl.claimed_until is null or cl.claimed_until <= t)
-              and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
-            order by cl.assigned_account_id, cl.campaign_id, cl.id
-            limit greatest(least(room, share), 0)
-            for update skip locked
-          ) ready;
-
-          if picked is not null then
-            update public.campaign_leads cl
-            set
-              claim_token = batch,
-              next_attempt_at = slot + (x.no - 1) * pace * interval '1 second',
-              claimed_until = slot + ((x.no - 1) * pace + claim_seconds) * interval '1 second'
-            from unnest(picked) with ordinality x (id, no)
-            where cl.id = x.id;
-            update public.accounts x
-            set next_send_at = slot + cardinality(picked) * pace * interval '1 second'
-            where x.id = a.id;
-          end if;
+      allowed := public.allowance(a, per_day, t);
+      candidate := allowed.free_at;
+      candidate_why := allowed.waiting_for;
+      if candidate is null then
+        slot := greatest(a.next_send_at, t);
+        room := least(allowed.mails_left, share);
+        if pace > 0 then
+          paced := public.room_at_pace(a.id, pace, slot, sender.held, sender.last_slot, most, reach_seconds, t);
+          room := least(room, paced.room);
+          candidate := paced.again_at;
+          candidate_why := pg_catalog.format('the pace of %s', a.email);
+        end if;
+        if room > 0 then
+          perform public.claim_slots(batch, campaign, a.id, room, pace, slot, claim_seconds, t);
         end if;
       end if;
 
-      if candidate < coalesce(later, 'infinity') then
-        perform from public.campaign_leads cl
-        where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (a.id, campaign, lowest)
-          and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (a.id, campaign, highest)
-          and cl.status = 'pending' and cl.open_attempt_id is null
-          and (cl.claimed_until is null or cl.claimed_until <= t)
-          and (cl.next_attempt_at is null or cl.next_attempt_at <= candidate)
-        order by cl.assigned_account_id, cl.campaign_id, cl.id
-        limit 1;
-        if found then
-          later := candidate;
-          why := candidate_why;
-        end if;
+      if candidate < coalesce(later, 'infinity') and public.has_claimable(campaign, a.id, candidate, t) then
+        later := candidate;
+        why := candidate_why;
       end if;
     end loop;
-
   end if;
 
-  -- All that the mail of a claimed lead needs; no token of its account.
-  with unreadable as materialized (
-    select x.* from public.unreadable_leads(array(
-      select cl.lead_id from public.campaign_leads cl
-      where cl.campaign_id = campaign and cl.claim_token = batch)) x
-  )
-  select
-    pg_catalog.jsonb_agg(
-      pg_catalog.jsonb_build_object(
-        'id', cl.id,
-        'token', cl.claim_token,
-        'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
-        'sender', pg_catalog.jsonb_build_object(
-          'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
-        'lead', pg_catalog.jsonb_build_object(
-          -- One character more than a template is given: enough to be refused.
-          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
-          'custom_fields', case
-            when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
-            else '{}'
-          end),
-        -- With the lead's own text in place of the company's, where it has one.
-        'company', pg_catalog.jsonb_build_object(
-          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
-          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
-        'subject_variables', c.subject_variables,
-        'draft', (
-          -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
-          select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
-            then pg_catalog.jsonb_build_object(
-              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
-          end
-          from public.send_attempts last
-          where last.campaign_lead_id = cl.id and last.search_token <> ''
-          order by last.started_at desc
-          limit 1))
-      order by cl.next_attempt_at, cl.id
-    ) filter (where whole.is_whole),
-    count(*) filter (where not whole.is_whole)
-  into claims, incomplete
-  from public.campaign_leads cl
-  left join public.accounts x on x.id = cl.assigned_account_id
-  left join public.leads l on l.id = cl.lead_id
-  left join public.companies co on co.id = l.company_id
-  left join unreadable u on u.lead = l.id
-  cross join lateral (
-    select x.id is not null and coalesce(btrim(l.email), '') <> '' and (l.company_id is null or co.id is not null)
-      and u.why is null
-  ) whole (is_whole)
-  where cl.campaign_id = campaign and cl.claim_token = batch;
-  if incomplete > 0 then
-    -- A lead without its rows has nobody to be mailed to: it fails, it never hides. So does one whose fields
-    -- nobody can read.
-    with failed as (
-      update public.campaign_leads cl
-      set
-        status = 'failed', claim_token = null, claimed_until = null,
-        error = case
-          when l.id is null then 'The lead was deleted'
-          when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
-          when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
-          else 'The company of the lead was deleted'
-        end
-      from public.campaign_leads own
-      left join public.leads l on l.id = own.lead_id
-      left join public.companies co on co.id = l.company_id
-      left join public.unreadable_leads(array(
-        select y.lead_id from public.campaign_leads y
-        where y.campaign_id = campaign and y.claim_token = batch)) u on u.lead = l.id
-      where own.campaign_id = campaign and own.claim_token = batch and cl.id = own.id
-        and (l.id is null or coalesce(btrim(l.email), '') = '' or (l.company_id is not null and co.id is null)
-          or u.why is not null)
-      returning cl.id
-    )
-    select array_agg(failed.id) into picked from failed;
-    perform public.note_failures(picked, t);
-  end if;
-
+  claims := public.hand_out(c, batch, t);
   if claims is not null then
     return next pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', claims)
       || pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('installed', installed));
@@ -1733,32 +1746,10 @@ begin
     return;
   end if;
 
-  -- What is pending now is deferred, claimed, or in doubt.
-  select min(cl.next_attempt_at) into candidate
-  from public.campaign_leads cl
-  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null
-    and cl.claim_token is null and cl.next_attempt_at > t and not is_closed;
-  if candidate < coalesce(later, 'infinity') then
-    later := candidate;
-    why := 'leads that are to be tried again';
-  end if;
-  select min(cl.claimed_until) into candidate
-  from public.campaign_leads cl
-  where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > t
-    and not is_closed;
-  if candidate < coalesce(later, 'infinity') then
-    later := candidate;
-    why := 'leads that are being sent';
-  end if;
-  -- Looked for when its sender is certainly done with it, then again from time to time.
-  select greatest(min(s.started_at) + settle_seconds * interval '1 second', t + settle_seconds / 8 * interval '1 second')
-  into candidate
-  from public.send_attempts s
-  where s.campaign_id = campaign and s.outcome is null
-  having count(*) > 0;
-  if candidate < coalesce(later, 'infinity') then
-    later := candidate;
-    why := 'mails whose delivery is in doubt';
+  awaited := public.awaited_by(campaign, settle_seconds, is_closed, t);
+  if awaited.at < coalesce(later, 'infinity') then
+    later := awaited.at;
+    why := awaited.why;
   end if;
   -- Without a time: leads whose row somebody holds, or whose account left the campaign. No busy loop.
   return next pg_catalog.jsonb_build_object(
@@ -1985,8 +1976,41 @@ $$;
 
 -- Which campaigns are to be run now.
 
-create or replace function public.take_due(most integer default 100, now timestamptz default null)
-returns setof jsonb
+create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether a run of it could begin now, and nobody has one in hand.
+  select c.status in ('scheduled', 'running')
+    and c.paused_at is null
+    and (c.lease_until is null or c.lease_until <= t)
+    and (c.resume_at is null or c.resume_at <= t)
+    and (c.status = 'running' or c.scheduled_at is null or c.scheduled_at < t + interval '2 minutes')
+    and (c.dispatched_at is null or c.dispatched_at < t - interval '5 minutes');
+$$;
+
+create or replace function public.count_places(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that a run has, or was asked for in the last minutes; and those that are due and have none.
+  select pg_catalog.jsonb_build_object(
+    'taken', count(*) filter (where c.lease_until > clock.t or c.dispatched_at >= clock.t - interval '5 minutes'),
+    'waiting', count(*) filter (where public.is_due(c.*, clock.t)))
+  from public.campaigns c
+  cross join lateral (select coalesce(count_places.now, clock_timestamp()) as t) clock
+  where c.status in ('scheduled', 'running');
+$$;
+
+create or replace function public.take_due(
+  most integer default 100,
+  now timestamptz default null,
+  places integer default null
+) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
@@ -1994,21 +2018,18 @@ as $$
 #variable_conflict use_variable
 -- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
 -- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
--- it is given up, in error.
+-- it is given up, in error. Of `places`, those that are taken are left out: what is due for longest goes first,
+-- the rest waits, which is held against nobody.
 declare
   c public.campaigns;
   dead_run text;
   t timestamptz := coalesce(now, clock_timestamp());
+  free bigint := places - (select (x ->> 'taken')::bigint from public.count_places(t) x);
 begin
   for c in
     select x.* from public.campaigns x
-    where x.status in ('scheduled', 'running')
-      and x.paused_at is null
-      and (x.lease_until is null or x.lease_until <= t)
-      and (x.resume_at is null or x.resume_at <= t)
-      and (x.status = 'running' or x.scheduled_at is null or x.scheduled_at < t + interval '2 minutes')
-      and (x.dispatched_at is null or x.dispatched_at < t - interval '5 minutes')
-    order by x.id
+    where public.is_due(x.*, t)
+    order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most
     for no key update skip locked
   loop
@@ -2023,7 +2044,8 @@ begin
         'Prefect was asked three times and began no run; see whether a worker is up, then start it again.', t);
       return next pg_catalog.jsonb_build_object(
         'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
-    else
+    elsif free is null or free > 0 then
+      free := free - 1;
       update public.campaigns x
       set
         dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
@@ -2109,6 +2131,103 @@ begin
 end
 $$;
 
+-- What a claim hands out.
+
+create or replace function public.hand_out(c public.campaigns, batch uuid, t timestamptz) returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- All that the mail of each claimed lead needs, in the order of their times; no token of its account. Null for
+-- none. A lead that cannot be mailed fails.
+declare
+  claims jsonb;
+  faults jsonb;
+begin
+  with unreadable as materialized (
+    select x.* from public.unreadable_leads(array(
+      select cl.lead_id from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token = batch)) x
+  )
+  select
+    pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'id', cl.id,
+        'token', cl.claim_token,
+        'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
+        'sender', pg_catalog.jsonb_build_object(
+          'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
+        'lead', pg_catalog.jsonb_build_object(
+          -- One character more than a template is given: enough to be refused.
+          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
+          'custom_fields', case
+            when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
+            else '{}'
+          end),
+        -- With the lead's own text in place of the company's, where it has one.
+        'company', pg_catalog.jsonb_build_object(
+          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+        'subject_variables', c.subject_variables,
+        'draft', (
+          -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
+          select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
+            then pg_catalog.jsonb_build_object(
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+          end
+          from public.send_attempts last
+          where last.campaign_lead_id = cl.id and last.search_token <> ''
+          order by last.started_at desc
+          limit 1))
+      order by cl.next_attempt_at, cl.id
+    ) filter (where x.id is not null and fault.why is null),
+    pg_catalog.jsonb_object_agg(cl.id, fault.why) filter (where fault.why is not null)
+  into claims, faults
+  from public.campaign_leads cl
+  left join public.accounts x on x.id = cl.assigned_account_id
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  left join unreadable u on u.lead = l.id
+  cross join lateral (
+    select case
+      when l.id is null then 'The lead was deleted'
+      when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
+      when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
+    end
+  ) fault (why)
+  where cl.campaign_id = c.id and cl.claim_token = batch;
+  if faults is not null then
+    perform public.fail_unmailable(batch, faults, t);
+  end if;
+  return claims;
+end
+$$;
+
+create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of a batch's leads, those whose row is missing or unreadable: they fail, they never hide. faults: {lead: reason}
+declare
+  failed uuid[];
+begin
+  with changed as (
+    update public.campaign_leads cl
+    set status = 'failed', error = fault.why, claim_token = null, claimed_until = null
+    from pg_catalog.jsonb_each_text(faults) fault (lead, why)
+    where cl.id = fault.lead::uuid and cl.claim_token = batch
+    returning cl.id
+  )
+  select array_agg(changed.id) into failed from changed;
+  perform public.note_failures(failed, t);
+end
+$$;
+
 -- Leads: how they come in, and which of them a campaign selects.
 
 create or replace function public.import_leads(
@@ -2164,9 +2283,19 @@ begin
     case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
   from pg_catalog.jsonb_array_elements(
     case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
-  -- `offset 0`: asked once a row.
-  cross join lateral (select public.canonical_address(btrim(r.j ->> 'email')) as address offset 0) mail
-  cross join lateral (select public.bare_domain(r.j ->> 'domain') as domain offset 0) given
+  -- `offset 0`: asked once a row. Nearly all are in that form already, and a call costs more than a look.
+  cross join lateral (select btrim(r.j ->> 'email') as email, r.j ->> 'domain' as domain offset 0) written
+  cross join lateral (
+    select case
+      when written.email ~ '[^!-~]' then public.canonical_address(written.email) else written.email
+    end as address
+    offset 0) mail
+  cross join lateral (
+    select case
+      when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*$' then written.domain
+      else public.bare_domain(written.domain)
+    end as domain
+    offset 0) given
   cross join lateral (
     select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
 
@@ -2194,12 +2323,12 @@ begin
     update pg_temp.outreach_rows r
     set lead_id = spelt.lead_id, had_subject = spelt.has_subject, had_template = spelt.has_template
     from (
-      select distinct on (lower(public.canonical_address(l.email)))
-        lower(public.canonical_address(l.email)) as mailbox, l.id as lead_id,
+      select distinct on (public.mailbox_key(l.email))
+        public.mailbox_key(l.email) as mailbox, l.id as lead_id,
         coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
       from public.leads l
       where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
-      order by lower(public.canonical_address(l.email)), l.id
+      order by public.mailbox_key(l.email), l.id
     ) spelt
     where r.lead_id is null and lower(r.email) = spelt.mailbox;
   end if;
@@ -2436,14 +2565,18 @@ as $$
 $$;
 
 create or replace function public.unreadable_leads(leads uuid[]) returns table (lead uuid, why text)
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
-  -- them would take all the others along. Each question is asked only where the one before it was
-  -- answered with no: a number of 10 bytes may be 131,072 digits as text.
+#variable_conflict use_variable
+-- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
+-- them would take all the others along. Each question is asked only where the one before it was
+-- answered with no: a number of 10 bytes may be 131,072 digits as text. What has no number is as text at
+-- most some six times as long, so that nearly no lead is made a text.
+begin
+  return query
   select judged.id, judged.why
   from (
     select
@@ -2454,16 +2587,177 @@ as $$
         when pg_column_size(f.fields #> '{}') > 262144 then 'are larger than 256 kB'
         when pg_catalog.jsonb_path_exists(f.fields, 'strict $.**{100}')
           then 'hold lists in lists, more than 100 deep'
+        when not pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number")') then case
+          when pg_column_size(f.fields #> '{}') > 262144 / 8 and octet_length(f.fields::text) > 262144
+            then 'are larger than 256 kB'
+        end
         when pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number" && (
             @ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300 && @ != 0)))')
           then 'hold a number that nothing can count, such as 1e5000'
         when octet_length(f.fields::text) > 262144 then 'are larger than 256 kB'
       end as why
     from public.leads l
-    cross join lateral (select pg_catalog.to_jsonb(l.custom_fields) as fields) f
+    cross join lateral (
+      -- `to_jsonb` makes a jsonb anew, for which other types of the column need it; `offset 0`: once a lead.
+      select case pg_typeof(l.custom_fields)
+        when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+      end as fields
+      offset 0) f
     where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
   ) judged
   where judged.why is not null;
+end
+$$;
+
+-- What an account may send, and when: which mails count, its pace, its pauses and its daily limit.
+
+create or replace function public.may_have_left(outcome text) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, not even of search_path: the planner puts the body in the place of the call only then, and only so do
+-- the partial indexes of send_attempts serve.
+as $$
+  -- Whether the mail of an attempt with this outcome left or may have. To the letter the condition of the
+  -- indexes send_attempts_one_mail and send_attempts_of_account.
+  select outcome is null or outcome = 'sent' or outcome = 'unclear';
+$$;
+
+create or replace function public.mails_of_account(account uuid, t timestamptz) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours that left or may have, over all campaigns.
+  select count(*)
+  from public.send_attempts s
+  where s.account_id = mails_of_account.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > mails_of_account.t - interval '24 hours';
+$$;
+
+create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from public.send_attempts s
+    where s.account_id = mails_by_hour.account
+      and public.may_have_left(s.outcome)
+      and s.started_at > mails_by_hour.t - interval '24 hours'
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
+create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+  -- of these nothing is taken away but by the mails that we begin.
+  select case
+    when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
+    else per_day - public.mails_of_account(a.id, t)
+  end;
+$$;
+
+create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
+returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
+  select s.started_at + interval '24 hours'
+  from public.send_attempts s
+  where s.account_id = below_daily_limit_at.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > below_daily_limit_at.t - interval '24 hours'
+  order by s.started_at desc
+  offset below_daily_limit_at.per_day - 1
+  limit 1;
+$$;
+
+create or replace function public.pace_of(a public.accounts, default_pace double precision) returns double precision
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Seconds between two of its mails. At most a day: a pace that no calendar can hold must not stop the run.
+  select least(coalesce(a.pace_seconds, default_pace), 86400);
+$$;
+
+create or replace function public.seconds_paused(paused_until timestamptz, t timestamptz) returns double precision
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- How long an account still rests; null: it does not. A row may say `infinity`, from which older versions of
+  -- Postgres take nothing away.
+  select case
+    when paused_until > t
+      then extract(epoch from least(paused_until, t + interval '10 years') - t)::double precision
+  end;
+$$;
+
+create or replace function public.why_unable(a public.accounts, campaign_user uuid) returns text
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Why the account can send no mail of a campaign of this user until a person mends it; null: it can.
+  select case
+    when a.status is distinct from 'active'
+      then pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
+    when a.user_id <> campaign_user
+      then pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
+  end;
+$$;
+
+create or replace function public.allowance(
+  a public.accounts,
+  per_day integer,
+  t timestamptz,
+  out mails_left bigint,
+  out free_at timestamptz,
+  out waiting_for text
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin; or when it may begin one again, and what it waits for until then.
+begin
+  if a.paused_until > t then
+    free_at := a.paused_until;
+    waiting_for := pg_catalog.format('the quota of %s', a.email);
+    return;
+  end if;
+  mails_left := public.mails_left(a, per_day, t);
+  if mails_left <= 0 then
+    free_at := public.below_daily_limit_at(a.id, per_day, t);
+    waiting_for := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
+  end if;
+end
 $$;
 
 -- Only the service role may read what is ours or call what is ours.
@@ -2574,7 +2868,7 @@ begin
     select x.id into attempt
     from public.send_attempts x
     where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
-      and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+      and public.may_have_left(x.outcome)
     limit 1;
     if attempt is not null then
       return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
@@ -2585,7 +2879,7 @@ begin
     mailed_twice := exists (
       select from public.send_attempts x
       where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
-        and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear'));
+        and public.may_have_left(x.outcome));
   end if;
 
   update public.send_attempts x
@@ -2787,7 +3081,7 @@ begin
   from public.campaign_leads x
   left join public.leads l on l.id = x.lead_id
   where x.id = lead
-    or (lead is null and x.campaign_id = campaign and lower(public.canonical_address(l.email)) = lower(public.canonical_address(address)))
+    or (lead is null and x.campaign_id = campaign and public.mailbox_key(l.email) = public.mailbox_key(address))
   order by
     exists (
       select from public.send_attempts y where y.campaign_lead_id = x.id and y.outcome = 'unclear'
@@ -2956,17 +3250,7 @@ security invoker
 set search_path = ''
 as $$
   -- Of each account: its leads by status, over all runs; and what `run` sent from it, how fast.
-  with of_campaign as (
-    select
-      cl.assigned_account_id as id,
-      count(*) filter (where cl.status = 'sent') as sent,
-      count(*) filter (where cl.status = 'failed') as failed,
-      count(*) filter (where cl.status = 'pending') as pending,
-      count(*) filter (where cl.status = 'cancelled') as cancelled
-    from public.campaign_leads cl
-    where cl.campaign_id = campaign_account_summary.campaign and cl.assigned_account_id is not null
-    group by cl.assigned_account_id
-  ), of_run as (
+  with of_run as (
     select s.account_id as id, count(*) as mails, extract(epoch from max(s.started_at) - min(s.started_at)) as seconds
     from public.send_attempts s
     where s.campaign_id = campaign_account_summary.campaign and s.run_id = campaign_account_summary.run
@@ -2974,7 +3258,7 @@ as $$
     group by s.account_id
   )
   select pg_catalog.jsonb_build_object(
-    'id', c.id,
+    'id', c.account,
     'email', a.email,
     'sent', c.sent,
     'failed', c.failed,
@@ -2982,11 +3266,11 @@ as $$
     'cancelled', c.cancelled,
     'sent_by_run', coalesce(r.mails, 0),
     'per_minute', ((r.mails - 1) * 60 / nullif(r.seconds, 0))::double precision)
-  from of_campaign c
-  left join of_run r on r.id = c.id
-  left join public.accounts a on a.id = c.id
-  where c.id > campaign_account_summary.after
-  order by c.id
+  from public.leads_by_account(campaign_account_summary.campaign) c
+  left join of_run r on r.id = c.account
+  left join public.accounts a on a.id = c.account
+  where c.account > campaign_account_summary.after
+  order by c.account
   limit campaign_account_summary.most;
 $$;
 
@@ -3029,13 +3313,13 @@ begin
   elsif c.status in ('completed', 'cancelled') or (c.status = 'error' and not exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
   )) then
-    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status, 'error', c.error);
     return;
   elsif c.run_id <> run and c.lease_until > t then
     return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
     return;
-  elsif c.paused_at is not null then
-    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status);
+  elsif c.paused_at is not null and c.suspended_run is distinct from run then
+    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status, 'error', c.error);
     return;
   end if;
   told := public.accounts_of_others(c);
@@ -3048,6 +3332,11 @@ begin
     -- The answer was lost. Later than that it is a person who starts the same run again.
     return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
     return;
+  end if;
+
+  if c.suspended_run = run then
+    -- A person resumed it in Prefect.
+    update public.campaigns x set paused_at = null, suspended_run = null, waiting_for = null where x.id = campaign;
   end if;
 
   -- An owner whose lease lapsed without a word has died; one that was only waiting held nothing.
@@ -3301,7 +3590,8 @@ begin
       end,
       'status', x.status, 'error', x.error, 'leads', counts,
       'resume_seconds', extract(epoch from x.resume_at - t)::double precision,
-      'waiting_for', x.waiting_for)
+      'waiting_for', x.waiting_for,
+      'suspended', coalesce(x.suspended_run = run, false))
     from public.campaigns x where x.id = campaign;
 end
 $$;
@@ -3455,19 +3745,23 @@ security invoker
 set search_path = ''
 as $$
   -- Of what the catalogue has under the names of these functions, overloads too: signature, settings and
-  -- source. The same on every version of Postgres.
+  -- source. The same on every version of Postgres. Each claim asks for it: a signature is written once.
   select encode(
     sha256(convert_to(
       string_agg(
         pg_catalog.concat_ws(
-          ' ', p.oid::regprocedure, p.proargnames, p.pronargdefaults, p.prorettype::regtype, p.proretset,
+          ' ', p.signature, p.proargnames, p.pronargdefaults, p.prorettype::regtype, p.proretset,
           p.provolatile, p.prosecdef, p.proconfig, p.prosrc),
-        e'\n' order by p.oid::regprocedure::text collate "C"),
+        e'\n' order by p.signature collate "C"),
       'UTF8')),
     'hex')
-  from pg_catalog.pg_proc p
-  where p.pronamespace = 'public'::regnamespace
-    and p.proname in (select split_part(split_part(f.name, '(', 1), '.', 2) from unnest(functions) f (name));
+  from (
+    select f.*, f.oid::regprocedure::text as signature
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'public'::regnamespace
+      and f.proname in (select split_part(split_part(x.name, '(', 1), '.', 2) from unnest(functions) x (name))
+    offset 0
+  ) p;
 $$;
 
 create or replace function public.schema_version() returns setof jsonb
@@ -3506,6 +3800,70 @@ as $$
   where installed_release.release is not null and differs.state is not null;
 $$;
 
+-- A campaign whose run was suspended in Prefect is paused until that run is resumed there.
+
+create or replace function public.suspend_run(campaign uuid, run uuid, now timestamptz default null)
+returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Pauses the campaign for its run, unless another has it. A live run still owns it, and gives it back as it
+-- ends; from a dead one it is taken, which counts as no death. A person's own pause stays that person's.
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  update public.campaigns x
+  set
+    suspended_run = case when x.paused_at is null then run else x.suspended_run end,
+    waiting_for = case when x.paused_at is null then 'its run to be resumed in Prefect' else x.waiting_for end,
+    paused_at = coalesce(x.paused_at, t),
+    dispatched_at = null,
+    dispatch_misses = 0,
+    run_id = case when x.lease_until > t then x.run_id end,
+    lease_until = case when x.lease_until > t then x.lease_until end
+  where x.id = campaign and x.status in ('scheduled', 'running')
+    and (x.run_id = run or x.lease_until is null or x.lease_until <= t);
+  if found then
+    return next pg_catalog.jsonb_build_object('answer', 'suspended');
+  end if;
+end
+$$;
+
+create or replace function public.list_suspended(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that a suspended run holds; or held, until a person resumed or ended them here.
+  select pg_catalog.jsonb_build_object(
+    'id', c.id, 'flow_run', c.suspended_run,
+    'held', c.paused_at is not null and c.status in ('scheduled', 'running'))
+  from public.campaigns c
+  where c.suspended_run is not null and c.id > list_suspended.after
+  order by c.id
+  limit list_suspended.most;
+$$;
+
+create or replace function public.forget_suspension(campaign uuid, run uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run cannot be resumed any more. What is paused stays paused, until a person resumes it here.
+  update public.campaigns x
+  set
+    suspended_run = null,
+    waiting_for = case when x.paused_at is null then x.waiting_for else 'a person to resume it' end
+  where x.id = forget_suspension.campaign and x.suspended_run = forget_suspension.run
+  returning pg_catalog.jsonb_build_object('answer', 'forgotten');
+$$;
+
 -- What people look at while a campaign is sent.
 
 create or replace function public.campaign_progress(
@@ -3528,7 +3886,7 @@ as $$
     select
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
-      its_row.dispatch_misses,
+      its_row.dispatch_misses, its_row.suspended_run,
       its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
       (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
       public.next_opening(its_row, clock.t) as opening,
@@ -3538,22 +3896,14 @@ as $$
     where its_row.id = campaign_progress.campaign
   ),
   counted as materialized (
-    select
-      cl.assigned_account_id as account_id,
-      count(*) filter (where cl.status = 'pending') as pending,
-      count(*) filter (where cl.status = 'sent') as sent,
-      count(*) filter (where cl.status = 'failed') as failed,
-      count(*) filter (where cl.status = 'cancelled') as cancelled
-    from public.campaign_leads cl
-    where cl.campaign_id = campaign_progress.campaign
-    group by cl.assigned_account_id
+    select x.* from public.leads_by_account(campaign_progress.campaign) x
   ),
   senders as materialized (
     select either.account_id, looked.t, coalesce(a.daily_limit, campaign_progress.default_per_day) as per_day
     from looked, (
       select ca.account_id from public.campaign_accounts ca where ca.campaign_id = campaign_progress.campaign
       union
-      select counted.account_id from counted
+      select counted.account from counted
     ) either
     left join public.accounts a on a.id = either.account_id
   ),
@@ -3569,9 +3919,7 @@ as $$
       'assigned', exists (
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
-      'paused_seconds', case
-        when a.paused_until > s.t then extract(epoch from least(a.paused_until, s.t + interval '10 years') - s.t)::double precision
-      end,
+      'paused_seconds', public.seconds_paused(a.paused_until, s.t),
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
       'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
@@ -3583,7 +3931,7 @@ as $$
     ) as told, a.email
     from senders s
     left join public.accounts a on a.id = s.account_id
-    left join counted n on n.account_id is not distinct from s.account_id
+    left join counted n on n.account is not distinct from s.account_id
     cross join lateral (
       select
         count(*) as mails,
@@ -3591,7 +3939,7 @@ as $$
         extract(epoch from s.t - max(x.started_at))::double precision as last_seconds
       from public.send_attempts x
       where x.account_id = s.account_id
-        and (x.outcome is null or x.outcome = 'sent' or x.outcome = 'unclear')
+        and public.may_have_left(x.outcome)
         and x.started_at > s.t - campaign_progress.recent_seconds * interval '1 second'
         and x.campaign_id = campaign_progress.campaign
     ) late
@@ -3602,6 +3950,8 @@ as $$
     'status', c.status,
     'error', c.error,
     'paused', c.paused_at is not null,
+    'suspended', c.suspended_run is not null and c.paused_at is not null,
+    'places_taken', (select (x ->> 'taken')::bigint from public.count_places(c.t) x),
     'waiting_for', c.waiting_for,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
