@@ -442,9 +442,9 @@ def test_nobody_is_mailed_by_the_cut_over(original: SecretStr, adopted: Store) -
 
 def test_no_statement_of_ours_is_one_that_safeupdate_refuses() -> None:
     """Supabase loads it for its API: an update or delete without a condition fails."""
-    for _, name, text in migrations():
-        bare = re.sub(r"--[^\n]*|'[^']*'", "", text)
+    for migration in migrations():
+        bare = re.sub(r"--[^\n]*|'[^']*'", "", migration.text)
         changes = re.findall(r"\b(?:update|delete from)\s+(?:public|pg_temp)\.[^;]+;", bare)
         assert [change for change in changes if " where " not in " ".join(change.split())] == [], (
-            name
+            migration.name
         )
