@@ -33,8 +33,11 @@ from tests.postgrest.fixtures import (  # noqa: F401 - what pytest finds here
 
 TEMPLATE = "outreach_template"
 
-# A job in a shell's background ignores Ctrl-C, and so would all that a test starts.
+# A job in a shell's background ignores Ctrl-C, one of `nohup` a closed terminal, and so would all that
+# a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Whatever is exported here: a test reads no setting, and reaches no server that it did not start.
 for name in [*os.environ]:
