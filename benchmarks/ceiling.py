@@ -15,7 +15,7 @@ import httpx
 
 from benchmarks import peers
 from benchmarks.harness import World, world
-from benchmarks.table import Line, at_least, at_most, holds, message
+from benchmarks.table import Line, at_least, at_most, figure, holds
 
 RATES = {
     ("send", False): 200.0,
@@ -53,10 +53,10 @@ def run(*, quick: bool) -> Iterator[Line]:
         if (scope, rows) in BESIDE:
             yield _beside(trials, others, scope, rows=rows)
     for peer, taken in others.items():
-        yield message(f"peer: {peer}", median(one.rate for one in taken), "/s")
-        yield message(f"peer: {peer}, CPU", median(one.cpu for one in taken), " ms")
+        yield figure(f"peer: {peer}", median(one.rate for one in taken), "/s")
+        yield figure(f"peer: {peer}, CPU", median(one.cpu for one in taken), " ms")
     if peers.CELERY not in others:
-        yield message(
+        yield figure(
             f"peer: {peers.CELERY}", "not measured: no redis-server, or no Celery in .venv"
         )
 
@@ -111,10 +111,10 @@ def _told(trials: Sequence[Trial], leads: int, scope: str, *, rows: bool) -> Ite
     yield (
         at_most(f"CPU a mail: {name}", middle.cpu, CPU[rows], " ms")
         if scope == "send"
-        else message(f"CPU a mail: {name}", middle.cpu, " ms")
+        else figure(f"CPU a mail: {name}", middle.cpu, " ms")
     )
     where = ", ".join(f"{part} {cost:.2f} ms" for part, cost in middle.cost.items())
-    yield message(f"CPU a mail: {name}, where", where)
+    yield figure(f"CPU a mail: {name}, where", where)
 
 
 def _beside(

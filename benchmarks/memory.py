@@ -8,7 +8,7 @@ import psycopg
 
 from benchmarks.harness import World, world
 from benchmarks.sender import peak_mb
-from benchmarks.table import Line, at_most, holds, message
+from benchmarks.table import Line, at_most, figure, holds
 
 SENDER_MB = 250.0
 
@@ -37,16 +37,14 @@ def run(*, quick: bool) -> Iterator[Line]:
         )
         recorded, expected = _recorded(there, large["run"], large["task_runs"]), large["task_runs"]
         yield holds("memory: task runs that Prefect's queue kept", expected, recorded)
-        yield message(
+        yield figure(
             "memory: Prefect's server, without its Postgres",
             peak_mb(str(there.prefect.process.pid)),
             " MB",
         )
         grown = _database_mb(there) - at_first
-        yield message(f"memory: Prefect's database, {many:,} leads more", grown, " MB")
-        yield message(
-            f"memory: {many:,} leads took", many / (large["ended"] - large["began"]), "/s"
-        )
+        yield figure(f"memory: Prefect's database, {many:,} leads more", grown, " MB")
+        yield figure(f"memory: {many:,} leads took", many / (large["ended"] - large["began"]), "/s")
 
 
 def _recorded(there: World, run: str, expected: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.harness import World, said, world
-from benchmarks.table import Line, at_least, at_most, holds, message
+from benchmarks.table import Line, at_least, at_most, figure, holds
 
 PACES = {2.0: 10, 0.5: 40, 0.2: 100}
 """Leads an account, by pace: each takes twenty seconds."""
@@ -89,7 +89,7 @@ def _distances(
         [campaigns],
     ).fetchall()
     yield at_least(f"{name}: least distance", _least(started) / pace, CLOSER, " of the pace")
-    yield message(f"{name}: least distance as Gmail sees it", _least(posts) / pace, " of the pace")
+    yield figure(f"{name}: least distance as Gmail sees it", _least(posts) / pace, " of the pace")
 
 
 def _least(moments: Iterable[Sequence[Any]]) -> float:

@@ -31,5 +31,5 @@ if __name__ == "__main__":
         importlib.import_module(module)
     cpu, began = time.process_time(), time.monotonic()
     engine(int(sys.argv[1]))
-    message = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
-    print(json.dumps(message), flush=True)
+    measured = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
+    print(json.dumps(measured), flush=True)

@@ -49,8 +49,8 @@ def main(campaign: UUID) -> None:
     spent: Counter[str] = Counter()
     for step, (owner, name) in STEPS.items():
         setattr(owner, name, watched(step, spent, getattr(owner, name)))
-    message = sender.run(campaign, rows=False)
-    print(json.dumps(message | {"spent": spent}), flush=True)
+    measured = sender.run(campaign, rows=False)
+    print(json.dumps(measured | {"spent": spent}), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from benchmarks.harness import World, world
-from benchmarks.table import Line, at_most, holds, message
+from benchmarks.table import Line, at_most, figure, holds
 from outreach.campaign.models import Claim
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
@@ -57,7 +57,7 @@ def run(*, quick: bool) -> Iterator[Line]:
         for step, cost in within.cost().items():
             name = f"size: {step}, all {rows:,} of them in its campaign"
             if step == "finish":
-                yield message(f"{name}, which it counts", cost, " ms")
+                yield figure(f"{name}, which it counts", cost, " ms")
             else:
                 yield at_most(name, cost, SLACK * base[step], " ms")
         plans = _plans(many)
@@ -66,7 +66,7 @@ def run(*, quick: bool) -> Iterator[Line]:
         yield holds("size: plans of a mail with a sequential scan of them", [], sequential)
         kinds = Counter(kind for kind, table in plans if table in TABLES)
         shown = ", ".join(f"{count} {kind.lower()}" for kind, count in kinds.most_common())
-        yield message("size: scans of them in the plans of a mail", shown)
+        yield figure("size: scans of them in the plans of a mail", shown)
     yield from _attachment(quick=quick)
 
 

@@ -30,7 +30,7 @@ def at_least(what: str, measured: float, limit: float, unit: str = "") -> Line:
     return Line(what, f"≥ {_number(limit)}{unit}", f"{_number(measured)}{unit}", ratio, ratio >= 1)
 
 
-def message(what: str, measured: float | str, unit: str = "") -> Line:
+def figure(what: str, measured: float | str, unit: str = "") -> Line:
     shown = measured if isinstance(measured, str) else f"{_number(measured)}{unit}"
     return Line(what, "", shown)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from benchmarks.harness import said, world
-from benchmarks.table import Line, message
+from benchmarks.table import Line, figure
 
 
 def run(*, quick: bool) -> Iterator[Line]:
@@ -23,4 +23,4 @@ def run(*, quick: bool) -> Iterator[Line]:
         "Prefect's engine and all else": engine,
     }
     for name, milliseconds in parts.items():
-        yield message(f"sender's CPU a mail: {name}", milliseconds, " ms")
+        yield figure(f"sender's CPU a mail: {name}", milliseconds, " ms")

@@ -21,8 +21,8 @@ def never_through_a_proxy() -> None:
     """
     named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host for host in named.split(",") if host]
-    message = ",".join([*hosts, *(host for host in HOSTS if host not in hosts)])
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in hosts else message
+    exempt = ",".join([*hosts, *(host for host in HOSTS if host not in hosts)])
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in hosts else exempt
 
 
 def is_loopback(url: str) -> bool:

@@ -26,15 +26,15 @@ def begin(campaign_id: UUID) -> Begun:
     A repeated call renews the lease and notices a campaign that was moved or cancelled meanwhile.
     Raises CampaignNotFound, and SchemaMismatch before the campaign is this run's.
     """
-    store, run, message = current().store, flow_run_id(), False
+    store, run, logged = current().store, flow_run_id(), False
     tag(campaign_id)
     while (begun := store.begin_run(campaign_id, run, LEASE_SECONDS)).answer == "wait":
         if begun.wait_seconds > NEAR_SECONDS:
             store.release_run(campaign_id, run)
             return begun
-        if not message:
+        if not logged:
             run_log().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
-            message = True
+            logged = True
         time.sleep(min(begun.wait_seconds, LEASE_SECONDS / 4))
     if begun.answer == "failed":
         announce_failure(campaign_id, run)

@@ -47,7 +47,7 @@ class Progress:
             self._update()
         if now - self._told >= TELL_EVERY_SECONDS:
             self._told = now
-            run_log().info("%s", message(self._run))
+            run_log().info("%s", describe_run(self._run))
 
     def close(self) -> None:
         self._update()
@@ -66,7 +66,7 @@ class Progress:
         return min(100.0, 100 * done / leads.total) if leads.total else 100.0
 
 
-def message(run: CampaignRun) -> str:
+def describe_run(run: CampaignRun) -> str:
     """`12 sent, 1 failed`: the outcomes of this run so far."""
     return ", ".join(f"{n} {kind}" for kind, n in run.outcomes.most_common()) or "nothing sent yet"
 
@@ -117,7 +117,7 @@ def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
     took = format_duration(time.monotonic() - run.began)
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
-    yield f"This run: {message(run)}, in {took}."
+    yield f"This run: {describe_run(run)}, in {took}."
     if finished.waiting_for:
         later = format_duration(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."

@@ -138,6 +138,10 @@ def main() -> None:
             # A terminal that cannot show a character shows its code, instead of an error.
             stream.reconfigure(errors="backslashreplace")
     never_through_a_proxy()
+    if os.environ.get("PREFECT_API_URL") == "":
+        del os.environ[
+            "PREFECT_API_URL"
+        ]  # as `.env` files write what is not set; Prefect would ask it
     # For a database outage the command has a message of its own, in place of the pool's log.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))

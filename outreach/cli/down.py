@@ -54,7 +54,7 @@ def _end_left_behind(home: Path) -> bool:
 
     left = running.left_behind(home)
     if left:
-        say(message(left))
+        say(describe_left(left))
         running.end_left_behind(home)
     prefect_stopped = (home / "prefect").exists() and postgres.stop(home / "prefect")
     if left or prefect_stopped:
@@ -62,6 +62,6 @@ def _end_left_behind(home: Path) -> bool:
     return bool(left) or prefect_stopped
 
 
-def message(left: "list[psutil.Process]") -> str:
+def describe_left(left: "list[psutil.Process]") -> str:
     pids = ", ".join(str(process.pid) for process in left)
     return f"Ending what an `outreach up` that was killed left running: processes {pids} …"

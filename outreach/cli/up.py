@@ -128,12 +128,12 @@ def _watch(parts: list[Part]) -> NoReturn:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Hold this home's lock, after ending what a killed `outreach up` left there."""
-    from outreach.cli.down import message
+    from outreach.cli.down import describe_left
     from outreach.local import running
 
     with running.alone(home):
         if left := running.left_behind(home):
-            say(message(left))
+            say(describe_left(left))
             running.end_left_behind(home)
         shutil.rmtree(home / "prefect" / "tmp", ignore_errors=True)
         yield

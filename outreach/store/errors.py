@@ -48,8 +48,8 @@ def of_code(code: str, message: str | None) -> Exception:
         return Rejected("In this database each row has an owner", "name the user with --user-id")
     if code[:2] in _PASSING:
         return TransientError(f"error {code}")
-    message = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"
-    return CallRefused(f"The database refuses the call (error {code}{message}).")
+    quoted = "" if message is None or code.startswith(_QUOTES_VALUES) else f": {message}"
+    return CallRefused(f"The database refuses the call (error {code}{quoted}).")
 
 
 def outdated(what: str | None) -> ConfigurationError:

@@ -138,3 +138,16 @@ def test_an_address_of_prefect_that_is_none_is_told(database: SecretStr, tmp_pat
 
     assert "fail prefect     PREFECT_API_URL is no web address; it looks like" in ran.stdout
     assert "hush" not in ran.stdout + ran.stderr
+
+
+def test_an_empty_address_of_prefect_is_none_at_all(database: SecretStr, tmp_path: Path) -> None:
+    """As `.env` files write settings that are not made."""
+    ran = bash(
+        "outreach doctor",
+        tmp_path,
+        PREFECT_API_URL="",
+        DATABASE_URL=database.get_secret_value(),
+    )
+
+    assert "PREFECT_API_URL is not set" in ran.stdout
+    assert "Unexpected" not in ran.stdout

@@ -151,13 +151,13 @@ def _draw(console: Any, looks: Looks, why: Why) -> None:
 def _picture(progress: Progress, width: int, news: Iterable[str]) -> Any:
     from rich.console import Group
 
-    message = facts(progress)
-    ends = f"ends {message['ends']}" if message["ends"] else None
+    shown = facts(progress)
+    ends = f"ends {shown['ends']}" if shown["ends"] else None
     counts = ", ".join(f"{n} {name}" for name in COUNTED if (n := getattr(progress.leads, name)))
     return Group(
         f"{cell(progress.name)}: {progress.status}{', paused' if progress.paused else ''}",
         _bar(progress),
-        "; ".join(filter(None, (counts or "no leads", message["rate"], ends))),
+        "; ".join(filter(None, (counts or "no leads", shown["rate"], ends))),
         *map(cell, news),
         _accounts(progress, width),
     )

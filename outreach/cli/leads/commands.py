@@ -91,8 +91,8 @@ def import_file(
         imported = _import(leads, tag, owner)
     notes = [*leads_told.of_file(sheet), *leads_told.of_import(imported)]
     if as_json:
-        message = {"skipped": [asdict(skip) for skip in skipped], "notes": notes}
-        show_json({**imported.model_dump(mode="json"), **message})
+        not_stored = {"skipped": [asdict(skip) for skip in skipped], "notes": notes}
+        show_json({**imported.model_dump(mode="json"), **not_stored})
     else:
         say(f"{imported.added} lead(s) added, {imported.updated} updated, {len(skipped)} left out.")
         leads_told.tell(notes, skipped)
