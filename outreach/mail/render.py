@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -241,9 +242,19 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
         "company": company.name,
         "domain": company.domain,
     }
-    values: dict[str, Any] = {key: known[field] or "" for key, field in _BUILT_IN.items()}
     fields = lead.custom_fields
-    for key, value in zip(map(KEYS.__getitem__, fields), fields.values(), strict=True):
-        if key:
-            values.setdefault(key, "" if value is None else value)
+    # Backwards: of two spellings of one name the first wins.
+    values: dict[str, Any] = dict(
+        zip(reversed(_keys(tuple(fields))), reversed(fields.values()), strict=True)
+    )
+    values.pop("", None)
+    if None in values.values():
+        values = {key: "" if value is None else value for key, value in values.items()}
+    values.update({key: known[field] or "" for key, field in _BUILT_IN.items()})
     return values
+
+
+@lru_cache(maxsize=16)
+def _keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Of custom fields, which the leads of one file share; empty for those that none can spell."""
+    return tuple(map(KEYS.__getitem__, names))
