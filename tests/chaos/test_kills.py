@@ -305,8 +305,7 @@ def test_the_harness_notices_who_sends_first_and_records_later(
 
 def _kill_at_every_step(world: World, log: Path, scopes: str) -> tuple[list[UUID], int]:
     """A campaign of three leads for each step, killed there and then run to its end."""
-    assert world.run(world.campaign(scopes=scopes), Plan(log=log)) == 0
-    steps = read_steps(log)
+    steps = _shortest_run(world, log, scopes)
     assert {"before begin_attempt", "after begin_attempt", "after record_outcome"} <= set(steps)
     assert any(fnmatch(step, "after POST *send") for step in steps)
 
@@ -320,6 +319,16 @@ def _kill_at_every_step(world: World, log: Path, scopes: str) -> tuple[list[UUID
         world.move_clock(60)
         list(threads.map(world.run_to_the_end, campaigns))
     return campaigns, len(steps)
+
+
+def _shortest_run(world: World, log: Path, scopes: str) -> list[str]:
+    """Its steps: on a slow machine a run waits, and then claims, once more than others."""
+    runs = []
+    for number in range(3):
+        own = log.with_name(f"{log.name}-{number}")
+        assert world.run(world.campaign(scopes=scopes), Plan(log=own)) == 0
+        runs.append(read_steps(own))
+    return min(runs, key=len)
 
 
 def _until_gone(pid: int, seconds: float = 20) -> None:
