@@ -14,8 +14,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
-SEND = "send-campaign/send-campaign"
-DISPATCH = "dispatch-campaigns/dispatch-campaigns"
+from tasks.names import DISPATCH, SEND
 
 
 class Kept(RunnerDeployment):

@@ -13,11 +13,10 @@ from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
+from tasks.names import SEND
 from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
 from tasks.run import flow_run_id, run_name
-
-DEPLOYMENT = "send-campaign/send-campaign"
 
 
 @task(**PHASE)
@@ -103,7 +102,7 @@ def sweep_drafts() -> None:
 
 def _dispatch(campaign: Due) -> None:
     run: Any = run_deployment(
-        DEPLOYMENT,
+        SEND,
         parameters={"campaign_id": str(campaign.id)},
         flow_run_name=run_name(campaign.name),
         idempotency_key=campaign.key,

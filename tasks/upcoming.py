@@ -26,10 +26,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from outreach.errors import CampaignNotFound
 from outreach.wiring import current
+from tasks.names import SEND_FLOW
 from tasks.retries import PHASE
 from tasks.run import run_name
 
-DEPLOYMENT = "send-campaign"
 PAGE = 200
 """Prefect returns no more runs per request."""
 MOST = 2000
@@ -56,8 +56,8 @@ def name_upcoming() -> None:
 def _unnamed(client: SyncPrefectClient) -> Iterator[FlowRun]:
     for offset in range(0, MOST, PAGE):
         page = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[DEPLOYMENT])),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[DEPLOYMENT])),
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[SEND_FLOW])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[SEND_FLOW])),
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
             ),

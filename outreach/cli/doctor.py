@@ -19,6 +19,7 @@ from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import message
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
+from tasks.names import DISPATCH, SEND
 
 if TYPE_CHECKING:
     from outreach.campaign.models import Account
@@ -257,7 +258,7 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
         if refused.severity == "error":
             return
         yield _checked("password", lambda: _password(address))
-        for name in (kept.SEND, kept.DISPATCH):
+        for name in (SEND, DISPATCH):
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
         yield from (

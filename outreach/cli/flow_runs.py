@@ -11,8 +11,8 @@ from uuid import UUID
 from outreach.cli.output import note
 from outreach.errors import ConfigurationError
 from outreach.urls import split
+from tasks.names import SEND
 
-DEPLOYMENT = "send-campaign/send-campaign"
 REFUSED = (401, 403)
 EPHEMERAL = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
@@ -112,10 +112,10 @@ def find_deployment(campaign: UUID) -> None:
         )
     try:
         with get_client(sync_client=True) as client:
-            client.read_deployment_by_name(DEPLOYMENT)
+            client.read_deployment_by_name(SEND)
     except ObjectNotFound:
         raise ConfigurationError(
-            f"Nothing was started, since Prefect has no deployment {DEPLOYMENT}",
+            f"Nothing was started, since Prefect has no deployment {SEND}",
             f"make it with `prefect deploy --all`, {instead}",
         ) from None
     except httpx.HTTPError as error:
@@ -135,7 +135,7 @@ def create(campaign: UUID, name: str) -> Created:
 
     try:
         run: Any = run_deployment(
-            DEPLOYMENT,
+            SEND,
             parameters={"campaign_id": str(campaign)},
             flow_run_name=run_name(name),
             timeout=0,
