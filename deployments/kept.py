@@ -14,7 +14,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
-from tasks.names import DISPATCH, SEND
+from outreach.deployment_names import DISPATCH, SEND
 
 
 class Kept(RunnerDeployment):

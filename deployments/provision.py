@@ -26,7 +26,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from tasks.names import DISPATCH, SEND
+from outreach.deployment_names import DISPATCH, SEND
 from tasks.slots import limit
 
 POOL = "outreach"

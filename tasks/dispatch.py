@@ -8,12 +8,12 @@ from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
+from outreach.deployment_names import SEND
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
-from tasks.names import SEND
 from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
 from tasks.run import flow_run_id, run_name

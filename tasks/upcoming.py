@@ -24,9 +24,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
+from outreach.deployment_names import SEND_FLOW
 from outreach.errors import CampaignNotFound
 from outreach.wiring import current
-from tasks.names import SEND_FLOW
 from tasks.retries import PHASE
 from tasks.run import run_name
 

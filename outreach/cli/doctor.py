@@ -17,9 +17,9 @@ from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import message
+from outreach.deployment_names import DISPATCH, SEND
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
-from tasks.names import DISPATCH, SEND
 
 if TYPE_CHECKING:
     from outreach.campaign.models import Account

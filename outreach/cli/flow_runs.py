@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from outreach.cli.output import note
+from outreach.deployment_names import SEND
 from outreach.errors import ConfigurationError
 from outreach.urls import split
-from tasks.names import SEND
 
 REFUSED = (401, 403)
 EPHEMERAL = {

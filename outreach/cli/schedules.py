@@ -21,7 +21,7 @@ def wrong_schedules(client: Any, store: "Store") -> Iterator[str]:
     """A sentence for each; inactive ones do no harm."""
     from prefect.exceptions import ObjectNotFound
 
-    from tasks.names import SEND
+    from outreach.deployment_names import SEND
 
     try:
         deployment = client.read_deployment_by_name(SEND)

@@ -1,0 +1,8 @@
+"""Names of the deployments, as Prefect's API and command take them.
+
+Here, not in `tasks`: a folder with a `tasks.py` of its own must not break the command.
+"""
+
+SEND_FLOW = "send-campaign"
+SEND = f"{SEND_FLOW}/send-campaign"
+DISPATCH = "dispatch-campaigns/dispatch-campaigns"
