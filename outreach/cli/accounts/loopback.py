@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -92,12 +92,18 @@ class Loopback(ThreadingHTTPServer):
     def wait_for(self, visit: Visit[T], seconds: float) -> T:
         """Serve until that visit is over. Raises its error, and TimeoutError."""
         self.visit = visit  # type: ignore[assignment]
-        serving = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        serving.start()
+        serving = Thread(target=self._serve, daemon=True)
         try:
+            serving.start()
             return visit.result(seconds)
         finally:
-            self.shutdown()
+            if serving.is_alive():
+                self.shutdown()
+
+    def _serve(self) -> None:
+        """Ctrl-C may close the socket before this thread has begun to serve."""
+        with suppress(OSError, ValueError):
+            self.serve_forever(poll_interval=0.05)
 
 
 @contextmanager
