@@ -19,11 +19,11 @@ from outreach.delivery.sender import Sending
 from outreach.gmail.mailbox import Gmail
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
-from tasks.run import CampaignRun
+from tasks.send import CampaignSender
 
 STEPS: dict[str, tuple[type, str]] = {
     "send": (Sending, "send"),
-    "build": (CampaignRun, "_build"),
+    "build": (CampaignSender, "_build"),
     "begin_attempt": (Store, "begin_attempt"),
     "commit": (Gmail, "commit"),
     "record_outcome": (Store, "record_outcome"),

@@ -13,10 +13,12 @@ from flows.states import ended, handed_back, named_after_campaign
 from tasks.campaign import begin, check, finish
 from tasks.delivery import Delivery, SenderThreads
 from tasks.leads import claim, settle
+from tasks.lease import owned
 from tasks.orders import holding
+from tasks.plan import CampaignPlan, Deferral
 from tasks.report import report
-from tasks.run import CampaignRun, owned
-from tasks.send import grouped, send
+from tasks.run import CampaignRun
+from tasks.send import CampaignSender, grouped, send
 from tasks.slots import NoSlotsError, sender_slots
 from tasks.stopping import StopRequest, give_back, given_back, stoppable, unstoppable
 
@@ -63,30 +65,36 @@ def send_all(campaign_id: UUID) -> State[Any]:
     if begun.answer != "begun":
         return handed_back(begun)
     with owned(campaign_id) as run:
-        check(run)
+        plan = check(run)
         settle(run)
-        try:
-            with sender_slots(run):
-                deliver(run)
-        except NoSlotsError as error:
-            run.defer(60, str(error))
+        later = deliver(run, plan)
         with unstoppable():
-            finished = finish(run)
-            report(run, finished)
+            finished = finish(run, plan, later)
+            report(run, plan, finished)
     return ended(finished)
 
 
-def deliver(run: CampaignRun) -> None:
+def deliver(run: CampaignRun, plan: CampaignPlan) -> Deferral | None:
+    """Mail the leads that can go now; returns when and why the others go later, if any."""
+    try:
+        with sender_slots(run, plan) as slots:
+            return send_leads(run, plan, CampaignSender(run, plan, slots))
+    except NoSlotsError as error:
+        return Deferral(60, str(error))
+
+
+def send_leads(run: CampaignRun, plan: CampaignPlan, sender: CampaignSender) -> Deferral | None:
     """Claim and send until no lead is left; claims the next leads before the last ones left."""
-    delivery = Delivery(run)
-    while not run.stopped:
+    delivery, later = Delivery(run, plan), None
+    while not run.token.stopped:
         batch = claim(run)
         if batch.answer == "claimed":
-            delivery.add(send.map(grouped(run, batch.claims), unmapped(run)))
+            delivery.add(send.map(grouped(plan, batch.claims), unmapped(sender)))
             delivery.until_next_claim()
         elif batch.answer == "later" and delivery.wait_for(batch):
             settle(run)
         else:
-            run.defer(batch.wait_seconds, batch.waiting_for)
+            later = Deferral(batch.wait_seconds, batch.waiting_for)
             break
     delivery.finish()
+    return later

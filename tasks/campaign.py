@@ -5,15 +5,15 @@ from uuid import UUID
 
 from prefect import task
 
-from outreach.delivery import attachments
-from outreach.errors import AccountMissing, NeverOpen, NoAccounts
 from outreach.store.results import Begun, Finished
 from outreach.wiring import current
 from tasks.checks import tell_findings
 from tasks.events import announce_end, announce_failure, announce_start
+from tasks.lease import LEASE_SECONDS
 from tasks.log import run_log
+from tasks.plan import CampaignPlan, Deferral, make_plan
 from tasks.retries import PHASE
-from tasks.run import LEASE_SECONDS, CampaignRun, flow_run_id, tag
+from tasks.run import CampaignRun, flow_run_id, tag
 
 NEAR_SECONDS = 120.0
 """A run waits at most this long for its campaign's time; later ones are the dispatcher's."""
@@ -42,37 +42,29 @@ def begin(campaign_id: UUID) -> Begun:
 
 
 @task(**PHASE)
-def check(run: CampaignRun) -> None:
+def check(run: CampaignRun) -> CampaignPlan:
     """Find everything that would stop the campaign, before anything is sent.
 
     Raises NoAccounts, AccountMissing, NeverOpen or AttachmentMissing.
     """
-    found = run.store.check_campaign(run.campaign)
-    if found.accounts == 0:
-        raise NoAccounts
-    if found.misassigned:
-        raise AccountMissing(found.misassigned)
-    if not found.opens:
-        raise NeverOpen
-    default = run.settings.send_pace_seconds
-    run.name, run.leads = found.name, found.leads
-    run.paces = [default if pace is None else pace for pace in found.pace_seconds or []]
-    run.attachment = attachments.load(run.settings.attachment_pdf, found.attachment)
+    plan = make_plan(run)
     run_log().info(
         "%s: %d of %d leads pending, %d account(s)",
-        run.name,
-        run.leads.pending,
-        run.leads.total,
-        found.accounts,
+        plan.name,
+        plan.leads.pending,
+        plan.leads.total,
+        plan.accounts,
     )
-    announce_start(run)
-    tell_findings(run)
+    announce_start(run, plan)
+    tell_findings(run, plan)
+    return plan
 
 
 @task(**PHASE)
-def finish(run: CampaignRun) -> Finished:
+def finish(run: CampaignRun, plan: CampaignPlan, later: Deferral | None) -> Finished:
     """Count the campaign's end from its rows, or leave it running until its leads can go on."""
-    run.finishing = True
-    finished = run.store.finish_run(run.campaign, run.id, run.resume_after, run.waiting_for)
-    announce_end(run, finished)
+    run.token.finish()
+    seconds, reason = (later.seconds, later.reason) if later else (None, None)
+    finished = run.store.finish_run(run.campaign, run.id, seconds, reason)
+    announce_end(run, plan, finished)
     return finished

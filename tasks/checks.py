@@ -13,9 +13,9 @@ import httpx
 from outreach.mail.addresses import mask, masked
 from outreach.preflight.findings import Finding, Report
 from outreach.preflight.runner import Inspecting
-from outreach.wiring import current
 from tasks.artifacts import publish
 from tasks.log import run_log
+from tasks.plan import CampaignPlan
 from tasks.run import CampaignRun
 
 MOST = 500
@@ -25,10 +25,10 @@ SECONDS = 2.0
 LINES = 10
 
 
-def tell_findings(run: CampaignRun) -> None:
+def tell_findings(run: CampaignRun, plan: CampaignPlan) -> None:
     """Check the campaign as `outreach campaigns check` does; reports a failed check, too."""
     try:
-        report = _looked(run)
+        report = _looked(run, plan)
     except TimeoutError:
         run_log().warning(
             "The campaign was not checked: it took more than %.0f s; "
@@ -57,16 +57,18 @@ def tell_findings(run: CampaignRun) -> None:
         rows = json.dumps([_row(finding) for finding in report.findings])
         with suppress(httpx.HTTPError):
             title = (
-                f"What a check found before {run.name} was sent, in the first {report.looked_at} "
+                f"What a check found before {plan.name} was sent, in the first {report.looked_at} "
                 f"of {report.pending} pending leads"
             )
             publish(run, "table", "campaign-check", rows, title)
 
 
-def _looked(run: CampaignRun) -> Report:
+def _looked(run: CampaignRun, plan: CampaignPlan) -> Report:
     """Raises TimeoutError when the database takes too long; the check then ends on its own."""
-    parts = current()
-    looking = Inspecting(parts.store, parts.mailer, parts.settings, load=lambda _: run.attachment)
+    services = run.services
+    looking = Inspecting(
+        services.store, services.mailer, services.settings, load=lambda _: plan.attachment
+    )
     aside = ThreadPoolExecutor(1)
     until = time.monotonic() + SECONDS / 2
     look = aside.submit(looking.inspect, run.campaign, limit=MOST, until=until)

@@ -11,6 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from outreach.errors import ConfigurationError
 from outreach.store.results import Batch
 from outreach.wiring import current_settings
+from tasks.plan import CampaignPlan
 from tasks.report import Progress
 from tasks.run import CampaignRun
 
@@ -33,12 +34,13 @@ class SenderThreads(ThreadPoolTaskRunner[Any]):
 class Delivery:
     """One run's sends in flight."""
 
-    def __init__(self, run: CampaignRun) -> None:
-        self._run = run
+    def __init__(self, run: CampaignRun, plan: CampaignPlan) -> None:
+        self._token = run.token
+        self._spare = max(plan.threads, 2 * plan.accounts)
         self._in_flight = 0
         self._ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
         self._idle = 0.0
-        self._progress = Progress(run)
+        self._progress = Progress(plan, run.outcomes)
 
     def add(self, sends: Iterable[PrefectFuture[Any]]) -> None:
         self._idle = 0.0
@@ -48,8 +50,7 @@ class Delivery:
 
     def until_next_claim(self) -> None:
         """Wait until the senders soon run out of leads: no account idles."""
-        spare = max(self._run.settings.send_concurrency, 2 * len(self._run.paces))
-        while self._in_flight > spare:
+        while self._in_flight > self._spare:
             self._collect(TICK_SECONDS)
 
     def wait_for(self, later: Batch) -> bool:
@@ -71,7 +72,7 @@ class Delivery:
 
     def _until(self, seconds: float, *, or_all_ended: bool = False) -> None:
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not self._run.stopped:
+        while (left := deadline - time.monotonic()) > 0 and not self._token.stopped:
             self._collect(min(left, TICK_SECONDS))
             if or_all_ended and not self._in_flight:
                 return
@@ -88,5 +89,5 @@ class Delivery:
         # A send returns a state of its own: an exception means an unexpected error.
         error = future.state.data
         if isinstance(error, BaseException):
-            self._run.stop()
+            self._token.stop()
             raise error

@@ -10,6 +10,7 @@ from prefect.events import emit_event
 
 from outreach.store.results import Finished
 from outreach.wiring import current
+from tasks.plan import CampaignPlan
 from tasks.run import CampaignRun
 
 What = Literal["started", "completed", "failed", "deferred"]
@@ -25,14 +26,14 @@ def announce(what: What, campaign: UUID, run: UUID, name: str, **payload: Any) -
     )
 
 
-def announce_start(run: CampaignRun) -> None:
+def announce_start(run: CampaignRun, plan: CampaignPlan) -> None:
     announce(
         "started",
         run.campaign,
         run.id,
-        run.name,
-        pending=run.leads.pending,
-        total=run.leads.total,
+        plan.name,
+        pending=plan.leads.pending,
+        total=plan.leads.total,
     )
 
 
@@ -43,7 +44,7 @@ def announce_failure(campaign: UUID, run: UUID) -> None:
     announce("failed", campaign, run, status.name, error=status.error, **counts)
 
 
-def announce_end(run: CampaignRun, finished: Finished) -> None:
+def announce_end(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> None:
     """Report the end of a run. No event when paused, cancelled or superseded: a person knows."""
     leads = finished.leads
     counts = {"sent": leads.sent, "failed": leads.failed, "total": leads.total}
@@ -52,12 +53,12 @@ def announce_end(run: CampaignRun, finished: Finished) -> None:
             "deferred",
             run.campaign,
             run.id,
-            run.name,
+            plan.name,
             resume_seconds=finished.resume_seconds,
             waiting_for=finished.waiting_for,
             **counts,
         )
     elif finished.error is not None:
-        announce("failed", run.campaign, run.id, run.name, error=finished.error, **counts)
+        announce("failed", run.campaign, run.id, plan.name, error=finished.error, **counts)
     elif finished.answer == "ended":
-        announce("completed", run.campaign, run.id, run.name, **counts)
+        announce("completed", run.campaign, run.id, plan.name, **counts)

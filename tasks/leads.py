@@ -4,6 +4,7 @@ from uuid import UUID
 
 from prefect import runtime, task
 
+from outreach.delivery.reconciler import Settling
 from outreach.store.results import Batch
 from tasks.log import tell_settled
 from tasks.retries import PHASE
@@ -17,15 +18,17 @@ BATCH = 200
 def claim(run: CampaignRun) -> Batch:
     """Claim the next leads. A retry of this task is the same batch and gets the same leads."""
     batch = run.store.claim_leads(UUID(str(runtime.task_run.id)), run.campaign, run.id, BATCH)
-    run.tell_release(batch.installed)
+    run.schema_notice.log(batch.installed)
     return batch
 
 
 @task(**PHASE)
 def settle(run: CampaignRun) -> None:
     """Reconcile mails whose sender died or lost the response."""
+    services = run.services
+    settling = Settling(services.store, services.mailer, services.settings)
     for attempt in run.store.list_open_attempts(run.campaign):
-        outcome = run.settling.settle(attempt)
+        outcome = settling.settle(attempt)
         if outcome.kind != "open":
             tell_settled(attempt, outcome)
-            run.count(outcome)
+            run.outcomes.count(outcome)

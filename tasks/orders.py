@@ -8,7 +8,7 @@ Prefect itself tells a live run only of Suspended, and overwrites any other when
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -22,9 +22,7 @@ from outreach.store.results import Suspension
 from outreach.wiring import current
 from tasks.log import Logger, run_log
 from tasks.retries import PHASE
-
-if TYPE_CHECKING:
-    from tasks.run import CampaignRun
+from tasks.run import CampaignRun
 
 BEGIN_SECONDS = 60.0
 """A resumed run has begun its campaign by then, or it has no process."""
@@ -47,7 +45,7 @@ def force_state(flow_run: UUID, state: State[Any]) -> None:
 # --- in the run -----------------------------------------------------------------------------------
 
 
-def obey(run: "CampaignRun", logger: Logger) -> None:
+def obey(run: CampaignRun, logger: Logger) -> None:
     """Read the state at each renewal of the lease; an unavailable Prefect changes nothing."""
     try:
         state = state_of(run.id)
@@ -66,7 +64,7 @@ def obey(run: "CampaignRun", logger: Logger) -> None:
     else:
         return
     logger.info("The run was set to %s in Prefect: nothing more is sent", state.name)
-    run.stop()
+    run.token.stop()
 
 
 @contextmanager

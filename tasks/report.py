@@ -19,8 +19,9 @@ from outreach.mail.addresses import mask
 from outreach.store.results import Finished
 from tasks.artifacts import publish
 from tasks.log import run_log
+from tasks.plan import CampaignPlan
 from tasks.retries import PHASE, is_last_try
-from tasks.run import CampaignRun
+from tasks.run import CampaignRun, Outcomes
 
 ENDED = ("sent", "failed", "unclear")
 TELL_EVERY_SECONDS = 20.0
@@ -31,13 +32,14 @@ PREFECT_AWAY_SECONDS = 60.0
 class Progress:
     """The run's progress artifact, updated once a second at most; a log line now and then."""
 
-    def __init__(self, run: CampaignRun) -> None:
-        self._run = run
+    def __init__(self, plan: CampaignPlan, outcomes: Outcomes) -> None:
+        self._leads = plan.leads
+        self._outcomes = outcomes
         self._shown = self._told = time.monotonic()
         self._artifact: Any = None
         with suppress(httpx.HTTPError):
             self._artifact = create_progress_artifact(
-                self._percent(), key="campaign-progress", description=f"Leads of {run.name} done"
+                self._percent(), key="campaign-progress", description=f"Leads of {plan.name} done"
             )
 
     def show(self) -> None:
@@ -47,7 +49,7 @@ class Progress:
             self._update()
         if now - self._told >= TELL_EVERY_SECONDS:
             self._told = now
-            run_log().info("%s", describe_run(self._run))
+            run_log().info("%s", self._outcomes)
 
     def close(self) -> None:
         self._update()
@@ -61,21 +63,16 @@ class Progress:
             self._shown = time.monotonic() + PREFECT_AWAY_SECONDS
 
     def _percent(self) -> float:
-        leads = self._run.leads
-        done = leads.total - leads.pending + sum(self._run.outcomes[kind] for kind in ENDED)
+        leads = self._leads
+        done = leads.total - leads.pending + self._outcomes.of(*ENDED)
         return min(100.0, 100 * done / leads.total) if leads.total else 100.0
 
 
-def describe_run(run: CampaignRun) -> str:
-    """`12 sent, 1 failed`: the outcomes of this run so far."""
-    return ", ".join(f"{n} {kind}" for kind, n in run.outcomes.most_common()) or "nothing sent yet"
-
-
 @task(**PHASE)
-def report(run: CampaignRun, finished: Finished) -> None:
+def report(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> None:
     """Publish the result for programs, the failures by reason, and the summary for people."""
     try:
-        _publish_all(run, finished)
+        _publish_all(run, plan, finished)
     except httpx.HTTPError as error:
         run_log().warning("Prefect did not take the summary: %s", type(error).__name__)
     except StoreUnavailable as error:
@@ -83,28 +80,28 @@ def report(run: CampaignRun, finished: Finished) -> None:
             raise
         run_log().warning("There is no summary: %s", error)
     run_log().info(
-        "%s: %d/%d sent (%s)", run.name, finished.leads.sent, finished.leads.total, finished.status
+        "%s: %d/%d sent (%s)", plan.name, finished.leads.sent, finished.leads.total, finished.status
     )
 
 
-def _publish_all(run: CampaignRun, finished: Finished) -> None:
+def _publish_all(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> None:
     # All is read before anything is published: a retry must publish nothing twice.
     reasons = run.store.failure_reasons(run.campaign)
-    text = "\n".join(summary(run, finished))
+    text = "\n".join(summary(run, plan, finished))
     # A run's return value is on its worker's disk: programs read this through Prefect's API. The UI
     # leaves artifacts of this type out.
     publish(run, "result", "campaign-result", finished.result)
     if reasons:
         table = [{"leads": r.leads, "reason": r.reason} for r in reasons]
-        title = f"Why leads of {run.name} failed"
+        title = f"Why leads of {plan.name} failed"
         publish(run, "table", "campaign-failures", json.dumps(table), title)
-    publish(run, "markdown", "campaign-summary", text, run.name)
+    publish(run, "markdown", "campaign-summary", text, plan.name)
 
 
-def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
+def summary(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> Iterator[str]:
     """The whole campaign, each of its accounts, and this run's outcomes; lines of Markdown."""
     leads = finished.leads
-    yield f"# {run.name}: {leads.sent}/{leads.total} sent"
+    yield f"# {plan.name}: {leads.sent}/{leads.total} sent"
     yield ""
     yield "| account | sent | failed | pending | cancelled | this run | mails a minute |"
     yield "|---|---|---|---|---|---|---|"
@@ -114,10 +111,10 @@ def summary(run: CampaignRun, finished: Finished) -> Iterator[str]:
         rate = "" if account.per_minute is None else f"{account.per_minute:.1f}"
         yield f"| {mask(account.email or '')} | {counts} | {account.sent_by_run} | {rate} |"
     counts = f"{leads.sent} | {leads.failed} | {leads.pending} | {leads.cancelled}"
-    took = format_duration(time.monotonic() - run.began)
+    took = format_duration(run.outcomes.seconds)
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
-    yield f"This run: {describe_run(run)}, in {took}."
+    yield f"This run: {run.outcomes}, in {took}."
     if finished.waiting_for:
         later = format_duration(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from prefect import runtime, task
@@ -13,9 +14,14 @@ from prefect.states import Completed, Failed
 from prefect.utilities.collections import batched_iterable
 
 from outreach.campaign.models import Claim, Outcome, Sent
+from outreach.delivery.sender import Sending
 from outreach.errors import TemporarilyUnavailable
 from outreach.mail.addresses import mask
+from outreach.mail.compose import compose
+from outreach.mail.mime import Mail
+from outreach.mail.render import pixel_url
 from tasks.log import describe_sent, run_log
+from tasks.plan import CampaignPlan
 from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
 
@@ -38,9 +44,42 @@ class Group:
         return f"{len(self.claims)} leads from {mask(self.claims[0].sender.email)}"
 
 
-def grouped(run: CampaignRun, claims: Sequence[Claim]) -> list[Group]:
+class CampaignSender:
+    """What the sends of a run share. A plain class: Prefect would inspect a plan for every mail."""
+
+    def __init__(
+        self, run: CampaignRun, plan: CampaignPlan, slots: AbstractContextManager[object]
+    ) -> None:
+        """`slots` caps the sends in flight."""
+        services = run.services
+        self.outcomes: Final = run.outcomes
+        self.log_sends: Final = services.settings.log_sends
+        self._attachment = plan.attachment
+        self._app_url = services.settings.app_url
+        self.sending: Final = Sending(
+            store=services.store,
+            mailer=services.mailer,
+            settings=services.settings,
+            run=run.id,
+            build=self._build,
+            wait=run.token.wait,
+            in_flight=slots,
+        )
+
+    def _build(self, claim: Claim, search_token: str) -> Mail:
+        return compose(
+            claim,
+            sender=claim.sender,
+            attachment=self._attachment,
+            pixel_url=pixel_url(self._app_url, claim.id),
+            search_token=search_token,
+            date=datetime.now(UTC),
+        ).mail
+
+
+def grouped(plan: CampaignPlan, claims: Sequence[Claim]) -> list[Group]:
     """One lead per group, a row each in Prefect's UI, while its server keeps up with that."""
-    if sum(1 / pace if pace else float("inf") for pace in run.paces) <= ROWS_A_SECOND:
+    if plan.mails_a_second <= ROWS_A_SECOND:
         return [Group([claim]) for claim in claims]
     by_account = sorted(claims, key=lambda claim: claim.sender.id)
     groups = [
@@ -56,26 +95,26 @@ def _name() -> str:
 
 
 @task(task_run_name=_name, **PHASE)
-def send(group: Group, run: CampaignRun) -> State[Any]:
+def send(group: Group, sender: CampaignSender) -> State[Any]:
     """Mail each lead of the group and record its outcome.
 
     Prefect retries a transient failure, only for leads of which certainly nothing was written
     ahead; after the last try they are deferred.
     """
     passing: TemporarilyUnavailable | None = None
-    with _logged(run) as sent:
+    with _logged(sender) as sent:
         for claim in group.claims:
             if claim.id in group.outcomes:
                 continue
             try:
-                outcome = run.sending.send(claim)
+                outcome = sender.sending.send(claim)
             except TemporarilyUnavailable as error:
                 if not is_last_try():
                     passing = error
                     continue
-                outcome = run.sending.give_up(claim, error)
+                outcome = sender.sending.give_up(claim, error)
             group.outcomes[claim.id] = outcome
-            run.count(outcome)
+            sender.outcomes.count(outcome)
             if isinstance(outcome, Sent):
                 sent.append((claim, outcome))
     if passing is not None:
@@ -84,7 +123,7 @@ def send(group: Group, run: CampaignRun) -> State[Any]:
 
 
 @contextmanager
-def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
+def _logged(sender: CampaignSender) -> Iterator[list[tuple[Claim, Sent]]]:
     """Log all appended mails, a line each, however the block ends.
 
     One record for all of them: each record costs Prefect half a millisecond, a fifth of a mail.
@@ -93,7 +132,7 @@ def _logged(run: CampaignRun) -> Iterator[list[tuple[Claim, Sent]]]:
     try:
         yield sent
     finally:
-        if sent and run.settings.log_sends:
+        if sent and sender.log_sends:
             lines = (
                 f"Sent: {describe_sent(claim.id, claim.lead.email, claim.sender.email, outcome)}"
                 for claim, outcome in sent

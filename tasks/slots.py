@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from math import ceil
+from threading import BoundedSemaphore
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -15,7 +16,8 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationS
 
 from tasks.ending import ended_if_cancelled
 from tasks.log import run_log
-from tasks.run import CampaignRun
+from tasks.plan import CampaignPlan
+from tasks.run import CampaignRun, RunToken
 from tasks.stopping import is_stop
 
 LIMIT = "gmail-send"
@@ -34,22 +36,25 @@ class NoSlotsError(Exception):
 
 
 @contextmanager
-def sender_slots(run: CampaignRun, timeout_seconds: float = 60) -> Iterator[None]:
+def sender_slots(
+    run: CampaignRun, plan: CampaignPlan, timeout_seconds: float = 60
+) -> Iterator[BoundedSemaphore]:
     """Hold this run's share of `gmail-send` to the end of the block.
 
-    The smallest of: its threads, the use of its accounts, the limit. Raises NoSlotsError after
-    `timeout_seconds`, and at once while the limit is at 0.
+    The smallest of: its threads, the use of its accounts, the limit. Each send takes one from the
+    semaphore. Raises NoSlotsError after `timeout_seconds`, and at once while the limit is at 0.
     """
-    threads = run.settings.send_concurrency
-    usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in run.paces)
+    threads = plan.threads
+    usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in plan.paces)
     with ExitStack() as held:
-        slots = _occupy(held, max(1, min(threads, usable)), timeout_seconds)
-        for _ in range(threads - slots):
-            run.in_flight.acquire()
-        logger = run_log()
-        logger.info("%d sender(s)", slots)
-        with _mails_in_flight_recorded(run, slots), ended_if_cancelled(run.id, logger):
-            yield
+        count = _occupy(held, max(1, min(threads, usable)), timeout_seconds)
+        slots, logger = BoundedSemaphore(count), run_log()
+        logger.info("%d sender(s)", count)
+        with (
+            _mails_in_flight_recorded(run.token, slots, count),
+            ended_if_cancelled(run.id, logger),
+        ):
+            yield slots
 
 
 def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
@@ -85,28 +90,30 @@ def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
 
 
 @contextmanager
-def _mails_in_flight_recorded(run: CampaignRun, slots: int) -> Iterator[None]:
+def _mails_in_flight_recorded(
+    token: RunToken, slots: BoundedSemaphore, count: int
+) -> Iterator[None]:
     """A run that is told to stop holds its share until all its senders are idle."""
     try:
         yield
     except BaseException as error:
-        if not run.stopped and is_stop(error):
-            run.stop()
+        if not token.stopped and is_stop(error):
+            token.stop()
             deadline = time.monotonic() + IN_FLIGHT_SECONDS
-            while not _are_recorded(run, slots, deadline):
+            while not _are_recorded(slots, count, deadline):
                 continue
         raise
 
 
-def _are_recorded(run: CampaignRun, slots: int, deadline: float) -> bool:
+def _are_recorded(slots: BoundedSemaphore, count: int, deadline: float) -> bool:
     """Wait for that until the deadline. False when told again to stop meanwhile."""
     try:
         with ExitStack() as idle:
-            for _ in range(slots):
-                if not run.in_flight.acquire(timeout=max(0, deadline - time.monotonic())):
+            for _ in range(count):
+                if not slots.acquire(timeout=max(0, deadline - time.monotonic())):
                     run_log().warning("A mail in flight was not recorded in time: settled later")
                     return True
-                idle.callback(run.in_flight.release)
+                idle.callback(slots.release)
     except TerminationSignal as again:
         if is_stop(again):
             return False

@@ -19,12 +19,15 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from outreach import wiring
 from outreach.campaign.models import Claim, Failed, Outcome, Sent
-from outreach.delivery import attachments
+from outreach.delivery.reconciler import Settling
+from outreach.delivery.sender import Sending
 from outreach.errors import SendUnclear, TemporarilyUnavailable
 from outreach.settings import Settings
 from outreach.store.store import Row, Transport
 from tasks import delivery
+from tasks.plan import Deferral, make_plan
 from tasks.run import CampaignRun
+from tasks.send import CampaignSender
 
 LEASE_SECONDS = 5.0
 MOST_ROUNDS = 400
@@ -104,10 +107,12 @@ def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
         over = threading.Event()
         heart = threading.Thread(target=_keep_lease, args=(run, over), daemon=True)
         heart.start()
-        checked = run.store.check_campaign(campaign)
-        run.attachment = attachments.load(settings.attachment_pdf, checked.attachment)
-        _deliver(run, naive(run) if plan.naive else run.sending.send)
-        run.store.finish_run(campaign, run.id, run.resume_after, run.waiting_for)
+        sending = CampaignSender(
+            run, make_plan(run), threading.BoundedSemaphore(settings.send_concurrency)
+        ).sending
+        later = _deliver(run, sending, naive(run, sending) if plan.naive else sending.send)
+        seconds, reason = (later.seconds, later.reason) if later else (None, None)
+        run.store.finish_run(campaign, run.id, seconds, reason)
         over.set()
 
 
@@ -133,51 +138,55 @@ def send_by_flow(settings: Settings, campaign: UUID, plan: Plan, prefect_api: st
         send_campaign(campaign, return_state=True)
 
 
-def _deliver(run: CampaignRun, mail: Callable[[Claim], Outcome]) -> None:
-    with ThreadPoolExecutor(run.settings.send_concurrency) as threads:
+def _deliver(
+    run: CampaignRun, sending: Sending, mail: Callable[[Claim], Outcome]
+) -> Deferral | None:
+    services = run.services
+    settling = Settling(services.store, services.mailer, services.settings)
+    with ThreadPoolExecutor(services.settings.send_concurrency) as threads:
         for _ in range(MOST_ROUNDS):
             for attempt in run.store.list_open_attempts(run.campaign):
-                run.settling.settle(attempt)
+                settling.settle(attempt)
             batch = run.store.claim_leads(uuid4(), run.campaign, run.id, 50)
             if batch.answer in {"done", "stopped"}:
-                return
+                return None
             if batch.answer == "claimed":
-                list(threads.map(lambda claim: _patiently(run, mail, claim), batch.claims))
+                list(threads.map(lambda claim: _patiently(sending, mail, claim), batch.claims))
             elif batch.wait_seconds > PATIENCE_SECONDS:
-                run.defer(batch.wait_seconds, batch.waiting_for)
-                return
-            elif run._stop.wait(max(batch.wait_seconds, 0.05)):
-                return
+                return Deferral(batch.wait_seconds, batch.waiting_for)
+            elif run.token.wait(max(batch.wait_seconds, 0.05)):
+                return None
+    return None
 
 
 PATIENCE_SECONDS = 8.0
 
 
-def _patiently(run: CampaignRun, mail: Callable[[Claim], Outcome], claim: Claim) -> Outcome:
+def _patiently(sending: Sending, mail: Callable[[Claim], Outcome], claim: Claim) -> Outcome:
     try:
         return mail(claim)
     except TemporarilyUnavailable as error:
-        return run.sending.give_up(claim, error)
+        return sending.give_up(claim, error)
 
 
 def _keep_lease(run: CampaignRun, over: threading.Event) -> None:
     while not over.wait(LEASE_SECONDS / 4):
         try:
             if run.store.renew_run(run.campaign, run.id, LEASE_SECONDS) != "renewed":
-                run.stop()
+                run.token.stop()
         except TemporarilyUnavailable:
             continue
 
 
-def naive(run: CampaignRun) -> Callable[[Claim], Outcome]:
+def naive(run: CampaignRun, sending: Sending) -> Callable[[Claim], Outcome]:
     """Send, then record; an answer that was lost is a failure to try again."""
 
     def mail(claim: Claim) -> Outcome:
-        prepared = run.sending._prepare(claim)
+        prepared = sending._prepare(claim)
         try:
-            sent = run.sending._mailer.commit(prepared)
+            sent = sending._mailer.commit(prepared)
         except SendUnclear:
-            sent = run.sending._mailer.commit(prepared)
+            sent = sending._mailer.commit(prepared)
         attempt = uuid4()
         begun = run.store.begin_attempt(attempt, claim, run.id, prepared.search_token, None, None)
         if begun.answer != "go":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore
 from uuid import UUID, uuid4
 
 import httpx
@@ -243,10 +244,13 @@ def test_a_campaign_due_later_is_handed_back_and_not_waited_for(
 def with_run(run: UUID, campaign: UUID, claim: object) -> None:
     """Send one claim as a run does."""
     from outreach.wiring import current  # noqa: PLC0415 - the parts of the store fixture
+    from tasks.plan import make_plan  # noqa: PLC0415
     from tasks.run import CampaignRun  # noqa: PLC0415
+    from tasks.send import CampaignSender  # noqa: PLC0415
 
     sending = CampaignRun(campaign, run, current())
-    sending.sending.send(claim)  # type: ignore[arg-type]
+    sender = CampaignSender(sending, make_plan(sending), BoundedSemaphore())
+    sender.sending.send(claim)  # type: ignore[arg-type]
 
 
 def test_runs_that_wait_are_called_after_their_campaign(

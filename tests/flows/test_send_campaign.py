@@ -216,7 +216,7 @@ def test_a_run_that_fails_since_prefect_is_away_gives_its_campaign_back(
     campaign = new_campaign(leads=2)
 
     @contextmanager
-    def away(_: object) -> Iterator[None]:
+    def away(*_: object) -> Iterator[None]:
         raise httpx.ConnectError("no route")
         yield
 
