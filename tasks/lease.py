@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from uuid import UUID
 
 from outreach.errors import StoreUnavailable
@@ -52,7 +53,13 @@ class Lease:
         self._run = run
         self._logger = logger
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(
+            # The address of Prefect's server and the client for it are the context's.
+            target=copy_context().run,
+            args=(self._keep,),
+            name="lease",
+            daemon=True,
+        )
         self._orders_at = time.monotonic() + ORDERS_SECONDS
         """The time of the next request to Prefect, on the monotonic clock."""
 
@@ -100,5 +107,14 @@ class Lease:
                 return GRACE_SECONDS
             if time.monotonic() >= self._orders_at:
                 self._orders_at = time.monotonic() + ORDERS_SECONDS
-                obey(run, self._logger)
+                self._obey()
         return None
+
+    def _obey(self) -> None:
+        """Follow the run's state in Prefect; after an error, at the next time."""
+        try:
+            obey(self._run, self._logger)
+        except Exception as error:  # noqa: BLE001 - the heartbeat survives unexpected errors
+            self._logger.warning(
+                "The run's state in Prefect was not followed: %s", type(error).__name__
+            )

@@ -4,6 +4,7 @@ The faults are the database's own: while one lasts, the phase's SQL function is 
 server each time that it is called, as by a statement time-out. Gmail's are the sandbox's.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,19 @@ import httpx
 import psycopg
 import pytest
 from prefect import Task
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelled
 from psycopg import sql
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
 from outreach.store.store import Store
+from outreach.wiring import current
 from tasks import campaign, dispatch, leads, report, send
+from tasks.lease import Lease
 from tasks.retries import RETRIES
+from tasks.run import CampaignRun
 from tests.flows.conftest import NewCampaign
 
 Break = Callable[[str, int], None]
@@ -227,6 +233,29 @@ def test_three_faults_while_a_send_is_recorded_before_its_attempt_are_outlived(
     failed = function == "fail_lead"
     assert (status.leads, calls()) == (LeadCounts(failed=failed, pending=not failed), 4)
     assert status.error == ("All email sends failed" if failed else None)
+
+
+def test_a_fault_while_a_state_of_prefect_is_followed_is_outlived(
+    store: Store, new_campaign: NewCampaign, broken: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat goes on, and follows it at the next look."""
+    monkeypatch.setattr("tasks.lease.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("tasks.lease.ORDERS_SECONDS", 0)
+    made = new_campaign(leads=1)
+    with get_client(sync_client=True) as client:
+        cancelled = client.create_flow_run(
+            send_campaign, parameters={"campaign_id": str(made)}, state=Cancelled()
+        )
+    store.begin_run(made, cancelled.id, 60)
+    broken("cancel_run", 1)
+    run = CampaignRun(made, cancelled.id, current())
+    lease = Lease(run, logging.getLogger("test"))
+
+    lease.keep()
+    stopped = run.token.wait(60)
+    lease.let_go()
+
+    assert (stopped, store.campaign_status(made).status) == (True, "cancelled")
 
 
 @each_of_the_dispatcher
