@@ -12,6 +12,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Failed
 
+from outreach import commands
+
 NAMES = 3
 """Unknown parameters in the message, each cut to LETTERS."""
 LETTERS = 40
@@ -35,7 +37,7 @@ def wrong(flow: Any, given: dict[str, Any]) -> str | None:
         if not _is_id(given.get(name)):
             return (
                 f"The run was given {str(given.get(name))[:LETTERS]!r} as {name}, which is no "
-                "campaign id; `outreach campaigns list` shows them."
+                f"campaign id; {commands.LIST_CAMPAIGNS} shows them."
             )
     return None
 

@@ -6,6 +6,7 @@ message holds a token or a whole address of a lead.
 
 from uuid import UUID
 
+from outreach import commands
 from outreach.urls import shown
 
 
@@ -31,7 +32,7 @@ class OutreachError(Explained):
 class LeadError(OutreachError):
     """Stops one lead; the campaign goes on."""
 
-    afterwards = ", then run `outreach campaigns retry-failed`"
+    afterwards = f", then run {commands.RETRY_FAILED}"
 
 
 class RecipientRefused(LeadError):
@@ -84,7 +85,7 @@ class CampaignNotFound(RunError):
     def __init__(self, campaign_id: UUID) -> None:
         super().__init__(
             f"There is no campaign {campaign_id}",
-            "`outreach campaigns list` shows those that exist",
+            f"{commands.LIST_CAMPAIGNS} shows those that exist",
         )
 
 

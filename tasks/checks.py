@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import httpx
 
+from outreach import commands
 from outreach.mail.addresses import mask, masked
 from outreach.preflight.findings import Finding, Report
 from outreach.preflight.runner import Inspecting
@@ -31,10 +32,9 @@ def tell_findings(run: CampaignRun, plan: CampaignPlan) -> None:
         report = _looked(run, plan)
     except TimeoutError:
         run_log().warning(
-            "The campaign was not checked: it took more than %.0f s; "
-            "`outreach campaigns check %s` takes its time",
+            "The campaign was not checked: it took more than %.0f s; %s takes its time",
             SECONDS,
-            run.campaign,
+            commands.check(run.campaign),
         )
         return
     except Exception as error:  # noqa: BLE001 - a check stops no mail

@@ -5,6 +5,7 @@ This machine's clock only turns durations into times of day.
 
 from datetime import datetime
 
+from outreach import commands
 from outreach.campaign.durations import format_duration, when
 from outreach.campaign.progress import AccountProgress, Progress, ahead, seconds_left
 
@@ -44,23 +45,26 @@ def is_due(progress: Progress) -> bool:
 
 
 def _not_running(progress: Progress) -> str:
-    leads, its = progress.leads, f"`outreach campaigns %s {progress.id}`"
+    leads, campaign = progress.leads, progress.id
     match progress.status:
         case "draft":
-            return f"It is a draft; {its % 'start'} sends it."
+            return f"It is a draft; {commands.start(campaign)} sends it."
         case "completed" if leads.failed:
-            return f"It is completed; {leads.failed} lead(s) failed, {its % 'leads'} shows why."
+            return (
+                f"It is completed; {leads.failed} lead(s) failed, "
+                f"{commands.list_leads(campaign)} shows why."
+            )
         case "completed":
             return "It is completed."
         case "error" if leads.pending:
             return (
                 f"It ended in error and {leads.pending} lead(s) are pending; mend the cause, then "
-                f"{its % 'start'} goes on."
+                f"{commands.start(campaign)} goes on."
             )
         case "error":
             return (
-                f"It ended in error; {its % 'leads'} shows why its leads failed, and "
-                f"{its % 'retry-failed'} takes them up again."
+                f"It ended in error; {commands.list_leads(campaign)} shows why its leads failed, "
+                f"and {commands.retry_failed(campaign)} takes them up again."
             )
         case _ if progress.in_doubt:
             return f"It was cancelled; {_in_doubt(progress)}"
@@ -73,13 +77,13 @@ def _paused(progress: Progress) -> str:
     if progress.suspended:
         return (
             "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
-            f"`outreach campaigns resume {progress.id}`."
+            f"{commands.resume(progress.id)}."
         )
     why = progress.waiting_for or ""
     message = (
         f"It is paused: {why}" if why.endswith("resume.") else "It is paused until a person acts."
     )
-    return f"{message} `outreach campaigns resume {progress.id}` goes on."
+    return f"{message} {commands.resume(progress.id)} goes on."
 
 
 def _without_a_run(progress: Progress, now: datetime) -> str:
@@ -93,7 +97,7 @@ def _without_a_run(progress: Progress, now: datetime) -> str:
         return (
             "Its run died or was cut off from the database: its lease lapsed "
             f"{format_duration(progress.silent_seconds)} ago. The dispatcher starts another one "
-            f"within a minute; where none is served, `outreach campaigns start {progress.id}` does."
+            f"within a minute; where none is served, {commands.start(progress.id)} does."
         )
     if progress.status == "scheduled" and (left := ahead(progress.scheduled_seconds)):
         return f"It is scheduled and begins {when(left, now)}."
@@ -107,7 +111,7 @@ def _without_a_run(progress: Progress, now: datetime) -> str:
         )
     return (
         "It is due and no run was asked for yet: the dispatcher looks every minute; where none is "
-        f"served, `outreach campaigns start {progress.id}` sends it."
+        f"served, {commands.start(progress.id)} sends it."
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from outreach import commands
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:
@@ -49,5 +50,5 @@ def campaign_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Rejected(
-            f"{text!r} is not a campaign id", "`outreach campaigns list` shows them"
+            f"{text!r} is not a campaign id", f"{commands.LIST_CAMPAIGNS} shows them"
         ) from None

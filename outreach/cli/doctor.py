@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from outreach import commands
 from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.cli.schedules import wrong_schedules
@@ -199,7 +200,7 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
             "accounts",
             "warning",
             "There is no account to send from.",
-            "connect one with `outreach accounts connect`",
+            f"connect one with {commands.CONNECT_ACCOUNT}",
         )
     from outreach.gmail import Gmail
 

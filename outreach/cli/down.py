@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outreach import commands
 from outreach.cli.output import say
 from outreach.errors import ConfigurationError
 
@@ -23,7 +24,7 @@ def down() -> None:
     if owner is not None:
         _end(owner)
     left = _end_left_behind(home)
-    say("Ended." if owner or left else f"Nothing of `outreach up` runs on {home}.")
+    say("Ended." if owner or left else f"Nothing of {commands.UP} runs on {home}.")
 
 
 def _end(owner: "psutil.Process") -> None:
@@ -32,19 +33,19 @@ def _end(owner: "psutil.Process") -> None:
 
     from outreach.local import running
 
-    say(f"Ending `outreach up` (process {owner.pid}): mails in flight are recorded first …")
+    say(f"Ending {commands.UP} (process {owner.pid}): mails in flight are recorded first …")
     try:
         owner.terminate()
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied:
         raise ConfigurationError(
-            f"`outreach up` (process {owner.pid}) is another user's", "that user has to end it"
+            f"{commands.UP} (process {owner.pid}) is another user's", "that user has to end it"
         ) from None
     if not running.wait_until_gone(owner, PATIENCE_SECONDS):
         raise ConfigurationError(
-            f"`outreach up` (process {owner.pid}) has not ended after {PATIENCE_SECONDS:.0f} s",
-            f"end it with `kill -9 {owner.pid}`, then `outreach down` ends what it leaves",
+            f"{commands.UP} (process {owner.pid}) has not ended after {PATIENCE_SECONDS:.0f} s",
+            f"end it with `kill -9 {owner.pid}`, then {commands.DOWN} ends what it leaves",
         )
 
 
@@ -64,4 +65,4 @@ def _end_left_behind(home: Path) -> bool:
 
 def describe_left(left: "list[psutil.Process]") -> str:
     pids = ", ".join(str(process.pid) for process in left)
-    return f"Ending what an `outreach up` that was killed left running: processes {pids} …"
+    return f"Ending what an {commands.UP} that was killed left running: processes {pids} …"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from outreach import commands
 from outreach.cli.output import note
 from outreach.deployment_names import SEND
 from outreach.errors import ConfigurationError
@@ -105,7 +106,7 @@ def find_deployment(campaign: UUID) -> None:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    instead = f"or send it from here with `outreach campaigns start {campaign} --local`"
+    instead = f"or send it from here with {commands.start_here(campaign)}"
     if address is None:
         raise ConfigurationError(
             "Nothing was started, since PREFECT_API_URL is not set", f"set it, {instead}"
@@ -145,8 +146,7 @@ def create(campaign: UUID, name: str) -> Created:
         raise ConfigurationError(
             f"The campaign is started in the database, but Prefect made no run for it "
             f"({type(error).__name__})",
-            f"the dispatcher will, or send it from here with "
-            f"`outreach campaigns start {campaign} --local`",
+            f"the dispatcher will, or send it from here with {commands.start_here(campaign)}",
         ) from None
     return Created(run.id, url_for("flow-run", run.id))
 
@@ -218,7 +218,7 @@ def _start_temporary_server() -> None:
             f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
             "try "
             "again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
-            "`outreach up` starts one",
+            f"{commands.UP} starts one",
         ) from None
 
 

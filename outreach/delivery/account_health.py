@@ -3,6 +3,7 @@
 from typing import Literal, Protocol
 from uuid import UUID
 
+from outreach import commands
 from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, Model
 from outreach.delivery.modes import delivers
@@ -34,7 +35,7 @@ def account_health(account: Account, mailbox: Mailbox) -> AccountHealth:
         return AccountHealth(
             severity="error",
             message=f"Its token works, but it is marked unusable: {account.status_reason}",
-            remedy=f"connect it again with `outreach accounts connect {account.email}`",
+            remedy=f"connect it again with {commands.connect_account(account.email)}",
             delivery=delivery,
         )
     if account.paused_seconds:

@@ -10,6 +10,7 @@ import requests
 import urllib3
 from pydantic import SecretStr
 
+from outreach import commands
 from outreach.campaign.models import Credentials
 from outreach.errors import AccountUnusable, ConfigurationError, TemporarilyUnavailable
 from outreach.gmail import answers, errors
@@ -143,7 +144,7 @@ class Access(google.auth.credentials.Credentials):
         if account.refresh_token is None:
             raise AccountUnusable(
                 f"{account.email} is not connected",
-                f"connect it with `outreach accounts connect {account.email}`",
+                f"connect it with {commands.connect_account(account.email)}",
             )
         answer = self._tokens.exchange(account.refresh_token)
         self.token = answers.token(answer, "access_token")

@@ -7,6 +7,7 @@ The password is made once per home. `outreach` reads it there; people and progra
 import secrets
 from pathlib import Path
 
+from outreach import commands
 from outreach.errors import ConfigurationError
 from outreach.local import postgres, private
 
@@ -27,7 +28,7 @@ def known_password(home: Path) -> str:
     if (known := _read(home, "password")) is None:
         raise ConfigurationError(
             f"There is no password in {home}",
-            "`outreach up` makes it when it first runs, or set "
+            f"{commands.UP} makes it when it first runs, or set "
             "OUTREACH_HOME to the folder where it ran",
         )
     return known

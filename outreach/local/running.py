@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from filelock import Timeout
 
+from outreach import commands
 from outreach.errors import ConfigurationError
 from outreach.local import private
 
@@ -31,8 +32,8 @@ def alone(home: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise ConfigurationError(
-            f"`outreach up` already runs on {home}",
-            "end that one with `outreach down`, or set OUTREACH_HOME to another folder",
+            f"{commands.UP} already runs on {home}",
+            f"end that one with {commands.DOWN}, or set OUTREACH_HOME to another folder",
         ) from None
     try:
         me = psutil.Process()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import isfinite
 
+from outreach import commands
 from outreach.campaign.estimate import Load, seconds_to_send, window_of
 from outreach.campaign.models import Lead, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
@@ -59,7 +60,7 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
     if not pending:
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if snapshot.paused:
-        remedy = f"`outreach campaigns resume {snapshot.id}`"
+        remedy = commands.resume(snapshot.id)
         yield Problem("warning", "campaign", "It is paused: nothing leaves until then", remedy), 0
     if not snapshot.opens:
         yield _as_error("window", NeverOpen()), pending
@@ -117,7 +118,7 @@ def _of_standing(
                 "warning",
                 "account",
                 "It has not granted drafts: at most once is promised, not exactly once",
-                f"`outreach accounts connect {account.email}`, if that matters",
+                f"{commands.connect_account(account.email)}, if that matters",
             )
         case AccountHealth(severity="error"):
             yield Problem("error", "account", found.message, found.remedy)
@@ -143,7 +144,7 @@ def _of_sender(account: CampaignAccount) -> Iterator[Problem]:
     try:
         build(trial, sender=sender, to=to, attachment=None, search_token=word, date=TRIAL)
     except LeadError as error:
-        remedy = "correct it with `outreach accounts add`"
+        remedy = f"correct it with {commands.ADD_ACCOUNT}"
         yield Problem("error", "account", error.problem, remedy)
 
 

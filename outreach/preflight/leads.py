@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from outreach import commands
 from outreach.campaign.models import Company
 from outreach.campaign.snapshot import PlannedMail
 from outreach.errors import TemplateNotReady
@@ -21,9 +22,7 @@ from outreach.preflight import mails as mail_checks
 from outreach.preflight import values as value_checks
 from outreach.preflight.findings import Problem
 
-STATIC = (
-    "write it without, or make the campaign with `outreach campaigns create --subject-variables`"
-)
+STATIC = f"write it without, or make the campaign with {commands.CREATE_WITH_SUBJECT_VARIABLES}"
 """The remedy for a placeholder in a subject that is sent unchanged."""
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from outreach import commands
 from outreach.errors import ConfigurationError, Rejected, StoreFull, StoreUnavailable
 from outreach.store.store import Row
 
@@ -54,7 +55,7 @@ def of_code(code: str, message: str | None) -> Exception:
 
 def outdated(what: str | None) -> ConfigurationError:
     return ConfigurationError(
-        f"The database lacks what this version needs ({what})", "run `outreach db migrate`"
+        f"The database lacks what this version needs ({what})", f"run {commands.MIGRATE}"
     )
 
 

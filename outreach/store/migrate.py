@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors
 from pydantic import SecretStr
 
+from outreach import commands
 from outreach.errors import ConfigurationError, SchemaMismatch
 from outreach.store.results import Exposed
 from outreach.store.schema import Migration, SchemaVersion, difference, migrations, release
@@ -45,8 +46,8 @@ def migrate(url: SecretStr) -> Migrated:
             time.sleep(1)
     raise ConfigurationError(
         "The database's tables were in use for too long",
-        "nothing was changed. Run `outreach db "
-        "migrate` again, or end what holds them (pg_stat_activity shows it)",
+        f"nothing was changed. Run {commands.MIGRATE} again, or end what holds them "
+        "(pg_stat_activity shows it)",
     )
 
 
@@ -95,7 +96,7 @@ def _migrate(url: SecretStr) -> Migrated:
     except psycopg.Error as error:
         raise ConfigurationError(
             f"The migration was stopped ({error.diag.message_primary or type(error).__name__})",
-            "nothing was changed. Mend that, then run `outreach db migrate` again",
+            f"nothing was changed. Mend that, then run {commands.MIGRATE} again",
         ) from None
 
 

@@ -16,6 +16,7 @@ import httpx
 from pydantic import SecretStr
 from supabase.client import SupabaseException
 
+from outreach import commands
 from outreach.errors import ConfigurationError, StoreUnavailable
 from outreach.store.errors import CallRefused, TransientError, of_code, outdated, repeated
 from outreach.store.store import Row
@@ -120,7 +121,7 @@ def _failure(status: int, code: str, message: str) -> Exception:
             # Only the service role may call the function.
             return ConfigurationError(
                 f"The database gives its service role too few rights ({message})",
-                "run `outreach db migrate`, which grants them",
+                f"run {commands.MIGRATE}, which grants them",
             )
         case _, "42501":
             return ConfigurationError(

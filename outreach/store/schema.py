@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
+from outreach import commands
 from outreach.campaign.models import Model
 
 RELEASE = "functions"
@@ -100,7 +101,7 @@ def difference(state: State, version: str) -> Difference | None:
         case "older":
             return Difference(
                 f"its schema is of {version}, this version needs {release()}",
-                "run `outreach db migrate`",
+                f"run {commands.MIGRATE}",
             )
         case "unsupported":
             return Difference(
@@ -113,7 +114,7 @@ def difference(state: State, version: str) -> Difference | None:
         case "edited":
             return Difference(
                 f"its functions were changed by hand since their release ({version})",
-                "run `outreach db migrate`, which puts them back",
+                f"run {commands.MIGRATE}, which puts them back",
             )
         case "current":
             return None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import outreach.errors
+from outreach import commands
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = " ".join((ROOT / "docs/errors.md").read_text(encoding="utf-8").split())
@@ -76,6 +77,8 @@ def _text(node: ast.expr) -> str:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(_text(part) for part in parts)
+        case ast.FormattedValue(value=ast.Attribute(value=ast.Name("commands"), attr=name)):
+            return str(getattr(commands, name))
         case ast.FormattedValue():
             return "…"
         case _:

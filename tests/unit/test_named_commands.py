@@ -1,5 +1,6 @@
 """Every command that a message or a document names exists, with the options that it is given."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ SOURCES = [
     for pattern in ("outreach/**/*.py", "tasks/*.py", "flows/*.py", "deployments/*.py",
                     "supabase/sql/*.sql", "docs/*.md", "*.md")
     for path in sorted(ROOT.glob(pattern))
+]  # fmt: skip
+BELOW_THE_CLI = [
+    path
+    for path in SOURCES
+    if path.suffix == ".py" and not path.is_relative_to(ROOT / "outreach/cli")
+    and path != ROOT / "outreach/commands.py"
 ]  # fmt: skip
 MAIN = typer.main.get_command(app)
 
@@ -51,3 +58,18 @@ def test_a_command_that_is_named_exists(path: Path) -> None:
     """A person will type it."""
     found = [words for where, words in named() if where == path]
     assert [told for words in found if (told := wrong(words)) is not None] == []
+
+
+def literals(path: Path) -> Iterator[str]:
+    """The strings of a module, without its docstrings."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    docs = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
+            yield node.value
+
+
+@pytest.mark.parametrize("path", BELOW_THE_CLI, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_below_the_cli_takes_a_command_from_where_it_is_spelled(path: Path) -> None:
+    """From `outreach.commands`."""
+    assert [text for text in literals(path) if "`outreach " in text] == []

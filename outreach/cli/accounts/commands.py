@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import typer
 
+from outreach import commands
 from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, ListedAccount
 from outreach.cli.context import Owner, opened_store
@@ -55,7 +56,7 @@ def add(
         say(f"{address} is saved.")
     if not connected:
         note(
-            f"It cannot send before it is connected: `outreach accounts connect {address}`, "
+            f"It cannot send before it is connected: {commands.connect_account(address)}, "
             "or, if you have its refresh token, add it again with --refresh-token-stdin."
         )
 
@@ -72,7 +73,7 @@ def show(*, as_json: AsJson = False) -> None:
             map(_row, accounts),
         )
     else:
-        note("There is no account yet; connect one with `outreach accounts connect`.")
+        note(f"There is no account yet; connect one with {commands.CONNECT_ACCOUNT}.")
 
 
 def remove(email: Email, *, as_json: AsJson = False) -> None:

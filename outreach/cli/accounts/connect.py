@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import typer
 
+from outreach import commands
 from outreach.cli.accounts.commands import (
     DailyLimit,
     Pace,
@@ -104,8 +105,8 @@ def connect(
     _show(connected, as_json=as_json)
     if mailbox_key(connected.email) in unusable:
         note(
-            "It was unusable and is active again: `outreach campaigns retry-failed ID` takes up "
-            "the leads that failed meanwhile."
+            f"It was unusable and is active again: {commands.retry_failed('ID')} takes up the "
+            "leads that failed meanwhile."
         )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import typer
 
+from outreach import commands
 from outreach.cli.campaigns.start import start
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
@@ -20,7 +21,7 @@ def pause(campaign: Campaign, *, as_json: AsJson = False) -> None:
     if as_json:
         show_json({"id": str(found), "paused": True})
     else:
-        say(f"Paused; `outreach campaigns resume {found}` goes on.")
+        say(f"Paused; {commands.resume(found)} goes on.")
 
 
 def resume(
@@ -76,5 +77,5 @@ def retry_failed(
 def _goes_on(campaign: UUID) -> str:
     return (
         "the dispatcher goes on within a minute; where none is served, "
-        f"`outreach campaigns start {campaign} --local` does."
+        f"{commands.start_here(campaign)} does."
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from outreach import commands
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli.context import campaign_id, opened_services, opened_store
 from outreach.cli.output import AsJson, note, say, show_json, show_json_line
@@ -152,7 +153,7 @@ def _planned(store: "Store", snapshot: "CampaignSnapshot", lead: str | None) -> 
     if found is None:
         raise Rejected(
             f"The campaign has no lead {lead}",
-            f"`outreach campaigns leads {snapshot.id}` shows them",
+            f"{commands.list_leads(snapshot.id)} shows them",
         )
     return found
 
@@ -233,7 +234,7 @@ def _sender(store: "Store", planned: "PlannedMail", wanted: str | None) -> "Acco
     if wanted is None:
         raise Rejected("The lead has no account of this campaign", "name one with --account")
     raise Rejected(
-        f"There is no account {wanted}", "`outreach accounts list` shows those that exist"
+        f"There is no account {wanted}", f"{commands.LIST_ACCOUNTS} shows those that exist"
     )
 
 

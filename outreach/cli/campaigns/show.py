@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outreach import commands
 from outreach.campaign.models import CampaignStatus
 from outreach.campaign.report import CampaignReport, report
 from outreach.cli.campaigns import watch as watching
@@ -75,7 +76,7 @@ def show_all(
         elif rows := [_row(campaign) for campaign in campaigns]:
             show_table(COLUMNS, rows)
         elif status is None and since is None:
-            note("There is no campaign yet; make one with `outreach campaigns create`.")
+            note(f"There is no campaign yet; make one with {commands.CREATE_CAMPAIGN}.")
         else:
             note("No campaign fits.")
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from outreach import commands
 from outreach.campaign.durations import format_duration
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli import flow_runs
@@ -113,11 +114,11 @@ def _still_startable(answer: "Row") -> str:
             "`outreach campaigns status ID --watch` shows how far",
         )
     if answer["paused"]:
-        raise Rejected("The campaign is paused", "`outreach campaigns resume ID` goes on with it")
+        raise Rejected("The campaign is paused", f"{commands.resume('ID')} goes on with it")
     if status in {"completed", "cancelled"}:
         raise Rejected(
             f"The campaign is {status} and does not start again",
-            "make a new one with `outreach campaigns create`",
+            f"make a new one with {commands.CREATE_CAMPAIGN}",
         )
     if status == "error" and not answer["pending"]:
         raise Rejected(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from outreach import commands
 from outreach.cli.campaigns.show import LeadStatus
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.leads import summary as leads_told
@@ -116,7 +117,7 @@ def show(
         elif (first := next(leads, None)) is not None:
             show_table(COLUMNS, (_row(lead) for lead in chain([first], leads)))
         elif tag is None and status is None:
-            note("There is no lead yet; import some with `outreach leads import FILE.csv`.")
+            note(f"There is no lead yet; import some with {commands.IMPORT_LEADS}.")
         else:
             note("No lead fits.")
 
