@@ -11,15 +11,16 @@ from outreach.urls import shown
 
 
 class Explained(Exception):
-    """`problem; remedy.`: with a remedy, both are clauses without a period."""
+    """`problem; remedy.`, or the problem alone, as a sentence."""
 
     afterwards = ""
     """The step after the remedy."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(f"{problem}; {remedy}{self.afterwards}." if remedy else problem)
         self.problem = problem.removesuffix(".")
+        """A clause, for what says it in other words."""
         self.remedy = remedy
+        super().__init__(f"{self.problem}; {remedy}{self.afterwards}." if remedy else problem)
 
 
 class OutreachError(Explained):

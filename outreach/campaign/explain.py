@@ -79,9 +79,10 @@ def _paused(progress: Progress) -> str:
             "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
             f"{commands.resume(progress.id)}."
         )
-    why = progress.waiting_for or ""
     message = (
-        f"It is paused: {why}" if why.endswith("resume.") else "It is paused until a person acts."
+        f"It is paused: {progress.waiting_for}"
+        if progress.cut_over
+        else "It is paused until a person acts."
     )
     return f"{message} {commands.resume(progress.id)} goes on."
 

@@ -71,6 +71,8 @@ class Progress(Model):
     places_taken: int = 0
     """Campaigns, with this one, that have a run or for which one was asked just now."""
     waiting_for: Told | None = None
+    cut_over: bool = False
+    """Paused by the first migration: another sender may have been at it. `waiting_for` says so."""
     owned: bool
     """Whether a live run has it."""
     silent_seconds: Seconds | None = None

@@ -15,6 +15,7 @@ from outreach.campaign.models import (
     Model,
     Seconds,
     Sender,
+    Told,
 )
 
 COOLDOWN_DAYS = 30
@@ -26,6 +27,13 @@ class CampaignAccount(Account):
     """Pending leads assigned to it."""
     sent_by_hour: list[int] = Field(default_factory=list)
     """Mails that left or may have left, by age in whole hours: 24 numbers, the youngest first."""
+
+
+class Fault(Model):
+    """Both are clauses without a period."""
+
+    problem: Told
+    remedy: Told
 
 
 class CampaignSnapshot(Model):
@@ -48,8 +56,8 @@ class CampaignSnapshot(Model):
     misassigned: int
     """Pending leads whose account is not one of the campaign's."""
     accounts: list[CampaignAccount]
-    accounts_of_others: str | None = None
-    """The fault, when some accounts belong to another user than the campaign."""
+    fault_of_accounts: Fault | None = None
+    """None unless some accounts belong to another user than the campaign."""
 
 
 class PlannedMail(Model):

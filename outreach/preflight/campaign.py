@@ -29,8 +29,6 @@ LARGE = 7 * 1024 * 1024
 """Bytes of an attachment: base64 makes 10 MB of it, which many companies' servers refuse."""
 TRIAL = datetime(2026, 1, 1, tzinfo=UTC)
 """The date of a trial mail, which is made only to see whether it can be made."""
-ON_ORDER = ", then start it again."
-"""The end of the message of a run that stopped; in a check nothing has started yet."""
 
 
 # --- the database ---------------------------------------------------------------------------------
@@ -53,10 +51,8 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
         yield _as_error("accounts", NoAccounts()), pending
     elif snapshot.misassigned:
         yield _as_error("accounts", AccountMissing(snapshot.misassigned)), snapshot.misassigned
-    if snapshot.accounts_of_others:
-        # The only sentence that the database words, because it writes it into rows as well.
-        told, _, remedy = snapshot.accounts_of_others.removesuffix(ON_ORDER).partition("; ")
-        yield Problem("error", "accounts", told, remedy), pending
+    if fault := snapshot.fault_of_accounts:
+        yield Problem("error", "accounts", fault.problem, fault.remedy), pending
     if not pending:
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if snapshot.paused:

@@ -31,6 +31,7 @@ from outreach.excerpts import REASON, cut
 from outreach.mail.addresses import normalise
 from outreach.settings import Settings
 from outreach.store import given, schema
+from outreach.store.remedies import remedy
 from outreach.store.results import (
     AccountSummary,
     Attempted,
@@ -551,7 +552,7 @@ class Store:
     def _one(self, function: str, **arguments: Any) -> Row:
         row = self._call(function, **arguments)[0]
         if row.get("answer") == "rejected":
-            raise Rejected(row["reason"])
+            raise Rejected(row["reason"], remedy(row.get("remedy"), arguments))
         return row
 
     def _row(self, campaign: UUID, function: str, **arguments: Any) -> Row:

@@ -116,8 +116,8 @@ begin
   for update;
   if not found then
     return next pg_catalog.jsonb_build_object(
-      'answer', 'rejected',
-      'reason', pg_catalog.format('There is no account %s; `outreach accounts list` shows those that exist.', address));
+      'answer', 'rejected', 'reason', pg_catalog.format('There is no account %s.', address),
+      'remedy', 'list_accounts');
     return;
   end if;
 

@@ -38,8 +38,9 @@ begin
         and a.user_id is not distinct from coalesce(owner, a.user_id)
     );
     if unknown is not null then
-      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
-        'There is no account %s; add it with `outreach accounts add`.', unknown));
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', pg_catalog.format('There is no account %s.', unknown),
+        'remedy', 'add_account');
       return;
     end if;
     -- One row an address: two would be one mailbox at twice its pace.
@@ -105,11 +106,12 @@ begin
     ) chosen;
     if not found then
       delete from public.campaigns c where c.id = campaign;
-      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', case
-        when lead_tag is not null then pg_catalog.format(
-          'No lead matches tag %L; import some with `outreach leads import FILE.csv --tag %s`.', lead_tag, lead_tag)
-        else 'No lead belongs to these companies; import some with `outreach leads import FILE.csv`.'
-      end);
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', case
+          when lead_tag is not null then pg_catalog.format('No lead matches tag %L.', lead_tag)
+          else 'No lead belongs to these companies.'
+        end,
+        'remedy', 'import_leads');
       return;
     end if;
 

@@ -37,6 +37,8 @@ as $$
     -- As a whole it is called by a name that no column has: then the name would be that column.
     'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
+    'fault_of_accounts', public.fault_of_accounts(its_row),
+    -- For workers of the releases before.
     'accounts_of_others', public.accounts_of_others(its_row),
     'misassigned', coalesce((
       select sum(w.leads) from waiting w

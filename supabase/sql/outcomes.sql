@@ -263,7 +263,7 @@ as $$
 #variable_conflict use_variable
 -- A person has looked: a lead that "may have been sent" was, or it was not and is mailed again. Then the
 -- campaign's end is counted anew. The lead is named by its id, or by its address in a campaign.
---   resolved: {lead, lead_status, campaign, campaign_status}      rejected: {reason}
+--   resolved: {lead, lead_status, campaign, campaign_status}      rejected: {reason, remedy}
 declare
   cl public.campaign_leads;
   c public.campaigns;
@@ -284,11 +284,14 @@ begin
     x.id
   limit 1;
   if not found then
-    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', case
-      when lead is null then pg_catalog.format(
-        'The campaign has no lead %s; `outreach campaigns leads %s` shows those that it has.', address, campaign)
-      else pg_catalog.format('There is no lead %s; give its address with --campaign ID.', lead)
-    end);
+    return next case
+      when lead is null then pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', pg_catalog.format('The campaign has no lead %s.', address),
+        'remedy', 'list_leads')
+      else pg_catalog.jsonb_build_object(
+        'answer', 'rejected',
+        'reason', pg_catalog.format('There is no lead %s; give its address with --campaign ID.', lead))
+    end;
     return;
   end if;
 

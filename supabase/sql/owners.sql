@@ -1,20 +1,33 @@
 -- Whose is what: accounts of another user, and who can read the tokens of accounts.
 
+create or replace function public.fault_of_accounts(c public.campaigns) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- {problem, remedy} where the campaign names accounts that belong to another user than it does; null where it
+  -- names none. A row without an owner is everybody's.
+  select pg_catalog.jsonb_build_object(
+    'problem', pg_catalog.format(
+      'The campaign names accounts of another user (%s)', pg_catalog.string_agg(a.email, ', ' order by a.email)),
+    'remedy', 'take them out of campaign_accounts')
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+  where ca.campaign_id = c.id and a.user_id <> c.user_id
+  having count(*) > 0;
+$$;
+
 create or replace function public.accounts_of_others(c public.campaigns) returns text
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- The campaign's accounts that belong to another user than it does, in a sentence; null where there is none. A
-  -- row without an owner is everybody's.
-  select pg_catalog.format(
-    'The campaign names accounts of another user (%s); take them out of campaign_accounts, then start it again.',
-    pg_catalog.string_agg(a.email, ', ' order by a.email))
-  from public.campaign_accounts ca
-  join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
-  where ca.campaign_id = c.id and a.user_id <> c.user_id
-  having count(*) > 0;
+  -- The same in a sentence, for a campaign that was to be started.
+  select pg_catalog.format('%s; %s, then start it again.', fault ->> 'problem', fault ->> 'remedy')
+  from public.fault_of_accounts(c) fault
+  where fault is not null;
 $$;
 
 create or replace function public.exposed_tokens() returns setof jsonb

@@ -87,6 +87,9 @@ as $$
     'suspended', c.suspended_run is not null and c.paused_at is not null,
     'places_taken', (select (x ->> 'taken')::bigint from public.count_places(c.t) x),
     'waiting_for', c.waiting_for,
+    -- As the first migration paused it.
+    'cut_over', c.paused_at is not null and c.waiting_for is not distinct from
+      'The previous sender may have mailed some of the pending leads: check them, then resume.',
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
       when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision

@@ -23,6 +23,7 @@ from outreach.campaign.models import (
     Sender,
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
+from outreach.store.remedies import remedy
 from outreach.store.results import (
     AccountSummary,
     Batch,
@@ -112,7 +113,7 @@ def test_a_removal_that_cannot_be_is_rejected(store: Store, campaign: UUID) -> N
     assert campaign
     for address, reason in (
         ("ann@us.test", "2 pending lead"),
-        ("x@us.test", "There is no account"),
+        ("x@us.test", "There is no account x@us.test; `outreach accounts list` shows those that"),
     ):
         with pytest.raises(Rejected, match=reason):
             store.remove_account(address)
@@ -179,12 +180,54 @@ def test_a_campaign_of_companies_is_created(store: Store, campaign: UUID) -> Non
     assert created.leads == 1
 
 
-def test_a_campaign_that_cannot_be_is_rejected(store: Store, account: UUID) -> None:
-    """Nothing of it is left."""
+@pytest.mark.parametrize(
+    ("accounts", "more", "sentence"),
+    [
+        (
+            ["ann@us.test"],
+            {"tag": "none"},
+            "No lead matches tag 'none'; import some with `outreach leads import FILE.csv --tag none`.",
+        ),
+        (
+            ["ann@us.test"],
+            {"companies": []},
+            "No lead belongs to these companies; import some with `outreach leads import FILE.csv`.",
+        ),
+        (
+            ["eve@us.test"],
+            {"tag": "none"},
+            "There is no account eve@us.test; add it with `outreach accounts add`.",
+        ),
+        (
+            [],
+            {"tag": "none"},
+            "A campaign needs at least one account; name one with --account.",
+        ),
+    ],
+)
+def test_a_campaign_that_cannot_be_is_rejected(
+    store: Store, account: UUID, accounts: list[str], more: dict[str, Any], sentence: str
+) -> None:
+    """Nothing of it is left; the remedy is told with its command."""
     assert account
-    with pytest.raises(Rejected, match="No lead matches tag 'none'"):
-        store.create_campaign(uuid4(), "A", ["ann@us.test"], tag="none")
+    with pytest.raises(Rejected) as rejected:
+        store.create_campaign(uuid4(), "A", accounts, **more)
+    assert str(rejected.value) == sentence
     assert list(store.list_campaigns()) == []
+
+
+def test_a_lead_that_a_campaign_lacks_is_not_resolved(store: Store, campaign: UUID) -> None:
+    with pytest.raises(Rejected) as rejected:
+        store.resolve_lead(was_sent=True, campaign=campaign, address="eve@x.test")
+    assert str(rejected.value) == (
+        "The campaign has no lead eve@x.test; "
+        f"`outreach campaigns leads {campaign}` shows those that it has."
+    )
+
+
+@pytest.mark.parametrize("name", [None, "of a newer release"])
+def test_a_remedy_that_is_not_known_leaves_the_problem(name: str | None) -> None:
+    assert remedy(name, {}) == ""
 
 
 def test_a_campaign_is_started_and_cancelled(store: Store, campaign: UUID) -> None:

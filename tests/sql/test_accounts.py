@@ -233,5 +233,6 @@ def test_an_account_that_is_not_there_is_not_removed(call: Any) -> None:
     """A typing error is told."""
     assert call.remove_account(address="eve@us.test") == {
         "answer": "rejected",
-        "reason": "There is no account eve@us.test; `outreach accounts list` shows those that exist.",
+        "reason": "There is no account eve@us.test.",
+        "remedy": "list_accounts",
     }

@@ -173,36 +173,35 @@ def test_creating_again_while_the_first_call_is_at_it_adds_no_lead_twice(
 
 
 @pytest.mark.parametrize(
-    ("more", "reason"),
+    ("more", "reason", "remedy"),
     [
-        (
-            {"lead_tag": "none"},
-            "No lead matches tag 'none'; import some with `outreach leads import FILE.csv --tag none`.",
-        ),
-        (
-            {"company_names": ["Empty"]},
-            "No lead belongs to these companies; import some with `outreach leads import FILE.csv`.",
-        ),
+        ({"lead_tag": "none"}, "No lead matches tag 'none'.", "import_leads"),
+        ({"company_names": ["Empty"]}, "No lead belongs to these companies.", "import_leads"),
         (
             {"company_names": ["Acme", "Nix", "Nada"]},
             "There is no company Nix, Nada; its name, domain or id is needed.",
+            None,
         ),
         (
             {"lead_tag": "x", "account_addresses": ["ann@us.test", "eve@us.test"]},
-            "There is no account eve@us.test; add it with `outreach accounts add`.",
+            "There is no account eve@us.test.",
+            "add_account",
         ),
         (
             {"lead_tag": "x", "account_addresses": ["gone@us.test"]},
-            "There is no account gone@us.test; add it with `outreach accounts add`.",
+            "There is no account gone@us.test.",
+            "add_account",
         ),
         (
             {"lead_tag": "x", "account_addresses": []},
             "A campaign needs at least one account; name one with --account.",
+            None,
         ),
         *(
             (
                 {"lead_tag": "x", "zone": zone},
                 f"'{zone}' is no time zone; write one like Europe/Berlin or America/New_York.",
+                None,
             )
             for zone in (
                 *("Berlin", "europe/berlin", "Europe", "../passwd", "FOO5", "", "localtime"),
@@ -213,6 +212,7 @@ def test_creating_again_while_the_first_call_is_at_it_adds_no_lead_twice(
             (
                 {"lead_tag": "x", **window},
                 "The campaign's sending window never opens; its hours have to end after they begin.",
+                None,
             )
             for window in (
                 {"days": []},
@@ -223,16 +223,19 @@ def test_creating_again_while_the_first_call_is_at_it_adds_no_lead_twice(
     ],
 )
 def test_what_cannot_be_made_is_rejected_and_leaves_nothing_behind(
-    build: Any, more: dict[str, Any], reason: str
+    build: Any, more: dict[str, Any], reason: str, remedy: str | None
 ) -> None:
-    """All or nothing, and what to do about it."""
+    """All or nothing, and what to do about it, or the name of that."""
     build.account()
     build.account("gone@us.test", status="removed")
     build.company("Empty")
     build.lead(tag="x", company_id=build.company("Acme"))
     before = build.everything()
     answer = create(build, **more)
-    assert (answer, build.everything()) == ({"answer": "rejected", "reason": reason}, before)
+    named = {} if remedy is None else {"remedy": remedy}
+    assert (answer, build.everything()) == (
+        {"answer": "rejected", "reason": reason, **named}, before,
+    )  # fmt: skip
 
 
 def test_nothing_selected_is_no_lead_at_all(build: Any) -> None:

@@ -33,10 +33,7 @@ def test_a_campaign_is_not_made_with_an_account_of_another_user(build: Any) -> N
     made = build.sql.create_campaign(
         campaign=uuid4(), campaign_name="c", account_addresses=["ben@us.test"], lead_tag="x", owner=ANN
     )  # fmt: skip
-    assert (made["answer"], made["reason"]) == (
-        "rejected",
-        "There is no account ben@us.test; add it with `outreach accounts add`.",
-    )
+    assert (made["answer"], made["reason"]) == ("rejected", "There is no account ben@us.test.")
 
 
 def test_a_campaign_with_an_account_of_another_user_is_not_started(
@@ -46,7 +43,19 @@ def test_a_campaign_with_an_account_of_another_user_is_not_started(
     before = build.everything()
     assert build.sql.start_campaign(campaign=campaign) == {"answer": "rejected", "reason": SENTENCE}
     assert build.everything() == before
-    assert build.sql.campaign_facts(campaign=campaign)["accounts_of_others"] == SENTENCE
+    facts = build.sql.campaign_facts(campaign=campaign)
+    assert (facts["fault_of_accounts"], facts["accounts_of_others"]) == (
+        {
+            "problem": "The campaign names accounts of another user (ben@us.test)",
+            "remedy": "take them out of campaign_accounts",
+        },
+        SENTENCE,
+    )
+
+
+def test_without_an_account_of_another_user_there_is_no_fault(build: Any) -> None:
+    facts = build.sql.campaign_facts(campaign=build.campaign(build.account(user_id=ANN)))
+    assert (facts["fault_of_accounts"], facts["accounts_of_others"]) == (None, None)
 
 
 @pytest.mark.parametrize("status", ["draft", "scheduled", "running", "error"])

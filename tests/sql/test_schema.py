@@ -265,7 +265,9 @@ def test_columns_that_are_named_like_our_arguments_confuse_nothing(build: Any) -
 # --- cut-over -----------------------------------------------------------------------------------
 
 
-def test_what_the_old_sender_may_be_at_is_paused_once(bare: SecretStr, older: Any) -> None:
+def test_what_the_old_sender_may_be_at_is_paused_once(
+    server: SecretStr, bare: SecretStr, older: Any
+) -> None:
     """Running and scheduled, with the reason; resumed by a person, it stays resumed."""
     older.db.execute(WEB_APP.format(**KINDS["enum"]))
     made = {status: older.insert("campaigns", name="c", status=status) for status in STATUSES}
@@ -275,13 +277,22 @@ def test_what_the_old_sender_may_be_at_is_paused_once(bare: SecretStr, older: An
         for status in STATUSES
         if older.fields("campaigns", made[status], "paused_at") != (None,)
     }
+    install_working_tree(server, bare)
+    cut_over = {status for status in STATUSES if _is_cut_over(older, made[status])}
     older.db.execute("update campaigns set paused_at = null, waiting_for = null")
     migrate(bare)
     reason = (
         "The previous sender may have mailed some of the pending leads: check them, then resume."
     )
     assert paused == {"scheduled": reason, "running": reason}
+    assert cut_over == set(paused)
+    assert not any(_is_cut_over(older, made[status]) for status in STATUSES)
     assert older.db.execute("select count(paused_at) from campaigns").fetchone() == (0,)
+
+
+def _is_cut_over(older: Any, campaign: UUID) -> bool:
+    progress = older.sql.campaign_progress(campaign=campaign, default_pace=2.0, default_per_day=500)
+    return bool(progress["cut_over"])
 
 
 # --- locked down ------------------------------------------------------------------------------------

@@ -35,11 +35,13 @@ def said_in_python() -> Iterator[str]:
 
 
 def said_in_sql() -> Iterator[str]:
-    """Every literal of at least three words, but for statements and questions of JSON."""
+    """Every literal of at least three words, but for remedies, statements and questions of JSON."""
     for path in sorted(
         [*ROOT.glob("supabase/migrations/*_tables.sql"), *ROOT.glob("supabase/sql/*.sql")]
     ):
-        found = re.findall(r"--[^\n]*|'((?:[^']|'')*)'", path.read_text(encoding="utf-8"))
+        found = re.findall(
+            r"--[^\n]*|'remedy',\s+'[^']*'|'((?:[^']|'')*)'", path.read_text(encoding="utf-8")
+        )
         for literal in found:
             if re.search(r"\S+ \S+ \S+", literal) and not re.match(
                 r"alter|revoke|grant|strict ", literal

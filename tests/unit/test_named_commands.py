@@ -9,6 +9,7 @@ import pytest
 import typer.main
 
 from outreach.cli.app import COMMANDS, app
+from outreach.store.remedies import remedy
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"`(?:\S+=\S* )*outreach ([a-z][^`]*)`")
@@ -24,6 +25,7 @@ BELOW_THE_CLI = [
     if path.suffix == ".py" and not path.is_relative_to(ROOT / "outreach/cli")
     and path != ROOT / "outreach/commands.py"
 ]  # fmt: skip
+SQL = sorted(ROOT.glob("supabase/sql/*.sql"))
 MAIN = typer.main.get_command(app)
 
 
@@ -73,3 +75,13 @@ def literals(path: Path) -> Iterator[str]:
 def test_a_module_below_the_cli_takes_a_command_from_where_it_is_spelled(path: Path) -> None:
     """From `outreach.commands`."""
     assert [text for text in literals(path) if "`outreach " in text] == []
+
+
+def test_the_database_spells_no_command() -> None:
+    """It names the remedy; `outreach.store.remedies` has the words for it."""
+    texts = [path.read_text("utf-8") for path in SQL]
+    names = {name for text in texts for name in re.findall(r"'remedy', '([a-z_]+)'", text)}
+
+    assert [path.name for path, text in zip(SQL, texts, strict=True) if "`outreach " in text] == []
+    assert len(names) == 4
+    assert all(remedy(name, {"lead_tag": None, "campaign": "ID"}) for name in names)

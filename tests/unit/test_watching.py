@@ -86,7 +86,7 @@ def done(**given: Any) -> AccountProgress:
             f"It is due and no run was asked for yet: the dispatcher looks every minute; where none is served, `outreach campaigns start {ID}` sends it.",
         ),
         (
-            progress(paused=True, owned=False, waiting_for="The previous sender may have mailed some: check them, then resume."),
+            progress(paused=True, cut_over=True, owned=False, waiting_for="The previous sender may have mailed some: check them, then resume."),
             f"It is paused: The previous sender may have mailed some: check them, then resume. `outreach campaigns resume {ID}` goes on.",
         ),
         (
