@@ -161,5 +161,6 @@ def load() -> Settings:
 def _unusable(error: ValidationError) -> ConfigurationError:
     first = error.errors(include_input=False, include_url=False)[0]
     name = "_".join(str(part) for part in first["loc"]).upper()
-    why = first["msg"].removeprefix("Value error, ")
+    # Our validators' own words, without pydantic's before them.
+    why = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
     return ConfigurationError(f"{name} is not usable: {why}", "see .env.example")

@@ -17,9 +17,7 @@ def message(error: Exception) -> str:
     """The message; of an unexpected error only the kind: its text may hold a secret."""
     match error:
         case StoreUnavailable() if not isinstance(error, StoreFull):
-            said = (
-                f"{str(error).removesuffix('.')}; check DATABASE_URL or SUPABASE_URL, or try later."
-            )
+            said = f"{error.problem}; check DATABASE_URL or SUPABASE_URL, or try later."
         case OutreachError() | ConfigurationError() | Rejected():
             said = str(error)
         case OSError(strerror=str()) if type(error).__module__ == "builtins":

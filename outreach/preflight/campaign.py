@@ -37,7 +37,7 @@ TRIAL = datetime(2026, 1, 1, tzinfo=UTC)
 def of_schema(difference: Difference | None) -> Iterator[Problem]:
     """How the database's functions differ from this version's, when that stops nothing."""
     if difference is not None:
-        message = f"The database: {difference.problem}."
+        message = f"The database: {difference.problem}"
         yield Problem("warning", "schema", message, difference.remedy)
 
 
@@ -88,7 +88,7 @@ def _as_error(check: str, error: Explained) -> Problem:
 
 
 def of_account(
-    account: CampaignAccount, found: AccountHealth | Exception, daily_limit: int, *, here: bool
+    account: CampaignAccount, found: AccountHealth | Explained, daily_limit: int, *, here: bool
 ) -> Iterator[Problem]:
     """`found`: the account's health, or the error of Google's response or its absence."""
     yield from _of_standing(account, found, here=here)
@@ -106,7 +106,7 @@ def of_account(
 
 
 def _of_standing(
-    account: CampaignAccount, found: AccountHealth | Exception, *, here: bool
+    account: CampaignAccount, found: AccountHealth | Explained, *, here: bool
 ) -> Iterator[Problem]:
     match found:
         case AccountHealth(delivery="direct", severity="ok" | "warning"):
@@ -120,14 +120,14 @@ def _of_standing(
             yield Problem("error", "account", found.message, found.remedy)
         case AccountUnusable():
             yield _as_error("account", found)
-        case Exception() if account.status == "unusable":
+        case Explained() if account.status == "unusable":
             message = f"It is marked unusable: {account.status_reason or 'reconnect it'}"
             yield Problem("error", "account", message, "reconnect it")
         case ConfigurationError() if here:
-            yield Problem("error", "settings", str(found))
-        case Exception():
-            message = f"Whether it can send was not found out: {found}"
-            yield Problem("warning", "account", message.removesuffix("."), "check again")
+            yield _as_error("settings", found)
+        case Explained():
+            message = f"Whether it can send was not found out: {found.problem}"
+            yield Problem("warning", "account", message, found.remedy or "check again")
 
 
 def _of_sender(account: CampaignAccount) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
     ConfigurationError,
+    Explained,
     TemporarilyUnavailable,
 )
 from outreach.mail.mime import Attachment
@@ -105,7 +106,7 @@ class Inspecting:
                 able.append(account)
         return able
 
-    def _standing(self, account: CampaignAccount) -> AccountHealth | Exception:
+    def _standing(self, account: CampaignAccount) -> AccountHealth | Explained:
         try:
             return account_health(account, self._mailbox)
         except (AccountUnusable, ConfigurationError, TemporarilyUnavailable) as error:
@@ -144,8 +145,8 @@ class Inspecting:
 
 
 def _in_time(
-    answer: Future[AccountHealth | Exception], until: float | None
-) -> AccountHealth | Exception:
+    answer: Future[AccountHealth | Explained], until: float | None
+) -> AccountHealth | Explained:
     try:
         return answer.result(None if until is None else max(0, until - time.monotonic()))
     except TimeoutError:

@@ -11,7 +11,13 @@ from outreach.campaign.estimate import DAY
 from outreach.campaign.models import Company, Lead, LeadCounts, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot, PlannedMail
 from outreach.delivery.account_health import AccountHealth
-from outreach.errors import AccountUnusable, AttachmentMissing, ConfigurationError, StoreUnavailable
+from outreach.errors import (
+    AccountUnusable,
+    AttachmentMissing,
+    ConfigurationError,
+    Explained,
+    StoreUnavailable,
+)
 from outreach.mail.mime import Attachment
 from outreach.mail.role_addresses import role_of
 from outreach.preflight.campaign import estimate, of_account, of_attachment, of_campaign
@@ -208,7 +214,7 @@ def test_what_stops_a_campaign_is_an_error(
     ],
 )
 def test_how_an_account_stands(
-    changes: dict[str, Any], found: AccountHealth | Exception, expected: list[tuple[str, str]]
+    changes: dict[str, Any], found: AccountHealth | Explained, expected: list[tuple[str, str]]
 ) -> None:
     """Google being away is no error: the run may meet it again."""
     assert told(list(of_account(account(**changes), found, 500, here=True))) == expected

@@ -112,7 +112,7 @@ def _leads(group: list["Finding"]) -> int:
 def _told(group: list["Finding"]) -> Iterator[str]:
     first = group[0]
     severity = "error" if first.severity == "error" else "warn"
-    message = f"{severity:<7}{first.message.removesuffix('.')}"
+    message = f"{severity:<7}{first.message}"
     companies = _some([finding.company for finding in group if finding.company], len(group))
     who = _who(group)
     yield f"{message}{f': {companies}' if companies else ''}{f' ({who})' if who else ''}"
