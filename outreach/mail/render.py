@@ -1,7 +1,7 @@
 """Pure: renders the subject, the HTML and the text of one mail from a template and a lead."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -58,9 +58,10 @@ def render(
 
     The subject is sent unchanged, unless `subject_variables`. Raises TemplateNotReady.
     """
-    static, template, values = _subject(company), _template(company), _values(company, lead)
-    subject = _filled_subject(company, values) if subject_variables else static
-    mail = _made(company, template, values)
+    subject, template = _subject(company), _template(company)
+    if subject_variables:
+        subject = _filled_subject(company, lead)
+    mail = _made(company, template, _values(company, lead, template.asked))
     document = with_marks(mail.document, pixel_url, search_token)
     return Rendered(subject=subject, html=document, text=mail.text)
 
@@ -75,14 +76,21 @@ def pixel_url(app_url: str | None, campaign_lead_id: UUID) -> str | None:
 
 def look_at_body(company: Company, lead: Lead) -> Look:
     """The filled body. Raises TemplateNotReady where `render` does, except for an unknown name."""
-    return _look(company, "template", _template(company), _values(company, lead))
+    template, values = values_of_body(company, lead)
+    return look_with(company, "template", template, values)
+
+
+def values_of_body(company: Company, lead: Lead) -> tuple[Compiled, dict[str, Any]]:
+    """The template, and the lead's values for the names in it, by key. Raises TemplateNotReady."""
+    template = _template(company)
+    return template, _values(company, lead, template.asked)
 
 
 def look_at_subject(company: Company, lead: Lead) -> Look:
     """The filled subject, of one with variables; its one piece is the subject. Raises as above."""
-    asked, values = _subject_template(company), _values(company, lead)
-    look = _look(company, "subject", asked, values)
-    return look if look.unknown else look._replace(pieces=[_filled_subject(company, values)])
+    asked = _subject_template(company)
+    look = look_with(company, "subject", asked, _values(company, lead, asked.asked))
+    return look if look.unknown else look._replace(pieces=[_filled_subject(company, lead)])
 
 
 def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
@@ -90,11 +98,11 @@ def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
     subject = company.email_subject or ""
     if "{" not in subject and "}}" not in subject:
         return ()
-    values = _values(company, lead)
+    keys = KNOWN | _columns(tuple(lead.custom_fields)).keys()
     found = tuple(
         placeholder[0]
         for placeholder in _PLACEHOLDER.finditer(subject)
-        if placeholder["word"] is None or key_of(placeholder["word"]) in values
+        if placeholder["word"] is None or key_of(placeholder["word"]) in keys
     )
     return found or tuple(filter(None, [leftovers.braces([subject])]))
 
@@ -117,24 +125,25 @@ def hidden_fields(lead: Lead, used: Mapping[str, Any]) -> dict[str, str]:
 
     `used`: the values that the template uses; a name of `BUILT_IN` never means a custom field.
     """
-    if KNOWN.isdisjoint(map(KEYS.__getitem__, lead.custom_fields)):
+    hidden = _hidden(tuple(lead.custom_fields))
+    if not hidden:
         return {}
     spelled = {key_of(word): word for word in used}
     return {
         name: spelled[key]
-        for name, value in lead.custom_fields.items()
-        if (key := KEYS[name]) in KNOWN and key in spelled and value not in (used[spelled[key]], "")
+        for name in hidden
+        if (key := KEYS[name]) in spelled
+        and lead.custom_fields[name] not in (used[spelled[key]], "")
     }
 
 
-def _look(company: Company, part: Part, asked: Compiled, values: Mapping[str, Any]) -> Look:
-    braced = {key: word for key, word in asked.braced.items() if key not in asked.required}
-    words = {**braced, **asked.names}
+def look_with(company: Company, part: Part, asked: Compiled, values: Mapping[str, Any]) -> Look:
+    """The text filled from values by key. Raises TemplateNotReady."""
     unknown = _sorted(asked.required, lambda key: key not in values)
     return Look(
         unknown=unknown,
-        empty=_sorted(words, lambda key: key in asked.bare and _is_blank(values.get(key))),
-        used={word: values[key] for key, word in words.items() if key in values},
+        empty=_sorted(asked.asked, lambda key: key in asked.bare and _is_blank(values.get(key))),
+        used={word: values[key] for key, word in asked.asked.items() if key in values},
         pieces=[] if unknown else _filled(company, part, asked, values),
         has_markup=asked.has_markup,
     )
@@ -183,8 +192,9 @@ def _filled(
         raise _not_ready(company, part, fault) from fault
 
 
-def _filled_subject(company: Company, values: Mapping[str, Any]) -> str:
-    pieces = _filled(company, "subject", _subject_template(company), values)
+def _filled_subject(company: Company, lead: Lead) -> str:
+    asked = _subject_template(company)
+    pieces = _filled(company, "subject", asked, _values(company, lead, asked.asked))
     try:
         return _one_line("".join(pieces))
     except TemplateError as fault:
@@ -231,8 +241,8 @@ def _named(company: Company) -> str:
     return f"The company {company.called}" if company.called else "The lead's company"
 
 
-def _values(company: Company, lead: Lead) -> dict[str, Any]:
-    """Values by key; built-in names win over custom fields of the same name."""
+def _values(company: Company, lead: Lead, asked: Iterable[str]) -> dict[str, Any]:
+    """Values by key, of the asked keys that the lead has; built-in names win over custom fields."""
     if lead.unreadable:
         raise TemplateNotReady(f"The lead's custom fields {lead.unreadable}", "correct them")
     known = {
@@ -242,19 +252,27 @@ def _values(company: Company, lead: Lead) -> dict[str, Any]:
         "company": company.name,
         "domain": company.domain,
     }
-    fields = lead.custom_fields
-    # Backwards: of two spellings of one name the first wins.
-    values: dict[str, Any] = dict(
-        zip(reversed(_keys(tuple(fields))), reversed(fields.values()), strict=True)
-    )
-    values.pop("", None)
-    if None in values.values():
-        values = {key: "" if value is None else value for key, value in values.items()}
-    values.update({key: known[field] or "" for key, field in _BUILT_IN.items()})
+    fields, columns = lead.custom_fields, _columns(tuple(lead.custom_fields))
+    values: dict[str, Any] = {}
+    for key in asked:
+        if key in _BUILT_IN:
+            values[key] = known[_BUILT_IN[key]] or ""
+        elif key in columns:
+            value = fields[columns[key]]
+            values[key] = "" if value is None else value
     return values
 
 
 @lru_cache(maxsize=16)
-def _keys(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Of custom fields, which the leads of one file share; empty for those that none can spell."""
-    return tuple(map(KEYS.__getitem__, names))
+def _columns(names: tuple[str, ...]) -> dict[str, str]:
+    """Of custom fields, which the leads of one file share: key -> name, where one can spell it."""
+    # Backwards: of two spellings of one name the first wins.
+    columns = {KEYS[name]: name for name in reversed(names)}
+    columns.pop("", None)
+    return columns
+
+
+@lru_cache(maxsize=16)
+def _hidden(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The custom fields that a built-in name hides."""
+    return tuple(name for name in names if KEYS[name] in KNOWN)

@@ -20,6 +20,7 @@ from outreach.mail.role_addresses import role_of
 from outreach.mail.templates.budget import TemplateError
 from outreach.preflight import mails as mail_checks
 from outreach.preflight import values as value_checks
+from outreach.preflight.alike import look_alike
 from outreach.preflight.findings import Problem
 
 STATIC = f"write it without, or make the campaign with {commands.CREATE_WITH_SUBJECT_VARIABLES}"
@@ -124,14 +125,8 @@ def _of_template(planned: PlannedMail) -> Iterator[Problem]:
 
 def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
     """Problems of the subject or the template, and of its text with the lead's values."""
-    look_at = look_at_subject if part == "subject" else look_at_body
     try:
-        look = look_at(planned.company, planned.lead)
-        yield from _of_gaps(look, part)
-        yield from _of_hidden(hidden_fields(planned.lead, look.used))
-        yield from value_checks.of_values({**look.used, "name": planned.lead.name})
-        if not look.unknown:
-            yield from _of_finished(look, part)
+        yield from (_of_filled_subject if part == "subject" else _of_body)(planned)
     except TemplateNotReady as error:
         yield Problem("error", "template", f"The {part} {error.__cause__}", f"correct the {part}")
     except TemplateError as fault:
@@ -140,13 +135,30 @@ def _of_part(planned: PlannedMail, part: Part) -> Iterator[Problem]:
         yield Problem("error", "mail", f"The mail cannot be made ({type(error).__name__})")
 
 
-def _of_finished(look: Look, part: Part) -> Iterator[Problem]:
-    if part == "template":
-        yield from mail_checks.of_pieces(look.pieces, has_markup=look.has_markup)
-    else:
-        (subject,) = look.pieces
+def _of_filled_subject(planned: PlannedMail) -> Iterator[Problem]:
+    look = look_at_subject(planned.company, planned.lead)
+    yield from _of_names(planned, look, "subject")
+    for subject in look.pieces:
         yield from mail_checks.of_subject(subject)
         yield from value_checks.of_subject(subject)
+
+
+def _of_body(planned: PlannedMail) -> Iterator[Problem]:
+    look = look_alike(planned.company, planned.lead)
+    found = look and mail_checks.without_values(tuple(look.pieces), look.has_markup)
+    if look is None or found is None:
+        look = look_at_body(planned.company, planned.lead)
+    yield from _of_names(planned, look, "template")
+    if not look.unknown:
+        pieces, has_markup = look.pieces, look.has_markup
+        yield from mail_checks.of_pieces(pieces, has_markup=has_markup) if found is None else found
+
+
+def _of_names(planned: PlannedMail, look: Look, part: Part) -> Iterator[Problem]:
+    """Problems of the names in the text, and of their values."""
+    yield from _of_gaps(look, part)
+    yield from _of_hidden(hidden_fields(planned.lead, look.used))
+    yield from value_checks.of_values({**look.used, "name": planned.lead.name})
 
 
 def _of_gaps(look: Look, part: Part) -> Iterator[Problem]:

@@ -13,12 +13,9 @@ from outreach.mail import leftovers
 from outreach.mail.document import CLIPPED, Made, made, weight
 from outreach.mail.plain_text import source
 from outreach.mail.templates.compiler import MARKUP
+from outreach.preflight.alike import REMEMBERED, SAYS_SOMETHING, VALUE
 from outreach.preflight.findings import Problem
 
-_VALUE = "\ua66e"
-"""Replaces a value that cannot cause a finding: a letter that only one manuscript has."""
-_SAYS_SOMETHING = (*"{}[]%«»\\", "*|", "|*", "&lt;", "&gt;")
-"""A value with one of these may begin or end a tag."""
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _UNSEEN_SCHEMES = {
@@ -27,8 +24,6 @@ _UNSEEN_SCHEMES = {
     "file:": "is a file of somebody's computer, which no recipient has",
 }
 _KB = 1000
-_REMEMBERED = 50_000
-"""Characters of a mail that is cached: the cache as a whole has to stay small."""
 _UNLESS = "correct it, unless it is meant so"
 
 
@@ -37,10 +32,9 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
     body = "".join(pieces)
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
-    says_something = any(sign in values for sign in _SAYS_SOMETHING)
-    if len(body) < _REMEMBERED and not body.isspace() and not says_something:
-        bare = tuple([piece if type(piece) is str else piece and _VALUE for piece in pieces])
-        found = _without_values(bare, has_markup)
+    if len(body) < REMEMBERED and not body.isspace() and not SAYS_SOMETHING.search(values):
+        bare = tuple([piece if type(piece) is str else piece and VALUE for piece in pieces])
+        found = without_values(bare, has_markup)
     yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found
     if (octets := weight(body)) > CLIPPED:
         message = f"The mail has {octets / _KB:,.0f} kB of text: Gmail shows its first 102 kB"
@@ -57,13 +51,16 @@ def of_subject(subject: str) -> Iterator[Problem]:
 
 
 @lru_cache(maxsize=256)
-def _without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, ...] | None:
-    """None when a tag, a link or a picture begins with a value."""
+def without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, ...] | None:
+    """Problems of pieces with VALUE for each value; None when a tag or an address begins with one.
+
+    For the mails of leads alike.
+    """
     mail = made(pieces, has_markup=has_markup)
     addresses = (*mail.links, *map(source, mail.pictures))
     problems = tuple(_all(mail, pieces))
-    if any(_VALUE in problem.message for problem in problems) or any(
-        address.startswith(_VALUE) for address in addresses
+    if any(VALUE in problem.message for problem in problems) or any(
+        address.startswith(VALUE) for address in addresses
     ):
         return None
     return problems

@@ -1,14 +1,15 @@
 """Transport over psycopg, for any Postgres and Supabase's pooler."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import SecretStr
+from pydantic_core import from_json
 
 from outreach.errors import ConfigurationError, StoreUnavailable
 from outreach.store.errors import TransientError, of_code, repeated
@@ -31,6 +32,7 @@ class Postgres:
             max_size=limit,
             timeout=timeout,
             open=True,
+            configure=_with_fast_json,
             kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 10},
         )
 
@@ -67,6 +69,11 @@ class Postgres:
             ) from None
         except psycopg.OperationalError:
             return
+
+
+def _with_fast_json(connection: psycopg.Connection[Any]) -> None:
+    """Read JSON with pydantic's parser, in half of the time: a page of leads repeats its keys."""
+    set_json_loads(partial(from_json, cache_strings="keys"), connection)
 
 
 @cache

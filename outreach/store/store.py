@@ -17,6 +17,7 @@ from outreach.campaign.models import (
     CampaignLead,
     CampaignStatus,
     Claim,
+    Company,
     Credentials,
     ExportedLead,
     ListedAccount,
@@ -486,7 +487,7 @@ class Store:
     ) -> Iterator[PlannedMail]:
         """Mails of the pending leads, of `every` lead, or of one: by its id or by its address."""
         asked = {"cooldown_seconds": cooldown_seconds, "every": every}
-        companies: OrderedDict[str | None, Row] = OrderedDict()
+        companies: OrderedDict[str | None, Company] = OrderedDict()
         for row in self._pages(
             "list_mails", campaign=campaign, lead=lead, address=address, **asked
         ):
@@ -494,7 +495,7 @@ class Store:
             if row["company"] is not None:
                 # It comes with the first of its leads on a page: those of older pages may go.
                 companies.pop(key, None)
-                companies[key] = row["company"]
+                companies[key] = Company.model_validate(row["company"])
                 if len(companies) > PAGE:
                     companies.popitem(last=False)
             yield PlannedMail.model_validate({**row, "company": companies[key]})

@@ -51,6 +51,18 @@ MARKUP = re.compile(
     re.IGNORECASE,
 )
 
+_PRINTING = (
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Or,
+    nodes.And,
+    nodes.Not,
+)
+
 
 class Compiled(NamedTuple):
     jinja: Template
@@ -69,6 +81,8 @@ class Compiled(NamedTuple):
     """The keys of the guarded names, with the replacement for a lead that lacks them."""
     guarded: tuple[tuple[str, str], ...]
     """Their keys with the template's spelling."""
+    only_prints: bool
+    """Whether it prints values, or asks whether they are empty, and does nothing else with them."""
 
     def fill(self, values: Mapping[str, Any]) -> list[str]:
         """The pieces of the text, filled from values by key. Raises TemplateError.
@@ -179,6 +193,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
     text = "".join(data.data for data in tree.find_all(nodes.TemplateData))
     has_markup = not is_text and MARKUP.search(text) is not None
     bare = unguarded(tree)
+    only_prints = all(isinstance(node, _PRINTING) for node in tree.find_all(nodes.Node))
     _Rewriter(str if is_text else _mended if has_markup else _as_html).visit(tree)
     sandbox = TEXT_SANDBOX if is_text else SANDBOX
     tree.set_environment(sandbox)
@@ -198,6 +213,7 @@ def _compiled(tree: nodes.Template, *, is_text: bool) -> Compiled:
         bare=bare.shown | frozenset(braced),
         absent=dict.fromkeys(names.keys() - required.keys(), ABSENT),
         guarded=tuple((key, names[key]) for key in names if key not in required),
+        only_prints=only_prints,
     )
 
 
