@@ -14,10 +14,11 @@ from outreach.mail.document import CLIPPED, weight
 from outreach.mail.render import Look, look_with, values_of_body
 from outreach.mail.templates.compiler import compiled
 
-VALUE = "\ua66e"
-"""Replaces a value that cannot cause a finding: a letter that only one manuscript has."""
-SAYS_SOMETHING = re.compile(r"[{}\[\]%«»\\*|<>]|&[lg]t;")
+VALUE = "\ua66ename"
+"""Replaces a value: a letter that only one manuscript has, and a word that makes a tag one."""
+SAYS_SOMETHING = re.compile(r"[{}\[\]%«»\\*|<>]|&[lg]t;|://")
 """A value with one of these may begin or end a tag."""
+_WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 REMEMBERED = 50_000
 """Characters of a text that is cached: the cache as a whole has to stay small."""
 _GROWTH = 5
@@ -35,13 +36,18 @@ def look_alike(company: Company, lead: Lead) -> Look | None:
     if not template.only_prints or len(source) > REMEMBERED or not _are_plain(values):
         return None
     look, octets, printed = _look(
-        source, tuple([(key, VALUE if text.strip() else text) for key, text in values.items()])
+        source, tuple([(key, stand_in(text)) for key, text in values.items()])
     )
     length = sum(map(len, values.values()))
     largest = octets + _GROWTH * length * (printed + 1)
     if not octets or largest > CLIPPED:
         return None
     return look._replace(used={template.asked[key]: text for key, text in values.items()})
+
+
+def stand_in(text: str) -> str:
+    """VALUE between the signs around a text, which may touch a tag; a text without words stays."""
+    return _WORDS.sub(VALUE, text, count=1)
 
 
 def _are_plain(values: Mapping[str, Any]) -> bool:

@@ -13,11 +13,12 @@ from outreach.mail import leftovers
 from outreach.mail.document import CLIPPED, Made, made, weight
 from outreach.mail.plain_text import source
 from outreach.mail.templates.compiler import MARKUP
-from outreach.preflight.alike import REMEMBERED, SAYS_SOMETHING, VALUE
+from outreach.preflight.alike import REMEMBERED, SAYS_SOMETHING, VALUE, stand_in
 from outreach.preflight.findings import Problem
 
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_ELEMENT = re.compile(rf"</?{VALUE}")
 _UNSEEN_SCHEMES = {
     "data:": "is part of the mail itself (data:), which Gmail does not show",
     "cid:": "is to be an attachment (cid:), which the mail does not have",
@@ -33,7 +34,7 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
     values = "".join([piece for piece in pieces if type(piece) is not str])
     found = None
     if len(body) < REMEMBERED and not body.isspace() and not SAYS_SOMETHING.search(values):
-        bare = tuple([piece if type(piece) is str else piece and VALUE for piece in pieces])
+        bare = tuple([piece if type(piece) is str else _bare(piece) for piece in pieces])
         found = without_values(bare, has_markup)
     yield from _all(made(pieces, has_markup=has_markup), pieces) if found is None else found
     if (octets := weight(body)) > CLIPPED:
@@ -41,6 +42,10 @@ def of_pieces(pieces: Sequence[str], *, has_markup: bool) -> Iterator[Problem]:
         yield Problem(
             "warning", "mail", message, "make it shorter, and show pictures by their address"
         )
+
+
+def _bare(value: str) -> str:
+    return html.escape(stand_in(html.unescape(value)))
 
 
 def of_subject(subject: str) -> Iterator[Problem]:
@@ -57,13 +62,10 @@ def without_values(pieces: tuple[str, ...], has_markup: bool) -> tuple[Problem, 
     For the mails of leads alike.
     """
     mail = made(pieces, has_markup=has_markup)
-    addresses = (*mail.links, *map(source, mail.pictures))
     problems = tuple(_all(mail, pieces))
-    if any(VALUE in problem.message for problem in problems) or any(
-        address.startswith(VALUE) for address in addresses
-    ):
-        return None
-    return problems
+    begins = [address.partition(":")[0] for address in (*mail.links, *map(source, mail.pictures))]
+    is_named = any(VALUE in text for text in (*begins, *(one.message for one in problems)))
+    return None if is_named or _ELEMENT.search("".join(pieces)) else problems
 
 
 def _all(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:

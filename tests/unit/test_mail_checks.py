@@ -298,3 +298,17 @@ def test_a_guarded_name_that_no_lead_has_is_warned_of() -> None:
     assert told_of_fallbacks(mia, tom) == [(told.format("nickname"), 2), (told.format("City"), 2)]
     assert told_of_fallbacks(mia, had, tom) == [(told.format("City"), 2)]
     assert found(template) == []
+
+
+# --- leads alike --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["{{ x }}**Hi**", "[{{ x }}]", "[l]({{ x }})", "<{{ x }}>Hi"])
+@pytest.mark.parametrize(
+    "value", ["Acme", "“Acme”", "First Name", "https://e.example", "b", " ", ""]
+)
+def test_a_mail_has_the_findings_of_its_own_values(template: str, value: str) -> None:
+    """Mails of one template that differ in harmless values alone are looked at once."""
+    found(template, x="Plain")
+    looked_at_alone = f"{template}{{% if x|length > 100 %}}{{% endif %}}"
+    assert found(template, x=value) == found(looked_at_alone, x=value)
