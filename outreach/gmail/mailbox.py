@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import googleapiclient.errors
-from googleapiclient.http import MediaUpload
+from googleapiclient.errors import HttpError
 
 from outreach.campaign.models import (
     Credentials,
@@ -23,14 +22,16 @@ from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
     OutreachError,
-    RecipientRefused,
     TemporarilyUnavailable,
 )
 from outreach.gmail import answers, errors
 from outreach.gmail.tokens import Access, TokenService
-from outreach.gmail.transport import Connections, Http, api, never_connected
+from outreach.gmail.transport import Connections, never_connected
 from outreach.mail.mime import Mail
 from outreach.settings import Settings
+
+if TYPE_CHECKING:
+    from outreach.gmail.google_client import Api
 
 TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
 MOST_PAGES = 200
@@ -50,7 +51,7 @@ class Gmail:
         url = settings.gmail_api_url
         self._forced = settings.gmail_delivery
         self._credentials = credentials
-        self._api = api(url)
+        self._url = url
         self._connections = Connections(
             url, settings.gmail_timeout_seconds, settings.send_concurrency
         )
@@ -65,7 +66,7 @@ class Gmail:
         self._access(account_id).ensure_valid_for(TOKEN_MARGIN)
         if self.delivery(account_id) == "direct":
             return Prepared(account_id, search_token, raw=mail)
-        request = _uploading(self._api.drafts.create, mail)
+        request = self._api.uploading(self._api.drafts.create, mail)
         draft = self._execute(account_id, request, "create")
         thread_id = _thread_id(answers.table(draft, "message"))
         return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
@@ -75,7 +76,7 @@ class Gmail:
         if prepared.draft_id is not None:
             request = self._api.drafts.send(userId="me", body={"id": prepared.draft_id})
         else:
-            request = _uploading(self._api.messages.send, prepared.raw or Mail())
+            request = self._api.uploading(self._api.messages.send, prepared.raw or Mail())
         message = self._execute(prepared.account_id, request, "send")
         return Sent(message_id=message["id"], thread_id=_thread_id(message))
 
@@ -144,6 +145,13 @@ class Gmail:
 
     # --- steps --------------------------------------------------------------------------------
 
+    @property
+    def _api(self) -> "Api":
+        """Loaded at the first request: a check needs tokens alone."""
+        from outreach.gmail import google_client  # noqa: PLC0415 - takes 0.1 s
+
+        return google_client.api(self._url)
+
     def _access(self, account_id: UUID) -> Access:
         with self._lock:
             if account_id not in self._accesses:
@@ -153,12 +161,12 @@ class Gmail:
 
     def _execute(self, account_id: UUID, request: Any, call: errors.Call) -> dict[str, Any]:
         """Post it once. A send's errors are SendUnclear unless it is certain that nothing left."""
-        http = Http(self._access(account_id), self._connections)
+        http = self._api.http(self._access(account_id), self._connections)
         try:
             answer = request.execute(http=http, num_retries=0)
         except (OutreachError, ConfigurationError):
             raise
-        except googleapiclient.errors.HttpError as error:
+        except HttpError as error:
             refused = errors.of_api(error.status_code, error.content, call)
             if isinstance(refused, AccountUnusable):
                 self._access(account_id).expire()
@@ -218,33 +226,6 @@ class Gmail:
         token, age = _search_token(message), _age(message, dates)
         if token and age is not None:
             yield OurDraft(draft_id, max(age, 0.0), token)  # `Date` has whole seconds
-
-
-class _Whole(MediaUpload):  # type: ignore[misc]
-    """A mail as an upload of Google's client, in its own pieces: nothing is copied."""
-
-    def __init__(self, mail: Mail) -> None:
-        self._mail = mail
-
-    def mimetype(self) -> str:
-        return "message/rfc822"
-
-    def size(self) -> int:
-        return len(self._mail)
-
-    def resumable(self) -> bool:
-        return False
-
-    def getbytes(self, begin: int, end: int) -> Mail:  # noqa: ARG002 - all of it is asked for
-        return self._mail
-
-
-def _uploading(method: Callable[..., Any], mail: Mail) -> Any:
-    """The request with the mail as media: JSON's `raw` is larger, slower, and ends at 6.5 MiB."""
-    try:
-        return method(userId="me", media_body=_Whole(mail))
-    except googleapiclient.errors.MediaUploadSizeError:
-        raise RecipientRefused("The mail is too large for Gmail: over 35 MB.") from None
 
 
 def _lost(error: Exception, call: errors.Call) -> Exception:

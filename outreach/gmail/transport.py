@@ -1,4 +1,4 @@
-"""HTTP transport to Gmail: Google's client builds a request, urllib3 posts it once.
+"""HTTP transport to Gmail: urllib3 posts a request once.
 
 httplib2, which comes with Google's client, posts again on its own when the server closes the
 connection without a response, and a mail goes out twice. Here no lower layer repeats a request,
@@ -7,25 +7,19 @@ except after a 401, which is a refusal.
 
 import http.client
 import io
-import json
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import httplib2
 import requests
 import urllib3
-from google.auth.credentials import Credentials
-from googleapiclient import discovery, discovery_cache
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from outreach.errors import ConfigurationError, TemporarilyUnavailable
+from outreach.errors import ConfigurationError
 from outreach.loopback import is_loopback
 from outreach.mail.mime import Mail
 
@@ -33,29 +27,6 @@ S = TypeVar("S", bound=requests.Session)
 
 MOST = 8 * 1024 * 1024
 """Octets of a response; a page of five hundred drafts has 50,000."""
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """Google's request builders, by resource."""
-
-    drafts: Any
-    messages: Any
-    threads: Any
-
-
-@cache
-def api(url: str) -> Api:
-    """The Gmail API at `url`, from the discovery document that comes with Google's client.
-
-    The document is patched, because the client option for the endpoint does not move media uploads.
-    """
-    root = url.rstrip("/") + "/"
-    document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
-    document |= {"rootUrl": root, "baseUrl": root, "mtlsRootUrl": root}
-    nothing = object()  # in the place of an http: each request gets its own
-    users = discovery.build_from_document(document, http=nothing).users()
-    return Api(drafts=users.drafts(), messages=users.messages(), threads=users.threads())
 
 
 class _Until(io.RawIOBase):
@@ -245,46 +216,3 @@ class Connections:
 
     def close(self) -> None:
         self._session.close()
-
-
-class Http:
-    """The `http` object for Google's client: one account's access to Gmail."""
-
-    def __init__(self, credentials: Credentials, connections: Connections) -> None:
-        self._credentials = credentials
-        self._connections = connections
-
-    def request(
-        self,
-        uri: str,
-        method: str = "GET",
-        body: Mail | str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[httplib2.Response, bytes]:
-        """Repeats a request only after a 401, which is a refusal: once, with a new token."""
-        latest = time.monotonic() + self._connections.timeout
-        answer = self._send(uri, method, body, headers or {}, latest)
-        if answer.status == requests.codes.unauthorized:
-            body_of(answer)
-            self._credentials.refresh(None)  # type: ignore[no-untyped-call]
-            answer = self._send(uri, method, body, headers or {}, latest)
-        response = httplib2.Response({**answer.headers, "status": str(answer.status)})
-        return response, body_of(answer)
-
-    def _send(
-        self,
-        uri: str,
-        method: str,
-        body: Mail | str | None,
-        headers: Mapping[str, str],
-        latest: float,
-    ) -> urllib3.BaseHTTPResponse:
-        """A post must not wait long for a new token: its attempt could already be reconciled."""
-        octets = body.encode() if isinstance(body, str) else body
-        given = {name.lower(): value for name, value in headers.items()}
-        if method != "GET":
-            given["content-length"] = str(len(octets or b""))
-        self._credentials.before_request(None, method, uri, given)  # type: ignore[no-untyped-call]
-        if time.monotonic() > latest:
-            raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
-        return self._connections.send(method, uri, octets, given)
