@@ -112,7 +112,7 @@ def _served(flow: Flow[..., Any]) -> Kept:
         name=declared["name"],
         description=declared["description"],
         tags=declared["tags"],
-        interval=[schedule["interval"] for schedule in declared["schedules"]] or None,
+        interval=[schedule["interval"] for schedule in declared["schedules"] or []] or None,
         triggers=[
             DeploymentEventTrigger.model_validate(one) for one in declared.get("triggers", [])
         ],

@@ -107,7 +107,7 @@ class TestNewServer:
         assert [one.job_variables for one in found] == [{"env": RUN_SETTINGS}] * 2
 
     def test_the_dispatcher_is_scheduled_every_minute(self) -> None:
-        """The server itself makes its runs: with SQLAlchemy 2.1 it did not."""
+        """The server itself makes its runs: Prefect 3.8 with SQLAlchemy 2.1 did not."""
         deployment = deployed(NAMES[1])
         deadline = time.monotonic() + 60
         runs: list[Any] = []
@@ -233,7 +233,7 @@ def test_the_parameters_of_schedules_and_triggers_fit_the_flow(
     """What a server fills in later would fail only then, at night."""
     flow = flow_of(deployment["entrypoint"])
     declared = deployment.get("parameters", {})
-    sources = [*deployment["schedules"], *deployment.get("triggers", [])]
+    sources = [*(deployment["schedules"] or []), *deployment.get("triggers", [])]
 
     for source in sources:
         given = {**declared, **source.get("parameters", {})}
@@ -256,7 +256,7 @@ def test_what_up_serves_is_what_is_deployed() -> None:
             t["parameters"] for t in yaml_one.get("triggers", [])
         ]
         assert [s.schedule.interval.total_seconds() for s in runner.schedules or []] == [
-            s["interval"] for s in yaml_one["schedules"]
+            s["interval"] for s in yaml_one["schedules"] or []
         ]
         assert runner.concurrency_limit == (limit and limit["limit"])
         assert runner.enforce_parameter_schema == yaml_one["enforce_parameter_schema"]
