@@ -23,9 +23,9 @@ def run(*, quick: bool) -> Iterator[Line]:
     with world(send_pace_seconds=PACE) as there, _workers(there):
         accounts = there.accounts(ACCOUNTS, pace=PACE)
         campaigns = [there.campaign(each * ACCOUNTS // WORKERS, accounts) for _ in range(WORKERS)]
-        deployment = _api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
+        deployment = api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
         for campaign in campaigns:
-            _api(
+            api(
                 there,
                 "post",
                 f"/deployments/{deployment}/create_flow_run",
@@ -76,8 +76,8 @@ def _workers(there: World) -> Iterator[None]:
             [sys.executable, *command], cwd=ROOT, env=environment, check=True, capture_output=True
         )
     # Nothing but these campaigns: the dispatcher's runs would take a worker's turn.
-    dispatcher = _api(there, "get", "/deployments/name/dispatch-campaigns/dispatch-campaigns")["id"]
-    _api(there, "post", f"/deployments/{dispatcher}/pause_deployment")
+    dispatcher = api(there, "get", "/deployments/name/dispatch-campaigns/dispatch-campaigns")["id"]
+    api(there, "post", f"/deployments/{dispatcher}/pause_deployment")
     workers = []
     try:
         for number in range(WORKERS):
@@ -102,7 +102,7 @@ def _workers(there: World) -> Iterator[None]:
                     stderr=subprocess.DEVNULL,
                 )
             )
-        while len(_api(there, "post", "/work_pools/outreach/workers/filter", {})) < WORKERS:
+        while len(api(there, "post", "/work_pools/outreach/workers/filter", {})) < WORKERS:
             time.sleep(0.2)
         yield
     finally:
@@ -112,7 +112,7 @@ def _workers(there: World) -> Iterator[None]:
             worker.wait()
 
 
-def _api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
+def api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
     answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
     answer.raise_for_status()
     found: dict[str, str] = answer.json() if answer.content else {}

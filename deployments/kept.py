@@ -26,16 +26,16 @@ class Kept(RunnerDeployment):
                 found = await client.read_deployment_by_name(self.full_name)
             except ObjectNotFound:
                 return await super().aapply()
-            await client.update_deployment(
-                found.id,
-                DeploymentUpdate(
-                    entrypoint=self.entrypoint,
-                    parameter_openapi_schema=self._parameter_openapi_schema.model_dump(
-                        exclude_unset=True
-                    ),
-                    enforce_parameter_schema=True,
+            changed = DeploymentUpdate(
+                entrypoint=self.entrypoint,
+                parameter_openapi_schema=self._parameter_openapi_schema.model_dump(
+                    exclude_unset=True
                 ),
+                enforce_parameter_schema=True,
             )
+            if found.work_pool_name is None:  # as earlier versions made it
+                changed.work_pool_name = self.work_pool_name
+            await client.update_deployment(found.id, changed)
             return found.id
 
 

@@ -1,6 +1,6 @@
 """What a Prefect server needs before the first worker comes, made as often as one likes.
 
-    python -m deployments.provision [--notify URL]
+    python -m deployments.provision [--processes] [--notify URL]
 
 It needs PREFECT_API_URL, and PREFECT_API_AUTH_STRING where the server has a password. What is there
 already stays as operators have set it. Called again after the deployments were made, it closes them
@@ -19,13 +19,13 @@ from prefect.client.schemas.actions import (
     WorkPoolCreate,
 )
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
-from prefect.client.schemas.objects import WorkPoolStatus
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from deployments.worker.worker import TYPE, CampaignWorker
 from outreach.deployment_names import DISPATCH, SEND
 from tasks.slots import limit
 
@@ -38,25 +38,14 @@ PAYLOAD = """{"text": {{
 }}}"""
 
 
-def provision(notify: str | None = None) -> None:
+def provision(notify: str | None = None, pool_type: str = TYPE) -> None:
     """The work pool, the limit, and with an address the notification on failed campaigns."""
     with get_client(sync_client=True) as client:
-        _work_pool(client)
+        _work_pool(client, pool_type)
         limit(client)
         _close_deployments(client)
     if notify is not None:
         _notification(notify)
-
-
-def provision_serving() -> None:
-    """The same for a machine that serves its deployments without workers.
-
-    A work pool without a worker is shown as not ready, in red: an unused one is removed.
-    """
-    with get_client(sync_client=True) as client:
-        limit(client)
-        _close_deployments(client)
-        _remove_unused_pool(client)
 
 
 def _close_deployments(client: SyncPrefectClient) -> None:
@@ -64,23 +53,23 @@ def _close_deployments(client: SyncPrefectClient) -> None:
         refuse_unknown_parameters(client, name)
 
 
-def _remove_unused_pool(client: SyncPrefectClient) -> None:
-    """Earlier versions made it. It stays with a deployment in it, or after a worker's poll."""
-    in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
-    if client.read_deployments(work_pool_filter=in_pool, limit=1):
-        return
+def _work_pool(client: SyncPrefectClient, pool_type: str) -> None:
+    """An existing one stays, unless it is of the other type and unused.
+
+    A process pool gets its template from its first worker.
+    """
     with suppress(ObjectNotFound):
-        pool = client.read_work_pool(POOL)
-        if pool.status is not WorkPoolStatus.NOT_READY or client.read_workers_for_work_pool(POOL):
+        if client.read_work_pool(POOL).type == pool_type or _is_used(client):
             return
         client.delete_work_pool(POOL)
+    template = CampaignWorker.get_default_base_job_template() if pool_type == TYPE else {}
+    client.create_work_pool(WorkPoolCreate(name=POOL, type=pool_type, base_job_template=template))
 
 
-def _work_pool(client: SyncPrefectClient) -> None:
-    try:
-        client.read_work_pool(POOL)
-    except ObjectNotFound:
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+def _is_used(client: SyncPrefectClient) -> bool:
+    in_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+    deployments = client.read_deployments(work_pool_filter=in_pool, limit=1)
+    return bool(deployments or client.read_workers_for_work_pool(POOL))
 
 
 def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> None:
@@ -130,7 +119,13 @@ def _notification(address: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deployments.provision", description=__doc__)
     parser.add_argument("--notify", metavar="URL", help="a webhook that hears of failed campaigns")
-    provision(parser.parse_args().notify)
+    parser.add_argument(
+        "--processes",
+        action="store_true",
+        help="a work pool whose runs have a process each, for `prefect worker start`",
+    )
+    chosen = parser.parse_args()
+    provision(chosen.notify, "process" if chosen.processes else TYPE)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from tasks.dispatch import (
     sweep_drafts,
 )
 from tasks.orders import follow_suspended
-from tasks.stopping import StopRequest, stoppable
+from tasks.stopping import stoppable
+from tasks.token import StopRequest
 from tasks.upcoming import name_upcoming
 
 

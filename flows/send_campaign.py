@@ -11,16 +11,18 @@ from flows.hooks import cancel_campaign, fail_campaign, release_campaign
 from flows.parameters import tell_what_is_wrong
 from flows.states import ended, handed_back, named_after_campaign
 from tasks.campaign import begin, check, finish
-from tasks.delivery import Delivery, SenderThreads
+from tasks.delivery import Delivery
 from tasks.leads import claim, settle
 from tasks.lease import owned
-from tasks.orders import holding
+from tasks.orders import heed, holding
 from tasks.plan import CampaignPlan, Deferral
 from tasks.report import report
 from tasks.run import CampaignRun
 from tasks.send import CampaignSender, grouped, send
+from tasks.sender_threads import SenderThreads
 from tasks.slots import NoSlotsError, sender_slots
-from tasks.stopping import StopRequest, give_back, given_back, stoppable, unstoppable
+from tasks.stopping import give_back, given_back, stoppable, unstoppable
+from tasks.token import StopRequest, current_token
 
 Id = Annotated[
     UUID,
@@ -54,20 +56,24 @@ def send_campaign(campaign_id: Id) -> State[Any]:
     """
     try:
         with stoppable(lambda: give_back(campaign_id)), holding(campaign_id):
-            return send_all(campaign_id)
+            state = send_all(campaign_id)
     except StopRequest:
-        return given_back(campaign_id)
+        state = given_back(campaign_id)
+    current_token().ending = state
+    return state
 
 
 def send_all(campaign_id: UUID) -> State[Any]:
     """The steps of one run."""
     begun = begin(campaign_id)
+    current_token().obey()
     if begun.answer != "begun":
         return handed_back(begun)
     with owned(campaign_id) as run:
         plan = check(run)
         settle(run)
         later = deliver(run, plan)
+        heed(run)
         with unstoppable():
             finished = finish(run, plan, later)
             report(run, plan, finished)

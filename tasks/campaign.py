@@ -1,6 +1,5 @@
 """Begin and end of a campaign's run."""
 
-import time
 from uuid import UUID
 
 from prefect import task
@@ -14,6 +13,7 @@ from tasks.log import run_log
 from tasks.plan import CampaignPlan, Deferral, make_plan
 from tasks.retries import PHASE
 from tasks.run import CampaignRun, flow_run_id, tag
+from tasks.token import current_token
 
 NEAR_SECONDS = 120.0
 """A run waits at most this long for its campaign's time; later ones are the dispatcher's."""
@@ -35,7 +35,8 @@ def begin(campaign_id: UUID) -> Begun:
         if not logged:
             run_log().info("%s is due in %.0f s", begun.name, begun.wait_seconds)
             logged = True
-        time.sleep(min(begun.wait_seconds, LEASE_SECONDS / 4))
+        if current_token().wait(min(begun.wait_seconds, LEASE_SECONDS / 4)):
+            return begun
     if begun.answer == "failed":
         announce_failure(campaign_id, run)
     return begun

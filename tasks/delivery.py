@@ -5,12 +5,9 @@ from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from prefect.futures import PrefectFuture
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 
-from outreach.errors import ConfigurationError
 from outreach.store.results import Batch
-from outreach.wiring import current_settings
 from tasks.plan import CampaignPlan
 from tasks.report import Progress
 from tasks.run import CampaignRun
@@ -19,16 +16,6 @@ TICK_SECONDS = 1.0
 SHORTEST_WAIT_SECONDS = 0.25
 PATIENCE_SECONDS = 120.0
 """How long a run waits for deferred leads before it hands its worker back."""
-
-
-class SenderThreads(ThreadPoolTaskRunner[Any]):
-    """As many threads as SEND_CONCURRENCY says when the run begins."""
-
-    def duplicate(self) -> "SenderThreads":
-        try:
-            return type(self)(max_workers=current_settings().send_concurrency)
-        except ConfigurationError:
-            return type(self)(max_workers=1)  # the run's first task reports the error
 
 
 class Delivery:
@@ -40,7 +27,7 @@ class Delivery:
         self._in_flight = 0
         self._ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
         self._idle = 0.0
-        self._progress = Progress(plan, run.outcomes)
+        self._progress = Progress(run, plan)
 
     def add(self, sends: Iterable[PrefectFuture[Any]]) -> None:
         self._idle = 0.0
@@ -65,8 +52,8 @@ class Delivery:
         return True
 
     def finish(self) -> None:
-        """Wait for every send in flight."""
-        while self._in_flight:
+        """Wait for the sends in flight."""
+        while self._in_flight and self._token.in_flight_seconds > 0:
             self._collect(TICK_SECONDS)
         self._progress.close()
 
@@ -85,6 +72,8 @@ class Delivery:
         except Empty:
             return
         self._in_flight -= 1
+        if isinstance(future, PrefectConcurrentFuture) and future.wrapped_future.cancelled():
+            return  # the run was stopped before it was due
         future.wait()
         # A send returns a state of its own: an exception means an unexpected error.
         error = future.state.data

@@ -20,6 +20,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 
 from tasks.log import Logger
+from tasks.token import is_hosted
 
 GRACE_SECONDS = 2.0
 """Seconds for the mails in flight to be recorded, once the run's end is due."""
@@ -58,7 +59,13 @@ def is_ending() -> bool:
 
 @contextmanager
 def ended_if_cancelled(run: UUID, logger: Logger) -> Iterator[None]:
-    """End a run within seconds when it is interrupted here because it was cancelled in Prefect."""
+    """End a run within seconds when it is interrupted here because it was cancelled in Prefect.
+
+    Not in a worker, where an interruption has another way.
+    """
+    if is_hosted():
+        yield
+        return
     try:
         yield
     except Exception:

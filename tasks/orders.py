@@ -23,6 +23,7 @@ from outreach.wiring import current
 from tasks.log import Logger, run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
+from tasks.token import Order
 
 BEGIN_SECONDS = 60.0
 """A resumed run has begun its campaign by then, or it has no process."""
@@ -45,26 +46,52 @@ def force_state(flow_run: UUID, state: State[Any]) -> None:
 # --- in the run -----------------------------------------------------------------------------------
 
 
+def order_of(state: State[Any] | None) -> Order | None:
+    """What a person orders by setting this state while the run goes on."""
+    if state is None:
+        return None
+    if state.is_paused():
+        return Order.HOLD
+    if state.is_cancelling() or state.is_cancelled():
+        return Order.CANCEL
+    if state.is_failed() or state.is_completed():
+        return Order.END
+    return None
+
+
 def obey(run: CampaignRun, logger: Logger) -> None:
-    """Read the state at each renewal of the lease; an unavailable Prefect changes nothing."""
+    """For a run in a process of its own: read its state; an unavailable Prefect changes nothing.
+
+    Of a cancellation its process hears by a signal, before the run is Cancelled.
+    """
     try:
         state = state_of(run.id)
     except httpx.HTTPError:
         return
-    if state is None:
+    if state is None or state.is_cancelling() or (order := order_of(state)) is None:
         return
-    if state.is_paused():
-        run.store.suspend_run(run.campaign, run.id)
-    elif state.is_cancelled():
-        run.store.cancel_run(run.campaign, run.id)
-    elif state.is_failed() or state.is_completed():
-        run.store.fail_run(
-            run.campaign, run.id, f"A person set its run to {state.name} in Prefect while it sent."
-        )
-    else:
-        return
+    match order:
+        case Order.HOLD:
+            run.store.suspend_run(run.campaign, run.id)
+        case Order.CANCEL:
+            run.store.cancel_run(run.campaign, run.id)
+        case Order.END:
+            _fail(run, str(state.name))
     logger.info("The run was set to %s in Prefect: nothing more is sent", state.name)
     run.token.stop()
+
+
+def heed(run: CampaignRun) -> None:
+    """For a run in a worker: end as its token was told. See RunToken.obey."""
+    if run.token.order is Order.END:
+        _fail(run, run.token.state)
+    run.token.obey()
+
+
+def _fail(run: CampaignRun, state: str) -> None:
+    run.store.fail_run(
+        run.campaign, run.id, f"A person set its run to {state} in Prefect while it sent."
+    )
 
 
 @contextmanager

@@ -7,11 +7,9 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import httpx
 from prefect import task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from outreach.campaign.durations import format_duration
 from outreach.errors import StoreUnavailable
@@ -20,47 +18,34 @@ from outreach.store.results import Finished
 from tasks.artifacts import publish
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
+from tasks.progress import Bar, board
 from tasks.retries import PHASE, is_last_try
-from tasks.run import CampaignRun, Outcomes
+from tasks.run import CampaignRun
 
 ENDED = ("sent", "failed", "unclear")
 TELL_EVERY_SECONDS = 20.0
-PREFECT_AWAY_SECONDS = 60.0
-"""Seconds without progress updates after Prefect failed: a vain request delays the run."""
 
 
 class Progress:
-    """The run's progress artifact, updated once a second at most; a log line now and then."""
+    """The run's progress bar, and a line in its log now and then."""
 
-    def __init__(self, plan: CampaignPlan, outcomes: Outcomes) -> None:
+    def __init__(self, run: CampaignRun, plan: CampaignPlan) -> None:
         self._leads = plan.leads
-        self._outcomes = outcomes
-        self._shown = self._told = time.monotonic()
-        self._artifact: Any = None
-        with suppress(httpx.HTTPError):
-            self._artifact = create_progress_artifact(
-                self._percent(), key="campaign-progress", description=f"Leads of {plan.name} done"
-            )
+        self._outcomes = run.outcomes
+        self._told = time.monotonic()
+        self._bar = Bar(run.id, f"Leads of {plan.name} done")
 
     def show(self) -> None:
-        now = time.monotonic()
-        if now - self._shown >= 1:
-            self._shown = now
-            self._update()
-        if now - self._told >= TELL_EVERY_SECONDS:
-            self._told = now
+        self._bar.show(self._percent())
+        if time.monotonic() - self._told >= TELL_EVERY_SECONDS:
+            self._told = time.monotonic()
             run_log().info("%s", self._outcomes)
 
     def close(self) -> None:
-        self._update()
-
-    def _update(self) -> None:
-        if self._artifact is None:
-            return
-        try:
-            update_progress_artifact(self._artifact, self._percent())
-        except httpx.HTTPError:
-            self._shown = time.monotonic() + PREFECT_AWAY_SECONDS
+        self._bar.percent = self._percent()
+        board().drop(self._bar)
+        with suppress(httpx.HTTPError):
+            self._bar.publish()
 
     def _percent(self) -> float:
         leads = self._leads

@@ -17,34 +17,7 @@ from outreach.store.results import InstalledRelease
 from outreach.store.store import Store
 from outreach.wiring import Services
 from tasks.log import run_log
-
-
-class RunToken:
-    """Whether a run goes on. Its threads ask before each mail, and sleep on it between mails."""
-
-    def __init__(self) -> None:
-        self._stopped = threading.Event()
-        self._finishing = threading.Event()
-
-    def stop(self) -> None:
-        """Send nothing more; wakes up all waiting threads."""
-        self._stopped.set()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stopped.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """Sleep; True as soon as the run is stopped."""
-        return self._stopped.wait(seconds)
-
-    def finish(self) -> None:
-        """All sends of the run have returned: the rest has time-outs of its own."""
-        self._finishing.set()
-
-    @property
-    def finishing(self) -> bool:
-        return self._finishing.is_set()
+from tasks.token import current_token
 
 
 class Outcomes:
@@ -96,7 +69,7 @@ class CampaignRun:
         self.id: Final = run
         """The id of the flow run."""
         self.services: Final = services
-        self.token: Final = RunToken()
+        self.token: Final = current_token()
         self.outcomes: Final = Outcomes()
         self.schema_notice: Final = SchemaNotice()
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
@@ -24,6 +24,7 @@ from tasks.log import describe_sent, run_log
 from tasks.plan import CampaignPlan
 from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
+from tasks.senders import Gate
 
 ROWS_A_SECOND = 30
 """Task runs per second that Prefect's server records without falling behind."""
@@ -36,6 +37,8 @@ class Group:
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self.claims = tuple(claims)
+        self.due = min(claim.due for claim in claims)
+        """Of the first, in seconds of the monotonic clock."""
         self.outcomes: dict[UUID, Outcome] = {}
 
     def __str__(self) -> str:
@@ -47,10 +50,8 @@ class Group:
 class CampaignSender:
     """What the sends of a run share. A plain class: Prefect would inspect a plan for every mail."""
 
-    def __init__(
-        self, run: CampaignRun, plan: CampaignPlan, slots: AbstractContextManager[object]
-    ) -> None:
-        """`slots` caps the sends in flight."""
+    def __init__(self, run: CampaignRun, plan: CampaignPlan, gate: Gate) -> None:
+        """`gate` caps the sends in flight."""
         services = run.services
         self.outcomes: Final = run.outcomes
         self.log_sends: Final = services.settings.log_sends
@@ -63,7 +64,7 @@ class CampaignSender:
             run=run.id,
             build=self._build,
             wait=run.token.wait,
-            in_flight=slots,
+            in_flight=lambda: gate.place(lambda: run.token.stopped),
         )
 
     def _build(self, claim: Claim, search_token: str) -> Mail:

@@ -1,24 +1,33 @@
-"""The limit of sends in flight: a run's share of `gmail-send`, over all runs and machines."""
+"""The limit of sends in flight over all machines: this process's share of `gmail-send`.
 
+The process holds the share for all its runs, since Prefect gives slots out in the order of their
+requests: a run that needs two would wait behind one that needs ten.
+"""
+
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from functools import cache
 from math import ceil
-from threading import BoundedSemaphore
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
-from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
-from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationSignal
+from prefect.logging.loggers import get_logger
 
 from tasks.ending import ended_if_cancelled
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
-from tasks.run import CampaignRun, RunToken
+from tasks.run import CampaignRun
+from tasks.senders import Gate
 from tasks.stopping import is_stop
+from tasks.token import RunToken
 
 LIMIT = "gmail-send"
 """The global concurrency limit of sends in flight, over all runs and machines."""
@@ -26,94 +35,174 @@ LIMIT = "gmail-send"
 LIMIT_WHEN_MISSING = 32
 IN_FLIGHT_SECONDS = 25.0
 """Seconds that a run waits for mails in flight when it ends early: it is killed after 30 s."""
-
 SEND_SECONDS = 2.0
 """Longest time of one mail in flight, to compute how many senders an account can use."""
+LEASE_SECONDS = 60.0
+"""The shortest that Prefect has: slots of a process that was killed come back after it."""
+ROUND_SECONDS = 15.0
+"""Between two looks at the limit, as operators turn it, and two renewals."""
+PIECE = 4
+"""Slots of one lease: what is left over is given back in such pieces."""
+AGAIN_SECONDS = 1.0
 
 
 class NoSlotsError(Exception):
-    """`gmail-send` allows this run no send: it is at 0, or other runs hold all its slots."""
+    """`gmail-send` allows this process no send: it is at 0, or others hold all its slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    id: UUID
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The use that one run has for slots."""
+
+    wanted: int
+    context: Context
+    """With Prefect's settings and the run's client, for the thread that keeps the share."""
+
+
+class Slots:
+    """This process's share: as many slots as its runs can use, and as the limit has."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self._shares: dict[UUID, _Share] = {}
+        self._leases: list[_Lease] = []
+        self._fitting = threading.Lock()
+        self._nudged = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    @contextmanager
+    def held(self, run: UUID, wanted: int, token: RunToken, seconds: float) -> Iterator[Gate]:
+        """Have at least one slot, for this run and the others of the process, until the end.
+
+        Raises NoSlotsError after `seconds`, and at once while the limit is at 0; httpx.HTTPError
+        when Prefect's server does not answer and the process has none yet.
+        """
+        self._shares[run] = _Share(wanted, copy_context())
+        try:
+            self._wait_for_one(token, seconds)
+            self._keep()
+            yield self.gate
+        finally:
+            del self._shares[run]
+            if self._shares:
+                self._nudged.set()
+            else:
+                with suppress(httpx.HTTPError):  # then the leases lapse
+                    self._fit()
+
+    def _wait_for_one(self, token: RunToken, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.gate.size == 0:
+            self._fit()
+            if self.gate.size or token.wait(AGAIN_SECONDS):
+                return
+            if time.monotonic() > deadline:
+                raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+
+    def _keep(self) -> None:
+        with self._fitting:
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._renew, name="slots", daemon=True)
+                self._keeper.start()
+        self._nudged.set()
+
+    def _renew(self) -> None:
+        """Fit the share to the runs and to the limit, as long as this process lives."""
+        while True:
+            self._nudged.wait(ROUND_SECONDS)
+            self._nudged.clear()
+            for share in list(self._shares.values())[:1]:
+                try:
+                    share.context.copy().run(self._fit)
+                except NoSlotsError:
+                    pass  # the gate is shut
+                except Exception as error:  # noqa: BLE001 - sending goes on with the share it has
+                    get_logger("outreach.slots").warning(
+                        "The share of %s was not renewed (%s)", LIMIT, type(error).__name__
+                    )
+
+    def _fit(self) -> None:
+        """Renew the share, and take or give back slots until it fits."""
+        with self._fitting, get_client(sync_client=True) as client:
+            self._leases = [lease for lease in self._leases if _is_renewed(client, lease)]
+            found = limit(client)
+            wanted = sum(share.wanted for share in self._shares.values())
+            target = min(wanted, found.limit) if found.active else 0
+            try:
+                self._shrink(client, target)
+                self._grow(client, target)
+            finally:
+                self.gate.resize(self._slots if found.active else wanted)
+        if self._shares and found.active and target == 0:
+            raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
+
+    @property
+    def _slots(self) -> int:
+        return sum(lease.slots for lease in self._leases)
+
+    def _shrink(self, client: SyncPrefectClient, target: int) -> None:
+        while self._slots > target:
+            lease = self._leases.pop()
+            self.gate.resize(self._slots)
+            client.release_concurrency_slots_with_lease(lease.id)
+
+    def _grow(self, client: SyncPrefectClient, target: int) -> None:
+        """Takes what is free, in pieces; one slot at a time when a piece is too much."""
+        piece = PIECE
+        while (missing := target - self._slots) > 0 and piece:
+            slots = min(piece, missing)
+            lease = _taken(client, slots)
+            if lease is not None:
+                self._leases.append(lease)
+            elif slots == 1:
+                return
+            else:
+                piece = 1
 
 
 @contextmanager
 def sender_slots(
     run: CampaignRun, plan: CampaignPlan, timeout_seconds: float = 60
-) -> Iterator[BoundedSemaphore]:
-    """Hold this run's share of `gmail-send` to the end of the block.
+) -> Iterator[Gate]:
+    """A share of `gmail-send` for this run until the end of the block; each send passes the gate.
 
-    The smallest of: its threads, the use of its accounts, the limit. Each send takes one from the
-    semaphore. Raises NoSlotsError after `timeout_seconds`, and at once while the limit is at 0.
+    The smaller of: its threads, the use of its accounts. Raises NoSlotsError.
     """
     threads = plan.threads
     usable = sum(ceil(SEND_SECONDS / pace) if pace else threads for pace in plan.paces)
-    with ExitStack() as held:
-        count = _occupy(held, max(1, min(threads, usable)), timeout_seconds)
-        slots, logger = BoundedSemaphore(count), run_log()
-        logger.info("%d sender(s)", count)
-        with (
-            _mails_in_flight_recorded(run.token, slots, count),
-            ended_if_cancelled(run.id, logger),
-        ):
-            yield slots
-
-
-def _occupy(held: ExitStack, wanted: int, timeout_seconds: float) -> int:
-    """Take `wanted` slots, or as many as the limit has, until `held` is closed; returns the number.
-
-    A request above the limit is an error in Prefect, not a wait. So when the limit was lowered
-    during the request, it asks again.
-    """
-    deadline = time.monotonic() + timeout_seconds
-    while (left := deadline - time.monotonic()) > 0:
-        slots = _allowed(wanted)
-        if slots == 0:
-            raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
-        share = concurrency(
-            LIMIT,
-            occupy=slots,
-            strict=True,
-            timeout_seconds=left,
-            raise_on_lease_renewal_failure=False,
-        )
-        try:
-            held.enter_context(share)
-        except TimeoutError:
-            break
-        except ConcurrencySlotAcquisitionError as error:
-            away = _away(error)
-        else:
-            return slots
-        if away is not None:
-            # Raised outside the handler: else each of the two errors would be the other's cause.
-            raise away
-    raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+    wanted = max(1, min(threads, usable))
+    with slots().held(run.id, wanted, run.token, timeout_seconds) as gate:
+        logger = run_log()
+        logger.info("%d sender(s)", min(wanted, gate.size))
+        with _mails_in_flight_recorded(run.token, gate), ended_if_cancelled(run.id, logger):
+            yield gate
 
 
 @contextmanager
-def _mails_in_flight_recorded(
-    token: RunToken, slots: BoundedSemaphore, count: int
-) -> Iterator[None]:
-    """A run that is told to stop holds its share until all its senders are idle."""
+def _mails_in_flight_recorded(token: RunToken, gate: Gate) -> Iterator[None]:
+    """A run of its own process that is told to stop holds its share until all senders are idle."""
     try:
         yield
     except BaseException as error:
         if not token.stopped and is_stop(error):
             token.stop()
             deadline = time.monotonic() + IN_FLIGHT_SECONDS
-            while not _are_recorded(slots, count, deadline):
+            while not _are_recorded(gate, deadline):
                 continue
         raise
 
 
-def _are_recorded(slots: BoundedSemaphore, count: int, deadline: float) -> bool:
+def _are_recorded(gate: Gate, deadline: float) -> bool:
     """Wait for that until the deadline. False when told again to stop meanwhile."""
     try:
-        with ExitStack() as idle:
-            for _ in range(count):
-                if not slots.acquire(timeout=max(0, deadline - time.monotonic())):
-                    run_log().warning("A mail in flight was not recorded in time: settled later")
-                    return True
-                idle.callback(slots.release)
+        if not gate.wait_until_empty(max(0, deadline - time.monotonic())):
+            run_log().warning("A mail in flight was not recorded in time: settled later")
     except TerminationSignal as again:
         if is_stop(again):
             return False
@@ -121,20 +210,35 @@ def _are_recorded(slots: BoundedSemaphore, count: int, deadline: float) -> bool:
     return True
 
 
-def _away(error: ConcurrencySlotAcquisitionError) -> BaseException | None:
-    """The error when Prefect gave no response; None: the limit was lowered or deleted since."""
-    match error.__cause__:
-        case httpx.HTTPStatusError(response=httpx.Response(status_code=422)):
+@cache
+def slots() -> Slots:
+    """Of this process."""
+    return Slots()
+
+
+def _is_renewed(client: SyncPrefectClient, lease: _Lease) -> bool:
+    try:
+        client.renew_concurrency_lease(lease.id, LEASE_SECONDS)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+            return False
+        raise
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def _taken(client: SyncPrefectClient, number: int) -> _Lease | None:
+    """None when so many are not free, or when the limit was lowered or deleted meanwhile."""
+    try:
+        answer = client.increment_concurrency_slots_with_lease(
+            [LIMIT], number, "concurrency", LEASE_SECONDS
+        ).json()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in (httpx.codes.LOCKED, httpx.codes.UNPROCESSABLE_ENTITY):
             return None
-        case cause:
-            return cause
-
-
-def _allowed(wanted: int) -> int:
-    """How many of these the limit has, as operators set it in the UI; an inactive one has all."""
-    with get_client(sync_client=True) as client:
-        found = limit(client)
-    return min(wanted, found.limit) if found.active else wanted
+        raise
+    return _Lease(UUID(answer["lease_id"]), number)
 
 
 def limit(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:

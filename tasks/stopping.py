@@ -1,7 +1,8 @@
 """A run that is told to stop gives its campaign back: a stop is neither death nor cancellation.
 
-SIGTERM comes for both a stop and a cancellation; in a flow run Prefect turns it into an exception
-of the main thread. The run's state on Prefect's server tells which of the two it was.
+A worker tells the token of its run. A run in a process of its own gets SIGTERM, for both a stop and
+a cancellation, and Prefect turns it into an exception of the main thread: the run's state on
+Prefect's server tells which of the two it was.
 """
 
 import signal
@@ -20,13 +21,7 @@ from outreach.wiring import current
 from tasks.ending import is_ending
 from tasks.log import run_log
 from tasks.run import flow_run_id
-
-HELD_BACK = {signal.SIGTERM, signal.SIGINT}
-"""Signals that `deployments.serving` blocks while it starts a run, which inherits the mask."""
-
-
-class StopRequest(Exception):
-    """This run was told to stop, and holds nothing any more."""
+from tasks.token import StopRequest, is_hosted
 
 
 def nothing() -> None:
@@ -39,8 +34,14 @@ def stoppable(give_back: Callable[[], None] = nothing) -> Iterator[None]:
 
     It has waited for sends in flight by then. A cancellation continues as Prefect raises it.
     """
+    if is_hosted():
+        try:
+            yield
+        except StopRequest:
+            give_back()
+            raise
+        return
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
         yield
     except BaseException as error:
         if not is_stop(error):

@@ -1,7 +1,7 @@
 """`outreach up`: all processes for campaigns on one machine, until Ctrl-C.
 
-The database (an embedded Postgres unless another one is set), a Prefect server with its UI, and one
-process that serves the deployments; each flow run is a child process of that one.
+The database (an embedded Postgres unless another one is set), a Prefect server with its UI, and the
+worker that runs all campaigns.
 """
 
 import os
@@ -30,6 +30,8 @@ PORT = 4200
 LOOK_SECONDS = 0.5
 STOP_SECONDS = 45.0
 """A flow run that is told to end has 30 s before it is killed."""
+SHORTEST_LIFE_SECONDS = 30.0
+"""A worker that has ended sooner would end again."""
 QUIET_SECONDS = 3.0
 """A stop that takes longer is explained."""
 
@@ -41,6 +43,8 @@ class Part:
     name: str
     is_alive: Callable[[], bool]
     log: Path
+    start_anew: Callable[[], bool] = lambda: False
+    """Starts it again; False when it cannot, or has just done so."""
 
 
 def up(
@@ -116,10 +120,15 @@ def _watch(parts: list[Part]) -> NoReturn:
     Each part needs those before it, and may end sooner than the one that caused it: the first in
     order is named.
     """
-    while all(part.is_alive() for part in parts):
+    while True:
+        while all(part.is_alive() for part in parts):
+            time.sleep(LOOK_SECONDS)
         time.sleep(LOOK_SECONDS)
-    time.sleep(LOOK_SECONDS)
-    cause = next(part for part in parts if not part.is_alive())
+        cause = next(part for part in parts if not part.is_alive())
+        if not cause.start_anew():
+            break
+        say(f"{cause.name} ended by itself and was started anew; its log is {cause.log}")
+        sys.stdout.flush()
     raise ConfigurationError(
         f"{cause.name} ended by itself, so all was ended", f"its log is {cause.log}"
     )
@@ -163,12 +172,12 @@ def _database(settings: "Settings") -> Iterator[None]:
 
 @contextmanager
 def _serving(settings: "Settings", home: Path, api: str, password: str) -> Iterator[Part]:
-    """The process that serves the deployments, in a session of its own: Ctrl-C is handled here.
+    """The worker, in a session of its own: Ctrl-C is handled here.
 
-    Its folder is Prefect's home: flow runs inherit it, so no `.env` and no foreign module is there.
+    Its folder is Prefect's home, where no `.env` and no foreign module is.
     """
     from deployments.server import RUN_SETTINGS, end, isolated_environment
-    from outreach.local import private, running
+    from outreach.local import running
 
     environment = {
         **isolated_environment(home),
@@ -178,28 +187,51 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
         "PREFECT_API_AUTH_STRING": password,
         running.MARK: str(settings.outreach_home),
     }
-    with private.appending(home / "flows.log") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.serving"],
-            cwd=home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    worker = _Worker(home, environment)
     try:
-        yield Part(
-            "What serves the deployments", lambda: process.poll() is None, home / "flows.log"
-        )
+        yield Part("The worker", worker.is_alive, worker.log, worker.start_anew)
     finally:
-        process.terminate()
+        worker.process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(QUIET_SECONDS)
-        if process.poll() is None:
+            worker.process.wait(QUIET_SECONDS)
+        if worker.is_alive():
             say("Waiting until the mails in flight are recorded, 30 s at most …")
             sys.stdout.flush()
-        end(process, STOP_SECONDS)
+        end(worker.process, STOP_SECONDS)
+
+
+class _Worker:
+    """The worker's process, which is started anew when it ends by itself."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.log = home / "flows.log"
+        self._home, self._environment = home, environment
+        self.process = self._start()
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def start_anew(self) -> bool:
+        if time.monotonic() - self._began < SHORTEST_LIFE_SECONDS:
+            return False
+        self.process = self._start()
+        return True
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        from outreach.local import private
+
+        self._began = time.monotonic()
+        with private.appending(self.log) as log:
+            return subprocess.Popen(
+                # -P: no module of the folder is loaded.
+                [sys.executable, "-P", "-m", "deployments.serving"],
+                cwd=self._home,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
 
 def _absolute(settings: "Settings") -> "Settings":

@@ -58,9 +58,12 @@ class Sending:
         run: UUID,
         build: BuildMail,
         wait: Callable[[float], bool],
-        in_flight: AbstractContextManager[object],
+        in_flight: Callable[[], AbstractContextManager[bool]],
     ) -> None:
-        """`wait(seconds)` sleeps; True when the run is to stop. `in_flight` caps the sends."""
+        """`wait(seconds)` sleeps; True when the run is to stop.
+
+        `in_flight()` is a place among the mails in flight; False when the run is to stop.
+        """
         self._store = store
         self._mailer = mailer
         self._settings = settings
@@ -77,8 +80,8 @@ class Sending:
         """
         if self._stopped_before(claim.due):
             return STOPPED
-        with self._in_flight:
-            if self._wait(0):  # stopped while it waited for its turn
+        with self._in_flight() as is_free:
+            if not is_free or self._wait(0):  # stopped while it waited for its turn
                 return STOPPED
             try:
                 prepared = self._prepare(claim)

@@ -6,7 +6,7 @@ functions are repeatable, and the caller makes the ids. Methods for operators ma
 
 import time as clock
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -103,6 +103,18 @@ class Store:
     ) -> Literal["renewed", "paused", "stopped"]:
         answer = self._one("renew_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
         return answer["answer"]  # type: ignore[no-any-return]
+
+    def renew_runs(
+        self, runs: Mapping[UUID, UUID], lease_seconds: float
+    ) -> dict[UUID, Literal["renewed", "paused", "stopped"]]:
+        """`renew_run` for all runs of a process: of each run its campaign; answers by run."""
+        rows = self._call(
+            "renew_runs",
+            campaigns=list(runs.values()),
+            runs=list(runs),
+            lease_seconds=lease_seconds,
+        )
+        return {UUID(row["run"]): row["answer"] for row in rows}
 
     def release_run(self, campaign: UUID, run: UUID) -> None:
         self._call("release_run", campaign=campaign, run=run)

@@ -142,6 +142,45 @@ begin
 end
 $$;
 
+create or replace function public.renew_runs(
+  campaigns uuid[],
+  runs uuid[],
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- renew_run for all runs of a process, an answer each. It waits for no lock, so that one campaign never holds up the
+-- others: a row that is locked now is written by the next call, long before its lease ends.
+begin
+  return query
+  with asked as (
+    select a.campaign, a.run from unnest(campaigns, runs) a (campaign, run)
+  ), due as (
+    select x.id from public.campaigns x
+    join asked a on a.campaign = x.id and a.run = x.run_id
+    where x.status not in ('completed', 'cancelled')
+      and x.lease_until <= coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second'
+    order by x.id
+    for no key update of x skip locked
+  ), written as (
+    update public.campaigns x
+    set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
+    from due where x.id = due.id
+  )
+  select pg_catalog.jsonb_build_object(
+    'run', a.run,
+    'answer', case when x.id is null then 'stopped' when x.paused_at is null then 'renewed' else 'paused' end
+  )
+  from asked a
+  left join public.campaigns x
+    on x.id = a.campaign and x.run_id = a.run and x.status not in ('completed', 'cancelled');
+end
+$$;
+
 create or replace function public.free_claims(campaign uuid) returns void
 language plpgsql
 security invoker

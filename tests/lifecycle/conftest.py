@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import httpx
@@ -20,12 +21,14 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Cancelling
 from pydantic import SecretStr
 
 from deployments.provision import POOL, provision
 from deployments.server import isolated_environment
+from deployments.worker.worker import TYPE
 from flows.dispatch_campaigns import dispatch_campaigns
 from gmail_sandbox.server import Sandbox
 from outreach.campaign.models import CampaignStatus, LeadCounts
@@ -55,15 +58,33 @@ CLOCKS = {
 }
 
 
+Engine = Literal["worker", "process"]
+"""Many runs in one process, or a process for each: the work pool's type."""
+
+one_engine = partial(pytest.mark.parametrize, "engine", indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", params=["worker", "process"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    chosen: Engine = request.param
+    return chosen
+
+
 @pytest.fixture(scope="session")
-def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
-    deploy(tmp_path_factory.mktemp("deploy"))
+def deployed(
+    prefect_api: str,  # noqa: F811
+    engine: Engine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
+    deploy(tmp_path_factory.mktemp("deploy"), engine)
     return prefect_api
 
 
-def deploy(home: Path) -> None:
+def deploy(home: Path, engine: Engine = "worker") -> None:
     """`prefect deploy --all` on a new server; tests call the dispatcher themselves."""
-    provision()
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound):
+        client.delete_work_pool(POOL)  # of the other engine
+    provision(pool_type=TYPE if engine == "worker" else "process")
     subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=ROOT,
@@ -113,17 +134,26 @@ def until(look: Callable[[], Found], what: str, seconds: float = 60) -> Found:
     return found
 
 
-class Worker:
-    """`prefect worker start` as an operator runs it, from a folder that holds a foreign tasks.py."""
+COMMANDS: dict[Engine, list[str]] = {
+    "worker": ["outreach.cli", "worker"],
+    "process": ["prefect", "worker", "start"],
+}
 
-    def __init__(self, settings: Settings, folder: Path, *options: str, **more: str) -> None:
+
+class Worker:
+    """A worker as an operator runs it, from a folder that holds a foreign tasks.py."""
+
+    def __init__(
+        self, settings: Settings, folder: Path, engine: Engine, *options: str, **more: str
+    ) -> None:
+        self.engine = engine
         folder.mkdir(parents=True)
         for name in ("tasks.py", "flows.py"):
             (folder / name).write_text('raise SystemExit("a foreign module")')
         self.log = folder / "worker.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, *options],
+                [sys.executable, "-P", "-m", *COMMANDS[engine], "--pool", POOL, *options],
                 cwd=folder,
                 env={
                     **environment(folder / "home"),
@@ -138,7 +168,9 @@ class Worker:
             )
 
     def flow(self) -> psutil.Process | None:
-        """The process of the flow run that it has in hand."""
+        """The process of the flow run that it has in hand; of a hosted one, its own."""
+        if self.engine == "worker":
+            return psutil.Process(self.process.pid)
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.process.pid).children():
                 if "prefect.engine" in child.cmdline():
@@ -180,12 +212,13 @@ class World:
     db: psycopg.Connection
     gmail: httpx.Client
     folder: Path
+    engine: Engine
     workers: list[Worker] = field(default_factory=list)
     commands: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def worker(self, *options: str, **more: str) -> Worker:
         folder = self.folder / f"worker{len(self.workers)}"
-        worker = Worker(self.settings, folder, *options, **more)
+        worker = Worker(self.settings, folder, self.engine, *options, **more)
         self.workers.append(worker)
         return worker
 
@@ -271,6 +304,12 @@ class World:
         ).fetchone()
         return bool(row and row[0])
 
+    def until_idle(self, worker: Worker, campaign: UUID) -> None:
+        """Its run has ended, and with it, in a process pool, the run's process."""
+        until(lambda: not self._owned(campaign), "the end of the run")
+        if self.engine == "process":
+            until(lambda: worker.flow() is None, "the end of the run's process")
+
     # --- what there is ------------------------------------------------------------------
 
     def mails(self) -> int:
@@ -324,10 +363,11 @@ def world(
     store: Store,  # noqa: F811
     db: psycopg.Connection,
     gmail: httpx.Client,  # noqa: F811
+    engine: Engine,
     tmp_path: Path,
 ) -> Iterator[World]:
     folder = tmp_path / "workers"
     folder.mkdir()
-    made = World(settings, store, db, gmail, folder)
+    made = World(settings, store, db, gmail, folder, engine)
     yield made
     made.close()

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from outreach.store.migrate import migrate
 from tests.flows.conftest import NewCampaign
 from tests.flows.conftest import _lead as lead
-from tests.lifecycle.conftest import World, until
+from tests.lifecycle.conftest import World, one_engine, until
 from tests.older import migrated_by_it, unpacked
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(300)]
@@ -54,6 +54,7 @@ def older_campaign(db: psycopg.Connection) -> UUID:
     return campaign
 
 
+@one_engine(["process"])
 def test_old_and_new_workers_side_by_side_then_new_ones_alone(
     world: World, database: SecretStr, new_campaign: NewCampaign, tmp_path: Path
 ) -> None:

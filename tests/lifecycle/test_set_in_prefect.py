@@ -32,8 +32,7 @@ def said(world: World, campaign: UUID) -> str:
 
 def until_it_rests(world: World, campaign: UUID) -> int:
     """The run has given its campaign back and its process is gone; how many mails left."""
-    until(lambda: not world._owned(campaign), "the run gives its campaign back")
-    until(lambda: world.workers[-1].flow() is None, "the end of the run's process")
+    world.until_idle(world.workers[-1], campaign)
     return world.mails()
 
 

@@ -1,4 +1,4 @@
--- Release 20261129005125 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129011059 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -83,6 +83,7 @@ declare
     'public.release_run(uuid,uuid)',
     'public.remove_account(text)',
     'public.renew_run(uuid,uuid,double precision,timestamp with time zone)',
+    'public.renew_runs(uuid[],uuid[],double precision,timestamp with time zone)',
     'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
     'public.resume_campaign(uuid)',
     'public.retry_failed(uuid,text,text,boolean)',
@@ -129,7 +130,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129005125', '7d1f1f470d109b7e43618e3cb73ce2700895d81ca0e3b28a1be0ddb430d1a8af', ours, '20261124009900')
+  values ('20261129011059', '3302172a916556a039b4877a3a1d89c9387d4ae1ad0ae7cacf7a1c2875f269da', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -3436,6 +3437,45 @@ begin
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'stopped');
   end if;
+end
+$$;
+
+create or replace function public.renew_runs(
+  campaigns uuid[],
+  runs uuid[],
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- renew_run for all runs of a process, an answer each. It waits for no lock, so that one campaign never holds up the
+-- others: a row that is locked now is written by the next call, long before its lease ends.
+begin
+  return query
+  with asked as (
+    select a.campaign, a.run from unnest(campaigns, runs) a (campaign, run)
+  ), due as (
+    select x.id from public.campaigns x
+    join asked a on a.campaign = x.id and a.run = x.run_id
+    where x.status not in ('completed', 'cancelled')
+      and x.lease_until <= coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second'
+    order by x.id
+    for no key update of x skip locked
+  ), written as (
+    update public.campaigns x
+    set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
+    from due where x.id = due.id
+  )
+  select pg_catalog.jsonb_build_object(
+    'run', a.run,
+    'answer', case when x.id is null then 'stopped' when x.paused_at is null then 'renewed' else 'paused' end
+  )
+  from asked a
+  left join public.campaigns x
+    on x.id = a.campaign and x.run_id = a.run and x.status not in ('completed', 'cancelled');
 end
 $$;
 

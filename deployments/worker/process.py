@@ -1,0 +1,140 @@
+"""The process of a worker: its signals, its loop that begins again, and its fresh start."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextvars import copy_context
+from typing import NoReturn
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.context import SyncClientContext
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import ObjectNotFound
+from prefect.logging.handlers import APILogHandler
+from prefect.logging.loggers import get_logger
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from deployments.worker.hosted import Runs
+from deployments.worker.worker import TYPE, CampaignWorker
+from outreach.gc_tuning import rarely_collected
+from outreach.loopback import never_through_a_proxy
+from tasks.ending import watch, watch_no_longer
+from tasks.lease import leases
+from tasks.log import Logger
+from tasks.run import CampaignRun
+
+STOPS = {signal.SIGTERM, signal.SIGINT}
+AGAIN_SECONDS = 5.0
+SILENT_SECONDS = 30.0
+"""Half of a lease: the campaigns go on before another run would take them."""
+WATCH_SECONDS = 2.0
+DRAIN_SECONDS = 5.0
+"""Seconds to hand the last events to Prefect's server."""
+
+
+class Process:
+    """One worker process, until it is told to stop or has to start anew."""
+
+    def __init__(self, pool: str, name: str | None, limit: int | None) -> None:
+        self._pool, self._name, self._limit = pool, name, limit
+        self._runs = Runs(copy_context())
+        self._stop = asyncio.Event()
+        self._retires = False
+
+    def retire(self, stuck: UUID) -> None:
+        """The thread of this run cannot be ended: give all back, and start this process anew."""
+        get_logger("outreach.worker").error(
+            "A thread of the run %s did not come back: this process starts anew", stuck
+        )
+        self._runs.abandon(stuck)
+        self._retires = True
+        self._stop.set()
+
+    async def serve(self) -> bool:
+        """Serve until a signal; True when the process has to start anew."""
+        loop = asyncio.get_running_loop()
+        for number in STOPS:
+            loop.add_signal_handler(number, self._stop.set)
+
+        def end_run(run: CampaignRun, _: Logger) -> None:
+            loop.call_soon_threadsafe(self.retire, run.id)
+
+        leases().end_run, leases().watches = end_run, False
+        watching = asyncio.ensure_future(_watched())
+        stopped = asyncio.ensure_future(self._stop.wait())
+        while True:
+            worker = CampaignWorker(self._pool, name=self._name, limit=self._limit, runs=self._runs)
+            working = asyncio.ensure_future(worker.start())
+            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                await worker.stop_runs()
+                working.cancel()
+                await asyncio.wait({working})
+                watching.cancel()
+                return self._retires
+            get_logger("outreach.worker").warning(
+                "The worker lost Prefect's server (%s) and begins again; its runs go on",
+                type(working.exception()).__name__,
+            )
+            await asyncio.wait({stopped}, timeout=AGAIN_SECONDS)
+
+
+def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoReturn:
+    """Serve the pool until a signal, and end this process.
+
+    Needs PREFECT_API_URL and our settings.
+    """
+    never_through_a_proxy()
+    refuse_pool(pool)
+    # Prefect's heartbeat is a thread a run that delays the run's end: Listening beats for all.
+    unbeaten = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with unbeaten, SyncClientContext(), rarely_collected():
+        starts_anew = asyncio.run(_served(pool, name, limit))
+    _leave(starts_anew=starts_anew)
+
+
+def refuse_pool(pool: str) -> None:
+    """Raise SystemExit for a pool that is not there, or that another kind of worker serves.
+
+    Later the worker makes it anew when it is deleted. Without an answer it waits for the server.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            kind = client.read_work_pool(pool).type
+    except ObjectNotFound:
+        raise SystemExit(
+            f"Prefect has no work pool {pool}; make it with `python -m deployments.provision`."
+        ) from None
+    except httpx.HTTPError:
+        return
+    if kind != TYPE:
+        raise SystemExit(
+            f"The work pool {pool} is of type {kind}, whose runs have a process each. Serve it "
+            f"with `prefect worker start --pool {pool}`, or use a pool of type {TYPE}."
+        )
+
+
+async def _watched() -> None:
+    """A call that lets no other thread run ends this process; its supervisor starts it anew."""
+    while True:
+        watch(SILENT_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _served(pool: str, name: str | None, limit: int | None) -> bool:
+    return await Process(pool, name, limit).serve()
+
+
+def _leave(*, starts_anew: bool) -> NoReturn:
+    """End whatever the threads are doing. A fresh start keeps the process id for its supervisor."""
+    watch_no_longer()
+    EventsWorker.drain_all(timeout=DRAIN_SECONDS)
+    APILogHandler().flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if starts_anew:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+    os._exit(0)

@@ -1,0 +1,161 @@
+"""The worker type `outreach`: it polls a work pool and runs our flows as threads of its process."""
+
+import os
+import socket
+from contextvars import copy_context
+from typing import Any
+from uuid import UUID
+
+import anyio
+import anyio.abc
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, WorkPool
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import InfrastructureNotFound, ObjectNotFound
+from prefect.states import Failed
+from prefect.workers.base import (
+    BaseJobConfiguration,
+    BaseVariables,
+    BaseWorker,
+    BaseWorkerResult,
+)
+
+from deployments.worker.hosted import FLOWS, Runs
+from deployments.worker.listening import Listening
+from tasks.token import Order
+
+TYPE = "outreach"
+STOP_SECONDS = 30.0
+"""Seconds that runs have to record their mails in flight."""
+
+
+class Thread(BaseJobConfiguration):
+    """A run needs neither a command nor an environment: Prefect's own takes 60 ms to make them."""
+
+    @classmethod
+    async def resolve_for_flow_run(
+        cls,
+        flow_run: FlowRun,  # noqa: ARG003 - the signature is Prefect's
+        client: PrefectClient,  # noqa: ARG003
+        work_pool: WorkPool,  # noqa: ARG003
+        worker_name: str | None = None,  # noqa: ARG003
+        worker_id: UUID | None = None,  # noqa: ARG003
+        deployment: DeploymentResponse | None = None,  # noqa: ARG003
+    ) -> "Thread":
+        return cls(command="a thread of the worker")
+
+    def prepare_for_flow_run(self, *_: Any, **__: Any) -> None:
+        """There is nothing to prepare."""
+
+
+class Result(BaseWorkerResult):
+    """That a thread has ended; the run's state says how."""
+
+
+class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
+    """Runs flow runs as threads of its own process; other than our flows it refuses."""
+
+    type = TYPE
+    job_configuration = Thread
+    job_configuration_variables = BaseVariables
+    _description = "Runs many campaigns in one process, a thread each."
+
+    def __init__(self, work_pool_name: str, *, runs: Runs | None = None, **options: Any) -> None:
+        """`runs`: of a process that outlives this worker, and stops them itself."""
+        options["name"] = options.get("name") or f"{socket.gethostname()}-{os.getpid()}"
+        super().__init__(work_pool_name, **options)
+        self._stops_runs = runs is None
+        self.runs = runs or Runs(copy_context())
+        self.ending = False
+        self.ready = anyio.Event()
+        self._listening = Listening(self, self.runs)
+        self._entrypoints: dict[UUID, str | None] = {}
+
+    # --- what Prefect's worker asks for -------------------------------------------------
+
+    async def setup(self) -> None:
+        await super().setup()
+        self.ready.set()
+
+    async def start(self, *args: Any, **options: Any) -> None:
+        """Poll until cancelled; then let the runs record what is in flight, and give back."""
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._listening.listen)
+            try:
+                await super().start(*args, **options)
+            finally:
+                if self._stops_runs:
+                    with anyio.CancelScope(shield=True):
+                        await self.stop_runs()
+                beside.cancel_scope.cancel()
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        return [] if self.ending else await super().get_and_submit_flow_runs()
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: Thread,  # noqa: ARG002 - Prefect's signature
+        task_status: anyio.abc.TaskStatus[str] | None = None,  # type: ignore[override]
+    ) -> Result:
+        """Returns when the run has ended; it outlives a cancellation of this call."""
+        identifier = f"{self.name}:{flow_run.id}"
+        flow = FLOWS.get(await self._entrypoint(flow_run) or "")
+        if flow is None:
+            await self._refuse(flow_run)
+        else:
+            while (earlier := self.runs.find(flow_run.id)) is not None and earlier.token.stopped:
+                await earlier.ended.wait()  # resumed before its thread had ended
+            hosted = self.runs.begin(flow_run, flow)
+        if task_status is not None:
+            task_status.started(identifier)
+        if flow is not None:
+            await hosted.ended.wait()
+        return Result(identifier=identifier, status_code=0)
+
+    async def kill_infrastructure(
+        self,
+        infrastructure_pid: str,
+        configuration: Thread,  # noqa: ARG002 - Prefect's signature
+        grace_seconds: int = 30,  # noqa: ARG002
+    ) -> None:
+        """Prefect asks this of runs that are cancelled before they began."""
+        hosted = self.runs.find(UUID(infrastructure_pid.rpartition(":")[2]))
+        if hosted is None:
+            raise InfrastructureNotFound(infrastructure_pid)
+        hosted.token.tell(Order.CANCEL)
+
+    # --- stop ---------------------------------------------------------------------------
+
+    async def stop_runs(self) -> bool:
+        """Tell each run to give its campaign back; False when one did not end in time."""
+        self.ending = True
+        self.runs.tell(Order.STOP)
+        return await self.runs.wait(STOP_SECONDS)
+
+    # --- which flow ---------------------------------------------------------------------
+
+    async def _entrypoint(self, flow_run: FlowRun) -> str | None:
+        """Of the run's deployment, as a module; None without one."""
+        if (deployment := flow_run.deployment_id) is None:
+            return None
+        if deployment not in self._entrypoints:
+            try:
+                found = (await self.client.read_deployment(deployment)).entrypoint
+            except ObjectNotFound:
+                return None
+            self._entrypoints[deployment] = found and as_module(found)
+        return self._entrypoints[deployment]
+
+    async def _refuse(self, flow_run: FlowRun) -> None:
+        message = (
+            "This work pool runs the flows send-campaign and dispatch-campaigns alone. Give the "
+            "deployment of this run another work pool."
+        )
+        self.get_flow_run_logger(flow_run).error(message)
+        await self.client.set_flow_run_state(flow_run.id, Failed(message=message), force=True)
+
+
+def as_module(entrypoint: str) -> str:
+    """`flows/send_campaign.py:send_campaign` as `flows.send_campaign.send_campaign`."""
+    return entrypoint.removeprefix("./").replace(".py:", ".").replace("/", ".").replace(":", ".")

@@ -1,0 +1,46 @@
+"""`outreach worker`: runs campaigns on this machine for a Prefect server, many in one process."""
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from outreach.errors import ConfigurationError
+
+POOL = "outreach"
+
+
+def worker(
+    *,
+    pool: Annotated[str, typer.Option(help="The work pool to serve.")] = POOL,
+    name: Annotated[
+        str | None, typer.Option(help="Of this worker in Prefect's UI; else the machine's.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once in this process; else all that come.")
+    ] = None,
+) -> NoReturn:
+    """Run campaigns for Prefect's server at PREFECT_API_URL, until SIGTERM or Ctrl-C."""
+    from deployments.server import RUN_SETTINGS
+    from outreach import settings as settings_module
+    from outreach.cli import flow_runs
+
+    settings = settings_module.load()
+    flow_runs.use_own_password()
+    if (address := flow_runs.api_address()) is None:
+        raise ConfigurationError(
+            "PREFECT_API_URL is not set", "set it to Prefect's server, or use `outreach up`"
+        )
+    environment = {
+        **RUN_SETTINGS,
+        **os.environ,
+        **settings.exported(),  # `.env` is read here and nowhere below
+        "PREFECT_API_URL": address,
+    }
+    # -P: a foreign `tasks.py` in this folder must not be loaded.
+    command = [sys.executable, "-P", "-m", "deployments.worker", pool]
+    command += ["--name", name] if name else []
+    command += ["--limit", str(limit)] if limit else []
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)  # noqa: S606 - ourselves

@@ -1,0 +1,157 @@
+"""The sender threads of this process: each send at its time, for all runs of the process.
+
+A send that waits for its time takes no thread, so that hundreds of paced campaigns need only as
+many threads as mails are in flight.
+"""
+
+import heapq
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_THREADS = 1000
+LOOK_SECONDS = 0.5
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    due: float
+    number: int
+    call: Callable[[], Any] = field(compare=False)
+    future: "Future[Any]" = field(compare=False)
+
+
+class Queue:
+    """One run's sends that have not begun, the earliest due first."""
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        self.running = 0
+        self.waiting: list[_Job] = []
+
+    @property
+    def next_due(self) -> float:
+        """Seconds of the monotonic clock; infinite when none may begin now."""
+        is_free = self.waiting and self.running < self.at_once
+        return self.waiting[0].due if is_free else float("inf")
+
+
+class Senders:
+    """Runs calls at their time, the earliest due first over all queues."""
+
+    def __init__(self) -> None:
+        self._queues: list[Queue] = []
+        self._number = itertools.count()
+        self._changed = threading.Condition()
+        self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="sender")
+        self._clock: threading.Thread | None = None
+
+    def open(self, at_once: int) -> Queue:
+        """A queue for one run, with at most `at_once` of its calls running."""
+        with self._changed:
+            self._queues.append(queue := Queue(at_once))
+            if self._clock is None:
+                self._clock = threading.Thread(target=self._run_due, name="senders", daemon=True)
+                self._clock.start()
+        return queue
+
+    def close(self, queue: Queue, seconds: float) -> None:
+        """Wait until the calls that have begun have ended; the others never run."""
+        self.drop(queue)
+        with self._changed:
+            self._queues.remove(queue)
+            self._changed.wait_for(
+                lambda: queue.running == 0, None if seconds == math.inf else seconds
+            )
+
+    def submit(self, queue: Queue, due: float, call: Callable[[], Any]) -> "Future[Any]":
+        """Run `call` at `due`, in seconds of the monotonic clock."""
+        job = _Job(due, next(self._number), call, Future())
+        with self._changed:
+            heapq.heappush(queue.waiting, job)
+            self._changed.notify()
+        return job.future
+
+    def drop(self, queue: Queue) -> None:
+        """Cancel the futures of the calls that have not begun."""
+        with self._changed:
+            dropped, queue.waiting = queue.waiting, []
+        for job in dropped:  # outside the lock, since callbacks run
+            job.future.cancel()
+
+    def _run_due(self) -> None:
+        while True:
+            self._threads.submit(self._run, *self._next())
+
+    def _next(self) -> tuple[Queue, _Job]:
+        with self._changed:
+            while True:
+                queue = min(self._queues, key=lambda one: one.next_due, default=None)
+                due = queue.next_due if queue else float("inf")
+                left = due - time.monotonic()
+                if queue is not None and left <= 0:
+                    queue.running += 1
+                    return queue, heapq.heappop(queue.waiting)
+                self._changed.wait(min(left, threading.TIMEOUT_MAX))
+
+    def _run(self, queue: Queue, job: _Job) -> None:
+        try:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_result(job.call())
+        except BaseException as error:  # noqa: BLE001 - the run that waits for it raises it
+            job.future.set_exception(error)
+        finally:
+            with self._changed:
+                queue.running -= 1
+                self._changed.notify_all()
+
+
+class Gate:
+    """A semaphore whose size can be changed: the mails that this process may have in flight."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._inside = 0
+        self._changed = threading.Condition()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def resize(self, size: int) -> None:
+        """Who is inside stays inside."""
+        with self._changed:
+            self._size = size
+            self._changed.notify_all()
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """False when mails are in flight still."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._inside == 0, seconds)
+
+    @contextmanager
+    def place(self, is_stopped: Callable[[], bool]) -> Iterator[bool]:
+        """One mail in flight; False without a place, when its run was stopped meanwhile."""
+        got = self._enter(is_stopped)
+        try:
+            yield got
+        finally:
+            if got:
+                with self._changed:
+                    self._inside -= 1
+                    self._changed.notify_all()
+
+    def _enter(self, is_stopped: Callable[[], bool]) -> bool:
+        with self._changed:
+            while self._inside >= self._size:
+                if is_stopped():
+                    return False
+                self._changed.wait(LOOK_SECONDS)
+            self._inside += 1
+            return True
