@@ -71,7 +71,6 @@ def send_all(campaign_id: UUID) -> State[Any]:
         return handed_back(begun)
     with owned(campaign_id) as run:
         plan = check(run)
-        settle(run)
         later = deliver(run, plan)
         heed(run)
         with unstoppable():
@@ -82,14 +81,17 @@ def send_all(campaign_id: UUID) -> State[Any]:
 
 def deliver(run: CampaignRun, plan: CampaignPlan) -> Deferral | None:
     """Mail the leads that can go now; returns when and why the others go later, if any."""
+    in_doubt = settle(run)
     try:
         with sender_slots(run, plan) as slots:
-            return send_leads(run, plan, CampaignSender(run, plan, slots))
+            return send_leads(run, plan, CampaignSender(run, plan, slots), in_doubt)
     except NoSlotsError as error:
         return Deferral(60, str(error))
 
 
-def send_leads(run: CampaignRun, plan: CampaignPlan, sender: CampaignSender) -> Deferral | None:
+def send_leads(
+    run: CampaignRun, plan: CampaignPlan, sender: CampaignSender, in_doubt: int
+) -> Deferral | None:
     """Claim and send until no lead is left; claims the next leads before the last ones left."""
     delivery, later = Delivery(run, plan), None
     while not run.token.stopped:
@@ -98,7 +100,8 @@ def send_leads(run: CampaignRun, plan: CampaignPlan, sender: CampaignSender) -> 
             delivery.add(send.map(grouped(plan, batch.claims), unmapped(sender)))
             delivery.until_next_claim()
         elif batch.answer == "later" and delivery.wait_for(batch):
-            settle(run)
+            if in_doubt or run.outcomes.of("open"):
+                in_doubt = settle(run)
         else:
             later = Deferral(batch.wait_seconds, batch.waiting_for)
             break

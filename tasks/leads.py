@@ -23,12 +23,15 @@ def claim(run: CampaignRun) -> Batch:
 
 
 @task(**PHASE)
-def settle(run: CampaignRun) -> None:
-    """Reconcile mails whose sender died or lost the response."""
-    services = run.services
+def settle(run: CampaignRun) -> int:
+    """Reconcile mails whose sender died or lost the response; returns how many stay open."""
+    services, left = run.services, 0
     settling = Settling(services.store, services.mailer, services.settings)
     for attempt in run.store.list_open_attempts(run.campaign):
         outcome = settling.settle(attempt)
-        if outcome.kind != "open":
+        if outcome.kind == "open":
+            left += 1
+        else:
             tell_settled(attempt, outcome)
             run.outcomes.count(outcome)
+    return left

@@ -11,8 +11,8 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging.loggers import get_logger
 
 KEY = "campaign-progress"
-EVERY_SECONDS = 1.0
-"""A bar moves once a second at most."""
+EVERY_SECONDS = 5.0
+"""Between two moves of a bar."""
 BETWEEN_SECONDS = 0.25
 """Between two requests of this process: each costs Prefect's server some 8 ms."""
 PREFECT_AWAY_SECONDS = 60.0
@@ -29,12 +29,13 @@ class Bar:
         self._context = copy_context()
         """Prefect's settings and the run's client, for the thread that publishes."""
         self._due = time.monotonic() + EVERY_SECONDS
-        self.percent = 0.0
+        self.percent = self._shown = 0.0
 
     def show(self, percent: float) -> None:
         """Publish it soon; a later value replaces it."""
         self.percent = percent
-        if time.monotonic() >= self._due:
+        if time.monotonic() >= self._due and percent != self._shown:
+            self._shown = percent
             self._due = time.monotonic() + EVERY_SECONDS
             board().put(self)
 

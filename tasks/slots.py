@@ -39,8 +39,11 @@ SEND_SECONDS = 2.0
 """Longest time of one mail in flight, to compute how many senders an account can use."""
 LEASE_SECONDS = 60.0
 """The shortest that Prefect has: slots of a process that was killed come back after it."""
+RENEW_SECONDS = 20.0
 ROUND_SECONDS = 15.0
-"""Between two looks at the limit, as operators turn it, and two renewals."""
+"""Between two looks at the limit, as operators turn it."""
+COALESCE_SECONDS = 0.3
+"""One look for all runs that begin or end meanwhile."""
 PIECE = 4
 """Slots of one lease: what is left over is given back in such pieces."""
 AGAIN_SECONDS = 1.0
@@ -50,10 +53,12 @@ class NoSlotsError(Exception):
     """`gmail-send` allows this process no send: it is at 0, or others hold all its slots."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Lease:
     id: UUID
     slots: int
+    renew_at: float
+    """Of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ class Slots:
     def _renew(self) -> None:
         """Fit the share to the runs and to the limit, as long as this process lives."""
         while True:
-            self._nudged.wait(ROUND_SECONDS)
+            if self._nudged.wait(ROUND_SECONDS):
+                time.sleep(COALESCE_SECONDS)
             self._nudged.clear()
             for share in list(self._shares.values())[:1]:
                 try:
@@ -130,7 +136,7 @@ class Slots:
     def _fit(self) -> None:
         """Renew the share, and take or give back slots until it fits."""
         with self._fitting, get_client(sync_client=True) as client:
-            self._leases = [lease for lease in self._leases if _is_renewed(client, lease)]
+            self._leases = [lease for lease in self._leases if _is_kept(client, lease)]
             found = limit(client)
             wanted = sum(share.wanted for share in self._shares.values())
             target = min(wanted, found.limit) if found.active else 0
@@ -216,7 +222,10 @@ def slots() -> Slots:
     return Slots()
 
 
-def _is_renewed(client: SyncPrefectClient, lease: _Lease) -> bool:
+def _is_kept(client: SyncPrefectClient, lease: _Lease) -> bool:
+    """Renew it when that is due; False when it has lapsed."""
+    if time.monotonic() < lease.renew_at:
+        return True
     try:
         client.renew_concurrency_lease(lease.id, LEASE_SECONDS)
     except httpx.HTTPStatusError as error:
@@ -225,6 +234,7 @@ def _is_renewed(client: SyncPrefectClient, lease: _Lease) -> bool:
         raise
     except ObjectNotFound:
         return False
+    lease.renew_at = time.monotonic() + RENEW_SECONDS
     return True
 
 
@@ -238,7 +248,7 @@ def _taken(client: SyncPrefectClient, number: int) -> _Lease | None:
         if error.response.status_code in (httpx.codes.LOCKED, httpx.codes.UNPROCESSABLE_ENTITY):
             return None
         raise
-    return _Lease(UUID(answer["lease_id"]), number)
+    return _Lease(UUID(answer["lease_id"]), number, time.monotonic() + RENEW_SECONDS)
 
 
 def limit(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:

@@ -40,6 +40,8 @@ class Hosted:
         self.token = RunToken(flow_run.id, hosted=True)
         self.ended = asyncio.Event()
         self.thread: threading.Thread | None = None
+        self.again = False
+        """It was polled for again before it had ended."""
 
 
 class Runs:
@@ -51,6 +53,9 @@ class Runs:
         self._runs: dict[UUID, Hosted] = {}
         self.untold: list[tuple[UUID, State[Any]]] = []
         """Final states that Prefect's server did not take yet."""
+
+        self.when_free: Callable[[], None] = lambda: None
+        """Called when a run has ended that waits again, or a place is free."""
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -106,6 +111,8 @@ class Runs:
         if self._runs.get(hosted.flow_run.id) is hosted:
             del self._runs[hosted.flow_run.id]
         hosted.ended.set()
+        if hosted.again:
+            self.when_free()
 
     def _keep(self, run: UUID, state: State[Any]) -> None:
         self.untold.append((run, state))

@@ -41,6 +41,7 @@ class Listening:
         self._worker = worker
         self._runs = runs
         self._poll = anyio.Event()
+        runs.when_free = self._ask
 
     async def listen(self) -> None:
         """Until cancelled."""
@@ -85,6 +86,9 @@ class Listening:
                     LOOK_SECONDS,
                 )
                 await anyio.sleep(AGAIN_SECONDS)
+
+    def _ask(self) -> None:
+        self._poll.set()
 
     async def _poll_at_once(self) -> None:
         """One poll for all that came meanwhile, never two at a time."""

@@ -2,7 +2,9 @@
 
 import os
 import socket
+import time
 from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +12,9 @@ import anyio
 import anyio.abc
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, WorkPool
-from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.responses import DeploymentResponse, OrchestrationResult, SetStateStatus
 from prefect.exceptions import InfrastructureNotFound, ObjectNotFound
-from prefect.states import Failed
+from prefect.states import Failed, Pending
 from prefect.workers.base import (
     BaseJobConfiguration,
     BaseVariables,
@@ -25,6 +27,9 @@ from deployments.worker.listening import Listening
 from tasks.token import Order
 
 TYPE = "outreach"
+AHEAD_SECONDS = 1.0
+"""A run that is due so soon may begin: the flow waits for its campaign's time."""
+LATE_POLLS = 30
 STOP_SECONDS = 30.0
 """Seconds that runs have to record their mails in flight."""
 
@@ -70,6 +75,9 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         self.ready = anyio.Event()
         self._listening = Listening(self, self.runs)
         self._entrypoints: dict[UUID, str | None] = {}
+        self._queues: list[str] = options.get("work_queues") or []
+        self._most: int | None = options.get("limit")
+        self._polled = time.monotonic()
 
     # --- what Prefect's worker asks for -------------------------------------------------
 
@@ -90,7 +98,46 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
                 beside.cancel_scope.cancel()
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        return [] if self.ending else await super().get_and_submit_flow_runs()
+        """Begin the runs that wait in the pool and are due; returns those that have begun.
+
+        Prefect's own way asks the server eight times a run, and an error between two of them ends
+        its loop.
+        """
+        self._polled = time.monotonic()
+        if self.ending or not self.is_setup:
+            return []
+        waiting = await self.client.get_scheduled_flow_runs_for_work_pool(
+            self.work_pool.name,
+            work_queue_names=sorted(self._queues) or None,
+            scheduled_before=datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS),
+        )
+        begun = []
+        for flow_run in (entry.flow_run for entry in waiting):
+            if self._most is not None and len(self.runs) >= self._most:
+                break
+            if await self._begin(flow_run):
+                begun.append(flow_run)
+        return begun
+
+    def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
+        """For the health check of Prefect's command."""
+        return time.monotonic() - self._polled < LATE_POLLS * query_interval_seconds
+
+    async def _begin(self, flow_run: FlowRun) -> bool:
+        if (earlier := self.runs.find(flow_run.id)) is not None:
+            earlier.again = True  # resumed before its thread had ended
+            return False
+        if (flow := FLOWS.get(await self._entrypoint(flow_run) or "")) is None:
+            await self._refuse(flow_run)
+            return False
+        answer: OrchestrationResult[Any] = await self.client.set_flow_run_state(
+            flow_run.id, Pending()
+        )
+        if answer.status is not SetStateStatus.ACCEPT:  # another worker has it, or a limit holds it
+            return False
+        flow_run.state = answer.state
+        self.runs.begin(flow_run, flow)
+        return True
 
     async def run(
         self,
@@ -98,18 +145,11 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         configuration: Thread,  # noqa: ARG002 - Prefect's signature
         task_status: anyio.abc.TaskStatus[str] | None = None,  # type: ignore[override]
     ) -> Result:
-        """Returns when the run has ended; it outlives a cancellation of this call."""
+        """One run to its end; for callers of Prefect's interface, as this worker begins its own."""
         identifier = f"{self.name}:{flow_run.id}"
-        flow = FLOWS.get(await self._entrypoint(flow_run) or "")
-        if flow is None:
-            await self._refuse(flow_run)
-        else:
-            while (earlier := self.runs.find(flow_run.id)) is not None and earlier.token.stopped:
-                await earlier.ended.wait()  # resumed before its thread had ended
-            hosted = self.runs.begin(flow_run, flow)
         if task_status is not None:
             task_status.started(identifier)
-        if flow is not None:
+        if await self._begin(flow_run) and (hosted := self.runs.find(flow_run.id)) is not None:
             await hosted.ended.wait()
         return Result(identifier=identifier, status_code=0)
 
