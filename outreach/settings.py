@@ -92,9 +92,10 @@ class Settings(BaseSettings):
     """Mails of an account in any 24 hours; an account may have its own."""
     send_concurrency: int = Field(default=8, ge=1, le=200)
     """Sender threads of one run."""
-    campaigns_at_once: int = Field(default=10, ge=1, le=1000)
-    """Campaigns that are sent side by side, over all machines; others wait for a place. The run of
-    each is a process of about 100 MB. Campaigns that rest (a window, a daily limit) take none."""
+    campaigns_at_once: int = Field(default=200, ge=1, le=1000)
+    """Campaigns that are sent side by side, over all machines; others wait for a place. In a work
+    pool of processes each costs about 100 MB. Campaigns that rest (a window, a daily limit) take
+    none."""
     claim_lease_seconds: float = Field(default=120.0, gt=0, le=DAY)
     """Seconds for which a lead stays with a run that claimed it and has not begun to mail it."""
 
