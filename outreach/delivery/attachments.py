@@ -5,8 +5,11 @@ import re
 import stat
 from email.message import Message
 from email.utils import collapse_rfc2231_value
+from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 from outreach.delivery.downloads import NotDownloaded, download
 from outreach.errors import AttachmentMissing
@@ -15,6 +18,11 @@ from outreach.mail.mime import LONGEST_NAME, Attachment
 ENDING = ".pdf"
 LARGEST = 18 * 1024 * 1024
 """Bytes: base64 makes 25 MB of it, Gmail's limit for a message."""
+
+
+_in_use: "WeakValueDictionary[tuple[str, bytes], Attachment]" = WeakValueDictionary()
+"""By name and hash: campaigns of one process that attach the same file share it in memory."""
+_lock = Lock()
 
 
 def load(default: str | None, named: str | None) -> Attachment | None:
@@ -47,7 +55,12 @@ def _load(source: str, *, trusted: bool) -> Attachment:
         name, data = Path(source).name, _read(source)
     if not data.startswith(b"%PDF-"):
         raise AttachmentMissing(source, "it is not a PDF")
-    return Attachment.from_bytes(_as_pdf(name), data)
+    key = _as_pdf(name), sha256(data).digest()
+    with _lock:
+        found = _in_use.get(key)
+        if found is None:
+            found = _in_use[key] = Attachment.from_bytes(key[0], data)
+        return found
 
 
 def _read(source: str) -> bytes:

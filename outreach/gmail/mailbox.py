@@ -52,9 +52,7 @@ class Gmail:
         self._forced = settings.gmail_delivery
         self._credentials = credentials
         self._url = url
-        self._connections = Connections(
-            url, settings.gmail_timeout_seconds, settings.send_concurrency
-        )
+        self._connections = Connections(url, settings.gmail_timeout_seconds)
         self._tokens = TokenService(settings)
         self._accesses: dict[UUID, Access] = {}
         self._lock = threading.Lock()

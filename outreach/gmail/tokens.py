@@ -27,9 +27,7 @@ class TokenService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session = without_retries(
-            requests.Session(), settings.google_token_url, settings.send_concurrency
-        )
+        self._session = without_retries(requests.Session(), settings.google_token_url)
 
     def exchange(self, refresh_token: SecretStr) -> dict[str, Any]:
         """The response, with an `access_token`.

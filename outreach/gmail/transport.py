@@ -25,6 +25,8 @@ from outreach.mail.mime import Mail
 
 S = TypeVar("S", bound=requests.Session)
 
+KEPT = 64
+"""Connections kept alive between requests, for all threads of a process that send."""
 MOST = 8 * 1024 * 1024
 """Octets of a response; a page of five hundred drafts has 50,000."""
 
@@ -110,9 +112,8 @@ class _HttpsPool(HTTPSConnectionPool):
 class _Once(HTTPAdapter):
     """Sends each request once: no retries, which is its default, made explicit."""
 
-    def __init__(self, senders: int) -> None:
-        # One connection for each thread: the senders and the reconciler.
-        super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=senders + 1)
+    def __init__(self) -> None:
+        super().__init__(max_retries=urllib3.Retry(0, read=False), pool_maxsize=KEPT)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -145,13 +146,10 @@ class _Once(HTTPAdapter):
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
-def without_retries(session: S, url: str, senders: int) -> S:
-    """The `session`, sending each request once, and without a proxy to this machine.
-
-    It keeps one connection for each of `senders` threads.
-    """
+def without_retries(session: S, url: str) -> S:
+    """The `session`, sending each request once, and without a proxy to this machine."""
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Once(senders))
+        session.mount(scheme, _Once())
     session.auth = _as_it_is
     session.trust_env = not is_loopback(url)
     return session
@@ -190,10 +188,10 @@ class Connections:
     fifths more.
     """
 
-    def __init__(self, url: str, timeout: float, senders: int) -> None:
+    def __init__(self, url: str, timeout: float) -> None:
         self.timeout = timeout
         self._in_all = urllib3.Timeout(total=timeout)
-        self._session = without_retries(requests.Session(), url, senders)
+        self._session = without_retries(requests.Session(), url)
         adapter: Any = self._session.get_adapter(url)
         self._pool: HTTPConnectionPool
         self._pool, self._origin = adapter.way_to(url, self._session)

@@ -43,7 +43,7 @@ class Attachment:
     A plain class: Prefect inspects dataclasses and models in parameters, and copies them.
     """
 
-    __slots__ = ("name", "part", "size")
+    __slots__ = ("__weakref__", "name", "part", "size")
 
     def __init__(self, name: str, size: int, part: bytes) -> None:
         self.name = name
