@@ -53,13 +53,13 @@ def test_the_proxy_and_the_certificates_of_the_environment_are_used(
     asked: list[str], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    assert post(Connections(GMAIL, 5, 1)) == "/send?a=b mail"
+    assert post(Connections(GMAIL, 5)) == "/send?a=b mail"
     assert asked == ["gmail.test:443"]
 
 
 def test_a_server_that_nobody_vouches_for_gets_nothing(asked: list[str]) -> None:
     with pytest.raises(urllib3.exceptions.HTTPError) as refused:
-        post(Connections(GMAIL, 5, 1))
+        post(Connections(GMAIL, 5))
     assert never_connected(refused.value)
     assert asked == ["gmail.test:443"]
 
@@ -69,12 +69,12 @@ def test_certificates_that_are_not_there_are_told(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(ConfigurationError, match=r"none\.pem; correct REQUESTS_CA_BUNDLE"):
-        Connections(GMAIL, 5, 1)
+        Connections(GMAIL, 5)
 
 
 def test_a_proxy_that_is_away_got_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with pytest.raises(urllib3.exceptions.HTTPError) as away:
-        post(Connections(GMAIL, 5, 1))
+        post(Connections(GMAIL, 5))
     assert never_connected(away.value)
