@@ -17,7 +17,7 @@ from outreach.store.results import InstalledRelease
 from outreach.store.store import Store
 from outreach.wiring import Services
 from tasks.log import run_log
-from tasks.token import current_token
+from tasks.token import token_of
 
 
 class Outcomes:
@@ -69,7 +69,7 @@ class CampaignRun:
         self.id: Final = run
         """The id of the flow run."""
         self.services: Final = services
-        self.token: Final = current_token()
+        self.token: Final = token_of(run)
         self.outcomes: Final = Outcomes()
         self.schema_notice: Final = SchemaNotice()
 

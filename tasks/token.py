@@ -139,8 +139,13 @@ def give(token: RunToken) -> None:
 
 
 def current_token() -> RunToken:
+    """Of this flow run."""
+    return token_of(UUID(str(runtime.flow_run.id)))
+
+
+def token_of(run: UUID) -> RunToken:
     """The run's token. A run in a process of its own makes it when it is first asked for."""
-    token, run = _token.get(), UUID(str(runtime.flow_run.id))
+    token = _token.get()
     if token is None or token.run != run:
         give(token := RunToken(run))
     return token

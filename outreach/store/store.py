@@ -98,16 +98,10 @@ class Store:
         )
         return _answered(Begun, _found(campaign, answer))
 
-    def renew_run(
-        self, campaign: UUID, run: UUID, lease_seconds: float
-    ) -> Literal["renewed", "paused", "stopped"]:
-        answer = self._one("renew_run", campaign=campaign, run=run, lease_seconds=lease_seconds)
-        return answer["answer"]  # type: ignore[no-any-return]
-
     def renew_runs(
         self, runs: Mapping[UUID, UUID], lease_seconds: float
     ) -> dict[UUID, Literal["renewed", "paused", "stopped"]]:
-        """`renew_run` for all runs of a process: of each run its campaign; answers by run."""
+        """For all runs of a process: of each run its campaign; answers by run."""
         rows = self._call(
             "renew_runs",
             campaigns=list(runs.values()),

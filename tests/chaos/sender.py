@@ -28,6 +28,7 @@ from tasks import delivery
 from tasks.plan import Deferral, make_plan
 from tasks.run import CampaignRun
 from tasks.send import CampaignSender
+from tasks.senders import Gate
 
 LEASE_SECONDS = 5.0
 MOST_ROUNDS = 400
@@ -65,7 +66,7 @@ class Steps:
     def _is_the_end(self, name: str) -> bool:
         if self._plan.at:
             return fnmatch(name, self._plan.at)
-        if name.endswith(" renew_run"):
+        if name.endswith(" renew_runs"):
             return False  # it comes by the clock, so a number would mean another step each time
         self._count += 1
         if self._plan.log is not None:
@@ -107,9 +108,9 @@ def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
         over = threading.Event()
         heart = threading.Thread(target=_keep_lease, args=(run, over), daemon=True)
         heart.start()
-        sending = CampaignSender(
-            run, make_plan(run), threading.BoundedSemaphore(settings.send_concurrency)
-        ).sending
+        gate = Gate()
+        gate.resize(settings.send_concurrency)
+        sending = CampaignSender(run, make_plan(run), gate).sending
         later = _deliver(run, sending, naive(run, sending) if plan.naive else sending.send)
         seconds, reason = (later.seconds, later.reason) if later else (None, None)
         run.store.finish_run(campaign, run.id, seconds, reason)
@@ -172,7 +173,8 @@ def _patiently(sending: Sending, mail: Callable[[Claim], Outcome], claim: Claim)
 def _keep_lease(run: CampaignRun, over: threading.Event) -> None:
     while not over.wait(LEASE_SECONDS / 4):
         try:
-            if run.store.renew_run(run.campaign, run.id, LEASE_SECONDS) != "renewed":
+            answers = run.store.renew_runs({run.id: run.campaign}, LEASE_SECONDS)
+            if answers[run.id] != "renewed":
                 run.token.stop()
         except TemporarilyUnavailable:
             continue

@@ -53,7 +53,7 @@ def test_killed_at_every_step_over_postgrest_it_mails_each_lead_once(
     assert world.account_for(*campaigns) == {"sent": 3 * steps, "failed": 0, "unclear": 0}
 
 
-@pytest.mark.parametrize("step", ["before renew_run", "after renew_run"])
+@pytest.mark.parametrize("step", ["before renew_runs", "after renew_runs"])
 def test_killed_as_it_renews_its_lease_it_mails_each_lead_once(world: World, step: str) -> None:
     """The step that comes by the clock, and so by no number."""
     world.settings = world.settings.model_copy(update={"send_pace_seconds": 0.8})

@@ -323,12 +323,17 @@ def test_leads_are_listed_by_tag_and_status(store: Store, campaign: UUID) -> Non
 # --- who runs a campaign ----------------------------------------------------------------------------
 
 
+def renew(store: Store, campaign: UUID, run: UUID) -> str:
+    """For this run alone."""
+    return store.renew_runs({run: campaign}, 60)[run]
+
+
 def test_a_run_begins_checks_and_ends(store: Store, campaign: UUID) -> None:
     """Owner, heartbeats, another run, the end."""
     run = uuid4()
     begun = [store.begin_run(campaign, run, 60), store.begin_run(campaign, uuid4(), 60)]
     checked = store.check_campaign(campaign)
-    renewed = [store.renew_run(campaign, run, 60), store.renew_run(campaign, uuid4(), 60)]
+    renewed = [renew(store, campaign, one) for one in (run, uuid4())]
     finished = [store.finish_run(campaign, run, 90, "the cap") for _ in range(2)]
     assert begun == [
         Begun(answer="begun", name="Spring"),
@@ -369,7 +374,7 @@ def test_a_run_ends_early(
         end(store, campaign, run)
     found = store.campaign_status(campaign)
     assert (found.status, found.error, found.flow_run_ids) == (status, error, [str(run)])
-    assert store.renew_run(campaign, run, 60) == "stopped"
+    assert renew(store, campaign, run) == "stopped"
 
 
 # --- one mail -----------------------------------------------------------------------------------------
@@ -561,9 +566,29 @@ def test_a_campaign_that_is_due_is_dispatched_once(store: Store, campaign: UUID)
 def test_a_campaign_is_paused_and_resumed(store: Store, campaign: UUID, run: UUID) -> None:
     """The run is told."""
     store.pause_campaign(campaign)
-    paused = store.renew_run(campaign, run, 60)
+    paused = renew(store, campaign, run)
     store.resume_campaign(campaign)
-    assert (paused, store.renew_run(campaign, run, 60)) == ("paused", "renewed")
+    assert (paused, renew(store, campaign, run)) == ("paused", "renewed")
+
+
+def test_the_leases_of_all_runs_of_a_process_are_renewed_by_one_call(
+    store: Store, campaign: UUID, run: UUID
+) -> None:
+    """An answer for each, by its run: its own, paused, another's, unknown; and none for none."""
+    paused, of_paused = uuid4(), uuid4()
+    store.create_campaign(paused, "Autumn", ["ann@us.test"], tag="spring")
+    store.begin_run(paused, of_paused, 60)
+    store.pause_campaign(paused)
+    superseded, of_none = uuid4(), uuid4()
+    asked = {run: campaign, of_paused: paused, superseded: campaign, of_none: uuid4()}
+
+    assert store.renew_runs(asked, 60) == {
+        run: "renewed",
+        of_paused: "paused",
+        superseded: "stopped",
+        of_none: "stopped",
+    }
+    assert store.renew_runs({}, 60) == {}
 
 
 def test_failed_leads_are_taken_up_again(store: Store, campaign: UUID, run: UUID) -> None:

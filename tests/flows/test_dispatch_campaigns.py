@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from threading import BoundedSemaphore
 from uuid import UUID, uuid4
 
 import httpx
@@ -247,9 +246,12 @@ def with_run(run: UUID, campaign: UUID, claim: object) -> None:
     from tasks.plan import make_plan  # noqa: PLC0415
     from tasks.run import CampaignRun  # noqa: PLC0415
     from tasks.send import CampaignSender  # noqa: PLC0415
+    from tasks.senders import Gate  # noqa: PLC0415
 
     sending = CampaignRun(campaign, run, current())
-    sender = CampaignSender(sending, make_plan(sending), BoundedSemaphore())
+    gate = Gate()
+    gate.resize(1)
+    sender = CampaignSender(sending, make_plan(sending), gate)
     sender.sending.send(claim)  # type: ignore[arg-type]
 
 

@@ -72,6 +72,7 @@ def disturber(
     for _ in range(60):
         n = dice.randrange(len(campaigns))
         sql.renew_run(campaign=campaigns[n], run=runs[n], lease_seconds=60.0)
+        sql.renew_runs(campaigns=campaigns, runs=runs, lease_seconds=1000.0)
         sql.pause_account(account=dice.choice(accounts), seconds=0.001, whole_project=True)
         sql.db.execute("update accounts set quota_pauses = 0 where id = %s", (accounts[0],))
         sql.db.execute("update accounts set quota_pauses = 0 where id = %s", (accounts[1],))

@@ -256,6 +256,7 @@ def test_a_superseded_run_changes_nothing_any_more(build: Any, call: Any, accoun
     before = build.everything()
     answers = [
         call.renew_run(campaign=campaign, run=zombie, lease_seconds=60.0, at=62),
+        renew_all(call, {zombie: campaign}, at=62),
         call.release_run(campaign=campaign, run=zombie),
         call.fail_run(campaign=campaign, run=zombie, reason="x"),
         call.crash_run(campaign=campaign, run=zombie, cause="x"),
@@ -267,6 +268,7 @@ def test_a_superseded_run_changes_nothing_any_more(build: Any, call: Any, accoun
     assert (answers, build.everything()) == (
         [
             {"answer": "stopped"},
+            {str(zombie): "stopped"},
             None,
             None,
             None,
@@ -326,6 +328,112 @@ def test_renewing_tells_a_run_to_stop(
     run = build.begin(campaign)
     build.db.execute(f"update campaigns set {change}")  # noqa: S608 - literals above
     assert call.renew_run(campaign=campaign, run=run, lease_seconds=60.0) == {"answer": answer}
+
+
+def renew_all(
+    sql: Any, runs: dict[UUID, UUID], at: float | None, lease: float = 60.0
+) -> dict[str, str]:
+    """Of each run its campaign; the answers by run."""
+    answers = sql.rows(
+        "renew_runs", campaigns=list(runs.values()), runs=list(runs), lease_seconds=lease, at=at
+    )
+    return {answer["run"]: answer["answer"] for answer in answers}
+
+
+def test_the_leases_of_many_runs_are_renewed_by_one_call(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """An answer each. A lapsed one too, if nobody took over."""
+    campaigns = [build.campaign(account, leads=1) for _ in range(3)]
+    runs = {build.begin(campaign): campaign for campaign in campaigns}
+    renewed = renew_all(call, runs, at=100)
+    until = [build.fields("campaigns", campaign, "lease_until") for campaign in campaigns]
+    assert (renewed, until) == (
+        {str(run): "renewed" for run in runs},
+        [("2026-11-24T09:02:40+00:00",)] * 3,
+    )
+
+
+def test_of_many_leases_those_are_written_of_which_a_quarter_is_used_up(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """The others are renewed as well, without a write."""
+    early, late = (build.campaign(account, leads=1) for _ in range(2))
+    runs = {build.begin(early, at=0): early, build.begin(late, at=5): late}
+    before = build.everything()
+    first = renew_all(call, runs, at=14)
+    unchanged = build.everything() == before
+    second = renew_all(call, runs, at=15)
+    until = [build.fields("campaigns", campaign, "lease_until") for campaign in (early, late)]
+    assert (first, second) == ({str(run): "renewed" for run in runs},) * 2
+    assert (unchanged, until) == (
+        True,
+        [("2026-11-24T09:01:15+00:00",), ("2026-11-24T09:01:05+00:00",)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ("paused_at = now()", "paused"),
+        ("status = 'cancelled'", "stopped"),
+        ("status = 'completed'", "stopped"),
+        ("run_id = null", "stopped"),
+    ],
+)
+def test_renewing_many_tells_each_run_its_own(
+    build: Any, call: Any, account: UUID, change: str, answer: str
+) -> None:
+    """One paused, ended by a row update, or no longer its own; the run beside it goes on."""
+    changed, beside = (build.campaign(account, leads=1) for _ in range(2))
+    run, another_run = build.begin(changed), build.begin(beside)
+    build.db.execute(f"update campaigns set {change} where id = %s", (changed,))  # noqa: S608
+    before = build.fields("campaigns", changed, "lease_until")
+    renewed = renew_all(call, {run: changed, another_run: beside}, at=100)
+    assert renewed == {str(run): answer, str(another_run): "renewed"}
+    is_written = build.fields("campaigns", changed, "lease_until") != before
+    assert is_written == (answer == "paused")
+
+
+def test_renewing_many_tells_superseded_and_unknown_runs_to_stop(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """And changes nothing of the campaign's new owner."""
+    campaign = build.campaign(account, leads=1)
+    zombie = build.begin(campaign)
+    build.begin(campaign, at=61)
+    stranger = uuid4()
+    before = build.everything()
+    renewed = renew_all(call, {zombie: campaign, stranger: uuid4()}, at=100)
+    assert (renewed, build.everything()) == (
+        {str(zombie): "stopped", str(stranger): "stopped"},
+        before,
+    )
+    assert renew_all(call, {}, at=100) == {}
+
+
+def test_a_locked_campaign_holds_up_no_other_lease_and_loses_none(
+    build: Any, call: Any, another: Callable[[], Any], account: UUID
+) -> None:
+    """It is passed over, and written by the next call after the lock."""
+    locked, free = (build.campaign(account, leads=1) for _ in range(2))
+    runs = {build.begin(locked): locked, build.begin(free): free}
+    both = {str(run): "renewed" for run in runs}
+    holder = another()
+    call.db.execute("set lock_timeout = '5s'")  # a call that waits for the lock fails
+    with holder.db.transaction():
+        holder.db.execute("select from campaigns where id = %s for no key update", (locked,))
+        during = renew_all(call, runs, at=30)
+        until = [build.fields("campaigns", campaign, "lease_until") for campaign in (locked, free)]
+    after = renew_all(call, runs, at=31)
+    assert (during, until) == (
+        both,
+        [("2026-11-24T09:01:00+00:00",), ("2026-11-24T09:01:30+00:00",)],
+    )
+    assert (after, build.fields("campaigns", locked, "lease_until")) == (
+        both,
+        ("2026-11-24T09:01:31+00:00",),
+    )
 
 
 def test_a_campaign_is_handed_back_as_it_is(build: Any, call: Any, account: UUID) -> None:

@@ -194,7 +194,7 @@ def test_a_call_that_finds_supabase_back_goes_on() -> None:
     """The failures before are nobody's business."""
     answers = iter([httpx.Response(503), httpx.Response(502), httpx.Response(200, json=[ROW])])
     with over(lambda _: next(answers)) as transport:
-        assert transport.call("renew_run") == [ROW]
+        assert transport.call("renew_runs") == [ROW]
 
 
 @pytest.mark.parametrize(
