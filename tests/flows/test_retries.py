@@ -22,7 +22,7 @@ from outreach.campaign.models import LeadCounts
 from outreach.store.store import Store
 from outreach.wiring import current
 from tasks import campaign, dispatch, leads, report, send
-from tasks.lease import Lease
+from tasks.lease import Leases
 from tasks.retries import RETRIES
 from tasks.run import CampaignRun
 from tests.flows.conftest import NewCampaign
@@ -249,11 +249,11 @@ def test_a_fault_while_a_state_of_prefect_is_followed_is_outlived(
     store.begin_run(made, cancelled.id, 60)
     broken("cancel_run", 1)
     run = CampaignRun(made, cancelled.id, current())
-    lease = Lease(run, logging.getLogger("test"))
+    leases = Leases()
 
-    lease.keep()
+    lease = leases.keep(run, logging.getLogger("test"))
     stopped = run.token.wait(60)
-    lease.let_go()
+    leases.let_go(lease)
 
     assert (stopped, store.campaign_status(made).status) == (True, "cancelled")
 

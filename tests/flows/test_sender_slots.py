@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
 )
+from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.exceptions import ObjectNotFound
 
 import tasks.slots
@@ -77,14 +78,14 @@ def test_a_limit_that_is_lowered_while_a_run_asks_gives_what_it_has_then(
 ) -> None:
     """Between the run's look at the limit and Prefect's answer: no error, and no mail at 0."""
     campaign = new_campaign(leads=2)
-    look = tasks.slots._allowed
+    look = tasks.slots.limit
 
-    def looked(wanted: int) -> int:
-        allowed = look(wanted)
+    def looked(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:
+        found = look(client)
         turn(limit=limit)
-        return allowed
+        return found
 
-    monkeypatch.setattr(tasks.slots, "_allowed", looked)
+    monkeypatch.setattr(tasks.slots, "limit", looked)
 
     state = send_campaign(campaign, return_state=True)
 
@@ -97,16 +98,15 @@ def test_a_limit_that_is_deleted_while_a_run_asks_is_made_anew(
 ) -> None:
     """Without one, Prefect would let all through."""
     campaign = new_campaign(leads=1)
-    look, looks = tasks.slots._allowed, []
+    look, looks = tasks.slots.limit, []
 
-    def looked(wanted: int) -> int:
-        looks.append(look(wanted))
+    def looked(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:
+        looks.append(look(client))
         if len(looks) == 1:
-            with get_client(sync_client=True) as client:
-                client.delete_global_concurrency_limit_by_name(LIMIT)
+            client.delete_global_concurrency_limit_by_name(LIMIT)
         return looks[-1]
 
-    monkeypatch.setattr(tasks.slots, "_allowed", looked)
+    monkeypatch.setattr(tasks.slots, "limit", looked)
 
     assert send_campaign(campaign, return_state=True).message == "1/1 sent"
     turn(limit=32)  # it is there
@@ -125,16 +125,11 @@ def test_a_server_that_fails_while_a_run_asks_is_no_fault_of_the_campaign(
 ) -> None:
     """The run fails, the campaign is given back for the next one."""
     campaign = new_campaign(leads=1)
-    look = tasks.slots._allowed
 
-    async def away(*_: object, **__: object) -> httpx.Response:
+    def away(*_: object, **__: object) -> httpx.Response:
         raise httpx.ConnectError("no route")
 
-    def looked(wanted: int) -> int:
-        monkeypatch.setattr(PrefectClient, "increment_concurrency_slots_with_lease", away)
-        return look(wanted)
-
-    monkeypatch.setattr(tasks.slots, "_allowed", looked)
+    monkeypatch.setattr(SyncPrefectClient, "increment_concurrency_slots_with_lease", away)
 
     state = send_campaign(campaign, return_state=True)
 
