@@ -33,6 +33,7 @@ class Queue:
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
         self.running = 0
+        self.dropped = False
         self.waiting: list[_Job] = []
 
     @property
@@ -74,13 +75,17 @@ class Senders:
         """Run `call` at `due`, in seconds of the monotonic clock."""
         job = _Job(due, next(self._number), call, Future())
         with self._changed:
-            heapq.heappush(queue.waiting, job)
-            self._changed.notify()
+            if queue.dropped:
+                job.future.cancel()
+            else:
+                heapq.heappush(queue.waiting, job)
+                self._changed.notify()
         return job.future
 
     def drop(self, queue: Queue) -> None:
-        """Cancel the futures of the calls that have not begun."""
+        """Cancel the futures of the calls that have not begun, and of those that come later."""
         with self._changed:
+            queue.dropped = True
             dropped, queue.waiting = queue.waiting, []
         for job in dropped:  # outside the lock, since callbacks run
             job.future.cancel()
