@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from deployments.worker.hosted import Runs
 from deployments.worker.worker import TYPE, CampaignWorker
+from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
 from tasks.ending import watch, watch_no_longer
@@ -88,7 +89,10 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
     Needs PREFECT_API_URL and our settings.
     """
     never_through_a_proxy()
-    refuse_pool(pool)
+    try:
+        refuse_pool(pool)
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
     # Prefect's heartbeat is a thread a run that delays the run's end: Listening beats for all.
     unbeaten = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with unbeaten, SyncClientContext(), rarely_collected():
@@ -97,7 +101,7 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
 
 
 def refuse_pool(pool: str) -> None:
-    """Raise SystemExit for a pool that is not there, or that another kind of worker serves.
+    """Raise ConfigurationError for a pool that is not there, or that other workers serve.
 
     Later the worker makes it anew when it is deleted. Without an answer it waits for the server.
     """
@@ -105,15 +109,15 @@ def refuse_pool(pool: str) -> None:
         with get_client(sync_client=True) as client:
             kind = client.read_work_pool(pool).type
     except ObjectNotFound:
-        raise SystemExit(
-            f"Prefect has no work pool {pool}; make it with `python -m deployments.provision`."
+        raise ConfigurationError(
+            f"Prefect has no work pool {pool}", "make it with `python -m deployments.provision`"
         ) from None
     except httpx.HTTPError:
         return
     if kind != TYPE:
-        raise SystemExit(
-            f"The work pool {pool} is of type {kind}, whose runs have a process each. Serve it "
-            f"with `prefect worker start --pool {pool}`, or use a pool of type {TYPE}."
+        raise ConfigurationError(
+            f"The work pool {pool} is of type {kind}, which other workers serve",
+            f"serve it with `prefect worker start --pool {pool}`, or name a pool of type {TYPE}",
         )
 
 

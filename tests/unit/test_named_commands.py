@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"`(?:\S+=\S* )*outreach ([a-z][^`]*)`")
 SOURCES = [
     path
-    for pattern in ("outreach/**/*.py", "tasks/*.py", "flows/*.py", "deployments/*.py",
+    for pattern in ("outreach/**/*.py", "tasks/*.py", "flows/*.py", "deployments/**/*.py",
                     "supabase/sql/*.sql", "docs/*.md", "*.md")
     for path in sorted(ROOT.glob(pattern))
 ]  # fmt: skip
