@@ -21,11 +21,13 @@ from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, TerminationSignal
 from prefect.logging.loggers import get_logger
 
+from outreach.wiring import current_settings
 from tasks.ending import ended_if_cancelled
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
 from tasks.run import CampaignRun
 from tasks.senders import Gate
+from tasks.slot_notes import Notes
 from tasks.stopping import is_stop
 from tasks.token import RunToken
 
@@ -47,6 +49,8 @@ COALESCE_SECONDS = 0.3
 PIECE = 4
 """Slots of one lease: what is left over is given back in such pieces."""
 AGAIN_SECONDS = 1.0
+NOT_RELEASED = (httpx.HTTPError, ObjectNotFound)
+"""The lease has lapsed, or will."""
 
 
 class NoSlotsError(Exception):
@@ -57,8 +61,8 @@ class NoSlotsError(Exception):
 class _Lease:
     id: UUID
     slots: int
-    renew_at: float
-    """Of the monotonic clock."""
+    renewed_at: float
+    """Seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,9 @@ class _Share:
 class Slots:
     """This process's share: as many slots as its runs can use, and as the limit has."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Notes) -> None:
         self.gate = Gate()
+        self._notes = notes
         self._shares: dict[UUID, _Share] = {}
         self._leases: list[_Lease] = []
         self._fitting = threading.Lock()
@@ -104,11 +109,18 @@ class Slots:
     def _wait_for_one(self, token: RunToken, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while self.gate.size == 0:
+            self._release_of_killed()
             self._fit()
             if self.gate.size or token.wait(AGAIN_SECONDS):
                 return
             if time.monotonic() > deadline:
                 raise NoSlotsError(f"all sends that {LIMIT} allows are taken by other runs")
+
+    def _release_of_killed(self) -> None:
+        """Free the slots of processes of this machine that were killed: no mail waits for them."""
+        for lease in self._notes.taken_over():
+            with get_client(sync_client=True) as client, suppress(*NOT_RELEASED):
+                client.release_concurrency_slots_with_lease(lease)
 
     def _keep(self) -> None:
         with self._fitting:
@@ -145,6 +157,7 @@ class Slots:
                 self._grow(client, target)
             finally:
                 self.gate.resize(self._slots if found.active else wanted)
+                self._notes.write(lease.id for lease in self._leases)
         if self._shares and found.active and target == 0:
             raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
 
@@ -219,23 +232,28 @@ def _are_recorded(gate: Gate, deadline: float) -> bool:
 @cache
 def slots() -> Slots:
     """Of this process."""
-    return Slots()
+    return Slots(Notes(current_settings().outreach_home))
 
 
 def _is_kept(client: SyncPrefectClient, lease: _Lease) -> bool:
-    """Renew it when that is due; False when it has lapsed."""
-    if time.monotonic() < lease.renew_at:
+    """Renew it when that is due; False when it is gone."""
+    now = time.monotonic()
+    if now < lease.renewed_at + RENEW_SECONDS:
         return True
     try:
         client.renew_concurrency_lease(lease.id, LEASE_SECONDS)
     except httpx.HTTPStatusError as error:
-        if error.response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
-            return False
-        raise
+        if error.response.status_code not in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+            raise
     except ObjectNotFound:
-        return False
-    lease.renew_at = time.monotonic() + RENEW_SECONDS
-    return True
+        pass
+    else:
+        lease.renewed_at = now
+        return True
+    if now < lease.renewed_at + LEASE_SECONDS:
+        # It did not lapse: a server that has its leases in memory was restarted, and keeps slots.
+        client.release_concurrency_slots([LIMIT], lease.slots, now - lease.renewed_at)
+    return False
 
 
 def _taken(client: SyncPrefectClient, number: int) -> _Lease | None:
@@ -248,7 +266,7 @@ def _taken(client: SyncPrefectClient, number: int) -> _Lease | None:
         if error.response.status_code in (httpx.codes.LOCKED, httpx.codes.UNPROCESSABLE_ENTITY):
             return None
         raise
-    return _Lease(UUID(answer["lease_id"]), number, time.monotonic() + RENEW_SECONDS)
+    return _Lease(UUID(answer["lease_id"]), number, time.monotonic())
 
 
 def limit(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse:

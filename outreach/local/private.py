@@ -14,7 +14,7 @@ from outreach.errors import ConfigurationError
 
 FOLDER, FILE = 0o700, 0o600
 PASSABLE = 0o711
-OURS = frozenset({"demo", "mails", "postgres", "prefect"})
+OURS = frozenset({"demo", "mails", "postgres", "prefect", "slots"})
 """The folders in a home; its files are named `up.…`."""
 
 
