@@ -5,6 +5,7 @@ and deletes schedules that were made in its UI.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
-from outreach.deployment_names import DISPATCH, SEND
+from outreach.deployment_names import DISPATCH, POOL, SEND
 
 
 class Kept(RunnerDeployment):
@@ -44,6 +45,9 @@ def switched_off(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
 
     A deployment that does not exist (yet) is skipped.
     """
+    with suppress(ObjectNotFound):
+        if client.read_work_pool(POOL).is_paused:
+            yield (f"The work pool {POOL} is paused: no run begins.", "resume it in Prefect's UI")
     for name in (SEND, DISPATCH):
         try:
             deployment = client.read_deployment_by_name(name)

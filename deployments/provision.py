@@ -26,10 +26,9 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from deployments.worker.worker import TYPE, CampaignWorker
-from outreach.deployment_names import DISPATCH, SEND
+from outreach.deployment_names import DISPATCH, POOL, SEND
 from tasks.slots import limit
 
-POOL = "outreach"
 NOTIFICATION = "campaign-failed"
 """The name of the automation, and of the webhook block that it calls."""
 

@@ -24,6 +24,7 @@ import httpx
 from outreach.errors import ConfigurationError
 from outreach.local import access, postgres, private
 
+LEASE_STORAGE = "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"
 SETTINGS = {
     # Task runs are recorded in batches: 186 a second instead of 55.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -33,9 +34,7 @@ SETTINGS = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
     # In memory, the slots of `gmail-send` would stay taken for good after a restart of the server.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-        "prefect.server.concurrency.lease_storage.filesystem"
-    ),
+    LEASE_STORAGE: "prefect.server.concurrency.lease_storage.filesystem",
     # The dispatcher alone makes 1,440 runs a day: runs older than 30 days are deleted.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),

@@ -3,6 +3,7 @@
 Their definitions are in prefect.yaml.
 """
 
+import signal
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -16,10 +17,11 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.types.entrypoint import EntrypointType
 
 from deployments.kept import Kept, switched_off
-from deployments.provision import POOL, provision
-from deployments.worker.process import serve
+from deployments.provision import provision
+from deployments.worker.process import STOPS, serve
 from flows.dispatch_campaigns import dispatch_at_start, dispatch_campaigns
 from flows.send_campaign import send_campaign
+from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
 from outreach.loopback import never_through_a_proxy
 from outreach.wiring import current
@@ -63,6 +65,8 @@ def declared_deployments() -> list[dict[str, Any]]:
 def main() -> None:
     """Provision the server and serve until a signal. Needs PREFECT_API_URL and our settings."""
     never_through_a_proxy()
+    # Until `serve` answers: a dispatch that is cut short leaves campaigns to wait for minutes.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         difference = current().store.compare_schema()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Names of the deployments, as Prefect's API and command take them.
+"""Names of the deployments and of their work pool, as Prefect's API and command take them.
 
 Here, not in `tasks`: a folder with a `tasks.py` of its own must not break the command.
 """
@@ -6,3 +6,4 @@ Here, not in `tasks`: a folder with a `tasks.py` of its own must not break the c
 SEND_FLOW = "send-campaign"
 SEND = f"{SEND_FLOW}/send-campaign"
 DISPATCH = "dispatch-campaigns/dispatch-campaigns"
+POOL = "outreach"

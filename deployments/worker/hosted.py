@@ -126,28 +126,28 @@ def _execute(hosted: Hosted, keep: Callable[[UUID, State[Any]], None]) -> None:
     # hear of a suspension: here the worker tells its token.
     engines = run.model_copy(update={"deployment_id": None})
     try:
-        run_flow(flow, flow_run=engines, return_type="state")
-    except Pause:
-        pass  # it stays as the person set it
-    except Abort:
-        if token.order is Order.CANCEL:
-            _cancel(hosted)
+        try:
+            run_flow(flow, flow_run=engines, return_type="state")
+        except Pause:
+            pass  # it stays as the person set it
+        except Abort:
+            if token.order is Order.CANCEL:
+                token.ending = Cancelled(message="Flow run was cancelled.")
+                _cancel(hosted, token.ending)
     except httpx.HTTPError as error:
         keep(run.id, token.ending or Crashed(message=AWAY.format(type(error).__name__)))
     except BaseException as error:  # noqa: BLE001 - one run ends no other
         flow_run_logger(run, flow).error("It ended unexpectedly (%s)", type(error).__name__)
 
 
-def _cancel(hosted: Hosted) -> None:
+def _cancel(hosted: Hosted, cancelled: State[Any]) -> None:
     """End a run that a person cancelled, as Prefect does for a process of its own."""
+    for hook in hosted.flow.on_cancellation_hooks:
+        try:
+            hook(hosted.flow, hosted.flow_run, cancelled)
+        except Exception as error:  # noqa: BLE001 - the next hook runs, as in Prefect's engine
+            flow_run_logger(hosted.flow_run, hosted.flow).error(
+                "The hook %s failed (%s)", getattr(hook, "__name__", hook), type(error).__name__
+            )
     with get_client(sync_client=True) as client:
-        run = client.read_flow_run(hosted.flow_run.id)
-        cancelled: State[Any] = Cancelled(message="Flow run was cancelled.")
-        for hook in hosted.flow.on_cancellation_hooks:
-            try:
-                hook(hosted.flow, run, cancelled)
-            except Exception as error:  # noqa: BLE001 - the next hook runs, as in Prefect's engine
-                flow_run_logger(run, hosted.flow).error(
-                    "The hook %s failed (%s)", getattr(hook, "__name__", hook), type(error).__name__
-                )
-        client.set_flow_run_state(run.id, cancelled, force=True)
+        client.set_flow_run_state(hosted.flow_run.id, cancelled, force=True)

@@ -42,6 +42,11 @@ class Listening:
         self._runs = runs
         self._poll = anyio.Event()
         runs.when_free = self._ask
+        self._subscribed = anyio.CancelScope()
+
+    def subscribe_anew(self) -> None:
+        """The pool was made anew: its events name another id."""
+        self._subscribed.cancel()
 
     async def listen(self) -> None:
         """Until cancelled."""
@@ -66,18 +71,8 @@ class Listening:
         while True:
             try:
                 await self._worker.ready.wait()
-                pool = f"prefect.work-pool.{self._worker.work_pool.id}"
-                chosen = EventFilter(
-                    event=EventNameFilter(name=sorted(NEW | ORDERS)),
-                    any_resource=EventAnyResourceFilter(id=[pool]),
-                )
-                async with get_events_subscriber(filter=chosen) as events:
-                    self._poll.set()  # for those made while nobody listened
-                    async for event in events:
-                        if event.event in NEW:
-                            self._poll.set()
-                        elif UUID(event.resource.id.removeprefix(KIND)) in self._runs.ids():
-                            await self.look()
+                with anyio.CancelScope() as self._subscribed:
+                    await self._hear(f"prefect.work-pool.{self._worker.work_pool.id}")
             except Exception as error:  # noqa: BLE001 - it goes on after any error of the server
                 get_logger("outreach.worker").warning(
                     "Prefect's events are not heard for now (%s): new runs and orders take up to "
@@ -90,14 +85,26 @@ class Listening:
     def _ask(self) -> None:
         self._poll.set()
 
+    async def _hear(self, pool: str) -> None:
+        chosen = EventFilter(
+            event=EventNameFilter(name=sorted(NEW | ORDERS)),
+            any_resource=EventAnyResourceFilter(id=[pool]),
+        )
+        async with get_events_subscriber(filter=chosen) as events:
+            self._poll.set()  # for those made while nobody listened
+            async for event in events:
+                if event.event in NEW:
+                    self._poll.set()
+                elif UUID(event.resource.id.removeprefix(KIND)) in self._runs.ids():
+                    await self.look()
+
     async def _poll_at_once(self) -> None:
         """One poll for all that came meanwhile, never two at a time."""
         while True:
             await self._poll.wait()
             self._poll = anyio.Event()
             try:
-                if self._worker.is_setup:
-                    await self._worker.get_and_submit_flow_runs()
+                await self._worker.get_and_submit_flow_runs()
             except Exception:  # noqa: BLE001 - the worker's own poll tells it
                 await anyio.sleep(AGAIN_SECONDS)
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from contextvars import copy_context
 from typing import NoReturn
 from uuid import UUID
@@ -17,6 +18,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.logging.loggers import get_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from deployments.server_checks import shortcomings
 from deployments.worker.hosted import Runs
 from deployments.worker.worker import TYPE, CampaignWorker
 from outreach.errors import ConfigurationError
@@ -59,6 +61,7 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in STOPS:
             loop.add_signal_handler(number, self._stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # see deployments/serving.py
 
         def end_run(run: CampaignRun, _: Logger) -> None:
             loop.call_soon_threadsafe(self.retire, run.id)
@@ -93,6 +96,7 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
         refuse_pool(pool)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
+    _tell_shortcomings()
     # Prefect's heartbeat is a thread a run that delays the run's end: Listening beats for all.
     unbeaten = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with unbeaten, SyncClientContext(), rarely_collected():
@@ -119,6 +123,12 @@ def refuse_pool(pool: str) -> None:
             f"The work pool {pool} is of type {kind}, which other workers serve",
             f"serve it with `prefect worker start --pool {pool}`, or name a pool of type {TYPE}",
         )
+
+
+def _tell_shortcomings() -> None:
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for problem, remedy in shortcomings(client):
+            get_logger("outreach.worker").warning("%s To change that, %s.", problem, remedy)
 
 
 async def _watched() -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID
 import anyio
 import anyio.abc
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse, OrchestrationResult, SetStateStatus
 from prefect.exceptions import InfrastructureNotFound, ObjectNotFound
@@ -24,6 +26,7 @@ from prefect.workers.base import (
 
 from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.listening import Listening
+from outreach.deployment_names import DISPATCH, SEND
 from tasks.token import Order
 
 TYPE = "outreach"
@@ -73,6 +76,8 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         self.runs = runs or Runs(copy_context())
         self.ending = False
         self.ready = anyio.Event()
+        """Its pool is known."""
+        self._known_pool: UUID | None = None
         self._listening = Listening(self, self.runs)
         self._entrypoints: dict[UUID, str | None] = {}
         self._queues: list[str] = options.get("work_queues") or []
@@ -81,8 +86,16 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
 
     # --- what Prefect's worker asks for -------------------------------------------------
 
-    async def setup(self) -> None:
-        await super().setup()
+    async def sync_with_backend(self) -> None:
+        """Prefect makes a deleted pool anew, but leaves its deployments without one."""
+        await super().sync_with_backend()
+        if (pool := self._work_pool) is None or pool.id == self._known_pool:
+            return
+        if self._known_pool is not None:
+            self._logger.warning("The work pool %s was deleted: it is made anew", pool.name)
+            await self._attach_deployments()
+            self._listening.subscribe_anew()
+        self._known_pool = pool.id
         self.ready.set()
 
     async def start(self, *args: Any, **options: Any) -> None:
@@ -104,7 +117,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         its loop.
         """
         self._polled = time.monotonic()
-        if self.ending or not self.is_setup:
+        if self.ending or not self.ready.is_set():
             return []
         waiting = await self.client.get_scheduled_flow_runs_for_work_pool(
             self.work_pool.name,
@@ -115,8 +128,13 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         for flow_run in (entry.flow_run for entry in waiting):
             if self._most is not None and len(self.runs) >= self._most:
                 break
-            if await self._begin(flow_run):
-                begun.append(flow_run)
+            try:
+                if await self._begin(flow_run):
+                    begun.append(flow_run)
+            except Exception as error:  # noqa: BLE001 - one run holds up no other
+                self._logger.warning(
+                    "The run %s was not begun (%s)", flow_run.id, type(error).__name__
+                )
         return begun
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
@@ -164,6 +182,14 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         if hosted is None:
             raise InfrastructureNotFound(infrastructure_pid)
         hosted.token.tell(Order.CANCEL)
+
+    async def _attach_deployments(self) -> None:
+        for name in (SEND, DISPATCH):
+            with suppress(ObjectNotFound):
+                found = await self.client.read_deployment_by_name(name)
+                if found.work_pool_name is None:
+                    changed = DeploymentUpdate(work_pool_name=self._work_pool_name)
+                    await self.client.update_deployment(found.id, changed)
 
     # --- stop ---------------------------------------------------------------------------
 

@@ -242,7 +242,7 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
         return
     from prefect.client.orchestration import get_client
 
-    from deployments import kept
+    from deployments import kept, server_checks
 
     where = f"Prefect at {host_of(address)}"
     with get_client(sync_client=True) as client:
@@ -265,6 +265,10 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
         yield from (
             Finding("deployment", "warning", off, remedy)
             for off, remedy in kept.switched_off(client)
+        )
+        yield from (
+            Finding("prefect", "warning", lacking, remedy)
+            for lacking, remedy in server_checks.shortcomings(client)
         )
         yield from _schedules(client, settings)
 

@@ -6,9 +6,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
-
-POOL = "outreach"
 
 
 def worker(

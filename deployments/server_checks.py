@@ -1,0 +1,48 @@
+"""What a Prefect server lacks for many campaigns in one process: what `doctor` and workers tell."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.clients import get_events_subscriber
+
+from deployments.server import LEASE_STORAGE, SETTINGS
+
+EVENTS_SECONDS = 5.0
+
+
+def shortcomings(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
+    """Each with its remedy."""
+    if _has_leases_in_memory(client):
+        problem = (
+            "Prefect's server keeps leases in its memory: a restart loses them, and the slots of "
+            "gmail-send that they have can stay taken."
+        )
+        yield problem, f"set {LEASE_STORAGE}={SETTINGS[LEASE_STORAGE]} where it runs"
+    try:
+        asyncio.run(_hear())
+    except Exception as error:  # noqa: BLE001 - whatever is between us and the server
+        problem = (
+            f"Prefect's events are not heard ({type(error).__name__}): a new run waits for the "
+            "worker's next poll, and a cancellation takes up to 15 s."
+        )
+        yield problem, "let websockets through to PREFECT_API_URL"
+
+
+def _has_leases_in_memory(client: SyncPrefectClient) -> bool:
+    """False where the server does not tell, as Prefect Cloud."""
+    try:
+        told = client.request("GET", "/admin/settings").json()
+    except httpx.HTTPStatusError:
+        return False
+    storage = told.get("server", {}).get("concurrency", {}).get("lease_storage", "")
+    return str(storage).endswith(".memory")
+
+
+async def _hear() -> None:
+    async with (
+        asyncio.timeout(EVENTS_SECONDS),
+        get_events_subscriber(reconnection_attempts=0),
+    ):
+        pass
