@@ -26,12 +26,13 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from prefect.states import Cancelling
 from pydantic import SecretStr
 
-from deployments.provision import POOL, provision
+from deployments.provision import provision
 from deployments.server import isolated_environment
 from deployments.worker.worker import TYPE
 from flows.dispatch_campaigns import dispatch_campaigns
 from gmail_sandbox.server import Sandbox
 from outreach.campaign.models import CampaignStatus, LeadCounts
+from outreach.deployment_names import POOL
 from outreach.settings import Settings
 from outreach.store.store import Store
 from tests.flows.conftest import (  # noqa: F401 - what pytest finds here

@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
@@ -14,7 +13,7 @@ from psycopg.types.json import Jsonb
 from gmail_sandbox.server import Sandbox
 from tests.flows.conftest import sandbox  # noqa: F401 - what pytest finds here
 from tests.flows.test_up import Machine, until
-from tests.lifecycle.test_stuck_threads import run_of, slots
+from tests.lifecycle.test_stuck_threads import ENDS, slots
 from tests.unit.test_template_budget import COSTLY
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(400)]
@@ -61,11 +60,7 @@ def test_costly_leads_keep_no_other_lead_from_its_mail(machine: Machine, kinds: 
     assert len(failed) == len(kinds)
     assert [error for (error,) in failed if not any(words in error for words in told)] == []
     until(lambda: slots(machine) == 0, "the slots")
-    up = psutil.Process(machine.started[-1].pid)
-    until(
-        lambda: not any(run_of(child) == run for child in up.children(recursive=True)),
-        "the end of the run's process",
-    )
+    until(lambda: machine.state(run)["type"] in ENDS, "the end of the run")
 
 
 def shorter(fields: dict[str, Any]) -> dict[str, Any]:

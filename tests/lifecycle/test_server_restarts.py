@@ -15,7 +15,7 @@ from prefect.settings import (
 
 from deployments.server import Server, running_server
 from tests.flows.conftest import NewCampaign
-from tests.lifecycle.conftest import World, deploy, until
+from tests.lifecycle.conftest import Engine, World, deploy, until
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(300)]
 
@@ -29,15 +29,16 @@ class Restartable:
         self.home = home
         self._start(None)
 
-    def _start(self, port: int | None) -> None:
-        self._context = running_server(self.home, port)
+    def _start(self, port: int | None, **more: str) -> None:
+        self._context = running_server(self.home, port, more)
         self.server: Server = self._context.__enter__()
 
     def stop(self) -> None:
         self._context.__exit__(None, None, None)
 
-    def start_again(self) -> None:
-        self._start(int(self.server.api.split(":")[2].split("/")[0]))
+    def start_again(self, **more: str) -> None:
+        """`more`: settings of Prefect's."""
+        self._start(int(self.server.api.split(":")[2].split("/")[0]), **more)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def prefect_api(server_of_prefect: Restartable) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    deploy(tmp_path_factory.mktemp("deploy"))
+def deployed(prefect_api: str, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    deploy(tmp_path_factory.mktemp("deploy"), engine)
     return prefect_api
 
 

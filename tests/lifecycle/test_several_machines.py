@@ -26,7 +26,7 @@ from prefect.settings import (
 
 from deployments.server import Server, running_server
 from outreach.store.store import Store
-from tests.lifecycle.conftest import PACE_SECONDS, ROOT, World, deploy, environment
+from tests.lifecycle.conftest import PACE_SECONDS, ROOT, Engine, World, deploy, environment
 from tests.programs import needed
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(300)]
@@ -67,8 +67,8 @@ def prefect_api(server_of_prefect: Server) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployed(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    deploy(tmp_path_factory.mktemp("deploy"))
+def deployed(prefect_api: str, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    deploy(tmp_path_factory.mktemp("deploy"), engine)
     return prefect_api
 
 

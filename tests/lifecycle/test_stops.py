@@ -130,7 +130,7 @@ def test_what_a_killed_one_left_is_ended_by_the_next(
     until(lambda: sender.sent() >= 2, "mails")
     sender.kill()
     left = {process.pid for process in sender.parts()}
-    assert len(left) >= 3  # the server, what serves, a run
+    assert len(left) >= 2  # the server and the worker
 
     sender.start()
 

@@ -1,18 +1,20 @@
-"""A run of which a thread does not come back, under `outreach up`: its process ends all the same.
+"""A run of which a thread does not come back, under `outreach up`: it ends all the same.
 
-Within seconds of a cancellation, or of the campaign being another's. What may have left stays
-written ahead, and is settled.
+Within seconds of a cancellation, or of the campaign being another's; the other campaigns of its
+worker go on. What may have left stays written ahead, and is settled.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import psycopg
 import pytest
 
+from deployments.worker.process import SILENT_SECONDS
 from gmail_sandbox.server import Sandbox
 from tests.flows.conftest import sandbox  # noqa: F401 - what pytest finds here
 from tests.flows.test_up import Machine, until
@@ -21,25 +23,26 @@ pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(400)]
 
 SECONDS = 12.0
 """It is done in five; Prefect alone takes thirty, and never ends a run that it was not told of."""
+ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 HOLD_THE_INTERPRETER = """
-import os, pathlib, re, threading, time
+import pathlib, re, sys, threading, time
 
 def hold():
     told = pathlib.Path({told!r})
-    while not told.exists() or told.read_text() != os.environ["PREFECT__FLOW_RUN_ID"]:
+    while not told.exists():
         time.sleep(0.05)
     told.unlink()
     re.match("(a+)+$", "a" * 64 + "b")  # longer than anybody lives, and lets no other thread run
 
-if "PREFECT__FLOW_RUN_ID" in os.environ:
+if "deployments.serving" in sys.orig_argv:
     threading.Thread(target=hold, daemon=True).start()
 """
 
 
 @pytest.fixture
 def machine(tmp_path: Path, sandbox: Sandbox) -> Iterator[Machine]:  # noqa: F811
-    """Gmail may take two minutes to answer, and a run can be told to hold the interpreter's lock."""
+    """Gmail may take two minutes to answer, and the worker can be told to hold the interpreter."""
     folder = tmp_path / "machine"
     folder.mkdir()
     made = Machine(folder, sandbox)
@@ -61,43 +64,37 @@ def db(machine: Machine) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-class Stuck:
-    """A campaign in the middle, and the process of its run."""
+class Started:
+    """A campaign, and the run that sends it."""
 
-    def __init__(self, machine: Machine, leads: int) -> None:
+    def __init__(self, machine: Machine, name: str, leads: int) -> None:
         self.machine = machine
-        self.id = machine.campaign("spring", leads=leads)
+        self.id = machine.campaign(name, leads=leads)
         self.run = machine.outreach("campaigns", "start", self.id)
-        until(lambda: bool(self.processes()), "the run's process")
-        (self.process,) = self.processes()
 
-    def processes(self) -> list[psutil.Process]:
-        up = psutil.Process(self.machine.started[-1].pid)
-        return [one for one in up.children(recursive=True) if run_of(one) == self.run]
+    def has_ended(self) -> bool:
+        return self.machine.state(self.run)["type"] in ENDS
 
-    def is_gone(self) -> bool:
-        return not self.process.is_running() or self.process.status() == psutil.STATUS_ZOMBIE
-
-    def gone_after(self, end: Callable[[], object]) -> float:
+    def ended_after(self, end: Callable[[], object]) -> float:
         """Seconds from the moment in which it was told to end."""
         began = time.monotonic()
         end()
         told = time.monotonic()
-        until(self.is_gone, "the end of its process", SECONDS)
+        until(self.has_ended, "the end of the run", SECONDS)
         seconds = time.monotonic() - told
-        print(f"gone {seconds:.1f} s after it was told, {time.monotonic() - began:.1f} s in all")  # noqa: T201
+        print(f"over {seconds:.1f} s after it was told, {time.monotonic() - began:.1f} s in all")  # noqa: T201
         return seconds
 
 
-def run_of(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get("PREFECT__FLOW_RUN_ID")
-    except psutil.Error:
-        return None
+def worker(machine: Machine) -> psutil.Process:
+    """The process of all campaigns."""
+    up = psutil.Process(machine.started[-1].pid)
+    (found,) = [one for one in up.children() if "deployments.serving" in one.cmdline()]
+    return found
 
 
 def ways(
-    machine: Machine, db: psycopg.Connection, campaign: Stuck
+    machine: Machine, db: psycopg.Connection, campaign: Started
 ) -> dict[str, Callable[[], object]]:
     """In which a run comes to be what nobody waits for."""
     cancelling = {"state": {"type": "CANCELLING"}}
@@ -117,47 +114,74 @@ def slots(machine: Machine) -> int:
     return sum(one["active_slots"] for one in found if one["name"] == "gmail-send")
 
 
+def mailed(machine: Machine) -> list[str]:
+    return sorted(mail["to"] for mail in machine.mails.get("/sandbox/mails").json())
+
+
+def open_attempts(db: psycopg.Connection) -> Any:
+    return db.execute("select count(*) from send_attempts where outcome is null").fetchone()
+
+
 @pytest.mark.parametrize("way", ["command", "ui", "row", "taken over"])
-def test_a_send_that_never_comes_back_keeps_no_process(
+def test_a_send_that_never_comes_back_keeps_no_run(
     machine: Machine,
     db: psycopg.Connection,
     sandbox: Sandbox,  # noqa: F811
     way: str,
 ) -> None:
-    """Its slots are free, its mail is in doubt, and nobody is mailed twice."""
+    """Its slots are free, its mail is in doubt, nobody is mailed twice, and another campaign goes on."""
     httpx.post(
         f"{sandbox.url}/sandbox/faults",
         json={"fault": "accept_then_stall", "on": "drafts.send", "seconds": 300},
     ).raise_for_status()
-    campaign = Stuck(machine, leads=1)
+    stuck = Started(machine, "spring", leads=1)
     until(lambda: machine.sent() > 0, "a mail that is not answered")
-    assert slots(machine) > 0
+    httpx.delete(f"{sandbox.url}/sandbox/faults").raise_for_status()
+    other = Started(machine, "summer", leads=60)
+    until(lambda: machine.sent() > 2, "mails of the other campaign")
+    hosts = worker(machine)
 
-    campaign.gone_after(ways(machine, db, campaign)[way])
+    stuck.ended_after(ways(machine, db, stuck)[way])
 
-    assert db.execute("select count(*) from send_attempts where outcome is null").fetchone() == (1,)
-    until(lambda: slots(machine) == 0, "the slots", 30)
-    until(lambda: machine.state(campaign.run)["type"] in {"CANCELLED", "CRASHED"}, "its state")
+    assert not other.has_ended()
+    assert machine.state(stuck.run)["type"] != "FAILED"
+    assert open_attempts(db)[0] >= 1
     if way != "taken over":
-        assert machine.status(campaign.id)["status"] == "cancelled"
-        httpx.delete(f"{sandbox.url}/sandbox/faults").raise_for_status()
+        assert machine.status(stuck.id)["status"] == "cancelled"
+    until(other.has_ended, "the end of the other campaign")
+    assert machine.status(other.id)["leads"]["sent"] == 60
+    assert worker(machine) == hosts
+    until(lambda: slots(machine) == 0, "the slots", 30)
+    if way != "taken over":
         db.execute("update send_attempts set started_at = started_at - interval '1 hour'")
         machine.dispatch()
-        until(lambda: machine.status(campaign.id)["leads"]["sent"] == 1, "that it was sent")
-    assert machine.sent() == 1
+        until(lambda: machine.status(stuck.id)["leads"]["sent"] == 1, "that it was sent")
+    assert mailed(machine) == sorted(
+        ["spring0@acme.example", *(f"summer{number}@acme.example" for number in range(60))]
+    )
 
 
-@pytest.mark.parametrize("way", ["command", "ui"])
-def test_a_call_that_holds_the_interpreters_lock_keeps_no_process(
-    machine: Machine, db: psycopg.Connection, tmp_path: Path, way: str
+def test_a_call_that_holds_the_interpreters_lock_ends_the_worker_which_starts_anew(
+    machine: Machine, db: psycopg.Connection, tmp_path: Path
 ) -> None:
-    """No thread of it can answer a signal, or look whether the campaign is its own."""
-    campaign = Stuck(machine, leads=30)
-    until(lambda: machine.sent() > 0, "its first mail")
-    (tmp_path / "hold").write_text(campaign.run)
+    """No thread can answer a signal, or look whether its campaign is its own; all campaigns go on."""
+    one, two = (Started(machine, name, leads=40) for name in ("one", "two"))
+    until(lambda: one_mail_each(machine), "a mail of each")
+    silent = worker(machine)
+    (tmp_path / "hold").write_text("now")
     until(lambda: not (tmp_path / "hold").exists(), "the call")
+    machine.outreach("campaigns", "cancel", one.id)
 
-    campaign.gone_after(ways(machine, db, campaign)[way])
+    until(lambda: not silent.is_running(), "the end of the worker", SILENT_SECONDS + SECONDS)
+    db.execute("update campaigns set lease_until = now() where run_id is not null")
+    until(lambda: worker(machine) != silent, "the next one")
 
-    until(lambda: machine.status(campaign.id)["status"] == "cancelled", "the campaign's end")
-    until(lambda: machine.state(campaign.run)["type"] == "CANCELLED", "its state")
+    until(lambda: machine.status(two.id)["status"] == "completed", "the other campaign", 150)
+    assert machine.status(one.id)["status"] == "cancelled"
+    until(lambda: one.has_ended() and two.has_ended(), "the states of both")
+    recipients = mailed(machine)
+    assert len(recipients) == len(set(recipients))
+
+
+def one_mail_each(machine: Machine) -> bool:
+    return {to[:3] for to in mailed(machine)} == {"one", "two"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deployments.worker.worker import TYPE
 from gmail_sandbox.server import Sandbox
 from tests.flows.test_up import Machine, until
 from tests.lifecycle.operator import Operator
@@ -62,7 +63,7 @@ def test_what_a_person_set_outlives_a_restart_and_is_told(machine: Machine) -> N
     schedule = dispatch["schedules"][0]["id"]
     operator.ask("PATCH", f"/deployments/{dispatch['id']}/schedules/{schedule}", {"active": False})
     before = what_is_set(operator)
-    operator.ask("POST", "/work_pools/", {"name": "outreach", "type": "process"})
+    operator.ask("PATCH", "/work_pools/outreach", {"concurrency_limit": 7})
     assert machine.end(first) == 0
 
     second = machine.up_and_ready()
@@ -72,8 +73,8 @@ def test_what_a_person_set_outlives_a_restart_and_is_told(machine: Machine) -> N
         SEND: (True, [(True, "0 3 * * *")], [False]),
         DISPATCH: (False, [(False, 60.0)], []),
     }  # fmt: skip
-    pools = operator.ask("POST", "/work_pools/filter", {})
-    assert pools == []  # as earlier versions made it: without a worker it is shown in red
+    (pool,) = operator.ask("POST", "/work_pools/filter", {})
+    assert (pool["name"], pool["type"], pool["concurrency_limit"]) == ("outreach", TYPE, 7)
     told = doctor(machine, "deployment")
     assert f"warn: {SEND} is paused: none of its schedules makes runs." in told
     assert any("no schedule that is on" in one for one in told)
