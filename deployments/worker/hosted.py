@@ -29,6 +29,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
 
 
 AWAY = "Prefect's server did not answer at the end of this run ({})."
+UNEXPECTED = "It ended unexpectedly ({})."
 
 
 class Hosted:
@@ -119,35 +120,58 @@ class Runs:
 
 
 def _execute(hosted: Hosted, keep: Callable[[UUID, State[Any]], None]) -> None:
-    """Run the flow by Prefect's engine, which runs its hooks and sets its states."""
+    """Run the flow, and keep its last state for later when Prefect's server is away at its end."""
+    give(hosted.token)
+    try:
+        _run_flow(hosted)
+    except httpx.HTTPError as error:
+        crashed: State[Any] = Crashed(message=AWAY.format(type(error).__name__))
+        keep(hosted.flow_run.id, hosted.token.ending or crashed)
+
+
+def _run_flow(hosted: Hosted) -> None:
+    """By Prefect's engine, which runs its hooks and sets its states. Raises httpx.HTTPError."""
     run, flow, token = hosted.flow_run, hosted.flow, hosted.token
-    give(token)
     # A run with a deployment gets a thread, an event loop, a client and a websocket of its own, to
     # hear of a suspension: here the worker tells its token.
     engines = run.model_copy(update={"deployment_id": None})
     try:
-        try:
-            run_flow(flow, flow_run=engines, return_type="state")
-        except Pause:
-            pass  # it stays as the person set it
-        except Abort:
-            if token.order is Order.CANCEL:
-                token.ending = Cancelled(message="Flow run was cancelled.")
-                _cancel(hosted, token.ending)
-    except httpx.HTTPError as error:
-        keep(run.id, token.ending or Crashed(message=AWAY.format(type(error).__name__)))
+        run_flow(flow, flow_run=engines, return_type="state")
+    except Pause:
+        pass  # it stays as the person set it
+    except Abort:
+        if token.order is Order.CANCEL:
+            token.ending = Cancelled(message="Flow run was cancelled.")
+            _cancel(hosted, token.ending)
+    except httpx.HTTPError:
+        raise
     except BaseException as error:  # noqa: BLE001 - one run ends no other
         flow_run_logger(run, flow).error("It ended unexpectedly (%s)", type(error).__name__)
+        _crash(hosted, Crashed(message=UNEXPECTED.format(type(error).__name__)))
 
 
 def _cancel(hosted: Hosted, cancelled: State[Any]) -> None:
     """End a run that a person cancelled, as Prefect does for a process of its own."""
-    for hook in hosted.flow.on_cancellation_hooks:
+    _call(hosted.flow.on_cancellation_hooks, hosted, cancelled)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(hosted.flow_run.id, cancelled, force=True)
+
+
+def _crash(hosted: Hosted, crashed: State[Any]) -> None:
+    """End a run whose state the engine has not set, such as one with unknown parameters."""
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(hosted.flow_run.id)
+        if run.state is not None and run.state.is_final():
+            return
+        client.set_flow_run_state(run.id, crashed, force=True)
+        _call(hosted.flow.on_crashed_hooks, hosted, crashed)
+
+
+def _call(hooks: list[Any], hosted: Hosted, state: State[Any]) -> None:
+    for hook in hooks:
         try:
-            hook(hosted.flow, hosted.flow_run, cancelled)
+            hook(hosted.flow, hosted.flow_run, state)
         except Exception as error:  # noqa: BLE001 - the next hook runs, as in Prefect's engine
             flow_run_logger(hosted.flow_run, hosted.flow).error(
                 "The hook %s failed (%s)", getattr(hook, "__name__", hook), type(error).__name__
             )
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(hosted.flow_run.id, cancelled, force=True)
