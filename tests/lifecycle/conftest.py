@@ -1,5 +1,6 @@
 """A real server, real workers and their flow processes, a database, a Gmail; and how to break them."""
 
+import os
 import subprocess
 import sys
 import time
@@ -65,7 +66,22 @@ Engine = Literal["worker", "process"]
 one_engine = partial(pytest.mark.parametrize, "engine", indirect=True, scope="session")
 
 
-@pytest.fixture(scope="session", params=["worker", "process"])
+ON_BOTH = {"test_what_runs_when", "test_set_in_prefect"}
+"""Modules whose tests run on both engines; with LIFECYCLE_ENGINES=both all do."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = any(
+        "engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")
+    )
+    if "engine" in metafunc.fixturenames and not chosen:
+        on_both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        everywhere = os.environ.get("LIFECYCLE_ENGINES") == "both"
+        engines = ["worker", "process"] if on_both or everywhere else ["worker"]
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Engine:
     chosen: Engine = request.param
     return chosen
