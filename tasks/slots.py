@@ -118,9 +118,12 @@ class Slots:
 
     def _release_of_killed(self) -> None:
         """Free the slots of processes of this machine that were killed: no mail waits for them."""
-        for lease in self._notes.taken_over():
-            with get_client(sync_client=True) as client, suppress(*NOT_RELEASED):
-                client.release_concurrency_slots_with_lease(lease)
+        with get_client(sync_client=True) as client:
+            if not _takes_back(limit(client)):
+                return
+            for lease in self._notes.taken_over():
+                with suppress(*NOT_RELEASED):
+                    client.release_concurrency_slots_with_lease(lease)
 
     def _keep(self) -> None:
         with self._fitting:
@@ -148,17 +151,20 @@ class Slots:
     def _fit(self) -> None:
         """Renew the share, and take or give back slots until it fits."""
         with self._fitting, get_client(sync_client=True) as client:
-            self._leases = [lease for lease in self._leases if _is_kept(client, lease)]
             found = limit(client)
             wanted = sum(share.wanted for share in self._shares.values())
-            target = min(wanted, found.limit) if found.active else 0
+            target = min(wanted, found.limit) if found.active else wanted
+            if target < self.gate.size:
+                self.gate.resize(target)  # now, whatever the server answers below
+            self._leases = [lease for lease in self._leases if _is_kept(client, lease, found)]
             try:
-                self._shrink(client, target)
-                self._grow(client, target)
+                if _takes_back(found):
+                    self._shrink(client, target)
+                    self._grow(client, target)
             finally:
-                self.gate.resize(self._slots if found.active else wanted)
+                self.gate.resize(min(self._slots, target) if found.active else wanted)
                 self._notes.write(lease.id for lease in self._leases)
-        if self._shares and found.active and target == 0:
+        if self._shares and target == 0:
             raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
 
     @property
@@ -168,7 +174,7 @@ class Slots:
     def _shrink(self, client: SyncPrefectClient, target: int) -> None:
         while self._slots > target:
             lease = self._leases.pop()
-            self.gate.resize(self._slots)
+            self.gate.resize(min(self._slots, target))
             client.release_concurrency_slots_with_lease(lease.id)
 
     def _grow(self, client: SyncPrefectClient, target: int) -> None:
@@ -235,7 +241,18 @@ def slots() -> Slots:
     return Slots(Notes(current_settings().outreach_home))
 
 
-def _is_kept(client: SyncPrefectClient, lease: _Lease) -> bool:
+def _takes_back(found: GlobalConcurrencyLimitResponse) -> bool:
+    """Whether Prefect's server takes slots back: else they are kept until later.
+
+    At 0 it fails to, as it divides by the limit. Of one that is off it would forget the lease, and
+    count its slots as taken for good.
+    """
+    return found.active and found.limit > 0
+
+
+def _is_kept(
+    client: SyncPrefectClient, lease: _Lease, found: GlobalConcurrencyLimitResponse
+) -> bool:
     """Renew it when that is due; False when it is gone."""
     now = time.monotonic()
     if now < lease.renewed_at + RENEW_SECONDS:
@@ -250,6 +267,8 @@ def _is_kept(client: SyncPrefectClient, lease: _Lease) -> bool:
     else:
         lease.renewed_at = now
         return True
+    if not _takes_back(found):
+        return True  # looked at again later
     if now < lease.renewed_at + LEASE_SECONDS:
         # It did not lapse: a server that has its leases in memory was restarted, and keeps slots.
         client.release_concurrency_slots([LIMIT], lease.slots, now - lease.renewed_at)
