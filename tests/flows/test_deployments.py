@@ -23,12 +23,14 @@ import yaml
 from prefect import Flow
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from deployments.provision import NOTIFICATION, POOL, provision, provision_serving
+from deployments.provision import NOTIFICATION, POOL, provision
 from deployments.server import RUN_SETTINGS, prefect_server
 from deployments.serving import served
+from deployments.worker.worker import TYPE
 from outreach.errors import ConfigurationError
 from outreach.local import postgres
 from tasks.slots import LIMIT
@@ -177,11 +179,49 @@ class TestNewServer:
 
             assert client.read_global_concurrency_limit_by_name(LIMIT).limit == 3
 
-    def test_a_pool_that_deployments_are_in_is_not_removed(self) -> None:
-        """Where somebody serves beside workers; without them `outreach up` has no pool at all."""
-        provision_serving()
+    def test_a_pool_that_deployments_are_in_keeps_its_type(self) -> None:
+        """Its runs wait there, and its workers serve that type alone."""
+        provision(pool_type="process")
         with get_client(sync_client=True) as client:
-            assert client.read_work_pool(POOL).name == POOL
+            assert client.read_work_pool(POOL).type == TYPE
+
+    def test_an_unused_pool_of_the_other_type_is_made_anew(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As earlier versions made it, and the other way round; one of the type stays itself."""
+        monkeypatch.setattr("deployments.provision.POOL", "unused")
+        made = []
+        with get_client(sync_client=True) as client:
+            for wanted in ("process", TYPE, TYPE, "process"):
+                provision(pool_type=wanted)
+                made.append(client.read_work_pool("unused"))
+            client.delete_work_pool("unused")
+
+        assert [pool.type for pool in made] == ["process", TYPE, TYPE, "process"]
+        assert made[1].id == made[2].id
+        assert len({pool.id for pool in made}) == 3
+
+    def test_a_deployment_that_had_no_pool_comes_into_ours_and_another_stays(self) -> None:
+        """Earlier versions served without a pool; who has chosen one has a reason."""
+        send, _ = served()
+        send.name = "earlier"
+        pools = []
+        with get_client(sync_client=True) as client:
+            made = client.create_deployment(
+                flow_id=client.create_flow(flow_of(str(send.entrypoint))),
+                name="earlier",
+                entrypoint=send.entrypoint,
+            )
+            send.apply()
+            pools.append(client.read_deployment(made).work_pool_name)
+            client.create_work_pool(WorkPoolCreate(name="own", type="process"))
+            client.update_deployment(made, DeploymentUpdate(work_pool_name="own"))
+            send.apply()
+            pools.append(client.read_deployment(made).work_pool_name)
+            client.delete_deployment(made)
+            client.delete_work_pool("own")
+
+        assert pools == [POOL, "own"]
 
     def test_a_failed_campaign_is_told_to_a_webhook(self, new_server: str) -> None:
         """The example automation, made twice: one message, and names may hold quotes."""
@@ -249,6 +289,7 @@ def test_what_up_serves_is_what_is_deployed() -> None:
         limit = yaml_one.get("concurrency_limit")
         assert runner.entrypoint == yaml_one["entrypoint"]
         assert runner.tags == yaml_one["tags"]
+        assert runner.work_pool_name == yaml_one["work_pool"]["name"] == POOL
         assert [t.expect for t in runner.triggers] == [
             set(t["expect"]) for t in yaml_one.get("triggers", [])
         ]
