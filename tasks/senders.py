@@ -9,6 +9,7 @@ import itertools
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -118,11 +119,16 @@ class Senders:
 
 
 class Gate:
-    """A semaphore whose size can be changed: the mails that this process may have in flight."""
+    """The mails that this process may have in flight: a semaphore whose size can be changed.
+
+    Places are given in the order in which they were asked for, so that no run waits for the mails
+    that others come to have meanwhile.
+    """
 
     def __init__(self) -> None:
         self._size = 0
         self._inside = 0
+        self._waiting: deque[threading.Event] = deque()
         self._changed = threading.Condition()
 
     @property
@@ -133,7 +139,7 @@ class Gate:
         """Who is inside stays inside."""
         with self._changed:
             self._size = size
-            self._changed.notify_all()
+            self._admit()
 
     def wait_until_empty(self, seconds: float) -> bool:
         """False when mails are in flight still."""
@@ -150,13 +156,26 @@ class Gate:
             if got:
                 with self._changed:
                     self._inside -= 1
+                    self._admit()
                     self._changed.notify_all()
 
     def _enter(self, is_stopped: Callable[[], bool]) -> bool:
         with self._changed:
-            while self._inside >= self._size:
-                if is_stopped():
-                    return False
-                self._changed.wait(LOOK_SECONDS)
+            self._waiting.append(turn := threading.Event())
+            self._admit()
+        while not turn.wait(LOOK_SECONDS):
+            if is_stopped():
+                return self._leave(turn)
+        return True
+
+    def _leave(self, turn: threading.Event) -> bool:
+        """Wait no longer; True when its turn has just come."""
+        with self._changed:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+            return turn.is_set()
+
+    def _admit(self) -> None:
+        while self._waiting and self._inside < self._size:
             self._inside += 1
-            return True
+            self._waiting.popleft().set()

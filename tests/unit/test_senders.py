@@ -267,6 +267,23 @@ def test_a_gate_that_is_narrowed_puts_nobody_out_and_lets_nobody_in() -> None:
         assert got
 
 
+def test_places_are_given_in_the_order_in_which_they_were_asked_for() -> None:
+    """A run with many mails does not come before one that has waited for longer."""
+    gate, passing = Gate(), []
+    for number in range(1, 4):
+        passing.append(Passing(gate))
+        while len(gate._waiting) < number:
+            passing[-1].inside.wait(0.01)
+
+    gate.resize(1)
+
+    for number, one in enumerate(passing):
+        assert one.inside.wait(LONG)
+        assert [later.inside.is_set() for later in passing[number + 1 :]] == [False] * (2 - number)
+        one.release.set()
+        assert one.got.result(LONG)
+
+
 def test_a_mail_of_a_run_that_is_stopped_waits_no_longer_at_the_gate() -> None:
     """It takes no place."""
     gate = Gate()
