@@ -6,7 +6,7 @@ and deletes schedules that were made in its UI.
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -21,12 +21,12 @@ from outreach.deployment_names import DISPATCH, POOL, SEND
 class Kept(RunnerDeployment):
     """A deployment that is created once. Later calls only update the parts that code defines."""
 
-    async def aapply(self, *_: Any, **__: Any) -> UUID:
-        async with get_client() as client:
+    def apply(self, *_: Any, **__: Any) -> UUID:
+        with get_client(sync_client=True) as client:
             try:
-                found = await client.read_deployment_by_name(self.full_name)
+                found = client.read_deployment_by_name(self.full_name)
             except ObjectNotFound:
-                return await super().aapply()
+                return cast(UUID, super().apply())
             changed = DeploymentUpdate(
                 entrypoint=self.entrypoint,
                 parameter_openapi_schema=self._parameter_openapi_schema.model_dump(
@@ -36,7 +36,7 @@ class Kept(RunnerDeployment):
             )
             if found.work_pool_name is None:  # as earlier versions made it
                 changed.work_pool_name = self.work_pool_name
-            await client.update_deployment(found.id, changed)
+            client.update_deployment(found.id, changed)
             return found.id
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from itertools import pairwise
@@ -23,8 +23,9 @@ import yaml
 from prefect import Flow
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from deployments.provision import NOTIFICATION, POOL, provision
@@ -201,27 +202,45 @@ class TestNewServer:
         assert made[1].id == made[2].id
         assert len({pool.id for pool in made}) == 3
 
-    def test_a_deployment_that_had_no_pool_comes_into_ours_and_another_stays(self) -> None:
+    @pytest.mark.parametrize(("pool", "then"), [(None, POOL), ("own", "own")])
+    def test_a_deployment_without_a_pool_comes_into_ours_and_another_stays(
+        self, pool: str | None, then: str
+    ) -> None:
         """Earlier versions served without a pool; who has chosen one has a reason."""
         send, _ = served()
         send.name = "earlier"
-        pools = []
         with get_client(sync_client=True) as client:
+            if pool is not None:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
             made = client.create_deployment(
                 flow_id=client.create_flow(flow_of(str(send.entrypoint))),
-                name="earlier",
+                name=send.name,
                 entrypoint=send.entrypoint,
+                work_pool_name=pool,
             )
             send.apply()
-            pools.append(client.read_deployment(made).work_pool_name)
-            client.create_work_pool(WorkPoolCreate(name="own", type="process"))
-            client.update_deployment(made, DeploymentUpdate(work_pool_name="own"))
-            send.apply()
-            pools.append(client.read_deployment(made).work_pool_name)
+            found = client.read_deployment(made).work_pool_name
             client.delete_deployment(made)
-            client.delete_work_pool("own")
+            if pool is not None:
+                client.delete_work_pool(pool)
 
-        assert pools == [POOL, "own"]
+        assert found == then
+
+    def test_what_an_operator_has_set_in_a_deployment_outlives_another_start(self) -> None:
+        """Prefect's own way would resume it, and delete the schedule that was added."""
+        send, _ = served()
+        send.name = "kept"
+        added = IntervalSchedule(interval=timedelta(hours=1))
+        with get_client(sync_client=True) as client:
+            made = send.apply()
+            client.pause_deployment(made)
+            client.create_deployment_schedules(made, [(added, True)])
+            assert send.apply() == made
+            found = client.read_deployment(made)
+            client.delete_deployment(made)
+
+        assert found.paused
+        assert [one.schedule.interval for one in found.schedules] == [added.interval]
 
     def test_a_failed_campaign_is_told_to_a_webhook(self, new_server: str) -> None:
         """The example automation, made twice: one message, and names may hold quotes."""
