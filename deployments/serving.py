@@ -24,7 +24,7 @@ from flows.send_campaign import send_campaign
 from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
 from outreach.loopback import never_through_a_proxy
-from outreach.wiring import current
+from outreach.wiring import current, current_settings
 
 
 def served() -> tuple[Kept, Kept]:
@@ -81,7 +81,7 @@ def main() -> None:
         for off, remedy in switched_off(client):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
     dispatch_at_start(return_state=True)  # an error is in its log, and due again in a minute
-    serve(POOL)
+    serve(POOL, limit=current_settings().campaigns_at_once)
 
 
 if __name__ == "__main__":

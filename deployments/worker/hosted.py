@@ -67,6 +67,10 @@ class Runs:
     def find(self, run: UUID) -> Hosted | None:
         return self._runs.get(run)
 
+    def count(self, flow: Flow[..., Any]) -> int:
+        """The runs of this flow that are here."""
+        return sum(hosted.flow is flow for hosted in self._runs.values())
+
     def begin(self, flow_run: FlowRun, flow: Flow[..., Any]) -> Hosted:
         """Start it in a thread; a run that is here already goes on as it is."""
         if (running := self._runs.get(flow_run.id)) is not None:

@@ -1,5 +1,6 @@
 """The worker type `outreach`: it polls a work pool and runs our flows as threads of its process."""
 
+import math
 import os
 import socket
 import time
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import anyio
 import anyio.abc
+from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun, WorkPool
@@ -26,6 +28,7 @@ from prefect.workers.base import (
 
 from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.listening import Listening
+from flows.send_campaign import send_campaign
 from outreach.deployment_names import DISPATCH, SEND
 from tasks.token import Order
 
@@ -69,7 +72,10 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
     _description = "Runs many campaigns in one process, a thread each."
 
     def __init__(self, work_pool_name: str, *, runs: Runs | None = None, **options: Any) -> None:
-        """`runs`: of a process that outlives this worker, and stops them itself."""
+        """`runs`: of a process that outlives this worker, and stops them itself.
+
+        `limit`: campaigns at once; the dispatcher takes no place of theirs.
+        """
         options["name"] = options.get("name") or f"{socket.gethostname()}-{os.getpid()}"
         super().__init__(work_pool_name, **options)
         self._stops_runs = runs is None
@@ -81,7 +87,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         self._listening = Listening(self, self.runs)
         self._entrypoints: dict[UUID, str | None] = {}
         self._queues: list[str] = options.get("work_queues") or []
-        self._most: int | None = options.get("limit")
+        self._most: float = options.get("limit") or math.inf
         self._polled = time.monotonic()
 
     # --- what Prefect's worker asks for -------------------------------------------------
@@ -126,8 +132,6 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         )
         begun = []
         for flow_run in (entry.flow_run for entry in waiting):
-            if self._most is not None and len(self.runs) >= self._most:
-                break
             try:
                 if await self._begin(flow_run):
                     begun.append(flow_run)
@@ -145,8 +149,10 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         if (earlier := self.runs.find(flow_run.id)) is not None:
             earlier.again = True  # resumed before its thread had ended
             return False
-        if (flow := FLOWS.get(await self._entrypoint(flow_run) or "")) is None:
+        if (flow := await self._flow(flow_run)) is None:
             await self._refuse(flow_run)
+            return False
+        if flow is send_campaign and self.runs.count(flow) >= self._most:
             return False
         answer: OrchestrationResult[Any] = await self.client.set_flow_run_state(
             flow_run.id, Pending()
@@ -200,6 +206,9 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         return await self.runs.wait(STOP_SECONDS)
 
     # --- which flow ---------------------------------------------------------------------
+
+    async def _flow(self, flow_run: FlowRun) -> Flow[..., Any] | None:
+        return FLOWS.get(await self._entrypoint(flow_run) or "")
 
     async def _entrypoint(self, flow_run: FlowRun) -> str | None:
         """Of the run's deployment, as a module; None without one."""

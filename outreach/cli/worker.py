@@ -17,7 +17,8 @@ def worker(
         str | None, typer.Option(help="Of this worker in Prefect's UI; else the machine's.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once in this process; else all that come.")
+        int | None,
+        typer.Option(min=1, help="Campaigns at once in this process; else all that come."),
     ] = None,
 ) -> NoReturn:
     """Run campaigns for Prefect's server at PREFECT_API_URL, until SIGTERM or Ctrl-C."""
