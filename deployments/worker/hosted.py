@@ -56,7 +56,9 @@ class Runs:
         """Final states that Prefect's server did not take yet."""
 
         self.when_free: Callable[[], None] = lambda: None
-        """Called when a run has ended that waits again, or a place is free."""
+        """Called when a run has ended that waits again, or that left a place to another."""
+        self.held_back = False
+        """A run waits for a place."""
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -116,7 +118,8 @@ class Runs:
         if self._runs.get(hosted.flow_run.id) is hosted:
             del self._runs[hosted.flow_run.id]
         hosted.ended.set()
-        if hosted.again:
+        if hosted.again or self.held_back:
+            self.held_back = False
             self.when_free()
 
     def _keep(self, run: UUID, state: State[Any]) -> None:

@@ -153,6 +153,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
             await self._refuse(flow_run)
             return False
         if flow is send_campaign and self.runs.count(flow) >= self._most:
+            self.runs.held_back = True
             return False
         answer: OrchestrationResult[Any] = await self.client.set_flow_run_state(
             flow_run.id, Pending()
