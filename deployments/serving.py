@@ -11,9 +11,17 @@ from typing import Any, cast
 
 import yaml
 from prefect import Flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, StateType
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
 from deployments.kept import Kept, switched_off
@@ -62,6 +70,24 @@ def declared_deployments() -> list[dict[str, Any]]:
     return declared
 
 
+def _close_dispatchers(client: SyncPrefectClient) -> None:
+    """End dispatcher runs of a predecessor that was killed.
+
+    Prefect would leave them as they are, and cancel all new ones for five minutes: one runs at a
+    time. Nobody else serves this home's server.
+    """
+    dead = client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[dispatch_campaigns.name])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+            )
+        ),
+    )
+    for run in dead:
+        client.set_flow_run_state(run.id, Crashed(message="Its process was killed."))
+
+
 def main() -> None:
     """Provision the server and serve until a signal. Needs PREFECT_API_URL and our settings."""
     never_through_a_proxy()
@@ -78,6 +104,7 @@ def main() -> None:
         deployment.apply()
     provision()
     with get_client(sync_client=True) as client:
+        _close_dispatchers(client)
         for off, remedy in switched_off(client):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
     dispatch_at_start(return_state=True)  # an error is in its log, and due again in a minute

@@ -18,7 +18,7 @@ from tasks.dispatch import (
     sweep_cancelled,
     sweep_drafts,
 )
-from tasks.orders import follow_suspended
+from tasks.orders import end_cancelling, follow_suspended
 from tasks.stopping import stoppable
 from tasks.token import StopRequest
 from tasks.upcoming import name_upcoming
@@ -49,6 +49,7 @@ def dispatch_all() -> int:
     compare_schema()
     follow_up()
     follow_suspended()
+    end_cancelling()
     started = start_due()
     settle_all()
     sweep_cancelled()

@@ -14,10 +14,18 @@ from uuid import UUID
 import httpx
 from prefect import runtime, task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, Pause
-from prefect.states import Completed, Crashed, Scheduled, Suspended
+from prefect.states import Cancelled, Completed, Crashed, Scheduled, Suspended
 
+from outreach.deployment_names import SEND_FLOW
 from outreach.store.results import Suspension
 from outreach.wiring import current
 from tasks.log import Logger, run_log
@@ -27,6 +35,8 @@ from tasks.token import Order
 
 BEGIN_SECONDS = 60.0
 """A resumed run has begun its campaign by then, or it has no process."""
+CANCEL_SECONDS = 90.0
+"""A cancelled run has ended by then, or it has no process."""
 
 
 def state_of(flow_run: UUID) -> State[Any] | None:
@@ -169,6 +179,21 @@ def _follow(suspension: Suspension, state: State[Any] | None) -> None:
     elif suspension.held and state.is_running() and _age(state) > BEGIN_SECONDS:
         force_state(run, Crashed(message="It was resumed, and its process was gone."))
         store.resume_campaign(suspension.id)
+
+
+@task(**PHASE)
+def end_cancelling() -> None:
+    """End runs that were cancelled after their process was killed: Prefect leaves them so."""
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[SEND_FLOW])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING]))
+            ),
+        )
+    for run in found:
+        if run.state is not None and _age(run.state) > CANCEL_SECONDS:
+            force_state(run.id, Cancelled(message="It was cancelled, and its process was gone."))
 
 
 def _suspend(flow_run: UUID, state: State[Any]) -> None:

@@ -167,6 +167,7 @@ def test_a_call_that_holds_the_interpreters_lock_ends_the_worker_which_starts_an
     """No thread can answer a signal, or look whether its campaign is its own; all campaigns go on."""
     one, two = Started(machine, "one", leads=200), Started(machine, "two", leads=30)
     until(lambda: one_mail_each(machine), "a mail of each")
+    dispatcher = pending_dispatcher(machine)
     silent = worker(machine)
     (tmp_path / "hold").write_text("now")
     until(lambda: not (tmp_path / "hold").exists(), "the call")
@@ -179,8 +180,25 @@ def test_a_call_that_holds_the_interpreters_lock_ends_the_worker_which_starts_an
     assert machine.status(one.id)["status"] == "cancelled"
     until(lambda: one.has_ended() and two.has_ended(), "the states of both")
     assert worker(machine) != silent
+    assert machine.state(dispatcher)["type"] == "CRASHED"  # else no other would run for minutes
     recipients = mailed(machine)
     assert len(recipients) == len(set(recipients))
+
+
+def pending_dispatcher(machine: Machine) -> str:
+    """A run that the worker has just taken when it dies; due in years, so that it does not take it."""
+    deployment = machine.ask("GET", "deployments/name/dispatch-campaigns/dispatch-campaigns")["id"]
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+    run: str = machine.ask("POST", f"deployments/{deployment}/create_flow_run", {"state": later})[
+        "id"
+    ]
+
+    def has_its_place() -> bool:
+        told = machine.ask("POST", f"flow_runs/{run}/set_state", {"state": {"type": "PENDING"}})
+        return bool(told["status"] == "ACCEPT")
+
+    until(has_its_place, "the only place of the dispatcher")
+    return run
 
 
 def one_mail_each(machine: Machine) -> bool:

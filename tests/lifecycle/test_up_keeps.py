@@ -94,7 +94,7 @@ def test_campaigns_take_all_places_and_the_dispatcher_still_comes(machine: Machi
     machine.environment["CAMPAIGNS_AT_ONCE"] = "1"
     running = machine.up_and_ready()
     operator = operator_of(machine)
-    one, two = machine.campaign("one", leads=200), machine.campaign("two", leads=2)
+    one, two = machine.campaign("one", leads=600), machine.campaign("two", leads=2)
     machine.outreach("campaigns", "start", one)
     until(lambda: machine.sent() > 0, "mails of the first")
     machine.outreach("campaigns", "start", two)
