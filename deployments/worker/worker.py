@@ -79,7 +79,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         options["name"] = options.get("name") or f"{socket.gethostname()}-{os.getpid()}"
         super().__init__(work_pool_name, **options)
         self._stops_runs = runs is None
-        self.runs = runs or Runs(copy_context())
+        self.runs = Runs(copy_context()) if runs is None else runs
         self.ending = False
         self.ready = anyio.Event()
         """Its pool is known."""
