@@ -123,7 +123,9 @@ class Listening:
         while self._runs.untold:
             run, state = self._runs.untold[0]
             with suppress(ObjectNotFound):
-                await self._worker.client.set_flow_run_state(run, state)
+                found = (await self._worker.client.read_flow_run(run)).state
+                if found is None or not found.is_final():  # a person may have decided meanwhile
+                    await self._worker.client.set_flow_run_state(run, state, force=True)
             del self._runs.untold[0]
 
     async def _beat(self) -> None:
