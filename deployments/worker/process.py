@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from contextvars import copy_context
 from typing import NoReturn
@@ -29,6 +30,8 @@ from tasks.lease import leases
 from tasks.log import Logger
 from tasks.run import CampaignRun
 
+REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+INTERRUPTED = 130
 STOPS = {signal.SIGTERM, signal.SIGINT}
 AGAIN_SECONDS = 5.0
 SILENT_SECONDS = 30.0
@@ -93,9 +96,11 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
     """
     never_through_a_proxy()
     try:
-        refuse_pool(pool)
+        wait_for_pool(pool)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     _tell_shortcomings()
     # Prefect's heartbeat is a thread a run that delays the run's end: Listening beats for all.
     unbeaten = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
@@ -104,25 +109,46 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
     _leave(starts_anew=starts_anew)
 
 
-def refuse_pool(pool: str) -> None:
-    """Raise ConfigurationError for a pool that is not there, or that other workers serve.
+def wait_for_pool(pool: str) -> None:
+    """Wait until Prefect's server answers. Later the worker makes a deleted pool anew.
 
-    Later the worker makes it anew when it is deleted. Without an answer it waits for the server.
+    Raises ConfigurationError for a pool that is not there, or that other workers serve, and for
+    credentials that the server refuses.
     """
-    try:
-        with get_client(sync_client=True) as client:
-            kind = client.read_work_pool(pool).type
-    except ObjectNotFound:
-        raise ConfigurationError(
-            f"Prefect has no work pool {pool}", "make it with `python -m deployments.provision`"
-        ) from None
-    except httpx.HTTPError:
-        return
+    told = False
+    while (kind := _kind_of(pool)) is None:
+        if not told:
+            get_logger("outreach.worker").warning(
+                "Prefect's server does not answer; the worker waits for it"
+            )
+        told = True
+        time.sleep(AGAIN_SECONDS)
     if kind != TYPE:
         raise ConfigurationError(
             f"The work pool {pool} is of type {kind}, which other workers serve",
             f"serve it with `prefect worker start --pool {pool}`, or name a pool of type {TYPE}",
         )
+
+
+def _kind_of(pool: str) -> str | None:
+    """The pool's type; None without an answer."""
+    try:
+        with get_client(sync_client=True) as client:
+            return client.read_work_pool(pool).type
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"Prefect has no work pool {pool}", "make it with `python -m deployments.provision`"
+        ) from None
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code not in REFUSED:
+            return None
+        raise ConfigurationError(
+            f"Prefect refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY "
+            f"(HTTP {error.response.status_code})",
+            "set it to the server's",
+        ) from None
+    except httpx.HTTPError:
+        return None
 
 
 def _tell_shortcomings() -> None:
