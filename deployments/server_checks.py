@@ -9,7 +9,9 @@ from prefect.events.clients import get_events_subscriber
 
 from deployments.server import LEASE_STORAGE, SETTINGS
 
-EVENTS_SECONDS = 5.0
+EVENTS_SECONDS = 10.0
+CLOSING_SECONDS = 0.1
+"""For the sockets of an attempt that was given up: the loop that closes them ends after it."""
 
 
 def shortcomings(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
@@ -41,8 +43,11 @@ def _has_leases_in_memory(client: SyncPrefectClient) -> bool:
 
 
 async def _hear() -> None:
-    async with (
-        asyncio.timeout(EVENTS_SECONDS),
-        get_events_subscriber(reconnection_attempts=0),
-    ):
-        pass
+    try:
+        async with (
+            asyncio.timeout(EVENTS_SECONDS),
+            get_events_subscriber(reconnection_attempts=0),
+        ):
+            pass
+    finally:
+        await asyncio.sleep(CLOSING_SECONDS)
