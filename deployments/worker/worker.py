@@ -125,11 +125,14 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         self._polled = time.monotonic()
         if self.ending or not self.ready.is_set():
             return []
-        waiting = await self.client.get_scheduled_flow_runs_for_work_pool(
-            self.work_pool.name,
-            work_queue_names=sorted(self._queues) or None,
-            scheduled_before=datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS),
-        )
+        try:
+            waiting = await self.client.get_scheduled_flow_runs_for_work_pool(
+                self.work_pool.name,
+                work_queue_names=sorted(self._queues) or None,
+                scheduled_before=datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS),
+            )
+        except ObjectNotFound:
+            return []  # the pool was deleted: the next synchronisation makes it anew
         begun = []
         for flow_run in (entry.flow_run for entry in waiting):
             try:
