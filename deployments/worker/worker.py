@@ -163,6 +163,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         )
         if answer.status is not SetStateStatus.ACCEPT:  # another worker has it, or a limit holds it
             return False
+        self.get_flow_run_logger(flow_run).info("Taken by the worker %s", self.name)
         flow_run.state = answer.state
         self.runs.begin(flow_run, flow)
         return True

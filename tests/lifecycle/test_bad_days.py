@@ -196,7 +196,7 @@ def test_what_is_not_ours_is_refused_and_told(world: World, client: SyncPrefectC
 
 
 def test_a_deployment_deleted_between_poll_and_start_costs_no_place(
-    client: SyncPrefectClient,
+    client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker's only one here."""
     flow = client.create_flow_from_name("another-project")
@@ -205,14 +205,16 @@ def test_a_deployment_deleted_between_poll_and_start_costs_no_place(
 
     async def polled() -> None:
         async with CampaignWorker(POOL, limit=1) as worker:
-            found = await worker._get_scheduled_flow_runs()
+            found = await worker.client.get_scheduled_flow_runs_for_work_pool(POOL)
+            assert found
+
+            async def stale(*_: object, **__: object) -> object:
+                return found
+
+            monkeypatch.setattr(worker.client, "get_scheduled_flow_runs_for_work_pool", stale)
             await worker.client.delete_deployment(deployment)
-            await worker._submit_scheduled_flow_runs(found)
-            assert worker._limiter is not None
-            assert worker._limiter.borrowed_tokens == 1
-            async with asyncio.timeout(30):
-                while worker._limiter.borrowed_tokens:  # noqa: ASYNC110 - Prefect's
-                    await asyncio.sleep(0.01)
+            assert await worker.get_and_submit_flow_runs() == []
+            assert len(worker.runs) == 0
 
     asyncio.run(polled())
 
