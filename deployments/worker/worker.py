@@ -13,11 +13,10 @@ from uuid import UUID
 import anyio
 import anyio.abc
 from prefect import Flow
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.objects import FlowRun, WorkPool
-from prefect.client.schemas.responses import DeploymentResponse, OrchestrationResult, SetStateStatus
-from prefect.exceptions import InfrastructureNotFound, ObjectNotFound
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed, Pending
 from prefect.workers.base import (
     BaseJobConfiguration,
@@ -40,34 +39,14 @@ STOP_SECONDS = 30.0
 """Seconds that runs have to record their mails in flight."""
 
 
-class Thread(BaseJobConfiguration):
-    """A run needs neither a command nor an environment: Prefect's own takes 60 ms to make them."""
-
-    @classmethod
-    async def resolve_for_flow_run(
-        cls,
-        flow_run: FlowRun,  # noqa: ARG003 - the signature is Prefect's
-        client: PrefectClient,  # noqa: ARG003
-        work_pool: WorkPool,  # noqa: ARG003
-        worker_name: str | None = None,  # noqa: ARG003
-        worker_id: UUID | None = None,  # noqa: ARG003
-        deployment: DeploymentResponse | None = None,  # noqa: ARG003
-    ) -> "Thread":
-        return cls(command="a thread of the worker")
-
-    def prepare_for_flow_run(self, *_: Any, **__: Any) -> None:
-        """There is nothing to prepare."""
-
-
 class Result(BaseWorkerResult):
     """That a thread has ended; the run's state says how."""
 
 
-class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
+class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
     """Runs flow runs as threads of its own process; other than our flows it refuses."""
 
     type = TYPE
-    job_configuration = Thread
     job_configuration_variables = BaseVariables
     _description = "Runs many campaigns in one process, a thread each."
 
@@ -171,7 +150,7 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
     async def run(
         self,
         flow_run: FlowRun,
-        configuration: Thread,  # noqa: ARG002 - Prefect's signature
+        configuration: BaseJobConfiguration,  # noqa: ARG002 - Prefect's signature
         task_status: anyio.abc.TaskStatus[str] | None = None,  # type: ignore[override]
     ) -> Result:
         """One run to its end; for callers of Prefect's interface, as this worker begins its own."""
@@ -181,18 +160,6 @@ class CampaignWorker(BaseWorker[Thread, BaseVariables, Result]):
         if await self._begin(flow_run) and (hosted := self.runs.find(flow_run.id)) is not None:
             await hosted.ended.wait()
         return Result(identifier=identifier, status_code=0)
-
-    async def kill_infrastructure(
-        self,
-        infrastructure_pid: str,
-        configuration: Thread,  # noqa: ARG002 - Prefect's signature
-        grace_seconds: int = 30,  # noqa: ARG002
-    ) -> None:
-        """Prefect asks this of runs that are cancelled before they began."""
-        hosted = self.runs.find(UUID(infrastructure_pid.rpartition(":")[2]))
-        if hosted is None:
-            raise InfrastructureNotFound(infrastructure_pid)
-        hosted.token.tell(Order.CANCEL)
 
     async def _attach_deployments(self) -> None:
         for name in (SEND, DISPATCH):
