@@ -43,6 +43,7 @@ from tests.flows.conftest import (  # noqa: F401 - what pytest finds here
     PDF,
     NewCampaign,
     gmail,
+    hand_over_what_is_told,
     new_campaign,
     prefect_api,
     sandbox,
@@ -372,6 +373,7 @@ class World:
 
     def close(self) -> None:
         """Workers and commands are gone; the next test's worker finds none of our runs."""
+        hand_over_what_is_told()
         for worker in self.workers:
             worker.vanish()
         for command in self.commands:

@@ -148,8 +148,7 @@ def test_a_suspended_run_goes_on_and_is_cancelled(
     world.until_sending(worker)
 
     operator.suspend(run)
-    until(lambda: not world._owned(campaign), "the campaign given back")
-    until(lambda: worker.flow() is None, "the end of the run's process")
+    world.until_idle(worker, campaign)
     held = world.mails()
     operator.resume(run)
     until(lambda: world.mails() > held, "mails after Resume")
