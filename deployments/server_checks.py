@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
@@ -44,10 +45,9 @@ def _has_leases_in_memory(client: SyncPrefectClient) -> bool:
 
 async def _hear() -> None:
     try:
-        async with (
-            asyncio.timeout(EVENTS_SECONDS),
-            get_events_subscriber(reconnection_attempts=0),
-        ):
-            pass
+        async with AsyncExitStack() as subscribed:
+            # Not the leaving: what ends it early leaves the socket open.
+            async with asyncio.timeout(EVENTS_SECONDS):
+                await subscribed.enter_async_context(get_events_subscriber(reconnection_attempts=0))
     finally:
         await asyncio.sleep(CLOSING_SECONDS)

@@ -275,10 +275,10 @@ def test_slots_that_other_machines_hold_are_taken_when_they_are_free(
 def test_a_share_that_prefect_has_forgotten_is_taken_anew(share: Slots) -> None:
     """A server that was restarted with its leases in memory, or was away for longer than they last."""
     with using(share, 5) as gate:
-        with get_client(sync_client=True) as client:
+        with share._fitting, get_client(sync_client=True) as client:  # its keeper fits it too
             for lease in share._leases:
                 client.release_concurrency_slots_with_lease(lease.id)
-        assert taken() == 0
+            assert taken() == 0
 
         share._fit()
 
