@@ -19,7 +19,6 @@ from flows import send_campaign as flow
 from outreach.campaign.models import Claim
 from outreach.wiring import current
 from tasks import send
-from tasks.plan import CampaignPlan
 
 IMPORTED_LATE = ("fastapi.encoders", "outreach.gmail")
 """What Prefect and the product import only when a first run begins: no cost of a mail."""
@@ -31,9 +30,9 @@ def run(campaign: UUID, *, rows: bool) -> dict[str, Any]:
         send.ROWS_A_SECOND = float("inf")  # type: ignore[assignment]
     task_runs = 0
 
-    def counted(plan: CampaignPlan, claims: Sequence[Claim]) -> list[send.Group]:
+    def counted(claims: Sequence[Claim]) -> list[send.Group]:
         nonlocal task_runs
-        made = send.grouped(plan, claims)
+        made = send.grouped(claims)
         task_runs += len(made)
         return made
 

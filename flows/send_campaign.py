@@ -18,7 +18,7 @@ from tasks.orders import heed, holding
 from tasks.plan import CampaignPlan, Deferral
 from tasks.report import report
 from tasks.run import CampaignRun
-from tasks.send import CampaignSender, grouped, send
+from tasks.send import CampaignSender, grouped, mail_rates, send
 from tasks.sender_threads import SenderThreads
 from tasks.slots import NoSlotsError, sender_slots
 from tasks.stopping import give_back, given_back, stoppable, unstoppable
@@ -83,7 +83,7 @@ def deliver(run: CampaignRun, plan: CampaignPlan) -> Deferral | None:
     """Mail the leads that can go now; returns when and why the others go later, if any."""
     in_doubt = settle(run)
     try:
-        with sender_slots(run, plan) as slots:
+        with sender_slots(run, plan) as slots, mail_rates.counted(run.id, plan.mails_a_second):
             return send_leads(run, plan, CampaignSender(run, plan, slots), in_doubt)
     except NoSlotsError as error:
         return Deferral(60, str(error))
@@ -97,7 +97,7 @@ def send_leads(
     while not run.token.stopped:
         batch = claim(run)
         if batch.answer == "claimed":
-            delivery.add(send.map(grouped(plan, batch.claims), unmapped(sender)))
+            delivery.add(send.map(grouped(batch.claims), unmapped(sender)))
             delivery.until_next_claim()
         elif batch.answer == "later" and delivery.wait_for(batch):
             if in_doubt or run.outcomes.of("open"):

@@ -27,7 +27,7 @@ from tasks.run import CampaignRun
 from tasks.senders import Gate
 
 ROWS_A_SECOND = 30
-"""Task runs per second that Prefect's server records without falling behind."""
+"""Task runs per second of one process that Prefect's server records without falling behind."""
 
 GROUP = 50
 
@@ -78,9 +78,34 @@ class CampaignSender:
         ).mail
 
 
-def grouped(plan: CampaignPlan, claims: Sequence[Claim]) -> list[Group]:
+class MailRates:
+    """The rates of the runs of this process, which together give Prefect's server its task runs."""
+
+    def __init__(self) -> None:
+        self._rates: dict[UUID, float] = {}
+
+    @contextmanager
+    def counted(self, run: UUID, mails_a_second: float) -> Iterator[None]:
+        """Count this run's rate until the end of the block."""
+        self._rates[run] = mails_a_second
+        try:
+            yield
+        finally:
+            del self._rates[run]
+
+    @property
+    def total(self) -> float:
+        """Mails a second at most; an account that several campaigns use counts for each."""
+        return sum(self._rates.copy().values())
+
+
+mail_rates: Final = MailRates()
+"""Of this process."""
+
+
+def grouped(claims: Sequence[Claim]) -> list[Group]:
     """One lead per group, a row each in Prefect's UI, while its server keeps up with that."""
-    if plan.mails_a_second <= ROWS_A_SECOND:
+    if mail_rates.total <= ROWS_A_SECOND:
         return [Group([claim]) for claim in claims]
     by_account = sorted(claims, key=lambda claim: claim.sender.id)
     groups = [

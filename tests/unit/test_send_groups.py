@@ -1,0 +1,48 @@
+"""Task runs: one a lead, or a group when this process's campaigns together send too fast."""
+
+from uuid import uuid4
+
+from outreach.campaign.models import Claim, Company, Lead, Sender
+from tasks.send import GROUP, ROWS_A_SECOND, grouped, mail_rates
+
+ONE, OTHER = (Sender(id=uuid4(), email=f"{name}@ours.example") for name in ("one", "other"))
+
+
+def claims(sender: Sender, number: int) -> list[Claim]:
+    return [
+        Claim(
+            id=uuid4(),
+            token=uuid4(),
+            wait_seconds=0,
+            due=due,
+            sender=sender,
+            lead=Lead(email=f"lead{due}@acme.example"),
+            company=Company(),
+        )
+        for due in range(number)
+    ]
+
+
+def test_a_lead_is_a_task_run_up_to_the_rate_of_all_runs() -> None:
+    with (
+        mail_rates.counted(uuid4(), ROWS_A_SECOND / 2),
+        mail_rates.counted(uuid4(), ROWS_A_SECOND / 2),
+    ):
+        assert [len(group.claims) for group in grouped(claims(ONE, 3))] == [1, 1, 1]
+
+
+def test_above_the_rate_a_task_run_has_leads_of_one_account() -> None:
+    with mail_rates.counted(uuid4(), 1), mail_rates.counted(uuid4(), ROWS_A_SECOND):
+        groups = grouped([*claims(ONE, GROUP + 1), *claims(OTHER, 2)])
+
+    assert [(group.claims[0].sender, len(group.claims)) for group in groups] == [
+        (ONE, GROUP),
+        (OTHER, 2),
+        (ONE, 1),
+    ]
+
+
+def test_a_run_that_has_ended_counts_no_more() -> None:
+    with mail_rates.counted(uuid4(), float("inf")):
+        assert len(grouped(claims(ONE, 3))) == 1
+    assert len(grouped(claims(ONE, 3))) == 3
