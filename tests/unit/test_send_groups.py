@@ -1,11 +1,12 @@
 """Task runs: one a lead, or a group when this process's campaigns together send too fast."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from outreach.campaign.models import Claim, Company, Lead, Sender
 from tasks.send import GROUP, ROWS_A_SECOND, grouped, mail_rates
 
-ONE, OTHER = (Sender(id=uuid4(), email=f"{name}@ours.example") for name in ("one", "other"))
+ONE = Sender(id=UUID(int=1), email="one@ours.example")
+OTHER = Sender(id=UUID(int=2), email="other@ours.example")
 
 
 def claims(sender: Sender, number: int) -> list[Claim]:
