@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 
@@ -50,6 +51,15 @@ def end_process(logger: Logger) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     with suppress(Exception):  # the timer runs
         APILogHandler().flush()
+
+
+def hand_over(seconds: float) -> None:
+    """Give this process's last events and log lines to Prefect's server, while it answers.
+
+    Events that are left wait for it when Python ends: each for over a minute when it is gone.
+    """
+    EventsWorker.drain_all(timeout=seconds)
+    APILogHandler().flush()
 
 
 def is_ending() -> bool:

@@ -13,9 +13,7 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.context import SyncClientContext
-from prefect.events.worker import EventsWorker
 from prefect.exceptions import ObjectNotFound
-from prefect.logging.handlers import APILogHandler
 from prefect.logging.loggers import get_logger
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -25,7 +23,7 @@ from deployments.worker.worker import TYPE, CampaignWorker
 from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
-from tasks.ending import watch, watch_no_longer
+from tasks.ending import hand_over, watch, watch_no_longer
 from tasks.lease import leases
 from tasks.log import Logger
 from tasks.run import CampaignRun
@@ -37,7 +35,7 @@ AGAIN_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 """Half of a lease: the campaigns go on before another run would take them."""
 WATCH_SECONDS = 2.0
-DRAIN_SECONDS = 5.0
+HAND_OVER_SECONDS = 5.0
 """Seconds to hand the last events to Prefect's server."""
 
 
@@ -171,8 +169,7 @@ async def _served(pool: str, name: str | None, limit: int | None) -> bool:
 def _leave(*, starts_anew: bool) -> NoReturn:
     """End whatever the threads are doing. A fresh start keeps the process id for its supervisor."""
     watch_no_longer()
-    EventsWorker.drain_all(timeout=DRAIN_SECONDS)
-    APILogHandler().flush()
+    hand_over(HAND_OVER_SECONDS)
     sys.stdout.flush()
     sys.stderr.flush()
     if starts_anew:

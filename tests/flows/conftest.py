@@ -6,8 +6,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogHandler
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -22,6 +20,7 @@ from gmail_sandbox.server import Sandbox, serve
 from outreach import wiring
 from outreach.settings import Settings
 from outreach.store.store import Store
+from tasks.ending import hand_over
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 40
 HAND_OVER_SECONDS = 10.0
@@ -45,15 +44,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ),
     ):
         yield api
-        hand_over_what_is_told()
-
-
-def hand_over_what_is_told() -> None:
-    """While Prefect's server still runs: with events for a server that is gone a process ends after
-    minutes, and the next server's events would go to that one.
-    """
-    APILogHandler().flush()
-    EventsWorker.drain_all(timeout=HAND_OVER_SECONDS)
+        hand_over(HAND_OVER_SECONDS)
 
 
 @pytest.fixture

@@ -39,11 +39,12 @@ from outreach.campaign.models import CampaignStatus, LeadCounts
 from outreach.deployment_names import POOL
 from outreach.settings import Settings
 from outreach.store.store import Store
+from tasks.ending import hand_over
 from tests.flows.conftest import (  # noqa: F401 - what pytest finds here
+    HAND_OVER_SECONDS,
     PDF,
     NewCampaign,
     gmail,
-    hand_over_what_is_told,
     new_campaign,
     prefect_api,
     sandbox,
@@ -373,7 +374,7 @@ class World:
 
     def close(self) -> None:
         """Workers and commands are gone; the next test's worker finds none of our runs."""
-        hand_over_what_is_told()
+        hand_over(HAND_OVER_SECONDS)  # to this test's server, not to the next
         for worker in self.workers:
             worker.vanish()
         for command in self.commands:
