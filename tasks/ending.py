@@ -58,6 +58,13 @@ def hand_over(seconds: float) -> None:
 
     Events that are left wait for it when Python ends: each for over a minute when it is gone.
     """
+    # In a thread of its own: where an event loop runs, Prefect returns before anything is sent.
+    handing = Thread(target=_hand_over, args=(seconds,), name="hand over")
+    handing.start()
+    handing.join()
+
+
+def _hand_over(seconds: float) -> None:
     EventsWorker.drain_all(timeout=seconds)
     APILogHandler().flush()
 
