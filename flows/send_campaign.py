@@ -9,7 +9,8 @@ from pydantic import Field
 
 from flows.hooks import cancel_campaign, fail_campaign, release_campaign
 from flows.parameters import tell_what_is_wrong
-from flows.states import ended, handed_back, named_after_campaign
+from flows.states import ended, handed_back
+from tasks.background import completed_at_end
 from tasks.campaign import begin, check, finish
 from tasks.delivery import Delivery
 from tasks.leads import claim, settle
@@ -38,7 +39,6 @@ Id = Annotated[
 
 @flow(
     name="send-campaign",
-    flow_run_name=named_after_campaign,
     task_runner=SenderThreads(),  # type: ignore[arg-type]  # Prefect types futures invariantly
     persist_result=True,
     on_failure=[fail_campaign, tell_what_is_wrong],
@@ -55,7 +55,7 @@ def send_campaign(campaign_id: Id) -> State[Any]:
     Returns `success`, `emails_sent` and `total_leads`, with "45/50 sent" as the state's message.
     """
     try:
-        with stoppable(lambda: give_back(campaign_id)), holding(campaign_id):
+        with stoppable(lambda: give_back(campaign_id)), holding(campaign_id), completed_at_end():
             state = send_all(campaign_id)
     except StopRequest:
         state = given_back(campaign_id)

@@ -1,26 +1,13 @@
-"""Names and final states of send_campaign's runs, in Prefect's words."""
+"""Final states of send_campaign's runs, in Prefect's words."""
 
 from typing import Any
-from uuid import UUID
 
-from prefect import runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from outreach.campaign.durations import format_duration
 from outreach.store.results import Begun, Finished
-from outreach.wiring import current
 from tasks.orders import until_resumed
-from tasks.run import run_name
-
-
-def named_after_campaign() -> str:
-    """`send Spring launch`; a missing name must not stop a run."""
-    campaign_id = runtime.flow_run.parameters["campaign_id"]
-    try:
-        return run_name(current().store.campaign_status(UUID(str(campaign_id))).name)
-    except Exception:  # noqa: BLE001 - the run's first task reports the error
-        return run_name(str(campaign_id))
 
 
 def handed_back(begun: Begun) -> State[Any]:

@@ -6,13 +6,13 @@ from prefect import task
 
 from outreach.store.results import Begun, Finished
 from outreach.wiring import current
-from tasks.checks import tell_findings
+from tasks.checks import check_beside
 from tasks.events import announce_end, announce_failure, announce_start
 from tasks.lease import LEASE_SECONDS
 from tasks.log import run_log
 from tasks.plan import CampaignPlan, Deferral, make_plan
 from tasks.retries import PHASE
-from tasks.run import CampaignRun, flow_run_id, tag
+from tasks.run import CampaignRun, flow_run_id, label
 from tasks.token import current_token
 
 NEAR_SECONDS = 120.0
@@ -27,7 +27,7 @@ def begin(campaign_id: UUID) -> Begun:
     Raises CampaignNotFound, and SchemaMismatch before the campaign is this run's.
     """
     store, run, logged = current().store, flow_run_id(), False
-    tag(campaign_id)
+    label(campaign_id)
     while (begun := store.begin_run(campaign_id, run, LEASE_SECONDS)).answer == "wait":
         if begun.wait_seconds > NEAR_SECONDS:
             store.release_run(campaign_id, run)
@@ -57,7 +57,7 @@ def check(run: CampaignRun) -> CampaignPlan:
         plan.accounts,
     )
     announce_start(run, plan)
-    tell_findings(run, plan)
+    check_beside(run, plan)
     return plan
 
 

@@ -1,44 +1,62 @@
 """Reports the findings of a check at every start of a run: in its log and as an artifact.
 
-It stops nothing: errors that stop a run are raised elsewhere, before.
+It stops and delays nothing: errors that stop a run are raised elsewhere, before.
 """
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-
-import httpx
+from functools import partial
+from typing import TypeVar
 
 from outreach import commands
 from outreach.mail.addresses import mask, masked
-from outreach.preflight.findings import Finding, Report
-from outreach.preflight.runner import Inspecting
+from outreach.preflight.findings import Finding
+from outreach.preflight.runner import Inspecting, Rows
 from tasks.artifacts import publish
+from tasks.background import background
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
 from tasks.run import CampaignRun
 
-MOST = 500
-"""Leads that are checked: this delays the first mail by a tenth of a second or two."""
+LIMIT = 500
+"""Leads that are checked."""
 SECONDS = 2.0
-"""The longest delay of the first mail; checks begin only in its first half."""
+"""The longest delay of the first mail by the reading, and of other jobs by the check.
+
+Checks of leads begin only in its first half.
+"""
 LINES = 10
 
 
-def tell_findings(run: CampaignRun, plan: CampaignPlan) -> None:
-    """Check the campaign as `outreach campaigns check` does; reports a failed check, too."""
+Result = TypeVar("Result")
+
+
+def check_beside(run: CampaignRun, plan: CampaignPlan) -> None:
+    """Check the campaign as `outreach campaigns check` does, and report it beside the mails.
+
+    It is read here, while its leads are pending. A failed check is reported, too.
+    """
+    services = run.services
+    looking = Inspecting(
+        services.store, services.mailer, services.settings, load=lambda _: plan.attachment
+    )
     try:
-        report = _looked(run, plan)
-    except TimeoutError:
-        run_log().warning(
-            "The campaign was not checked: it took more than %.0f s; %s takes its time",
-            SECONDS,
-            commands.check(run.campaign),
-        )
-        return
+        rows = _within_seconds(partial(looking.read, run.campaign, limit=LIMIT))
     except Exception as error:  # noqa: BLE001 - a check stops no mail
-        run_log().warning("The campaign was not checked (%s)", type(error).__name__)
+        _not_checked(run, error)
+    else:
+        background().put(run.id, "check", partial(_report, run, plan, looking, rows))
+
+
+def _report(run: CampaignRun, plan: CampaignPlan, looking: Inspecting, rows: Rows) -> None:
+    """Raises httpx.HTTPError when Prefect does not take the findings."""
+    try:
+        until = time.monotonic() + SECONDS / 2
+        report = _within_seconds(partial(looking.judge, rows, until=until))
+    except Exception as error:  # noqa: BLE001 - a check stops no mail
+        _not_checked(run, error)
         return
     run_log().info(
         "Check: %d error(s), %d warning(s) in the first %d of %d pending leads; "
@@ -54,26 +72,31 @@ def tell_findings(run: CampaignRun, plan: CampaignPlan) -> None:
             "%s: %s (%d leads)", finding.severity, masked(finding.message), finding.count
         )
     if report.findings:
-        rows = json.dumps([_row(finding) for finding in report.findings])
-        with suppress(httpx.HTTPError):
-            title = (
-                f"What a check found before {plan.name} was sent, in the first {report.looked_at} "
-                f"of {report.pending} pending leads"
-            )
-            publish(run, "table", "campaign-check", rows, title)
+        rows_told = json.dumps([_row(finding) for finding in report.findings])
+        title = (
+            f"What a check found in {plan.name}, in the first {report.looked_at} "
+            f"of {report.pending} pending leads"
+        )
+        publish(run, "table", "campaign-check", rows_told, title)
 
 
-def _looked(run: CampaignRun, plan: CampaignPlan) -> Report:
-    """Raises TimeoutError when the database takes too long; the check then ends on its own."""
-    services = run.services
-    looking = Inspecting(
-        services.store, services.mailer, services.settings, load=lambda _: plan.attachment
+def _not_checked(run: CampaignRun, error: Exception) -> None:
+    if not isinstance(error, TimeoutError):
+        run_log().warning("The campaign was not checked (%s)", type(error).__name__)
+        return
+    run_log().warning(
+        "The campaign was not checked: it took more than %.0f s; %s takes its time",
+        SECONDS,
+        commands.check(run.campaign),
     )
+
+
+def _within_seconds(step: Callable[[], Result]) -> Result:
+    """Raises TimeoutError when the step takes too long; it then ends on its own."""
     aside = ThreadPoolExecutor(1)
-    until = time.monotonic() + SECONDS / 2
-    look = aside.submit(looking.inspect, run.campaign, limit=MOST, until=until)
+    going = aside.submit(step)
     aside.shutdown(wait=False)
-    return look.result(SECONDS)
+    return going.result(SECONDS)
 
 
 def _row(finding: Finding) -> dict[str, str | int]:

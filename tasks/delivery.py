@@ -9,7 +9,7 @@ from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 
 from outreach.store.results import Batch
 from tasks.plan import CampaignPlan
-from tasks.report import Progress
+from tasks.progress import Progress
 from tasks.run import CampaignRun
 
 TICK_SECONDS = 1.0

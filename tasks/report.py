@@ -1,12 +1,10 @@
-"""Shows a run in Prefect's UI: progress, failures, and a closing summary.
+"""Shows a run's end in Prefect's UI: its result, failures, and a closing summary.
 
 Nothing here decides anything, nor stops a run; addresses are masked, the database is the record.
 """
 
 import json
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import httpx
 from prefect import task
@@ -18,39 +16,8 @@ from outreach.store.results import Finished
 from tasks.artifacts import publish
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
-from tasks.progress import Bar, board
 from tasks.retries import PHASE, is_last_try
 from tasks.run import CampaignRun
-
-ENDED = ("sent", "failed", "unclear")
-TELL_EVERY_SECONDS = 20.0
-
-
-class Progress:
-    """The run's progress bar, and a line in its log now and then."""
-
-    def __init__(self, run: CampaignRun, plan: CampaignPlan) -> None:
-        self._leads = plan.leads
-        self._outcomes = run.outcomes
-        self._told = time.monotonic()
-        self._bar = Bar(run.id, f"Leads of {plan.name} done")
-
-    def show(self) -> None:
-        self._bar.show(self._percent())
-        if time.monotonic() - self._told >= TELL_EVERY_SECONDS:
-            self._told = time.monotonic()
-            run_log().info("%s", self._outcomes)
-
-    def close(self) -> None:
-        self._bar.percent = self._percent()
-        board().drop(self._bar)
-        with suppress(httpx.HTTPError):
-            self._bar.publish()
-
-    def _percent(self) -> float:
-        leads = self._leads
-        done = leads.total - leads.pending + self._outcomes.of(*ENDED)
-        return min(100.0, 100 * done / leads.total) if leads.total else 100.0
 
 
 @task(**PHASE)

@@ -3,19 +3,19 @@
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
-import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
 from outreach.campaign.models import Outcome
+from outreach.errors import Explained
 from outreach.store import schema
 from outreach.store.results import InstalledRelease
 from outreach.store.store import Store
-from outreach.wiring import Services
+from outreach.wiring import Services, current
+from tasks.background import background
 from tasks.log import run_log
 from tasks.token import token_of
 
@@ -87,15 +87,26 @@ def run_name(campaign: str | None) -> str:
     return f"send {campaign or 'a campaign'}"
 
 
-def tag(campaign: UUID) -> None:
-    """Tag this flow run `campaign:ID`: the UI shows all runs of a campaign, however started.
+def label(campaign: UUID) -> None:
+    """Name this flow run after its campaign, and tag it `campaign:ID`, however it was started.
 
     Its task runs have no tags: Prefect asks its server about each tag of each task run, so per
     mail.
     """
-    known = list(runtime.flow_run.tags)
-    if (mine := f"campaign:{campaign}") in known:
-        return
-    # A failed tag must not stop a run.
-    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run_id(), tags=[*known, mine])
+    run, name, tags = flow_run_id(), runtime.flow_run.name, set(runtime.flow_run.tags)
+
+    def update() -> None:
+        wanted = known_name(campaign), tags | {f"campaign:{campaign}"}
+        if (name, tags) != wanted:
+            with get_client(sync_client=True) as client:
+                client.update_flow_run(run, name=wanted[0], tags=sorted(wanted[1]))
+
+    background().put(run, "label", update)
+
+
+def known_name(campaign: UUID) -> str:
+    """The name of the campaign's runs; with its id where the database does not tell its name."""
+    try:
+        return run_name(current().store.campaign_status(campaign).name)
+    except Explained:
+        return run_name(str(campaign))

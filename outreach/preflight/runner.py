@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
 from outreach.campaign.snapshot import COOLDOWN_DAYS, CampaignAccount, CampaignSnapshot, PlannedMail
@@ -23,6 +24,7 @@ from outreach.preflight import leads as lead_checks
 from outreach.preflight.fallbacks import Fallbacks
 from outreach.preflight.findings import Report, Tally
 from outreach.settings import Settings
+from outreach.store.schema import Difference
 from outreach.store.store import Store
 
 DAY = 24 * 60 * 60
@@ -33,6 +35,16 @@ NEWS = 1000
 News = Callable[[str], None]
 Load = Callable[[str | None], Attachment | None]
 """The campaign's name for its attachment -> the file. Raises AttachmentMissing."""
+
+
+class Rows(NamedTuple):
+    """What a check reads of a campaign."""
+
+    difference: Difference | None
+    """Of the database's schema; None when it is this version's."""
+    snapshot: CampaignSnapshot
+    mails: Iterable[PlannedMail]
+    """A pending lead each."""
 
 
 class Inspecting:
@@ -58,26 +70,46 @@ class Inspecting:
         campaign: UUID,
         *,
         cooldown_days: int = COOLDOWN_DAYS,
-        limit: int | None = None,
         until: float | None = None,
         news: News = lambda _: None,
     ) -> Report:
-        """Check all pending leads, or the first `limit` of them; `news` reports progress.
+        """Check all pending leads; `news` reports progress.
+
+        Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
+        """
+        return self.judge(self.read(campaign, cooldown_days=cooldown_days), until=until, news=news)
+
+    def read(
+        self, campaign: UUID, *, cooldown_days: int = COOLDOWN_DAYS, limit: int | None = None
+    ) -> Rows:
+        """The campaign as it is now, with its first `limit` pending leads; else they follow lazily.
+
+        Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
+        """
+        mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
+        return Rows(
+            difference=self._store.compare_schema(),
+            snapshot=self._store.campaign_facts(campaign),
+            mails=mails if limit is None else list(islice(mails, limit)),
+        )
+
+    def judge(
+        self, rows: Rows, *, until: float | None = None, news: News = lambda _: None
+    ) -> Report:
+        """Check what was read; `news` reports progress.
 
         After `until`, in seconds of the monotonic clock, it checks no further lead and waits for no
-        further account. Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
+        further account. Raises SchemaMismatch and StoreUnavailable where leads follow lazily.
         """
-        difference = self._store.compare_schema()
-        snapshot, now, tally = self._store.campaign_facts(campaign), datetime.now(UTC), Tally()
-        for problem in checks.of_schema(difference):
+        snapshot, now, tally = rows.snapshot, datetime.now(UTC), Tally()
+        for problem in checks.of_schema(rows.difference):
             tally.add(problem, count=snapshot.leads.pending)
         for problem, leads in checks.of_campaign(snapshot):
             tally.add(problem, count=leads)
         for problem in checks.of_attachment(self._attachment(snapshot), here=self._here):
             tally.add(problem, count=snapshot.leads.pending)
         able = self._accounts(snapshot, tally, until)
-        mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
-        looked_at = _leads(islice(mails, limit), tally, news, until)
+        looked_at = _leads(rows.mails, tally, news, until)
         return self._report(snapshot, able, tally, looked_at, now)
 
     def _attachment(self, snapshot: CampaignSnapshot) -> Attachment | AttachmentMissing | None:
