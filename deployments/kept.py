@@ -15,6 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
+from outreach import commands
 from outreach.deployment_names import DISPATCH, POOL, SEND
 
 
@@ -40,10 +41,10 @@ class Kept(RunnerDeployment):
             return found.id
 
 
-def switched_off(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
+def switched_off(client: SyncPrefectClient, *, dispatched: bool) -> Iterator[tuple[str, str]]:
     """What operators have switched off, with its effect, and where to switch it on.
 
-    A deployment that does not exist (yet) is skipped.
+    `dispatched`: a worker dispatches by itself. A deployment that does not exist (yet) is skipped.
     """
     with suppress(ObjectNotFound):
         if client.read_work_pool(POOL).is_paused:
@@ -53,15 +54,21 @@ def switched_off(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:
             deployment = client.read_deployment_by_name(name)
         except ObjectNotFound:
             continue
-        if deployment.paused:
+        if deployment.paused and name == DISPATCH:
+            yield f"{name} is paused: no campaign starts by its row.", "resume it in Prefect's UI"
+        elif deployment.paused:
             yield (
                 f"{name} is paused: none of its schedules makes runs.",
                 "resume it in Prefect's UI",
             )
-        elif name == DISPATCH and not any(one.active for one in deployment.schedules):
+        elif (
+            name == DISPATCH
+            and not dispatched
+            and not any(one.active for one in deployment.schedules)
+        ):
             yield (
                 f"{name} has no schedule that is on: no campaign starts by its row.",
-                "turn its schedule on in Prefect's UI, or add one of 60 seconds",
+                f"run {commands.WORKER}, or turn its schedule on in Prefect's UI",
             )
         for trigger in _triggers_off(client, deployment):
             yield (

@@ -9,6 +9,7 @@ to parameters that they do not know.
 
 import argparse
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from prefect.automations import Automation
@@ -32,6 +33,9 @@ from tasks.slots import limit
 NOTIFICATION = "campaign-failed"
 """The name of the automation, and of the webhook block that it calls."""
 
+EVERY_MINUTE = timedelta(minutes=1)
+"""As prefect.yaml schedules the dispatcher."""
+
 PAYLOAD = """{"text": {{
   ("Campaign " ~ event.payload.name ~ " failed: " ~ event.payload.error) | tojson
 }}}"""
@@ -43,6 +47,8 @@ def provision(notify: str | None = None, pool_type: str = TYPE) -> None:
         _work_pool(client, pool_type)
         limit(client)
         _close_deployments(client)
+        if client.read_work_pool(POOL).type == TYPE:
+            _rest_dispatcher(client)
     if notify is not None:
         _notification(notify)
 
@@ -81,6 +87,19 @@ def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> Non
         found = client.read_deployment_by_name(deployment)
         schema = {**(found.parameter_openapi_schema or {}), "additionalProperties": False}
         client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
+
+
+def _rest_dispatcher(client: SyncPrefectClient) -> None:
+    """Switch the dispatcher's schedule of each minute off: the workers of this type dispatch.
+
+    Its runs would be 1,440 a day. Other schedules stay, and so does its Run button.
+    """
+    with suppress(ObjectNotFound):
+        dispatcher = client.read_deployment_by_name(DISPATCH)
+        for one in dispatcher.schedules:
+            interval = getattr(one.schedule, "interval", None)
+            if one.active and interval == EVERY_MINUTE:
+                client.update_deployment_schedule(dispatcher.id, one.id, active=False)
 
 
 def _notification(address: str) -> None:

@@ -27,7 +27,7 @@ from prefect.types.entrypoint import EntrypointType
 from deployments.kept import Kept, switched_off
 from deployments.provision import provision
 from deployments.worker.process import STOPS, serve
-from flows.dispatch_campaigns import dispatch_at_start, dispatch_campaigns
+from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
@@ -105,9 +105,8 @@ def main() -> None:
     provision()
     with get_client(sync_client=True) as client:
         _close_dispatchers(client)
-        for off, remedy in switched_off(client):
+        for off, remedy in switched_off(client, dispatched=True):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
-    dispatch_at_start(return_state=True)  # an error is in its log, and due again in a minute
     serve(POOL, limit=current_settings().campaigns_at_once)
 
 

@@ -53,14 +53,12 @@ def dispatch_all() -> int:
     started = start_due()
     settle_all()
     sweep_cancelled()
-    sweep_drafts()
+    if is_first_of_the_hour():
+        sweep_drafts()
     name_upcoming()
     return started
 
 
-@flow(name="dispatch-at-start", flow_run_name="dispatch at the start")
-def dispatch_at_start() -> int:
-    """Start due campaigns when their sender has just come up, before the next minute."""
-    follow_up()
-    follow_suspended()
-    return start_due()
+def is_first_of_the_hour() -> bool:
+    start = runtime.flow_run.scheduled_start_time
+    return start is None or start.minute == 0

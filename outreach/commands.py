@@ -10,6 +10,7 @@ Campaign = UUID | str
 """A campaign's id, or `ID` where none is known."""
 
 UP = "`outreach up`"
+WORKER = "`outreach worker`"
 DOWN = "`outreach down`"
 MIGRATE = "`outreach db migrate`"
 

@@ -47,12 +47,18 @@ class TemplateNotReady(LeadError):
 class QuotaReached(LeadError):
     """Gmail wants a pause. Certainly not sent; the lead goes later and never fails for this."""
 
-    def __init__(self, reason: str, *, retry_after: float, whole_project: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after: float | None, whole_project: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-        """Seconds until a retry makes sense."""
+        """Seconds until a retry makes sense; None when Gmail does not say."""
         self.whole_project = whole_project
         """True when all accounts share the quota, not only this one."""
+
+
+class RateLimited(QuotaReached):
+    """Gmail wants fewer requests of this account for a moment. Certainly not sent."""
 
 
 class SendUnclear(LeadError):

@@ -16,7 +16,7 @@ from outreach.loopback import is_loopback, is_loopback_host
 from outreach.settings import GMAIL_API, GOOGLE_AUTH, GOOGLE_TOKEN, Settings
 from outreach.store.migrate import is_current, migrate
 from outreach.store.postgres import Postgres
-from outreach.store.store import Store, Transport
+from outreach.store.store import Store
 
 if TYPE_CHECKING:
     from outreach.gmail import Gmail
@@ -81,7 +81,22 @@ def open_services(settings: Settings) -> Services:
 
 
 def open_store(settings: Settings) -> Store:
-    return Store(_transport(settings), settings)
+    if settings.supabase_url and settings.supabase_service_role_key:
+        from outreach.store.postgrest import PostgREST
+
+        limit = settings.send_concurrency + 4
+        http = PostgREST(settings.supabase_url, settings.supabase_service_role_key, limit=limit)
+        return Store(http, settings, settings.database_url)
+    if settings.supabase_url and settings.database_url is None:
+        raise ConfigurationError(
+            "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not",
+            "set both, or DATABASE_URL alone",
+        )
+    url = database_url(settings)
+    if settings.database_url is None and not is_current(url):
+        migrate(url)  # the embedded database has no other owner
+    limit = min(settings.send_concurrency, CONNECTIONS) + 4
+    return Store(Postgres(url, limit=limit), settings, url)
 
 
 def database_url(settings: Settings) -> SecretStr:
@@ -117,26 +132,6 @@ def refuse_half_a_consent(settings: Settings) -> None:
             "GOOGLE_AUTH_URL and GOOGLE_TOKEN_URL must both be Google's, or both the sandbox's: "
             "set both, or unset both."
         )
-
-
-def _transport(settings: Settings) -> Transport:
-    if settings.supabase_url and settings.supabase_service_role_key:
-        from outreach.store.postgrest import PostgREST
-
-        return PostgREST(
-            settings.supabase_url,
-            settings.supabase_service_role_key,
-            limit=settings.send_concurrency + 4,
-        )
-    if settings.supabase_url and settings.database_url is None:
-        raise ConfigurationError(
-            "SUPABASE_URL is set but SUPABASE_SERVICE_ROLE_KEY is not",
-            "set both, or DATABASE_URL alone",
-        )
-    url = database_url(settings)
-    if settings.database_url is None and not is_current(url):
-        migrate(url)  # the embedded database has no other owner
-    return Postgres(url, limit=min(settings.send_concurrency, CONNECTIONS) + 4)
 
 
 def _is_local_database(url: SecretStr) -> bool:

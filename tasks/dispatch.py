@@ -1,9 +1,11 @@
 """The dispatcher's tasks of each minute, one for each kind of neglect."""
 
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from prefect import runtime, task
+import httpx
+from prefect import task
 from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
@@ -16,7 +18,7 @@ from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
 from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
-from tasks.run import flow_run_id, run_name
+from tasks.run import run_name, run_tag
 
 
 @task(**PHASE)
@@ -26,8 +28,22 @@ def compare_schema() -> None:
         run_log().warning("The database: %s", difference)
 
 
+def ask_prefect(campaign: Due) -> UUID:
+    """Create a run of the campaign, for any worker; returns its id."""
+    run: Any = run_deployment(
+        SEND,
+        parameters={"campaign_id": str(campaign.id)},
+        flow_run_name=run_name(campaign.name),
+        tags=[run_tag(campaign.id)],
+        idempotency_key=campaign.key,
+        timeout=0,
+        as_subflow=False,
+    )
+    return UUID(str(run.id))
+
+
 @task(**PHASE)
-def start_due() -> int:
+def start_due(begin: Callable[[Due], UUID] = ask_prefect) -> int:
     """Create one run for each campaign that is due; returns their number.
 
     The idempotency key keeps a retry of this task from creating a second run. If the dispatcher
@@ -41,11 +57,22 @@ def start_due() -> int:
             _mark_crashed(campaign.dead_run)
         if campaign.answer == "given_up":
             run_log().warning("%s: nobody began its last three runs", campaign.name)
-            announce_failure(campaign.id, flow_run_id())
-        else:
-            _dispatch(campaign)
+            announce_failure(campaign.id, campaign.dead_run or uuid4())
+        elif _begins(begin, campaign):
             started += 1
     return started
+
+
+def _begins(begin: Callable[[Due], UUID], campaign: Due) -> bool:
+    """A campaign that cannot be begun keeps no other one waiting: it is due again later."""
+    try:
+        run = begin(campaign)
+    except httpx.HTTPError as error:
+        run_log().warning("%s was not begun (%s)", campaign.name, type(error).__name__)
+        return False
+    current().store.note_dispatch(campaign.id, run)
+    run_log().info("%s: run %s", campaign.name, run)
+    return True
 
 
 @task(**PHASE)
@@ -83,10 +110,7 @@ def sweep_cancelled() -> None:
 
 @task(**PHASE)
 def sweep_drafts() -> None:
-    """Delete orphan drafts, once an hour: the search costs a request per draft in a mailbox."""
-    started = runtime.flow_run.scheduled_start_time
-    if started is not None and started.minute != 0:
-        return
+    """Delete orphan drafts. Once an hour: the search costs a request per draft in a mailbox."""
     parts = current()
     settling = Settling(parts.store, parts.mailer, parts.settings)
     for account in parts.store.list_accounts():
@@ -98,19 +122,6 @@ def sweep_drafts() -> None:
             continue  # the next hour does
         if swept:
             run_log().info("%d orphan drafts were deleted", swept)
-
-
-def _dispatch(campaign: Due) -> None:
-    run: Any = run_deployment(
-        SEND,
-        parameters={"campaign_id": str(campaign.id)},
-        flow_run_name=run_name(campaign.name),
-        idempotency_key=campaign.key,
-        timeout=0,
-        as_subflow=False,
-    )
-    current().store.note_dispatch(campaign.id, run.id)
-    run_log().info("%s: run %s", campaign.name, run.id)
 
 
 def _mark_crashed(flow_run: UUID) -> None:

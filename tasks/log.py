@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_run_logger
-from prefect.context import FlowRunContext
-from prefect.logging.loggers import flow_run_logger
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.loggers import flow_run_logger, get_logger
 
 from outreach.campaign.models import OpenAttempt, Outcome, Sent
 from outreach.mail.addresses import mask
@@ -19,10 +19,11 @@ Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 
 def run_log() -> Logger:
+    """Of the flow run; of this process where no flow runs."""
     context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        return get_run_logger()
-    return flow_run_logger(context.flow_run, context.flow)
+    if context is not None and context.flow_run is not None:
+        return flow_run_logger(context.flow_run, context.flow)
+    return get_run_logger() if TaskRunContext.get() else get_logger("outreach.dispatcher")
 
 
 def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:

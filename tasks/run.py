@@ -87,8 +87,13 @@ def run_name(campaign: str | None) -> str:
     return f"send {campaign or 'a campaign'}"
 
 
+def run_tag(campaign: UUID) -> str:
+    """By which the UI shows all runs of a campaign."""
+    return f"campaign:{campaign}"
+
+
 def label(campaign: UUID) -> None:
-    """Name this flow run after its campaign, and tag it `campaign:ID`, however it was started.
+    """Name this flow run after its campaign, and tag it, however it was started.
 
     Its task runs have no tags: Prefect asks its server about each tag of each task run, so per
     mail.
@@ -96,7 +101,7 @@ def label(campaign: UUID) -> None:
     run, name, tags = flow_run_id(), runtime.flow_run.name, set(runtime.flow_run.tags)
 
     def update() -> None:
-        wanted = known_name(campaign), tags | {f"campaign:{campaign}"}
+        wanted = known_name(campaign), tags | {run_tag(campaign)}
         if (name, tags) != wanted:
             with get_client(sync_client=True) as client:
                 client.update_flow_run(run, name=wanted[0], tags=sorted(wanted[1]))

@@ -57,6 +57,8 @@ class Runs:
 
         self.when_free: Callable[[], None] = lambda: None
         """Called when a run has ended that waits again, or that left a place to another."""
+        self.when_ended: Callable[[], None] = lambda: None
+        """Called when any run has ended."""
         self.held_back = False
         """A run waits for a place."""
 
@@ -118,6 +120,7 @@ class Runs:
         if self._runs.get(hosted.flow_run.id) is hosted:
             del self._runs[hosted.flow_run.id]
         hosted.ended.set()
+        self.when_ended()
         if hosted.again or self.held_back:
             self.held_back = False
             self.when_free()

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from contextvars import copy_context
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 import httpx
@@ -15,14 +15,18 @@ from prefect.client.orchestration import get_client
 from prefect.context import SyncClientContext
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.loggers import get_logger
+from prefect.results import get_default_result_storage
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from deployments.server_checks import shortcomings
-from deployments.worker.hosted import Runs
-from deployments.worker.worker import TYPE, CampaignWorker
+from deployments.worker.dispatcher import Dispatcher
+from deployments.worker.hosted import FLOWS, Runs
+from deployments.worker.worker import TYPE, CampaignWorker, default_name
 from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
+from outreach.store.results import Due
+from tasks.dispatch import ask_prefect
 from tasks.ending import hand_over, watch, watch_no_longer
 from tasks.lease import leases
 from tasks.log import Logger
@@ -35,6 +39,10 @@ AGAIN_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 """Half of a lease: the campaigns go on before another run would take them."""
 WATCH_SECONDS = 2.0
+BEGIN_SECONDS = 120.0
+"""Prefect's client repeats a request for about a minute."""
+DISPATCH_SECONDS = 5.0
+"""Seconds for the dispatcher to end; a campaign that it has in hand is due again later."""
 HAND_OVER_SECONDS = 5.0
 """Seconds to hand the last events to Prefect's server."""
 
@@ -47,6 +55,7 @@ class Process:
         self._runs = Runs(copy_context())
         self._stop = asyncio.Event()
         self._retires = False
+        self._worker: CampaignWorker | None = None
 
     def retire(self, stuck: UUID) -> None:
         """The thread of this run cannot be ended: give all back, and start this process anew."""
@@ -67,14 +76,26 @@ class Process:
         def end_run(run: CampaignRun, _: Logger) -> None:
             loop.call_soon_threadsafe(self.retire, run.id)
 
+        def begin(campaign: Due) -> UUID:
+            worker = self._worker
+            if worker is None or not worker.ready.is_set():
+                return ask_prefect(campaign)
+            begun = asyncio.run_coroutine_threadsafe(worker.begin_due(campaign), loop)
+            return begun.result(BEGIN_SECONDS)
+
         leases().end_run, leases().watches = end_run, False
         watching = asyncio.ensure_future(_watched())
         stopped = asyncio.ensure_future(self._stop.wait())
+        dispatcher = Dispatcher(self._name or default_name(), begin)
+        self._runs.when_ended = dispatcher.place_free
+        dispatcher.start()
         while True:
             worker = CampaignWorker(self._pool, name=self._name, limit=self._limit, runs=self._runs)
+            self._worker = worker
             working = asyncio.ensure_future(worker.start())
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done():
+                await asyncio.to_thread(dispatcher.stop, DISPATCH_SECONDS)
                 await worker.stop_runs()
                 working.cancel()
                 await asyncio.wait({working})
@@ -103,6 +124,9 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
     # Prefect's heartbeat is a thread a run that delays the run's end: Listening beats for all.
     unbeaten = temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with unbeaten, SyncClientContext(), rarely_collected():
+        storage: Any = get_default_result_storage()  # sync, as its caller is
+        for flow in FLOWS.values():
+            flow.result_storage = storage  # else each run asks the server for it, twice
         starts_anew = asyncio.run(_served(pool, name, limit))
     _leave(starts_anew=starts_anew)
 

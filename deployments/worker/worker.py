@@ -14,8 +14,12 @@ import anyio
 import anyio.abc
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
+from prefect.client.schemas.objects import FlowRun, WorkPool, WorkQueue
+from prefect.client.schemas.responses import (
+    DeploymentResponse,
+    OrchestrationResult,
+    SetStateStatus,
+)
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed, Pending
 from prefect.workers.base import (
@@ -29,6 +33,8 @@ from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.listening import Listening
 from flows.send_campaign import send_campaign
 from outreach.deployment_names import DISPATCH, SEND
+from outreach.store.results import Due
+from tasks.run import run_name, run_tag
 from tasks.token import Order
 
 TYPE = "outreach"
@@ -37,6 +43,11 @@ AHEAD_SECONDS = 1.0
 LATE_POLLS = 30
 STOP_SECONDS = 30.0
 """Seconds that runs have to record their mails in flight."""
+
+
+def default_name() -> str:
+    """Of a worker, as people see it."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Result(BaseWorkerResult):
@@ -55,7 +66,7 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
 
         `limit`: campaigns at once; the dispatcher takes no place of theirs.
         """
-        options["name"] = options.get("name") or f"{socket.gethostname()}-{os.getpid()}"
+        options["name"] = options.get("name") or default_name()
         super().__init__(work_pool_name, **options)
         self._stops_runs = runs is None
         self.runs = Runs(copy_context()) if runs is None else runs
@@ -122,6 +133,41 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
                     "The run %s was not begun (%s)", flow_run.id, type(error).__name__
                 )
         return begun
+
+    async def begin_due(self, campaign: Due) -> UUID:
+        """Begin a run of the campaign here, or leave it to any worker; returns its id.
+
+        Created as Pending, it passes by the server's queue: half of the requests. Raises
+        httpx.HTTPError.
+        """
+        deployment = await self.client.read_deployment_by_name(SEND)
+        here = await self._takes(deployment)
+        run = await self.client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters={"campaign_id": str(campaign.id)},
+            name=run_name(campaign.name),
+            tags=[run_tag(campaign.id)],
+            idempotency_key=campaign.key,
+            state=Pending(message=f"Taken by the worker {self.name}") if here else None,
+        )
+        if here and run.state is not None and run.state.is_pending():
+            self.runs.begin(run, send_campaign)
+        return run.id
+
+    async def _takes(self, deployment: DeploymentResponse) -> bool:
+        """Whether Prefect would give this worker a run of the deployment at once."""
+        pool, queue = self.work_pool, deployment.work_queue_id
+        if (
+            self.ending
+            or self._queues
+            or self.runs.count(send_campaign) >= self._most
+            or deployment.work_pool_name != pool.name
+            or FLOWS.get(as_module(deployment.entrypoint or "")) is not send_campaign
+            or deployment.global_concurrency_limit is not None
+            or queue is None
+        ):
+            return False
+        return _is_open(pool) and _is_open(await self.client.read_work_queue(queue))
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
         """For the health check of Prefect's command."""
@@ -201,6 +247,11 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
         )
         self.get_flow_run_logger(flow_run).error(message)
         await self.client.set_flow_run_state(flow_run.id, Failed(message=message), force=True)
+
+
+def _is_open(place: WorkPool | WorkQueue) -> bool:
+    """Whether runs leave it at once, however many."""
+    return not place.is_paused and place.concurrency_limit is None
 
 
 def as_module(entrypoint: str) -> str:

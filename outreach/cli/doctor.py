@@ -34,6 +34,11 @@ SIDE_BY_SIDE = 8
 """Accounts checked at once: a slow response must not hold up the others."""
 
 
+TRIGGER = (
+    "drop trigger if exists outreach_due on public.campaigns; create trigger outreach_due after "
+    "insert or update on public.campaigns for each row execute function public.tell_dispatchers()"
+)
+
 VERDICTS = {"ok": "ok", "warning": "warn", "error": "fail"}
 """The severities in a terminal's column, and by their former names."""
 
@@ -145,6 +150,7 @@ def _database(settings: "Settings") -> Iterator[Finding]:
             yield from _tokens(store)
             yield from _accounts(store, settings)
             yield _checked("places", lambda: _places(store, settings))
+            yield from _dispatchers(store, settings)
 
 
 def _where(settings: "Settings") -> str:
@@ -191,6 +197,31 @@ def _places(store: "Store", settings: "Settings") -> Finding:
             "wait, or raise CAMPAIGNS_AT_ONCE",
         )
     return Finding("places", "ok", message)
+
+
+def _dispatchers(store: "Store", settings: "Settings") -> Iterator[Finding]:
+    """The workers that start campaigns by their rows, and how soon they hear of a row."""
+    found = store.dispatcher_state()
+    for one in found.dispatchers:
+        listens = settings.database_url is not None or settings.supabase_url is None
+        if one.woken_by == "polls" and listens:
+            yield Finding(
+                "dispatcher",
+                "warning",
+                f"Notifications of the database do not reach {one.name}: it asks every second.",
+                "give DATABASE_URL a session's address (Supabase's pooler: port 5432)",
+            )
+        else:
+            message = f"{one.name} starts campaigns by their rows, woken by {one.woken_by}"
+            yield Finding("dispatcher", "ok", message)
+    if not found.rows_tell:
+        yield Finding(
+            "dispatcher",
+            "warning",
+            "The trigger outreach_due on campaigns is missing or off: a campaign starts up to a "
+            "minute after its row says so.",
+            f"run: {TRIGGER}",
+        )
 
 
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
@@ -264,7 +295,7 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
         yield from (
             Finding("deployment", "warning", off, remedy)
-            for off, remedy in kept.switched_off(client)
+            for off, remedy in kept.switched_off(client, dispatched=_is_dispatched(settings))
         )
         yield from (
             Finding("prefect", "warning", lacking, remedy)
@@ -288,6 +319,17 @@ def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
                 wrong,
                 "give it a campaign_id in Prefect's UI (Deployments, Schedules), or delete it",
             )
+
+
+def _is_dispatched(settings: "Settings") -> bool:
+    """Whether a worker dispatches; True where the database does not say, which has its own line."""
+    from outreach import wiring
+
+    try:
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            return bool(store.dispatcher_state().dispatchers)
+    except (ConfigurationError, OutreachError):
+        return True
 
 
 def _credentials(client: Any, where: str) -> Finding:

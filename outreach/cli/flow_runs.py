@@ -132,13 +132,14 @@ def create(campaign: UUID, name: str) -> Created:
     from prefect.exceptions import ObjectNotFound
     from prefect.utilities.urls import url_for
 
-    from tasks.run import run_name
+    from tasks.run import run_name, run_tag
 
     try:
         run: Any = run_deployment(
             SEND,
             parameters={"campaign_id": str(campaign)},
             flow_run_name=run_name(name),
+            tags=[run_tag(campaign)],
             timeout=0,
             as_subflow=False,
         )
@@ -146,7 +147,8 @@ def create(campaign: UUID, name: str) -> Created:
         raise ConfigurationError(
             f"The campaign is started in the database, but Prefect made no run for it "
             f"({type(error).__name__})",
-            f"the dispatcher will, or send it from here with {commands.start_here(campaign)}",
+            "the dispatcher will within five minutes, or send it from here with "
+            f"{commands.start_here(campaign)}",
         ) from None
     return Created(run.id, url_for("flow-run", run.id))
 

@@ -30,6 +30,7 @@ from outreach.errors import (
     LeadError,
     OutreachError,
     QuotaReached,
+    RateLimited,
     SendUnclear,
     StoreUnavailable,
     TemplateNotReady,
@@ -209,10 +210,13 @@ class Sending:
         """Pause the account; returns seconds. A database error must not lose the lead's outcome."""
         try:
             return self._store.pause_account(
-                account, error.retry_after, whole_project=error.whole_project
+                account,
+                error.retry_after,
+                whole_project=error.whole_project,
+                brief=isinstance(error, RateLimited),
             )
         except StoreUnavailable:
-            return error.retry_after
+            return error.retry_after or 0.0
 
     def _record_before(self, claim: Claim, outcome: Outcome) -> Outcome:
         """Record an outcome that was decided before an attempt was written."""

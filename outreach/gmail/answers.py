@@ -12,6 +12,8 @@ LONGEST = 2_048
 """Characters of an id, a thread's id, an access token: Google names this limit for tokens."""
 _LASTS = 3600.0
 """Seconds, when a token's response does not say."""
+_DIGITS = 12
+_LONGEST_WAIT = 3600.0
 _TEN_YEARS = 10 * 366 * 24 * 3600
 
 
@@ -28,6 +30,13 @@ def text(answer: Any, key: str) -> str | None:
     found = answer.get(key) if isinstance(answer, dict) else None
     fits = isinstance(found, str) and 0 < len(found) <= LONGEST and found.isprintable()
     return found if fits else None
+
+
+def seconds(header: str | None) -> float | None:
+    """Of a Retry-After, an hour at most; None for another value, such as a date."""
+    if header is None or not (header.isascii() and header.isdigit()) or len(header) > _DIGITS:
+        return None
+    return min(float(header), _LONGEST_WAIT)
 
 
 def table(answer: Any, key: str) -> dict[str, Any]:

@@ -5,13 +5,14 @@ words (or a status that is always a refusal) counts as certain; any other respon
 belong to a mail that has left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
     QuotaReached,
+    RateLimited,
     RecipientRefused,
     SendUnclear,
     TemporarilyUnavailable,
@@ -54,11 +55,13 @@ class _Answer:
     """Whether the body is an error in Google's own words, not from a proxy or gateway."""
     reasons: frozenset[str]
     message: str
+    retry_after: float | None = None
+    """Seconds, where Google says."""
 
 
-def of_api(status: int, body: bytes, call: Call) -> Exception:
-    """The error for a response of the Gmail API other than 2xx."""
-    answer = _read(status, body)
+def of_api(status: int, body: bytes, call: Call, retry_after: str | None = None) -> Exception:
+    """The error for a response of the Gmail API other than 2xx; `retry_after`: that header."""
+    answer = replace(_read(status, body), retry_after=answers.seconds(retry_after))
     return _about_all(answer) or _about_the_mail(answer, call) or _unforeseen(answer, call)
 
 
@@ -113,7 +116,9 @@ def _about_quota(answer: _Answer) -> Exception | None:
             whole_project=True,
         )
     if answer.status == 429 or answer.reasons & _RATE:  # noqa: PLR2004
-        return TemporarilyUnavailable("Gmail asks for fewer requests a minute.")
+        return RateLimited(
+            "Gmail asks for fewer requests a minute.", retry_after=answer.retry_after
+        )
     return None
 
 

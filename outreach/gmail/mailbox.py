@@ -165,7 +165,9 @@ class Gmail:
         except (OutreachError, ConfigurationError):
             raise
         except HttpError as error:
-            refused = errors.of_api(error.status_code, error.content, call)
+            refused = errors.of_api(
+                error.status_code, error.content, call, error.resp.get("retry-after")
+            )
             if isinstance(refused, AccountUnusable):
                 self._access(account_id).expire()
             raise refused from None

@@ -105,6 +105,22 @@ class Places(Model):
     """Campaigns that are due and have no run."""
 
 
+class DispatcherSeen(Model):
+    """A worker's dispatcher that was seen in the last two minutes."""
+
+    name: Called
+    woken_by: Literal["notifications", "polls"]
+    seen_seconds: Seconds
+    """Since then."""
+    leads: bool
+
+
+class DispatcherState(Model):
+    dispatchers: list[DispatcherSeen]
+    rows_tell: bool
+    """Whether the trigger on campaigns is there and on."""
+
+
 class Attempted(Model):
     """The result of begin_attempt."""
 

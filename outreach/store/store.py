@@ -7,11 +7,12 @@ functions are repeatable, and the caller makes the ids. Methods for operators ma
 import time as clock
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, time
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from outreach.campaign.models import (
     CampaignLead,
@@ -32,6 +33,7 @@ from outreach.excerpts import REASON, cut
 from outreach.mail.addresses import normalise
 from outreach.settings import Settings
 from outreach.store import given, schema
+from outreach.store.alarm import Alarm, Notifications, Polls, SilentError
 from outreach.store.remedies import remedy
 from outreach.store.results import (
     AccountSummary,
@@ -41,6 +43,7 @@ from outreach.store.results import (
     Checked,
     Created,
     Dispatched,
+    DispatcherState,
     Due,
     Exposed,
     Finished,
@@ -75,9 +78,13 @@ class Transport(Protocol):
 
 
 class Store:
-    def __init__(self, transport: Transport, settings: Settings) -> None:
+    def __init__(
+        self, transport: Transport, settings: Settings, session_url: SecretStr | None = None
+    ) -> None:
+        """`session_url`: of the same database, for sessions that listen, if it has one."""
         self._transport = transport
         self._settings = settings
+        self._session_url = session_url
 
     def close(self) -> None:
         self._transport.close()
@@ -151,6 +158,31 @@ class Store:
         """
         places = self._settings.campaigns_at_once
         return [_answered(Due, row) for row in self._call("take_due", places=places)]
+
+    def next_due(self) -> float | None:
+        """Seconds until the next campaign is due, 0 for now; None when none is by itself."""
+        seconds = self._one("next_due")["seconds"]
+        return None if seconds is None else float(seconds)
+
+    def alarm(self) -> Alarm:
+        """What wakes a dispatcher; to be closed. Raises StoreUnavailable."""
+        if self._session_url is not None:
+            with suppress(SilentError):
+                return Notifications(self._session_url)
+        return Polls(self.next_due)
+
+    def lead_dispatch(self, dispatcher: UUID, name: str, woken_by: str, seconds: float) -> bool:
+        """Note that this dispatcher lives; whether it leads now, and for `seconds`."""
+        answer = self._one(
+            "lead_dispatch", dispatcher=dispatcher, name=name, woken_by=woken_by, seconds=seconds
+        )
+        return bool(answer["answer"] == "leads")
+
+    def leave_dispatch(self, dispatcher: UUID) -> None:
+        self._call("leave_dispatch", dispatcher=dispatcher)
+
+    def dispatcher_state(self) -> DispatcherState:
+        return DispatcherState.model_validate(self._one("dispatcher_state"))
 
     def count_places(self) -> Places:
         return Places.model_validate(self._one("count_places"))
@@ -340,10 +372,24 @@ class Store:
     def mark_account_unusable(self, account: UUID, reason: str) -> None:
         self._call("mark_account_unusable", account=account, reason=cut(reason, REASON))
 
-    def pause_account(self, account: UUID, seconds: float, *, whole_project: bool = False) -> float:
-        """Pause it, longer each time in a row; returns the seconds from now on."""
+    def pause_account(
+        self,
+        account: UUID,
+        seconds: float | None,
+        *,
+        whole_project: bool = False,
+        brief: bool = False,
+    ) -> float:
+        """Pause it, longer each time in a row; returns the seconds from now on.
+
+        `brief`: exactly for `seconds`; without them from one second up to a minute.
+        """
         answer = self._one(
-            "pause_account", account=account, seconds=seconds, whole_project=whole_project
+            "pause_account",
+            account=account,
+            seconds=seconds,
+            whole_project=whole_project,
+            brief=brief,
         )
         return float(answer["seconds"])
 
@@ -406,12 +452,13 @@ class Store:
         )
         return Created.model_validate(answer)
 
-    def start_campaign(self, campaign: UUID) -> Row:
+    def start_campaign(self, campaign: UUID, *, asked: bool = False) -> Row:
         """`answer`: running, scheduled (wait_seconds) or already (status, owned, paused, pending).
 
-        Raises CampaignNotFound.
+        `asked`: the caller asks Prefect for its run, or makes it: no dispatcher does for five
+        minutes. Raises CampaignNotFound.
         """
-        return _found(campaign, self._one("start_campaign", campaign=campaign))
+        return _found(campaign, self._one("start_campaign", campaign=campaign, asked=asked))
 
     def cancel_campaign(self, campaign: UUID) -> Row:
         """`answer`: cancelled (leads) or already_ended (status). Raises CampaignNotFound."""

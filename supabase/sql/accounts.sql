@@ -157,7 +157,8 @@ create or replace function public.pause_account(
   account uuid,
   seconds double precision,
   whole_project boolean default false,
-  now timestamptz default null
+  now timestamptz default null,
+  brief boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -165,7 +166,8 @@ set search_path = ''
 as $$
 #variable_conflict use_variable
 -- Rests the account (or every account) for at least `seconds`, doubling with each pause in a row up to
--- a day. Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
+-- a day. `brief`, for a rate and no quota: for exactly `seconds`, or without them 1, 2, 4 to 64 and some more.
+-- Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
 declare
   a public.accounts;
   t timestamptz := coalesce(now, clock_timestamp());
@@ -181,8 +183,12 @@ begin
     if a.paused_until is null or a.paused_until <= t then
       update public.accounts x
       set
-        paused_until = t + least(seconds * 2 ^ least(a.quota_pauses, 20), 86400) * interval '1 second',
-        quota_pauses = a.quota_pauses + 1
+        paused_until = t + interval '1 second' * case
+          when brief then coalesce(seconds, 2 ^ least(a.rate_pauses, 6) * (1 + random() / 4))
+          else least(seconds * 2 ^ least(a.quota_pauses, 20), 86400)
+        end,
+        quota_pauses = a.quota_pauses + (not brief)::integer,
+        rate_pauses = a.rate_pauses + brief::integer
       where x.id = a.id;
     end if;
   end loop;
@@ -190,6 +196,6 @@ begin
   select x.paused_until into rests_until from public.accounts x where x.id = account and x.status <> 'removed';
   return next pg_catalog.jsonb_build_object(
     'answer', 'paused',
-    'seconds', coalesce(extract(epoch from rests_until - t), seconds)::double precision);
+    'seconds', coalesce(extract(epoch from rests_until - t), seconds, 1)::double precision);
 end
 $$;

@@ -157,7 +157,11 @@ begin
 end
 $$;
 
-create or replace function public.start_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+create or replace function public.start_campaign(
+  campaign uuid,
+  now timestamptz default null,
+  asked boolean default false
+) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
@@ -166,29 +170,35 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_variable
 -- draft -> scheduled (its time is still to come) or running. Nothing is sent yet: a run has to begin it.
+-- `asked`: the caller sees to that run, so that the dispatcher makes none in the next minutes.
 declare
   c public.campaigns;
   t timestamptz;
   told text;
+  owned boolean;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
   told := public.accounts_of_others(c);
+  owned := c.run_id is not null and c.lease_until > t;
   if c.id is null then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
   elsif c.status = 'draft' and told is not null then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
   elsif c.status = 'draft' and c.scheduled_at > t then
-    update public.campaigns x set status = 'scheduled' where x.id = campaign;
+    update public.campaigns x set status = 'scheduled', dispatched_at = case when asked then t end where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
       'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
   elsif c.status = 'draft' then
-    update public.campaigns x set status = 'running' where x.id = campaign;
+    update public.campaigns x set status = 'running', dispatched_at = case when asked then t end where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'running');
   else
+    if asked and not coalesce(owned, false) and c.paused_at is null then
+      update public.campaigns x set dispatched_at = t where x.id = campaign;
+    end if;
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,
-      'owned', c.run_id is not null and c.lease_until > t,
+      'owned', owned,
       'paused', c.paused_at is not null,
       'pending', exists (
         select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'));

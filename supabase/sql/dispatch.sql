@@ -1,5 +1,20 @@
 -- Which campaigns are to be run now.
 
+create or replace function public.due_at(c public.campaigns) returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When a run of it may begin that nobody has in hand then: a run waits for a near time by itself.
+  select greatest(
+    c.lease_until,
+    c.resume_at,
+    c.dispatched_at + interval '5 minutes',
+    case when c.status = 'scheduled' then c.scheduled_at - interval '2 minutes' end,
+    '-infinity');
+$$;
+
 create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
 language sql
 stable
@@ -7,12 +22,24 @@ security invoker
 set search_path = ''
 as $$
   -- Whether a run of it could begin now, and nobody has one in hand.
-  select c.status in ('scheduled', 'running')
-    and c.paused_at is null
-    and (c.lease_until is null or c.lease_until <= t)
-    and (c.resume_at is null or c.resume_at <= t)
-    and (c.status = 'running' or c.scheduled_at is null or c.scheduled_at < t + interval '2 minutes')
-    and (c.dispatched_at is null or c.dispatched_at < t - interval '5 minutes');
+  select c.status in ('scheduled', 'running') and c.paused_at is null and public.due_at(c) <= t;
+$$;
+
+create or replace function public.next_due(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Seconds until the next campaign is due: 0 when one is, null when none ever will be by itself.
+  select pg_catalog.jsonb_build_object(
+    'seconds', case when waiting.due is not null then extract(epoch from greatest(waiting.due, clock.t) - clock.t) end)
+  from (select coalesce(next_due.now, clock_timestamp()) as t) clock
+  cross join (
+    select min(public.due_at(c.*)) as due
+    from public.campaigns c
+    where c.status in ('scheduled', 'running') and c.paused_at is null
+  ) waiting;
 $$;
 
 create or replace function public.count_places(now timestamptz default null) returns setof jsonb
@@ -154,3 +181,83 @@ begin
   return next pg_catalog.jsonb_build_object('answer', 'swept', 'leads', swept);
 end
 $$;
+
+create or replace function public.lead_dispatch(
+  dispatcher uuid,
+  name text,
+  woken_by text,
+  seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Notes that this worker's dispatcher lives, and makes it the one that leads for `seconds` unless another one does.
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('outreach dispatchers', 0));
+  delete from public.dispatchers d where d.seen_at < t - interval '1 hour';
+  update public.dispatchers d set lease_until = null where d.lease_until <= t;
+  insert into public.dispatchers as d (id, name, woken_by, seen_at)
+  values (dispatcher, left(name, 200), left(woken_by, 200), t)
+  on conflict (id) do update
+  set name = excluded.name, woken_by = excluded.woken_by, seen_at = excluded.seen_at;
+  update public.dispatchers d
+  set lease_until = t + seconds * interval '1 second'
+  where d.id = dispatcher
+    and not exists (select from public.dispatchers other where other.id <> dispatcher and other.lease_until > t);
+  return next pg_catalog.jsonb_build_object('answer', case when found then 'leads' else 'follows' end);
+end
+$$;
+
+create or replace function public.leave_dispatch(dispatcher uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its worker ends: another one may lead at once.
+  delete from public.dispatchers d where d.id = leave_dispatch.dispatcher
+  returning pg_catalog.jsonb_build_object('answer', 'left');
+$$;
+
+create or replace function public.dispatcher_state(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The dispatchers of the last two minutes, and whether the rows of campaigns wake them.
+  select pg_catalog.jsonb_build_object(
+    'dispatchers', coalesce(pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'name', d.name, 'woken_by', d.woken_by, 'seen_seconds', extract(epoch from clock.t - d.seen_at),
+        'leads', coalesce(d.lease_until > clock.t, false))
+      order by d.seen_at desc) filter (where d.id is not null), '[]'),
+    'rows_tell', exists (
+      select from pg_catalog.pg_trigger g
+      where g.tgrelid = 'public.campaigns'::pg_catalog.regclass and g.tgname = 'outreach_due' and g.tgenabled <> 'D'))
+  from (select coalesce(dispatcher_state.now, clock_timestamp()) as t) clock
+  left join public.dispatchers d on d.seen_at > clock.t - interval '2 minutes'
+  group by clock.t;
+$$;
+
+create or replace function public.tell_dispatchers() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The condition is here: in the trigger it would keep a web app from changing the type of a column that it names.
+begin
+  if new.status::text in ('scheduled', 'running') and new.paused_at is null and new.lease_until is null then
+    perform pg_catalog.pg_notify('outreach_due', '');
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger outreach_due
+after insert or update on public.campaigns
+for each row execute function public.tell_dispatchers();

@@ -26,15 +26,16 @@ begin
     execute format('grant execute on function public.time_ordered_id() to %I', r);
   end loop;
 
-  revoke all on public.send_attempts, public.lead_failures, public.schema_releases from public;
+  revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
-    execute format('revoke all on public.send_attempts, public.lead_failures, public.schema_releases from %I', r);
+    execute format(
+      'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
-        public.campaign_leads, public.send_attempts, public.lead_failures
+        public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers
       to service_role;
     grant select on public.schema_releases to service_role;
   end if;

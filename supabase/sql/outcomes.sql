@@ -41,7 +41,8 @@ begin
     update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
   end if;
   if became = 'sent' then
-    update public.accounts x set quota_pauses = 0 where x.id = s.account_id and x.quota_pauses > 0
+    update public.accounts x set quota_pauses = 0, rate_pauses = 0
+    where x.id = s.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
       and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
     if s.outcome in ('not_sent', 'refused') then
       -- A late word: one mail more than was counted, so that they are counted anew.

@@ -24,6 +24,7 @@ from outreach.errors import (
     ConfigurationError,
     OutreachError,
     QuotaReached,
+    RateLimited,
     RecipientRefused,
     SendUnclear,
     TemporarilyUnavailable,
@@ -220,9 +221,9 @@ def test_one_draft_sent_by_two_at_once_leaves_once(mailbox: Opener) -> None:
 # --- it is refused: certainly not sent --------------------------------------------------------
 
 REFUSALS = [
-    ("rate_limit_429", TemporarilyUnavailable),
-    ("user_rate_limit_403", TemporarilyUnavailable),
-    ("rate_limit_403", TemporarilyUnavailable),
+    ("rate_limit_429", RateLimited),
+    ("user_rate_limit_403", RateLimited),
+    ("rate_limit_403", RateLimited),
     ("mail_sending_429", QuotaReached),
     ("daily_limit_403", QuotaReached),
     ("quota_exceeded_403", QuotaReached),
@@ -246,6 +247,14 @@ def test_a_refused_mail_was_posted_once_and_not_sent(
     with pytest.raises(expected):
         either.gmail.commit(prepared)
     assert (either.mails, either.posts) == (0, 1)
+
+
+def test_a_rate_is_told_with_the_wait_that_gmail_asks_for(either: Mailbox) -> None:
+    prepared = either.prepared()
+    either.fails("rate_limit_429", "send", retry_after="7")
+    with pytest.raises(RateLimited) as raised:
+        either.gmail.commit(prepared)
+    assert raised.value.retry_after == 7
 
 
 @pytest.mark.parametrize(("fault", "expected"), REFUSALS)

@@ -109,12 +109,19 @@ class TestNewServer:
         assert [one.pull_steps for one in found] == [[], []]
         assert [one.job_variables for one in found] == [{"env": RUN_SETTINGS}] * 2
 
-    def test_the_dispatcher_is_scheduled_every_minute(self) -> None:
+    def test_the_dispatchers_schedule_rests_where_workers_dispatch(self) -> None:
+        """Of one minute, for who turns it on; its runs would be 1,440 a day."""
+        (schedule,) = deployed(NAMES[1]).schedules
+        assert (schedule.active, schedule.schedule.interval) == (False, timedelta(minutes=1))
+
+    def test_the_dispatcher_can_be_scheduled_every_minute(self) -> None:
         """The server itself makes its runs: Prefect 3.8 with SQLAlchemy 2.1 did not."""
         deployment = deployed(NAMES[1])
         deadline = time.monotonic() + 60
         runs: list[Any] = []
         with get_client(sync_client=True) as client:
+            (schedule,) = deployment.schedules
+            client.update_deployment_schedule(deployment.id, schedule.id, active=True)
             while not runs and time.monotonic() < deadline:
                 runs = client.get_scheduled_flow_runs_for_deployments([deployment.id])
                 time.sleep(0.2)

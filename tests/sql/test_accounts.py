@@ -151,6 +151,28 @@ def test_quota_pauses_double_up_to_a_day(build: Any, call: Any) -> None:
     assert pauses == [900, 1800, 3600, 7200, 14400, 28800, 57600, DAY, DAY]
 
 
+def test_a_rate_pauses_from_a_second_to_a_minute(build: Any, call: Any) -> None:
+    """And a quarter more at most, so that accounts do not come back together."""
+    account, at, pauses = build.account(), 0.0, []
+    for _ in range(8):
+        pauses.append(
+            call.pause_account(account=account, seconds=None, brief=True, at=at)["seconds"]
+        )
+        at += pauses[-1]
+    least = [1, 2, 4, 8, 16, 32, 64, 64]
+    assert [a <= b <= 1.25 * a for a, b in zip(least, pauses, strict=True)] == [True] * 8
+
+
+def test_a_rate_pauses_as_long_as_gmail_says(build: Any, call: Any) -> None:
+    """However often, and a quota that follows begins with its own first pause."""
+    account, at = build.account(), 0.0
+    for _ in range(5):
+        told = call.pause_account(account=account, seconds=3, brief=True, at=at)
+        at += told["seconds"]
+    assert at == 15
+    assert call.pause_account(account=account, seconds=900, at=at)["seconds"] == 900
+
+
 def test_many_mails_that_meet_the_same_quota_pause_once(build: Any, call: Any) -> None:
     """While it rests, what is left of the pause is told and nothing changes."""
     account = build.account()

@@ -655,6 +655,15 @@ def test_a_mail_that_left_ends_the_doubling_of_quota_pauses(build: Any, call: An
     assert (during, build.fields("accounts", account, "quota_pauses")) == ((1,), (0,))
 
 
+def test_a_mail_that_left_ends_the_doubling_of_rate_pauses(build: Any, call: Any) -> None:
+    account = build.account()
+    campaign = build.campaign(account, leads=1)
+    call.pause_account(account=account, seconds=None, brief=True, at=0)
+    during = build.fields("accounts", account, "rate_pauses")
+    build.mail(campaign, build.begin(campaign), at=1000)
+    assert (during, build.fields("accounts", account, "rate_pauses")) == ((1,), (0,))
+
+
 # --- what is in doubt -------------------------------------------------------------------------------
 
 

@@ -388,7 +388,7 @@ def test_the_public_roles_see_nothing_of_a_new_schema(on_supabase: Any, role: st
         ).fetchone()
         for t in TABLES
     ]
-    for ours in ("send_attempts", "lead_failures"):
+    for ours in ("send_attempts", "lead_failures", "dispatchers"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             on_supabase.db.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(ours)))
     assert seen == [(0,)] * len(TABLES)
@@ -403,7 +403,12 @@ def test_the_web_apps_own_tables_keep_their_row_level_security_as_it_is(
     secured = older.db.execute(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity"
     ).fetchall()
-    assert sorted(secured) == [("lead_failures",), ("schema_releases",), ("send_attempts",)]
+    assert sorted(secured) == [
+        ("dispatchers",),
+        ("lead_failures",),
+        ("schema_releases",),
+        ("send_attempts",),
+    ]
 
 
 def test_the_service_role_can_do_the_whole_job(on_supabase: Any) -> None:

@@ -10,6 +10,7 @@ from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
     QuotaReached,
+    RateLimited,
     RecipientRefused,
     SendUnclear,
     TemporarilyUnavailable,
@@ -27,10 +28,10 @@ def google(reason: str, message: str = "", **more: Any) -> bytes:
 
 
 REFUSED_WHATEVER_THE_CALL = [
-    (429, google("rateLimitExceeded", "Too many concurrent requests"), TemporarilyUnavailable),
-    (429, b"", TemporarilyUnavailable),
-    (403, google("rateLimitExceeded", "Rate Limit Exceeded"), TemporarilyUnavailable),
-    (403, google("userRateLimitExceeded", "User Rate Limit Exceeded"), TemporarilyUnavailable),
+    (429, google("rateLimitExceeded", "Too many concurrent requests"), RateLimited),
+    (429, b"", RateLimited),
+    (403, google("rateLimitExceeded", "Rate Limit Exceeded"), RateLimited),
+    (403, google("userRateLimitExceeded", "User Rate Limit Exceeded"), RateLimited),
     (429, google("rateLimitExceeded", "User-rate limit exceeded (Mail sending)"), QuotaReached),
     (403, google("dailyLimitExceeded", "Daily Limit Exceeded"), QuotaReached),
     (403, google("quotaExceeded", "Quota exceeded"), QuotaReached),
@@ -114,6 +115,29 @@ def test_the_mail_sending_limit_rests_the_account_for_a_quarter_of_an_hour() -> 
     error = errors.of_api(429, body, "send")
     assert isinstance(error, QuotaReached)
     assert (error.retry_after, error.whole_project) == (900, False)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("86400", 3600),
+        (None, None),
+        ("soon", None),
+        ("-1", None),
+        ("\u0661", None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "body"), [(429, b""), (403, google("userRateLimitExceeded")), (429, google("x"))]
+)
+def test_a_rate_rests_the_account_as_long_as_gmail_says(
+    status: int, body: bytes, header: str | None, seconds: float | None
+) -> None:
+    error = errors.of_api(status, body, "send", header)
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == seconds
 
 
 @pytest.mark.parametrize("reason", ["dailyLimitExceeded", "quotaExceeded"])

@@ -59,6 +59,7 @@ def start(
 
 def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) -> None:
     run = flow_runs.create(campaign, store.campaign_status(campaign).name)
+    store.note_dispatch(campaign, run.id)
     if as_json:
         show_json({"id": str(campaign), "flow_run_id": str(run.id), "status": status})
     else:
@@ -86,15 +87,15 @@ def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -
 def _refuse_unstartable(store: "Store", campaign: UUID) -> None:
     """Changes nothing. Raises CampaignNotFound or Rejected."""
     if store.campaign_status(campaign).status != "draft":
-        _begin(store, campaign)
+        _begin(store, campaign, asked=False)
 
 
-def _begin(store: "Store", campaign: UUID) -> str:
+def _begin(store: "Store", campaign: UUID, *, asked: bool = True) -> str:
     """Make a draft running or scheduled; returns the status.
 
-    Raises CampaignNotFound or Rejected.
+    `asked`: this command sees to its run. Raises CampaignNotFound or Rejected.
     """
-    answer = store.start_campaign(campaign)
+    answer = store.start_campaign(campaign, asked=asked)
     match answer["answer"]:
         case "already":
             return _still_startable(answer)
