@@ -79,7 +79,8 @@ class Machine:
 
     def known(self) -> dict[str, str]:
         """What a command has to know to ask this machine's Prefect."""
-        return {"PREFECT_API_URL": self.api, "PREFECT_API_AUTH_STRING": self.password}
+        password = {"PREFECT_API_AUTH_STRING": self.password} if self.password else {}
+        return {"PREFECT_API_URL": self.api, **password}
 
     def up(self) -> None:
         self.process = subprocess.Popen(
@@ -93,7 +94,8 @@ class Machine:
         )
         if not any(READY in line for line in self.process.stdout or ()):
             raise SystemExit(f"{self.build.name} did not come up")
-        self.password = self.outreach("up", "--show-password")
+        if self.build.root == ROOT:  # the older one has none
+            self.password = self.outreach("up", "--show-password")
         while not any("dispatch" in one["name"] for one in self.ask("deployments/filter")):
             time.sleep(0.2)
 
@@ -101,7 +103,11 @@ class Machine:
         """Prefect's API."""
         user, _, word = self.password.partition(":")
         answer = httpx.post(
-            f"{self.api}/{path}", json=body or {}, auth=(user, word), trust_env=False, timeout=60
+            f"{self.api}/{path}",
+            json=body or {},
+            auth=(user, word) if word else None,
+            trust_env=False,
+            timeout=60,
         )
         return answer.raise_for_status().json()
 
@@ -148,9 +154,9 @@ class Machine:
         return sum(cpu_of(root) for root in self._roots())
 
     def memory(self) -> float:
-        """Octets resident; shared pages of Postgres count once a process."""
+        """Octets; a page that several processes share counts once in all."""
         every = (one for root in self._roots() for one in (root, *root.children(recursive=True)))
-        return float(sum(one.memory_info().rss for one in every))
+        return float(sum(one.memory_full_info().pss for one in every))
 
     def _roots(self) -> list[psutil.Process]:
         """`outreach up` and both Postgres, which leave the tree of their starter."""
@@ -190,6 +196,7 @@ def machine(build: Build, *, pace: float = 2.0) -> Iterator[Machine]:
             client,
             others
             | {
+                "PYTHONPATH": str(build.root),  # before the installed one, wherever it is started
                 "OUTREACH_HOME": str(folder / "home"),
                 "GMAIL_API_URL": address,
                 "GOOGLE_TOKEN_URL": f"{address}/token",

@@ -1,10 +1,14 @@
-"""A Prefect server for this machine alone: `python -m deployments.own_server PORT`.
+"""A Prefect server for this machine alone: `python -m deployments.own_server PORT [--for-stdin]`.
 
 It is `prefect server start`, but refuses foreign requests: from a page of another origin in a
-browser here, or to a foreign host name that leads to this machine.
+browser here, or to a foreign host name that leads to this machine. With `--for-stdin` it serves one
+command: without a UI, until its standard input ends.
 """
 
+import os
+import signal
 import sys
+import threading
 
 import uvicorn
 from prefect.server.api.server import create_app
@@ -16,11 +20,13 @@ from outreach.web.guard import LocalOnly
 HOST = "127.0.0.1"
 
 
-def main(port: int) -> None:
+def main(port: int, *, for_stdin: bool = False) -> None:
     """Serve until a signal; its settings are Prefect's own."""
+    if for_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
-    guarded = LocalOnly(create_app(final=True))
+    guarded = LocalOnly(create_app(ephemeral=for_stdin, final=True))
     with rarely_collected():
         uvicorn.run(
             guarded,
@@ -31,5 +37,11 @@ def main(port: int) -> None:
         )
 
 
+def _end_with_stdin() -> None:
+    """However the other end dies."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), for_stdin="--for-stdin" in sys.argv)

@@ -131,9 +131,9 @@ def running_server(
     """
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
-    _free(port)  # before there is anything to end
+    free_port(port)  # before there is anything to end
     with _alone(home) as claim, postgres.temporary(home, durable=True) as database:
-        port = _free(port)
+        port = free_port(port)
         address = f"http://127.0.0.1:{port}"
         api = f"{address}/api"
         environment = {
@@ -184,7 +184,8 @@ def _launch(
         )
 
 
-def _free(port: int | None) -> int:
+def free_port(port: int | None = None) -> int:
+    """`port`, or any other that is free. Raises ConfigurationError for one in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

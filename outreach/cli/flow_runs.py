@@ -1,10 +1,11 @@
 """The command's use of Prefect, imported on demand: a flow run there, or the flow here."""
 
 import os
-import re
 import signal
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +16,13 @@ from outreach.errors import ConfigurationError
 from outreach.urls import split
 
 REFUSED = (401, 403)
-EPHEMERAL = {
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+TEMPORARY = {
     # Prefect's own 20 s are too short for a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
-"""For the server that Prefect starts in this process without PREFECT_API_URL."""
+"""For the server of a run without PREFECT_API_URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,24 +174,28 @@ def cancel(flow_run: str) -> None:
             client.set_flow_run_state(UUID(flow_run), Cancelling())
 
 
-def prepare_here(*, verbose: bool) -> None:
+def prepare_here(stack: ExitStack, *, verbose: bool) -> Callable[[], None]:
     """Set Prefect up for a run in this process, before its first import elsewhere.
 
-    Raises ConfigurationError when PREFECT_API_URL leads nowhere.
+    Returns what waits until its server answers; a temporary one comes up meanwhile, and ends with
+    the stack. Raises ConfigurationError when PREFECT_API_URL leads nowhere.
     """
     if not verbose:
         # Prefect logs every failure with its traceback: right for its UI, wrong for this terminal.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    for name, value in EPHEMERAL.items():
+    for name, value in TEMPORARY.items():
         os.environ.setdefault(name, value)
     use_own_password()
     address = api_address()
+    if address is None:
+        from deployments.temporary_server import temporary_server
+
+        note("PREFECT_API_URL is not set: the run is kept in a Prefect server of its own.")
+        server = stack.enter_context(temporary_server())
+        import_module("flows.send_campaign")  # while the server comes up
+        return server.wait
     from prefect.client.orchestration import get_client
 
-    if address is None:
-        note("PREFECT_API_URL is not set: mails are recorded, their run in Prefect may not be.")
-        _start_temporary_server()
-        return
     with get_client(sync_client=True) as client:
         failure = client.api_healthcheck() or credentials_failure(client)
     if failure is not None:
@@ -199,29 +203,7 @@ def prepare_here(*, verbose: bool) -> None:
             f"Nothing was started, since {_failure(failure)}, or unset PREFECT_API_URL to do "
             "without a server."
         )
-
-
-def _start_temporary_server() -> None:
-    """Start Prefect's temporary server for this process, before a campaign depends on it.
-
-    Raises ConfigurationError when it does not come up.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
-
-    seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
-    try:
-        with get_client(sync_client=True):
-            return
-    except RuntimeError as error:
-        ended = re.search(r"exited with code -?\d+", str(error))
-        cause = f"it {ended[0]}" if ended else f"it was not up after {seconds} s"
-        raise ConfigurationError(
-            f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
-            "try "
-            "again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
-            f"{commands.UP} starts one",
-        ) from None
+    return lambda: None
 
 
 def run_here(campaign: UUID) -> Ended:

@@ -1,6 +1,6 @@
 """`outreach campaigns start`: hand a campaign to Prefect, or run it in this process."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -38,11 +38,11 @@ def start(
     It is checked first, as by `check`, and what that finds is told; errors keep it from starting.
     """
     found = campaign_id(campaign)
-    with opened_services() as services:
+    with ExitStack() as stack, opened_services() as services:
         _refuse_unstartable(services.store, found)
         # Checked first: without a server to run it, the campaign stays a draft.
         if local:
-            flow_runs.prepare_here(verbose=verbose)
+            until_prefect_answers = flow_runs.prepare_here(stack, verbose=verbose)
         else:
             flow_runs.find_deployment(found)
         report = checking.tell(services, found, cooldown=cooldown, here=local)
@@ -50,10 +50,12 @@ def start(
             # Another process may have sent it meanwhile: report that first.
             _refuse_unstartable(services.store, found)
             raise checking.blocked(report)
-        status = _begin(services.store, found)
         if local:
+            until_prefect_answers()
+            _begin(services.store, found)
             _run_here(services.store, found, verbose=verbose, as_json=as_json)
         else:
+            status = _begin(services.store, found)
             _run_there(services.store, found, status, as_json=as_json)
 
 
