@@ -358,7 +358,7 @@ HOSTILE = [
     "{{ name }",
     "{% if name %}",
     "{{{ name }}}",
-    "{{ ‘smart’ }}",  # noqa: RUF001 - what a word processor makes of quotes
+    "{{ ‘smart’ }}",
     "{% if false %}x{% endif %}",
 ]
 
