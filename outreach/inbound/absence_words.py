@@ -48,13 +48,14 @@ ABSENCE = (
     "paternity leave", "parental leave", "sick leave", "on a business trip", "traveling", "travelling",
     "i am away", "i'm away", "i’m away", "currently away", "be away", "am currently out",
     "i am out", "i'm out", "be out", "not in the office", "back in the office", "be back", "my return",
-    "i return", "will return", "returning on", "no longer with", "no longer work", "on pto",
+    "i return", "will return", "returning on", "back on", "am back", "office is closed", "on pto",
     # German
     "nicht im büro", "nicht im hause", "außer haus", "ausser haus", "abwesend", "abwesenheit",
-    "im urlaub", "elternzeit", "mutterschutz", "dienstreise", "wieder erreichbar", "zurück",
+    "im urlaub", "elternzeit", "mutterschutz", "dienstreise", "wieder erreichbar", "wieder zurück",
+    "bin zurück", "zurück am", "zurück im", "betriebsferien",
     "nicht erreichbar", "wieder für sie", "wieder im büro",
     # French
-    "absent", "absence", "en congé", "en vacances", "de retour", "en déplacement",
+    "absent", "mon absence", "absence du", "d'absence", "en congé", "en vacances", "de retour", "en déplacement",
     # Spanish
     "fuera de la oficina", "fuera de oficina", "de vacaciones", "ausente", "de permiso", "de viaje",
     "mi regreso", "estaré de vuelta", "de vuelta",
@@ -62,14 +63,15 @@ ABSENCE = (
     "fuori ufficio", "fuori sede", "in ferie", "in vacanza", "assente", "rientro", "rientrerò",
     "sarò di ritorno", "tornerò",
     # Portuguese
-    "fora do escritório", "de férias", "em férias", "ausente", "de licença", "regresso", "retorno",
+    "fora do escritório", "de férias", "em férias", "ausente", "de licença", "regresso", "meu retorno", "retorno em", "retorno dia", "retorno no",
     "estarei de volta",
     # Dutch
     "afwezig", "met vakantie", "op vakantie", "met verlof", "niet aanwezig", "niet op kantoor",
     "buiten kantoor", "weer aanwezig", "weer bereikbaar", "ben terug", "terug op",
     # Swedish, Danish, Norwegian, Finnish
-    "inte på kontoret", "semester", "frånvarande", "föräldraledig", "tjänsteresa", "åter", "tillbaka",
-    "ikke på kontoret", "på ferie", "fraværende", "tilbage", "tilbake", "lomalla", "poissa",
+    "inte på kontoret", "semester", "frånvarande", "föräldraledig", "tjänsteresa", "åter den",
+    "åter på", "åter i", "tillbaka den", "tillbaka på", "tillbaka i",
+    "ikke på kontoret", "på ferie", "fraværende", "tilbage den", "tilbage på", "tilbage i", "tilbake den", "tilbake på", "tilbake i", "lomalla", "poissa",
     # Polish, Czech
     "poza biurem", "na urlopie", "nieobecn", "urlop", "wracam", "wrócę", "nejsem v kanceláři",
     "dovolené",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
-from outreach.inbound import auto_replies, bounces, complaints, people
+from outreach.inbound import auto_replies, bounces, complaints, json_notices, people
 from outreach.inbound.found_addresses import first
 from outreach.inbound.message import Mail, parse
 from outreach.inbound.reading import Reading
@@ -39,6 +39,7 @@ def read(mail: Mail, *, received: datetime | None = None, footers: Sequence[str]
 def _read(mail: Mail, received: datetime | None, footers: Sequence[str]) -> Reading:
     return (
         bounces.read(mail)
+        or json_notices.read(mail)
         or complaints.read(mail)
         or people.click(mail)
         or auto_replies.read(mail, _day(mail, received))

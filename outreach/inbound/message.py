@@ -36,6 +36,8 @@ _NESTING = re.compile(rb"multipart/|message/")
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _PARAMETER = re.compile(r";\s*([\w-]+)\*?=\s*(?:\"([^\"]*)\"|([^\s;]*))")
+_REPEATED = "x-failed-recipients"
+"""Exim writes one for every fifty recipients."""
 _STATUS = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED = ("message/rfc822", "message/global", "message/partial")
 _READ = ("text/plain", "text/html", "text/rfc822-headers", "message/", "multipart/")
@@ -121,7 +123,11 @@ def _mail(message: Message) -> Mail:
 def _headers(message: Message) -> Headers:
     found: Headers = {}
     for name, value in message.raw_items():
-        found.setdefault(name.lower(), value)
+        key = name.lower()
+        if key not in found:
+            found[key] = value
+        elif key == _REPEATED:
+            found[key] += f", {value}"
     return found
 
 

@@ -29,7 +29,12 @@ SENDER = (
     "from header", "header field", "headers are not", "rfc 5322", "rfc 2822", "rfc5322", "rfc2822",
     "rfc 822", "non-compliant", "not rfc", "not compliant", "weren't sent", "black-list",
     "domain name not accepted", "bad sender", "invalid sender", "invalid domain name",
-    "unacceptable",
+    "unacceptable", "no access from mail server", "connection denied", "helo command rejected",
+    "unable to verify", "not allowed to connect", "too many spam", "your mail server",
+    "your domain", "your message was blocked", "blocked by", "is listed in", "listed at", "listed on",
+    "sender id", "sender mismatch", "dynamic ip", "open proxy", "open relay",
+    "backscatter", "no valid reverse", "invalid helo", "message looks like", "considered as",
+    "classified as", "virenschutz", "attachment",
 )  # fmt: skip
 """The server refuses this sender, this host or this content."""
 
@@ -52,13 +57,20 @@ PASSING = (
     "account has been blocked", "over quota", "lock failure", "couldn't create", "can't create",
     "command died", "mailer error", "local error", "local configuration",
     "mail server configuration", "service currently unavailable", "service not available",
-    "sequence of commands", "bad sequence", "syntax error", "servfail", "dns error",
-    "no relevant answers", "duplicated message", "mailbox busy", "system error", "system problem",
+    "sequence of commands", "bad sequence", "syntax error", "servfail", "no relevant answers",
+    "duplicated message", "mailbox busy", "system error", "system problem", "exceeded", "exceeding",
+    "disk quota", "pleine", "voll", "llena", "piena", "plein", "host name lookup failure",
+    "host not found, try again", "name server reply", "dns records for the destination",
+    "host is unreachable", "host unreachable", "looping", "loops back", "exit status",
+    "process failed", "writing to mailbox", "internal error", "configuration error",
+    "waiting for input", "transaction failed", "interrupted system call",
+    "too many messages on the server", "not responding", "could not be reached",
+    "did not respond", "no answer from", "unreachable",
 )  # fmt: skip
 """The mail did not arrive this time, or this mail does not fit."""
 
 UNKNOWN = (
-    "user unknown", "unknown user", "user not found", "user not exist", "user doesn't",
+    "user unknown", "user not listed", "unknown user", "user not found", "user not exist", "user doesn't",
     "user does not", "user is unknown", "unknown address", "unknown recipient", "unknown mailbox",
     "unknown or illegal", "unknown local", "unknown account", "recipient unknown",
     "recipient not found", "recipientnotfound", "recipient name is not recognized",
@@ -66,7 +78,7 @@ UNKNOWN = (
     "recipient not exist", "no such user", "no such recipient", "no such mailbox",
     "no such address", "no such account", "no such person", "no such local", "no such domain",
     "no such host", "no mailbox", "not our user", "not our customer", "not a valid user",
-    "not a valid mailbox", "not a valid recipient", "not listed in", "does not exist",
+    "not a valid mailbox", "not a valid recipient", "does not exist",
     "doesn't exist", "do not exist", "not exist", "doesn't have a", "does not have a",
     "dosn't exist", "invalid recipient", "invalid mailbox", "invalid address", "invalid user",
     "invalid local", "bad destination", "bad address", "bad recipient", "mailbox unavailable",
@@ -84,7 +96,18 @@ UNKNOWN = (
     "adresse destinataire invalide", "destinataire invalide", "utilisateur inconnu",
     "utente sconosciuto", "usuario desconocido", "usuario no existe", "usuário desconhecido",
     "empfänger unbekannt", "unbekannter empfänger", "onbekende gebruiker", "inexistent", "見つかりません",
-    "存在しません", "не существует", "не найден", "用户不存在",
+    "存在しません", "не существует", "не найден", "用户不存在", "address does not", "account does not",
+    "address invalid", "is not a known user", "not a known recipient", "user not known",
+    "not known here", "no account by that name", "no existing recipient", "not have an account",
+    "not a local address", "recipient is not local", "recipient not ok", "mailbox invalid",
+    "mailbox not present", "mailbox does not", "not an active address", "unknown e-mail",
+    "unknown email", "unknown virtual user", "name is not recognized", "email name is not found",
+    "no one at this address", "wrong or no longer valid", "address no longer", "badrcptto",
+    "validrcptto", "badrecipientto", "allowed rcpthosts", "user missing home directory",
+    "user is terminated", "domain must exist", "domain does not", "may not exist",
+    "no matches to nameserver", "has been replaced by", "mail domain mentioned", "n'existe pas",
+    "nicht gefunden", "existiert nicht", "no existe", "non esiste", "não existe", "bestaat niet",
+    "finns inte", "nie istnieje",
 )  # fmt: skip
 """No such mailbox, or no such domain."""
 

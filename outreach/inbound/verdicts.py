@@ -67,7 +67,7 @@ def judge(words: str, status: str = "") -> Judged:
 def _of_words(words: str) -> tuple[Verdict, str] | None:
     if "address rejected: access denied" in words:
         return "dead", "recipient address rejected"
-    if any(one in words for one in BEFORE_RECIPIENT):
+    if "rcpt to" not in words and any(one in words for one in BEFORE_RECIPIENT):
         return "block", "refused before the recipient was named"
     return _of_phrases(words, _TELLING)
 

@@ -66,13 +66,21 @@ AUTO = [
         "Nous avons bien reçu votre message.",
         {"X-Auto-Response-Suppress": "OOF, AutoReply"},
     ),
+    (
+        "Re: Rockets",
+        "Wir melden uns bis Montag bei Ihnen zurück.",
+        {"Auto-Submitted": "auto-replied"},
+    ),
+    ("Autosvar: Rockets", "Vi återkommer till dig i morgon.", NONE),
+    ("Re: Rockets", "We get back to you until Monday.", {"X-Autorespond": "1"}),
+    ("Re: Rockets", "Jo no longer works here.", {"Auto-Submitted": "auto-generated"}),
     ("Gelesen: Rockets", "Ihre Nachricht wurde gelesen.", {"Auto-Submitted": "auto-generated"}),
 ]
 
 
-def test_there_are_forty() -> None:
+def test_there_are_more_than_forty() -> None:
     """In ten languages and more."""
-    assert len(AWAY) + len(AUTO) == 40
+    assert len(AWAY) + len(AUTO) >= 40
 
 
 @pytest.mark.parametrize(
