@@ -46,7 +46,10 @@ def flufl() -> Reader | None:
         return None
 
     def reader(content: bytes) -> Told:
-        passing, lasting = all_failures(message_from_bytes(content))
+        try:
+            passing, lasting = all_failures(message_from_bytes(content))
+        except Exception:  # noqa: BLE001 - some of its detectors fail on a mail without From
+            return Told(None, {}, None)
         verdicts: dict[str, str | None] = {_address(one): "soft" for one in passing}
         verdicts |= {_address(one): "dead" for one in lasting}
         return Told(None, verdicts, None)

@@ -1,6 +1,7 @@
 """Words of notices about a delivery, in lower case."""
 
 SUBJECTS = (
+    "non-delivery", "not yet been delivered", "returned mail", "delivery warning", "processing error",
     "undeliver", "delivery status notification", "delivery failure", "delivery failed",
     "delivery has failed", "delivery error", "delivery problem", "delivery delay",
     "delivery notification", "failed delivery", "delayed mail", "mail delivery",
@@ -24,6 +25,8 @@ CERTAIN = (
 """Within a notice: no other mail of a program says so."""
 
 PHRASES = (
+    "could not deliver", "not yet been delivered", "has been returned", "been postponed", "non-delivery",
+    "failed recipient", "intended recipient", "delivery attempts", "invalid final delivery",
     "permanent fatal errors", "transcript of session follows", "failed permanently",
     "undeliverable", "was undeliverable", "rejected by a remote mail server",
     "attempting to deliver", "trouble delivering", "could not be sent", "not be delivered",
@@ -37,6 +40,7 @@ PHRASES = (
 """Within a mail server's notice."""
 
 DELAYS = (
+    "will continue to", "attempts will continue", "been postponed", "delivery warning", "just a warning",
     "has been delayed", "is delayed", "was delayed", "delivery delay",
     "status notification (delay)", "delayed mail", "warning message only", "warning only",
     "still being retried", "will be retried", "will retry", "will continue to", "will keep trying",

@@ -22,15 +22,18 @@ _MOST = 100
 _CONTEXT = 48
 """Characters before an address that say what it is."""
 _NAMES_RECIPIENT = re.compile(
-    r"(?:\b(?:to|for|recipients?|recipient\(s\)|recipient address|address|addresses|user|mailbox"
-    r"|an|à|para)|[45]\d\d|\d\.\d\.\d+)[\s:<(\"'\[]*\Z"
+    r"(?:\b(?:to|for|recipients?|recipient\(s\)|recipient address|address|addresses|user|userid"
+    r"|mailbox|an|à|para)|[45]\d\d|\d\.\d\.\d+|smtp=)[\s:<(\"'\[]*\Z"
 )
 _NAMES_OTHER = re.compile(
-    r"(?:from|sender|contact|by|mail to|reply[- ]to|support|assistance|id|help|write to|sent as)"
+    r"(?<![a-z])(?:from|sender|contact|by|mail to|reply[- ]to|support|assistance|id|help|write to"
+    r"|sent as)"
     r"[\s:<(=\"'\[]*\Z"
 )
-_SUMMARY = re.compile(r"[\s>]*to:[\s<\"']*")
+_SUMMARY = re.compile(r"[\s>*•-]*to:[\s<\"']*")
 """A line of the mail's own header: a list may have been written to."""
+_FORWARDED = re.compile(r"(?:generated|expanded) from:?[\s<]*\Z")
+"""Exim's and sendmail's words for the address that was written to."""
 _CONTINUED = re.compile(r"[^\n]*(?:\n[ \t]+\S[^\n]*){0,12}")
 _STAFF = frozenset({"postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "webmaster"})
 
@@ -145,10 +148,10 @@ def _rank(text: str, found: Found) -> bool | None:
     """Whether the words before an address call it a recipient; None: another person."""
     line = text.rfind("\n", 0, found.start) + 1
     before = text[max(line, found.start - _CONTEXT) : found.start].lower()
+    if _SUMMARY.fullmatch(before) or _FORWARDED.search(before):
+        return False
     if _NAMES_OTHER.search(before):
         return None
-    if _SUMMARY.fullmatch(before):
-        return False
     begins = found.start - line <= _CONTEXT and not before.strip(" \t<>*-•\"'([")
     return bool(begins or _NAMES_RECIPIENT.search(before))
 

@@ -41,16 +41,15 @@ def _why(mail: Mail, said: Notice) -> str:
         return "X-Failed-Recipients"
     subject = mail.subject.lower()
     failure = any(one in subject for one in SUBJECTS)
-    if is_daemon(mail):
-        if failure and not subject.startswith(ANSWERS):
-            return "a mail server's notice, by its subject"
-        text = own_words(mail).text.lower() if subject.startswith(ANSWERS) else said.unquoted
-        return "a mail server's notice" if _says(text, CERTAIN + PHRASES) else ""
-    if has_null_sender(mail.headers) and not subject.startswith(ANSWERS):
-        if (failure or mail.returned or said.returned) and _says(said.unquoted, CERTAIN + PHRASES):
-            return "a notice without a return path"
-        return ""
-    if reads_no_answers(mail) and _says(said.unquoted, CERTAIN):
+    answers = subject.startswith(ANSWERS)
+    returned = bool(mail.returned or said.returned)
+    text = own_words(mail).text.lower() if answers else said.unquoted
+    says = _says(text, CERTAIN + PHRASES)
+    if is_daemon(mail) and (says or (not answers and (failure or returned))):
+        return "a mail server's notice"
+    if not answers and says and has_null_sender(mail.headers) and (failure or returned):
+        return "a notice without a return path"
+    if reads_no_answers(mail) and (_says(text, CERTAIN) or (failure and says)):
         return "a program's notice of a failed delivery"
     return ""
 

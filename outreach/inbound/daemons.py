@@ -11,6 +11,7 @@ _DAEMON = re.compile(
 )
 _NAMES = (
     "mailer-daemon",
+    "postmaster",
     "mail delivery sub",
     "mail delivery sys",
     "mail deliver",
@@ -21,6 +22,7 @@ _NAMES = (
 )
 _UNREAD = re.compile(
     r"(?:do[-_.]?)?no[-_.]?t?[-_.]?reply.*|.*no-?reply|notifications?|nobody|auto(?:mat|repl).*|system"
+    r"|admin(?:istrator)?|.*(?:smtp|gateway|mail[-_.]?(?:server|service|system)|daemon|antivirus).*"
 )
 
 
@@ -29,11 +31,7 @@ def is_daemon(mail: Mail) -> bool:
     address = first(mail.sender)
     if address and _DAEMON.fullmatch(local_part(address)):
         return True
-    sender = mail.sender.lower()
-    return sender.startswith(_QUOTED_NAMES) or (not address and "daemon" in sender)
-
-
-_QUOTED_NAMES = tuple(quote + name for name in _NAMES for quote in ("", '"', "<"))
+    return mail.sender.lower().lstrip("<\"' ").startswith(_NAMES)
 
 
 def reads_no_answers(mail: Mail) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _DOMAIN = re.compile(
-    r"[\w\u0080-\U0010ffff](?:[\w.\u0080-\U0010ffff-]{0,252}[\w\u0080-\U0010ffff])?"
+    r"\[[\w.:]{3,60}\]|[\w\u0080-\U0010ffff-]{1,63}(?:\.[\w\u0080-\U0010ffff-]{1,63}){0,20}"
 )
 _LOCAL_BACKWARDS = re.compile(r"\"[^\"\s@]{1,64}\"|[^\s<>()\[\]\",;:@\\\u3000「（“«]{1,128}")
 _QUOTES = "'`*"
@@ -27,7 +27,9 @@ def within(text: str) -> Iterator[Found]:
         local = _LOCAL_BACKWARDS.match(text[max(at - 128, 0) : at][::-1])
         domain = _DOMAIN.match(text, at + 1)
         if local and domain:
-            written = local[0][::-1].lstrip(_QUOTES).removeprefix("mailto=")
+            written = local[0][::-1].lstrip(_QUOTES)
+            if written[:5].lower() == "smtp=":  # an address of X.400 or Exchange
+                written = written[5:]
             end = domain.end()
             yield Found(f"{written}@{domain[0]}", at - len(written), end)
         at = text.find("@", at + 1)

@@ -19,6 +19,7 @@ _BORDER = re.compile(
             (?:message|mail|header)[^\n]*
       | [-=]{2,}\ *(?:below\ this\ line|this\ is\ a\ copy|message\ header|included\ is)[^\n]*
       | (?:the\ )?(?:original\ )?(?:message|mail)\ (?:headers?\ )?(?:follows?|as\ follows)[.: ]*$
+      | original\ message\ (?:headers?|details)[.:\ ]*$
       | (?:below|included|this)\ is\ a\ copy\ of\ [^\n]*
       | (?:return-path|received|delivered-to|x-received|dkim-signature|domainkey-signature)
             \ ?:[^\n]*
