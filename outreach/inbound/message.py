@@ -27,6 +27,8 @@ NESTED = 40
 PARTS = 200
 TEXT = 48 * 1024
 """Characters of one text."""
+HTML = 192 * 1024
+"""The same of HTML: Outlook writes long styles above the text."""
 RETURNED = 12_000
 """Characters that are read of a returned mail's header, where it stands in a text."""
 REPORTS = 20
@@ -116,7 +118,7 @@ def _mail(message: Message) -> Mail:
     content_type, parameters = _type(headers.get("content-type", ""))
     mail = Mail(headers, content_type, parameters.get("report-type", "").lower())
     for part in _own_parts(message):
-        _add(mail, part)
+        _add(mail, part, headers if part is message else _headers(part))
     return mail
 
 
@@ -150,8 +152,7 @@ def _inside(part: Message) -> list[Message]:
     return list(inside[:PARTS])
 
 
-def _add(mail: Mail, part: Message) -> None:
-    headers = mail.headers if not mail.texts and not part.get("content-type") else _headers(part)
+def _add(mail: Mail, part: Message, headers: Headers) -> None:
     kind, parameters = _type(headers.get("content-type", ""))
     if kind in _STATUS and len(mail.status) < REPORTS:
         mail.status.append(_fields(part, headers, parameters))
@@ -160,7 +161,8 @@ def _add(mail: Mail, part: Message) -> None:
     elif kind in _RETURNED and part.is_multipart():
         mail.returned += map(_headers, _inside(part)[:1])
     elif kind.startswith(_READ) or not kind:
-        _add_text(mail, kind, _content(part, parameters), headers)
+        limit = HTML if kind == "text/html" else TEXT
+        _add_text(mail, kind, _content(part, parameters, limit), headers)
 
 
 def _add_text(mail: Mail, kind: str, content: str, headers: Headers) -> None:
@@ -198,7 +200,7 @@ def header_block(text: str) -> Headers:
 def _fields(part: Message, headers: Headers, parameters: dict[str, str]) -> str:
     """The text of a part that the parser takes for one or several headers."""
     if not part.is_multipart():
-        return _content(part, parameters)
+        return _content(part, parameters, TEXT)
     text = "\n\n".join(map(_as_text, _inside(part)))
     encoding = headers.get("content-transfer-encoding", "").strip().lower()
     return decoded(transferred(text[: 3 * TEXT], encoding), parameters.get("charset", ""))[:TEXT]
@@ -211,9 +213,9 @@ def _as_text(block: Message) -> str:
     return "\n".join(lines)
 
 
-def _content(part: Message, parameters: dict[str, str]) -> str:
+def _content(part: Message, parameters: dict[str, str], limit: int) -> str:
     """The text of a part, cut to its beginning."""
-    return decoded(_bytes(part)[: 3 * TEXT], parameters.get("charset", ""))[:TEXT]
+    return decoded(_bytes(part)[: 3 * limit], parameters.get("charset", ""))[:limit]
 
 
 def _bytes(part: Message) -> bytes:

@@ -21,7 +21,7 @@ _SIGNATURE_WORDS = 7
 _SIGNATURE_CHARACTERS = 24
 """The same of a script without spaces."""
 
-_CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_: ][\w.=+-]{1,200})?")
+_CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:][\w.=+-]{1,200})?")
 """The subject that `List-Unsubscribe: <mailto:…?subject=unsubscribe-TOKEN>` makes of a click."""
 _COMMA = re.compile(r"\s*[,!.:]\s*")
 _NO_WORD = re.compile(r"[\W_]+")

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from outreach.inbound.message import TEXT, Mail
+from outreach.inbound.message import HTML, TEXT, Mail
 from outreach.inbound.quote_words import CLOSINGS, DEVICES, FROM, SENT, WROTE
 from outreach.mail.plain_text import plain_text
 
@@ -42,7 +42,8 @@ _FRAMED = re.compile(
 _RULE = re.compile(r"^\s*[_\-=*─━]{8,}\s*$")
 _HEADER_LINE = re.compile(r"^[ *>]*([^\W\d_][^:：\n*]{0,24}?)[ *\u00a0]*[:：][ *]*")
 _SIGNATURE = re.compile(r"^\s*(?:--|—|––)\s*$")
-_DIGITS = re.compile(r"\d{1,2}[.:]\d\d|\d{4}|@")
+_DATE = re.compile(r"\d{1,2}[.:]\d\d|\d{4}")
+_DIGITS = re.compile(rf"{_DATE.pattern}|@")
 _PUNCTUATION = " \t\u00a0,.;:!?*_-–—…。、，！"
 
 
@@ -69,7 +70,7 @@ def own_words(mail: Mail) -> OwnWords:
 
 def _of_html(markup: str) -> tuple[str, bool]:
     """The text above the first quote; below it, where nothing is above."""
-    markup = markup[:TEXT]
+    markup = markup[:HTML]
     quote = _QUOTED_HTML.search(markup)
     signature = _SIGNATURE_HTML.search(markup, 0, quote.start() if quote else len(markup))
     if signature:
@@ -101,7 +102,9 @@ def _without_quotes(lines: list[str]) -> tuple[list[str], bool]:
         line = lines[number]
         if line.lstrip(" \u00a0")[:1] == ">":
             quoted = True
-        elif length := _attribution(lines, number):
+        elif (length := _attribution(lines, number)) and not (
+            length > 1 and _is_whole_attribution(lines, number + 1)
+        ):
             quoted = True
             following = _next_text(lines, number + length)
             if not following.startswith(">"):
@@ -133,6 +136,16 @@ def _attribution(lines: list[str], number: int) -> int:
             if _DIGITS.search(lower) and (marked or any(verb in lower for verb in WROTE)):
                 return length
     return 0
+
+
+def _is_whole_attribution(lines: list[str], number: int) -> bool:
+    """Whether one begins here, and the line above is the person's own."""
+    begins = lines[number].strip()[:1]
+    return (
+        (begins.isupper() or begins.isdigit())
+        and _attribution(lines, number) > 0
+        and _DATE.search(" ".join(lines[number : number + 3])) is not None
+    )
 
 
 def _next_text(lines: list[str], number: int) -> str:

@@ -25,7 +25,7 @@ def click(mail: Mail) -> Reading | None:
 def read(mail: Mail, footers: Sequence[str]) -> Reading:
     """A reply or an opt-out; `footers` are texts that our mails end with."""
     own = own_words(mail).text
-    if opt_out.is_opt_out(own or mail.subject):
+    if opt_out.is_opt_out(own) or opt_out.is_opt_out(f"{mail.subject}\n{own}"):
         return _reading(mail, "unsubscribe", "an opt-out is all that it says", own)
     if _has_footer(own, footers):
         return _reading(mail, "reply", "our footer is in it, without a border of a quote", own)

@@ -255,6 +255,43 @@ def test_an_answer_between_the_lines_of_a_quote_keeps_each_own_line() -> None:
     assert (read.own_words or "").split() == ["Hi,", "Yes.", "Friday."]
 
 
+def test_long_styles_do_not_hide_the_text_below_them() -> None:
+    """Outlook's HTML begins with them."""
+    styles = "<style>" + "p.MsoNormal { margin: 0 }\n" * 3_000 + "</style>"
+
+    assert (
+        classify(
+            mail(markup=f"<html><head>{styles}</head><body><p>Yes.</p></body></html>")
+        ).own_words
+        == "Yes."
+    )
+
+
+def test_a_line_right_above_a_quote_is_the_persons_own() -> None:
+    """Without an empty line between them, and with the line above the quote in two."""
+    read = classify(
+        mail(
+            "Yes, at 10:30.\nOn Tue, Nov 3, 2026 at 10:00 AM Ada Byron\n<ada@acme.example> wrote:\n> A call?\n"
+        )
+    )
+
+    assert read.own_words == "Yes, at 10:30."
+
+
+def test_an_opt_out_may_stand_in_the_subject() -> None:
+    """Of a mail of its own, above a signature."""
+    assert (
+        classify(mail("Jo Miller\nLead Ltd\n", subject="Remove me", answers=False)).kind
+        == "unsubscribe"
+    )
+    assert (
+        classify(mail("We talk about it on Monday.", subject="Stop", answers=False)).kind == "reply"
+    )
+    assert (
+        classify(mail("See the table.", subject="Unsubscribe rates", answers=False)).kind == "reply"
+    )
+
+
 def test_a_mail_with_headers_that_mark_no_automatic_answer_is_a_persons() -> None:
     """Measured: people's own mails carry them."""
     headers = {
