@@ -6,9 +6,9 @@ own mails carry them.
 
 from datetime import date
 
+from outreach.inbound.about import message_ids
 from outreach.inbound.absence_words import ABSENCE, AUTOMATIC_SUBJECTS
 from outreach.inbound.message import Headers, Mail
-from outreach.inbound.message_ids import original
 from outreach.inbound.own_words import own_words
 from outreach.inbound.reading import Reading
 from outreach.inbound.return_dates import back_on
@@ -44,7 +44,7 @@ def read(mail: Mail, sent: date | None) -> Reading | None:
     away = _is_vacation(mail.headers) or any(one in subject or one in lower for one in ABSENCE)
     return Reading(
         "away" if away else "auto",
-        original_message_id=original(mail),
+        message_ids=message_ids(mail),
         back_on=back_on(f"{text}\n{mail.subject}", sent) if away and sent else None,
         why=why,
     )

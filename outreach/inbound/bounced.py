@@ -50,18 +50,17 @@ def recipients(mail: Mail, said: Notice, *, delayed: bool) -> Bounced:
     reported = delivery_status.read(mail.status) or delivery_status.read_in_text(mail.text)
     named = _unique([one for one in reported if one.address])
     if named:
-        return _judged([(one, _about(said, one, named)) for one in named], delayed=delayed)
+        return _judged(named, said, delayed=delayed)
     found = _addresses(mail, said)
     action = next((one.action for one in reported if one.action), "")
-    blocks = [Reported(one, "", action, "", "") for one in found]
-    return _judged([(one, _about(said, one, blocks)) for one in blocks], delayed=delayed)
+    return _judged([Reported(one, "", action, "", "") for one in found], said, delayed=delayed)
 
 
-def _judged(blocks: list[tuple[Reported, tuple[str, ...]]], *, delayed: bool) -> Bounced:
+def _judged(blocks: list[Reported], said: Notice, *, delayed: bool) -> Bounced:
     made: list[Recipient] = []
     why = ""
-    for reported, about in blocks:
-        judged = _judge(reported, about, delayed=delayed)
+    for reported in blocks:
+        judged = _judge(reported, said, blocks, delayed=delayed)
         original = reported.original_address
         differs = original.lower() != reported.address.lower()
         made.append(
@@ -76,14 +75,15 @@ def _judged(blocks: list[tuple[Reported, tuple[str, ...]]], *, delayed: bool) ->
     return Bounced(tuple(made), why)
 
 
-def _judge(reported: Reported, about: tuple[str, ...], *, delayed: bool) -> Judged:
+def _judge(
+    reported: Reported, said: Notice, all_of_them: list[Reported], *, delayed: bool
+) -> Judged:
     if reported.action in _DELIVERED or reported.status.startswith("2."):
         return Judged("none", reported.status, "it was delivered")
     judged = judge(reported.diagnostic, reported.status)
-    for text in about:
-        if not judged.tells:
-            said = judge(text, judged.status)
-            judged = said if said.tells else judged
+    if not judged.tells:
+        read = (judge(text, judged.status) for text in _about(said, reported, all_of_them))
+        judged = next((one for one in read if one.tells), judged)
     if reported.action == "delayed" or (delayed and reported.action != "failed"):
         return Judged("delay", judged.status, "the server still tries")
     return judged
@@ -93,7 +93,9 @@ def _unique(reported: list[Reported]) -> list[Reported]:
     """One of each address: the first that failed, else the first."""
     found: dict[str, Reported] = {}
     for one in reported:
-        found.setdefault(one.address.lower(), one)
+        key = one.address.lower()
+        if key not in found or (one.action == "failed" != found[key].action):
+            found[key] = one
     return list(found.values())[:_MOST]
 
 

@@ -1,19 +1,17 @@
 """Bounces, delays and notices of delivery: which mails are some, and what they report."""
 
-from outreach.inbound import notice
+from outreach.inbound.about import message_ids, token
 from outreach.inbound.bounce_words import ANSWERS, CERTAIN, DELAYS, PHRASES, SUBJECTS
 from outreach.inbound.bounced import recipients
 from outreach.inbound.daemons import has_null_sender, is_daemon, reads_no_answers
 from outreach.inbound.message import Headers, Mail
-from outreach.inbound.message_ids import original
 from outreach.inbound.notice import Notice
 from outreach.inbound.own_words import own_words
 from outreach.inbound.reading import Kind, Reading, Recipient
 
 
-def read(mail: Mail) -> Reading | None:
+def read(mail: Mail, said: Notice) -> Reading | None:
     """The reading of a bounce, delay or notice of delivery; None when the mail is none."""
-    said = notice.split(mail.text)
     why = _why(mail, said)
     if not why:
         return None
@@ -26,7 +24,8 @@ def read(mail: Mail) -> Reading | None:
     return Reading(
         kind,
         found.recipients,
-        original_message_id=original(mail, said),
+        message_ids=message_ids(mail, said),
+        token=token(mail, said),
         why="; ".join(filter(None, (why, found.why))),
     )
 
@@ -40,7 +39,7 @@ def _why(mail: Mail, said: Notice) -> str:
     if "x-failed-recipients" in mail.headers:
         return "X-Failed-Recipients"
     subject = mail.subject.lower()
-    failure = any(one in subject for one in SUBJECTS)
+    failure = any(map(subject.__contains__, SUBJECTS))
     answers = subject.startswith(ANSWERS)
     returned = bool(mail.returned or said.returned)
     text = own_words(mail).text.lower() if answers else said.unquoted
@@ -55,13 +54,11 @@ def _why(mail: Mail, said: Notice) -> str:
 
 
 def _says(text: str, phrases: tuple[str, ...]) -> bool:
-    text = " ".join(text.split())
-    return any(one in text for one in phrases)
+    return any(map(" ".join(text.split()).__contains__, phrases))
 
 
 def _is_delay(mail: Mail, said: Notice) -> bool:
-    subject = mail.subject.lower()
-    return any(one in subject or one in said.lower for one in DELAYS)
+    return any(map(f"{mail.subject.lower()}\n{said.lower}".__contains__, DELAYS))
 
 
 def _kind(found: tuple[Recipient, ...], *, delayed: bool) -> Kind:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
-from outreach.inbound import auto_replies, bounces, complaints, json_notices, people
+from outreach.inbound import auto_replies, bounces, complaints, json_notices, notice, people
 from outreach.inbound.found_addresses import first
 from outreach.inbound.message import Mail, parse
 from outreach.inbound.reading import Reading
 
+_CREDIBLE = (1990, 2200)
+"""Years of a mail's own date."""
 UNREADABLE = Reading("other", why="the mail cannot be read")
 
 
@@ -37,10 +39,11 @@ def read(mail: Mail, *, received: datetime | None = None, footers: Sequence[str]
 
 
 def _read(mail: Mail, received: datetime | None, footers: Sequence[str]) -> Reading:
+    said = notice.split(mail.text)
     return (
-        bounces.read(mail)
+        bounces.read(mail, said)
         or json_notices.read(mail)
-        or complaints.read(mail)
+        or complaints.read(mail, said)
         or people.click(mail)
         or auto_replies.read(mail, _day(mail, received))
         or _of_nobody(mail)
@@ -63,6 +66,7 @@ def _day(mail: Mail, received: datetime | None) -> date | None:
     if received:
         return received.date()
     try:
-        return parsedate_to_datetime(mail.headers.get("date", "")).date()
+        day = parsedate_to_datetime(mail.headers.get("date", "")).date()
     except (ValueError, TypeError, OverflowError):
         return None
+    return day if _CREDIBLE[0] < day.year < _CREDIBLE[1] else None

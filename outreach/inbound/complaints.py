@@ -2,11 +2,11 @@
 
 import re
 
-from outreach.inbound import notice
+from outreach.inbound.about import message_ids, token
 from outreach.inbound.delivery_status import address
 from outreach.inbound.found_addresses import plain, several
-from outreach.inbound.message import Headers, Mail
-from outreach.inbound.message_ids import original
+from outreach.inbound.message import Mail
+from outreach.inbound.notice import Notice
 from outreach.inbound.reading import Reading, Recipient
 
 _FIELD = re.compile(
@@ -20,19 +20,18 @@ _MICROSOFT = "x-hmxmroriginalrecipient"
 _MOST = 20
 
 
-def read(mail: Mail) -> Reading | None:
+def read(mail: Mail, said: Notice) -> Reading | None:
     """The reading of a complaint; None when the mail is none."""
-    said = notice.split(mail.text)
-    returned = [*mail.returned, said.returned]
     if mail.feedback or mail.report_type == "feedback-report":
-        return _reported(mail, returned)
-    for headers in returned:
+        return _reported(mail, said)
+    for headers in (*mail.returned, said.returned):
         if _MICROSOFT in headers:
-            return _complaint(mail, [plain(headers[_MICROSOFT])], "Microsoft's complaint report")
+            named = [plain(headers[_MICROSOFT])]
+            return _complaint(mail, said, named, "Microsoft's complaint report")
     return None
 
 
-def _reported(mail: Mail, returned: list[Headers]) -> Reading:
+def _reported(mail: Mail, said: Notice) -> Reading:
     fields = [(name.lower(), value) for name, value in _FIELD.findall(mail.feedback)]
     kind = next(
         (value.strip().lower() for name, value in fields if name == "feedback-type"), "abuse"
@@ -41,15 +40,17 @@ def _reported(mail: Mail, returned: list[Headers]) -> Reading:
         return Reading("other", why=f"a feedback report of the type {kind[:20]}")
     named = [address(value) for name, value in fields if name != "feedback-type"]
     if not any(named):
+        returned = (*mail.returned, said.returned)
         named = [one for headers in returned for one in several(headers.get("to", "")[:1_000])]
-    return _complaint(mail, named, "a feedback report")
+    return _complaint(mail, said, named, "a feedback report")
 
 
-def _complaint(mail: Mail, named: list[str], why: str) -> Reading:
+def _complaint(mail: Mail, said: Notice, named: list[str], why: str) -> Reading:
     unique = {one.lower(): one for one in named[:_MOST] if one}
     return Reading(
         "complaint",
         tuple(Recipient(one, "", "none") for one in unique.values()),
-        original_message_id=original(mail, notice.split(mail.text)),
+        message_ids=message_ids(mail, said),
+        token=token(mail, said),
         why=why,
     )

@@ -25,17 +25,18 @@ def read(mail: Mail) -> Reading | None:
     event = _event(mail.text)
     kind = event.get("notificationType") or event.get("eventType")
     about = _dict(event.get("mail"))
-    message_id = _text(_dict(about.get("commonHeaders")).get("messageId")).strip("<> ") or None
+    message_id = _text(_dict(about.get("commonHeaders")).get("messageId")).strip("<> ")[:500]
+    message_ids = (message_id,) if message_id else ()
     if kind == "Bounce":
         named = _recipients(_dict(event.get("bounce")).get("bouncedRecipients"))
         judged = [(one, judge(one.diagnostic, one.status)) for one in named]
         recipients = tuple(Recipient(one.address, it.status, it.verdict) for one, it in judged)
-        return Reading("bounce", recipients, message_id, why="a bounce's notice of Amazon SES")
+        return Reading("bounce", recipients, message_ids, why="a bounce's notice of Amazon SES")
     if kind == "Complaint":
         named = _recipients(_dict(event.get("complaint")).get("complainedRecipients"))
         recipients = tuple(Recipient(one.address, "", "none") for one in named)
         return Reading(
-            "complaint", recipients, message_id, why="a complaint's notice of Amazon SES"
+            "complaint", recipients, message_ids, why="a complaint's notice of Amazon SES"
         )
     return None
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from outreach.inbound import opt_out
+from outreach.inbound.about import message_ids
 from outreach.inbound.found_addresses import first
 from outreach.inbound.message import Mail
-from outreach.inbound.message_ids import original
 from outreach.inbound.own_words import own_words
 from outreach.inbound.reading import Kind, Reading, Recipient, Verdict
 
@@ -33,7 +33,7 @@ def read(mail: Mail, footers: Sequence[str]) -> Reading:
         return _reading(mail, "reply", f"“{said}” in a longer text", own)
     return Reading(
         "reply",
-        original_message_id=original(mail),
+        message_ids=message_ids(mail),
         own_words=own,
         why="no sign of a bounce, a complaint, an automatic answer or an opt-out",
     )
@@ -45,7 +45,7 @@ def _reading(mail: Mail, kind: Kind, why: str, own: str | None = None) -> Readin
     return Reading(
         kind,
         (Recipient(writer, "", verdict),) if writer else (),
-        original_message_id=original(mail),
+        message_ids=message_ids(mail),
         own_words=own,
         why=why,
     )

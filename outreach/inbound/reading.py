@@ -42,11 +42,20 @@ class Reading:
     """Of a bounce, delay, complaint or notice of delivery: the addresses that it reports on. Of an
     opt-out and of a reply that is held: its writer.
     """
-    original_message_id: str | None = None
-    """The Message-ID, without angle brackets, of the mail of ours that this one is about."""
+    message_ids: tuple[str, ...] = ()
+    """The Message-IDs that it names, without angle brackets, the surest first: of the mail that it
+    returns, then of those that it answers. Not all have to be ours.
+    """
+    token: str | None = None
+    """Our own header (`X-Outreach-Token`) in the mail that it returns. Never to be shown."""
     back_on: date | None = None
     """The first day on which the person is back, of an away notice that names it."""
     own_words: str | None = None
     """A person's own new text: without quotes and signature. Of a reply and an opt-out."""
     why: str = ""
     """The rule that decided, in words."""
+
+    @property
+    def original_message_id(self) -> str | None:
+        """The Message-ID of the mail that it is about, as far as it says so."""
+        return self.message_ids[0] if self.message_ids else None

@@ -29,7 +29,7 @@ def _any_of(words: dict[str, int] | frozenset[str]) -> str:
 
 _DATE = re.compile(
     rf"""(?<![\w./:-])(?:
-      (?P<iso>(?P<y1>20\d\d)[-/.](?P<m1>\d\d?)[-/.](?P<d1>\d\d?))
+      (?P<y1>20\d\d)[-/.](?P<m1>\d\d?)[-/.](?P<d1>\d\d?)
     | (?:(?P<y2>20\d\d)\s?年\s?)?(?P<m2>\d\d?)\s?月\s?(?P<d2>\d\d?)\s?日
     | (?P<r3>\d\d?(?:\.|st|nd|rd|th|er|º|ª)?\s?(?:-|–|—|to|bis|au|al|a|tot|till|do)\s?)?
       (?P<d3>\d\d?)(?:\.|st|nd|rd|th|er|º|ª|:e)?\s{{0,2}}(?:of\s|de\s|do\s)?(?P<m3>{_any_of(_MONTH)})\b\.?

@@ -19,7 +19,6 @@ from outreach.inbound.verdict_words import (
 )
 
 _CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_REPLY = re.compile(r"(?<![\d.:/-])([45]\d\d)(?=[ \-:;,)\]]|$)")
 _NOISE = re.compile(r"https?://\S++|(?<![^\s<>])[^\s<>@]++@\S++|(?<![\w-])[\w-]++(?:\.[\w-]++)+")
 """Addresses of pages, mailboxes and hosts: their words are names."""
 LONGEST = 3_000
@@ -57,7 +56,7 @@ def judge(words: str, status: str = "") -> Judged:
         return Judged(found[0], code, found[1], tells=False)
     if _GROUP in words:
         return Judged("block", code, "a group that takes no mail of strangers")
-    if any(one in plain for one in REFUSED):
+    if any(map(plain.__contains__, REFUSED)):
         return Judged("block", code, "refused without a reason", tells=False)
     return Judged(
         "soft", code, f"status {code}" if code else "no reason that is known", tells=False
@@ -67,7 +66,7 @@ def judge(words: str, status: str = "") -> Judged:
 def _of_words(words: str) -> tuple[Verdict, str] | None:
     if "address rejected: access denied" in words:
         return "dead", "recipient address rejected"
-    if "rcpt to" not in words and any(one in words for one in BEFORE_RECIPIENT):
+    if "rcpt to" not in words and any(map(words.__contains__, BEFORE_RECIPIENT)):
         return "block", "refused before the recipient was named"
     return _of_phrases(words, _TELLING)
 
@@ -76,9 +75,9 @@ def _of_phrases(
     words: str, by_verdict: tuple[tuple[Verdict, tuple[str, ...]], ...]
 ) -> tuple[Verdict, str] | None:
     for verdict, phrases in by_verdict:
-        for phrase in phrases:
-            if phrase in words:
-                return verdict, f"“{phrase}”"
+        found = next(filter(words.__contains__, phrases), None)
+        if found:
+            return verdict, f"“{found.strip()}”"
     return None
 
 

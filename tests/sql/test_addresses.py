@@ -15,7 +15,7 @@ from tests.unit.test_mailboxes import spellings
 
 BOOKS = [
     "x@bücher.test", "x@xn--bcher-kva.test", "X@bu\u0308cher.test", "x@bücher.test\u00a0",
-    "x@ｂüｃｈｅｒ．test", "x@BÜCHER。TEST",
+    "x@ｂüｃｈｅｒ．test", "x@BÜCHER。TEST",  # noqa: RUF001
 ]  # fmt: skip
 """One mailbox."""
 CHEROKEE = re.compile("[\u13a0-\u13ff\uab70-\uabbf]")

@@ -69,6 +69,32 @@ def test_a_report_names_recipient_status_and_mail() -> None:
     assert read.why == "a delivery status; “no such user”"
 
 
+@pytest.mark.parametrize("returned", ["as a part", "in the text"])
+def test_our_own_header_in_a_returned_mail_is_told(returned: str) -> None:
+    """The surest sign of which mail it was."""
+    ours = f"X-Outreach-Token: r7token-abc\n{RETURNED}"
+    fields = "Final-Recipient: rfc822; ann@lead.example\nAction: failed\nStatus: 5.1.1"
+    as_part = report(fields, returned=ours)
+    in_text = notice(
+        f"Not delivered to <ann@lead.example>: user unknown\n\nReceived: from x\n{ours}"
+    )
+
+    assert classify(as_part if returned == "as a part" else in_text).token == "r7token-abc"
+
+
+def test_the_message_ids_that_a_mail_names_are_told_the_surest_first() -> None:
+    """Of the returned mail, then of those that it answers, the nearest first."""
+    headers = "In-Reply-To: <b@x>\nReferences: <a@x> <b@x>\n  <c@x>\nX-Original-Message-ID: <o@x>\n"
+
+    assert classify(report("Action: failed", headers=headers)).message_ids == (
+        OUR_ID,
+        "o@x",
+        "b@x",
+        "c@x",
+        "a@x",
+    )
+
+
 def test_a_forwarded_recipient_keeps_the_address_that_was_written_to() -> None:
     """It decides whose lead it is."""
     read = classify(

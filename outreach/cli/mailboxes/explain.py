@@ -37,11 +37,16 @@ def _explained(file: Path) -> dict[str, Any]:
     """The file's element of the JSON list."""
     from outreach.inbound.classify import classify
 
-    reading = asdict(classify(_content(file)))
-    back_on = reading["back_on"]
-    reading["back_on"] = back_on.isoformat() if back_on else None
-    reading["recipients"] = list(reading["recipients"])
-    return {"file": str(file), **reading}
+    reading = classify(_content(file))
+    return {
+        "file": str(file),
+        "kind": reading.kind,
+        "recipients": [asdict(one) for one in reading.recipients],
+        "original_message_id": reading.original_message_id,
+        "back_on": reading.back_on.isoformat() if reading.back_on else None,
+        "own_words": reading.own_words,
+        "why": reading.why,
+    }
 
 
 def _content(file: Path) -> bytes:
