@@ -42,7 +42,7 @@ def _why(mail: Mail, said: Notice) -> str:
     failure = any(map(subject.__contains__, SUBJECTS))
     answers = subject.startswith(ANSWERS)
     returned = bool(mail.returned or said.returned)
-    text = own_words(mail).text.lower() if answers else said.unquoted
+    text = own_words(mail).text.lower() if answers else said.unquoted()
     says = _says(text, CERTAIN + PHRASES)
     if is_daemon(mail) and (says or (not answers and (failure or returned))):
         return "a mail server's notice"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -62,8 +62,10 @@ class Mail:
     """A parsed mail: its header, and its own parts by purpose."""
 
     headers: Headers
-    content_type: str = ""
-    report_type: str = ""
+    subject: str
+    sender: str
+    """`From`, with its name."""
+    report_type: str
     texts: list[Text] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     """The text of each part with a delivery status."""
@@ -79,15 +81,6 @@ class Mail:
         if any(one.strip() for one in plain):
             return "\n\n".join(plain)[:TEXT]
         return "\n\n".join(plain_text(one.content) for one in self.texts if one.is_html)[:TEXT]
-
-    @cached_property
-    def subject(self) -> str:
-        return header_text(self.headers.get("subject", ""))
-
-    @cached_property
-    def sender(self) -> str:
-        """`From`, with its name."""
-        return header_text(self.headers.get("from", ""))
 
 
 def parse(raw: bytes) -> Mail | None:
@@ -115,8 +108,13 @@ def bounded(raw: bytes) -> bytes:
 
 def _mail(message: Message) -> Mail:
     headers = _headers(message)
-    content_type, parameters = _type(headers.get("content-type", ""))
-    mail = Mail(headers, content_type, parameters.get("report-type", "").lower())
+    _, parameters = _type(headers.get("content-type", ""))
+    mail = Mail(
+        headers,
+        subject=header_text(headers.get("subject", "")),
+        sender=header_text(headers.get("from", "")),
+        report_type=parameters.get("report-type", "").lower(),
+    )
     for part in _own_parts(message):
         _add(mail, part, headers if part is message else _headers(part))
     return mail
@@ -225,10 +223,15 @@ def _bytes(part: Message) -> bytes:
 
 
 def _type(value: str) -> tuple[str, dict[str, str]]:
+    """A Content-Type and its parameters."""
+    return _read_type(value[:_LONGEST_TYPE])
+
+
+@lru_cache(maxsize=256)
+def _read_type(value: str) -> tuple[str, dict[str, str]]:
     found = _TYPE.match(value)
     parameters = {
-        name.lower(): (quoted or plain)
-        for name, quoted, plain in _PARAMETER.findall(value[:_LONGEST_TYPE])
+        name.lower(): (quoted or plain) for name, quoted, plain in _PARAMETER.findall(value)
     }
     return (found[1].lower() if found else ""), parameters
 

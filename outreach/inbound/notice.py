@@ -1,7 +1,7 @@
 """The text of a bounce: a notice for people, a border, and the mail that is returned."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from outreach.inbound.found_addresses import Found, within
@@ -37,15 +37,16 @@ class Notice:
     text: str
     returned: Headers
 
+    lower: str = field(init=False)
+    """The text in lower case."""
+
+    def __post_init__(self) -> None:
+        self.lower = self.text.lower()
+
     @cached_property
     def addresses(self) -> list[Found]:
         return [found for found, _ in zip(within(self.text), range(ADDRESSES), strict=False)]
 
-    @cached_property
-    def lower(self) -> str:
-        return self.text.lower()
-
-    @cached_property
     def unquoted(self) -> str:
         """In lower case, without the lines that quote another mail."""
         if "\n>" not in self.lower:
