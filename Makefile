@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo bench test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
+.PHONY: demo bench bounces test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -32,6 +32,10 @@ test-postgres15: .venv/ready
 # How fast, how flat: half a quiet hour. ONLY=pace,start chooses, QUICK=1 tries it, OUT=FILE keeps it.
 bench: .venv/bench
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
+
+# How well bounces are read, and how fast: the mails of ../shared/bounces or of BOUNCES=FOLDER.
+bounces: .venv/bounces
+	$(if $(BOUNCES),BOUNCES=$(BOUNCES)) $(BIN)/python -m benchmarks.bounces
 
 check: lint types imports test
 
@@ -72,6 +76,11 @@ lock:
 
 .venv/bench: benchmarks/requirements.txt .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+# Without a registry the table says so, in place of the peer's figures.
+.venv/bounces: benchmarks/requirements-bounces.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r benchmarks/requirements-bounces.txt || true
 	touch $@
 
 clean:

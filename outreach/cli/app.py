@@ -25,6 +25,7 @@ from outreach.cli.campaigns import (
     unconfirmed,
 )
 from outreach.cli.leads import commands as leads
+from outreach.cli.mailboxes import explain as mailboxes
 from outreach.cli.output import note
 from outreach.cli.telling import message
 from outreach.loopback import never_through_a_proxy
@@ -49,6 +50,10 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "leads": (
         "The people to be mailed.",
         {"import": leads.import_file, "list": leads.show},
+    ),
+    "mailboxes": (
+        "What comes back to the accounts: replies, bounces, away notices.",
+        {"explain": mailboxes.explain},
     ),
     "campaigns": (
         "Campaigns: make, start, watch and end them.",

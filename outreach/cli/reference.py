@@ -7,7 +7,7 @@ fails while a file differs from the code.
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -22,6 +22,7 @@ from outreach.campaign.report import CampaignReport
 from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.leads.csv_file import Skip
 from outreach.delivery.modes import Delivery
+from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
 from outreach.store.results import Created, Exposed, Imported
@@ -92,6 +93,17 @@ SHAPES: dict[str, Any] = {
             "verdict": Literal["ok", "warn", "fail"],
             "told": str,
             "todo": str | None,
+        }
+    ],
+    "mailboxes explain": [
+        {
+            "file": str,
+            "kind": Kind,
+            "recipients": list[Recipient],
+            "original_message_id": str | None,
+            "back_on": date | None,
+            "own_words": str | None,
+            "why": str,
         }
     ],
     "leads list": list[ListedLead],
@@ -269,6 +281,7 @@ _KINDS = {
     UUID: "uuid",
     str: "string",
     datetime: "time",
+    date: "date",
     bool: "true or false",
     int: "number",
     float: "number",

@@ -27,13 +27,13 @@ from outreach.errors import (
 from outreach.gmail import answers, errors
 from outreach.gmail.tokens import Access, TokenService
 from outreach.gmail.transport import Connections, never_connected
+from outreach.mail.headers import TOKEN as TOKEN_HEADER
 from outreach.mail.mime import Mail
 from outreach.settings import Settings
 
 if TYPE_CHECKING:
     from outreach.gmail.google_client import Api
 
-TOKEN_HEADER = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
 MOST_PAGES = 200
 """Pages of drafts: 100,000 drafts. Ends a listing whose every page names a next one."""
 TOKEN_MARGIN = 300.0

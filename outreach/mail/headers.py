@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
+TOKEN = "X-Outreach-Token"  # noqa: S105 - a header's name, not a secret
+"""The header by which a mail of ours is known again."""
 LINE = 76
 """Characters of a line, where it can be broken (RFC 5322 asks for 78)."""
 LONGEST_TEXT = 1_000

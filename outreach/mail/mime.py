@@ -138,7 +138,7 @@ def _fields(
         headers.text("Subject", rendered.subject),
         f"Date: {format_datetime(date)}",
         f"Message-ID: <{mail_id}@{own_address.rpartition('@')[2]}>",
-        headers.text("X-Outreach-Token", search_token),
+        headers.text(headers.TOKEN, search_token),
         "MIME-Version: 1.0",
     ]
     if sender.reply_to:

@@ -1,0 +1,1 @@
+"""`outreach mailboxes`: what comes back to the accounts."""

@@ -1,0 +1,95 @@
+"""Opt-outs in a person's own words, in many languages.
+
+The whole new text has to be one, but for greeting, politeness and signature: a `stop` inside a
+longer text is an ordinary word. An unmistakable phrase inside a longer text is for a person to
+judge.
+"""
+
+import re
+
+from outreach.inbound.opt_out_words import PHRASES, POLITE, WHOLE
+from outreach.inbound.quote_words import CLOSINGS, GREETINGS
+
+LONGEST = 300
+"""Characters of a text that may be an opt-out as a whole."""
+SEARCHED = 4_000
+"""Characters that are searched for a phrase."""
+_GREETING_WORDS = 5
+_SIGNATURE_LINES = 10
+_SIGNATURE_WORDS = 7
+"""Words of a line that is no sentence."""
+_SIGNATURE_CHARACTERS = 24
+"""The same of a script without spaces."""
+
+_CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:][\w.=+-]{1,200})?")
+"""The subject that `List-Unsubscribe: <mailto:…?subject=unsubscribe-TOKEN>` makes of a click."""
+_COMMA = re.compile(r"\s*[,!.:]\s*")
+_NO_WORD = re.compile(r"[\W_]+")
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_POLITE = re.compile(
+    "|".join(
+        rf"\b{one}\b" if one.isascii() or not re.match(f"[{_CJK}]", one) else one
+        for one in sorted(POLITE, key=len, reverse=True)
+    )
+)
+_WHOLE = re.compile("|".join(f"(?:{one})" for one in WHOLE))
+_PHRASE = re.compile("|".join(PHRASES))
+_CONTACT = re.compile(r"\d|@|www\.|https?:|\|")
+
+
+def is_click(subject: str) -> bool:
+    """Whether a mail program wrote the mail for a click on “unsubscribe”."""
+    return _CLICK.fullmatch(subject.strip().lower()) is not None
+
+
+def is_opt_out(text: str) -> bool:
+    """Whether the whole text, up to a signature, asks for no more mails."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if lines:
+        greeting, _, rest = _COMMA.sub("\n", lines[0], count=1).partition("\n")
+        if _greets(greeting):
+            lines = [rest, *lines[1:]] if rest else lines[1:] or lines
+    return any(
+        _is_whole(" ".join(lines[:count])) and _is_signature(lines[count:])
+        for count in range(1, min(len(lines), 4) + 1)
+    )
+
+
+def phrase(text: str) -> str | None:
+    """An unmistakable phrase within the text, as it was found; None when there is none."""
+    found = _PHRASE.search(_words(text[:SEARCHED]))
+    return found[0].strip() if found else None
+
+
+def _is_whole(text: str) -> bool:
+    if len(text) > LONGEST:
+        return False
+    said = _NO_WORD.sub(" ", _POLITE.sub(" ", _words(text))).strip()
+    return bool(said) and _WHOLE.fullmatch(said) is not None
+
+
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text.lower()).strip()
+
+
+def _greets(line: str) -> bool:
+    words = _words(line)
+    return len(words.split()) <= _GREETING_WORDS and any(
+        words == one or words.startswith(f"{one} ") for one in GREETINGS
+    )
+
+
+def _is_signature(lines: list[str]) -> bool:
+    """Whether lines can be a name, a role, a company, a telephone: no sentence."""
+    return len(lines) <= _SIGNATURE_LINES and all(map(_is_of_signature, lines))
+
+
+def _is_of_signature(line: str) -> bool:
+    if _CONTACT.search(line) or line.lower().strip(" ,.!-–—") in CLOSINGS:
+        return True
+    words = [word for word in re.split(r"[\s,/&-]+", line) if word]
+    if len(words) > _SIGNATURE_WORDS or line.endswith(("?", "!")):
+        return False
+    if re.search(f"[{_CJK}]", line):
+        return len(line) <= _SIGNATURE_CHARACTERS
+    return sum(not word[0].islower() for word in words) * 2 > len(words)

@@ -1,0 +1,192 @@
+"""Opt-outs by language, as patterns on text in lower case without punctuation."""
+
+POLITE = (
+    "please", "pls", "plz", "kindly", "thanks", "thank you", "thx", "asap", "immediately", "now",
+    "hi", "hello", "hey", "dear", "team", "sir", "madam", "all",
+    "bitte", "danke", "vielen dank", "sofort", "umgehend", "hallo", "guten tag",
+    "merci de", "merci", "svp", "s il vous plaît", "s il vous plait", "veuillez", "bonjour",
+    "gracias", "por favor", "hola", "buenos días", "grazie", "per favore", "per cortesia", "ciao",
+    "buongiorno", "salve", "obrigado", "obrigada", "olá", "bom dia", "alstublieft", "aub", "svp",
+    "graag", "bedankt", "dank", "dank u", "tack", "vänligen", "snälla", "hej", "vennligst", "takk",
+    "venligst", "tak", "proszę", "prosze", "dziękuję", "dzień dobry", "пожалуйста", "спасибо",
+    "здравствуйте", "добрый день", "请", "請", "谢谢", "謝謝", "您好", "你好", "お願いします", "お願いいたします",
+    "お願い致します", "ください", "下さい",
+)  # fmt: skip
+"""Words that make an opt-out polite."""
+
+WHOLE = (
+    # English
+    r"stop(?: (?:it|this|now|all|(?:e ?mail|mail|contact|writ|send|messag|spamm)ing|to|me|us|any"
+    r"|more|any ?more|again|these|your|such|e ?mails?|messages?|mails?|spam|this address))*(?<!stop to)",
+    r"un ?sub(?:scribe|scribed|scription)?(?: (?:me|us|from|this|your|the|all|my|our|mailing|e ?mails?"
+    r"|mails?|list|lists|newsletter|address|future|further|communications?))*",
+    r"(?:i (?:want|would like|d like|wish) to )?(?:opt(?: me| us)? out|be (?:removed|unsubscribed)"
+    r"|un ?subscribe)(?: (?:from|of|this|your|the|all|my|mailing|e ?mails?|mails?|list|lists"
+    r"|communications?))*",
+    r"(?:remove|delete)(?: (?:me|us|my|our|this|address|e ?mail|name|data|contact|details|from|off|of"
+    r"|your|the|mailing|list|lists|database|distribution|records|mailings|e ?mails))*",
+    r"take (?:me|us|my (?:address|e ?mail|name)) (?:off|out)(?: (?:of|from|your|this|the|mailing"
+    r"|e ?mail|list|lists|database))*",
+    r"(?:do not|don t|dont|never) (?:contact|e ?mail|mail|write|send|message)(?: (?:to|me|us|any|more"
+    r"|any ?more|again|these|such|your|e ?mails?|mails?|messages?|ever|further))*",
+    r"no (?:more|further) (?:e ?mails?|mails?|messages?)(?: (?:from|you|to|me|us))*",
+    r"i (?:do not|don t|no longer) (?:want|wish)(?: to)? (?:receive|get)?(?: (?:any|more|these|your"
+    r"|such|e ?mails?|mails?|messages?|from|you|further|any ?more))*",
+    # German
+    r"stopp?",
+    r"(?:ich möchte mich |möchte mich |mich )?(?:vom (?:newsletter|verteiler) )?(?:abmelden|abmeldung"
+    r"|abbestellen|austragen|abbestellung|austragung)(?: (?:vom|von|aus|dem|der|ihrem|verteiler"
+    r"|newsletter|liste))*",
+    r"(?:newsletter|mails?|e ?mails?) abbestellen",
+    r"keine (?:weiteren |mehr )?(?:e ?)?(?:mails?|nachrichten|werbung)(?: (?:mehr|an mich|an uns|senden"
+    r"|schicken|zusenden|von ihnen))*",
+    r"(?:nehmen|tragen|streichen|löschen|entfernen|melden) sie (?:mich|uns|meine (?:e ?mail )?adresse"
+    r"|meine daten)(?: (?:aus|von|vom|der|dem|ihrem|ihrer|verteiler|liste|mailingliste|e ?mail|raus"
+    r"|heraus|ab|newsletter|datenbank))*",
+    r"(?:mich|meine (?:e ?mail )?adresse|meine daten)(?: (?:aus|von|vom|der|dem|ihrem|ihrer|verteiler"
+    r"|liste|mailingliste))* (?:löschen|entfernen|austragen|streichen|abmelden|nehmen)",
+    r"(?:schreiben|mailen|kontaktieren) sie (?:mir|mich|uns) nicht mehr(?: an)?",
+    r"ich (?:möchte|will|wünsche) keine (?:weiteren )?(?:e ?)?(?:mails?|nachrichten|werbung)(?: (?:mehr"
+    r"|von ihnen|erhalten|bekommen))*",
+    # French
+    r"(?:me )?(?:désinscri\w*|désabonn\w*|desinscri\w*|desabonn\w*)(?: (?:moi|me|de|votre|la|cette"
+    r"|liste|newsletter|vos|mails|e|envois))*",
+    r"(?:me )?(?:retir|supprim|enlev|enlèv|ray)\w+(?: (?:moi|mon|adresse|e ?mail|mail|de|votre|la|vos"
+    r"|cette|liste|listes|fichiers?|base|diffusion))+",
+    r"ne (?:me|m|nous) (?:contact|écri|ecri|envoy|envoi|sollicit)\w* plus(?: (?:de|vos|ces|d|e ?mails?"
+    r"|mails?|messages?))*",
+    r"(?:plus de|arrêtez les|stop aux) (?:e ?)?mails?",
+    # Spanish
+    r"(?:(?:quiero|deseo|solicito|solicitar) )?(?:la )?(?:dar(?:me)?|den?me|dadme|dame)? ?(?:de )?baja"
+    r"(?: (?:de|del|su|la|esta|vuestra|tu|lista|boletín|newsletter|suscripción|correo|correos))*",
+    r"(?:cancelar|anular)(?: (?:la|mi|suscripción|subscripción|envíos?))*",
+    r"desuscri\w+(?: me)?",
+    r"(?:elimin|bórr|borr|quit|quít|sac|sáqu|saqu|remuév)\w*(?:me|nme|r|n)?(?: (?:me|mi|correo|e ?mail"
+    r"|dirección|de|su|la|esta|vuestra|tu|lista|listas|base|datos))+",
+    r"no (?:me )?(?:enví|envi|escrib|contact|mand)\w*(?: (?:me|más|mas|correos?|e ?mails?|mensajes?"
+    r"|nada|a|esta|dirección))*",
+    r"no más (?:correos|e ?mails?|mensajes)",
+    # Italian
+    r"(?:mi )?(?:disiscri\w+|cancella(?:temi|mi|zione|re)?|cancelli|rimuov\w+|toglie\w+|togli\w*)"
+    r"(?: (?:mi|il|mio|indirizzo|e ?mail|da|dalla|dal|dai|questa|vostra|tua|lista|elenco|iscrizione))*",
+    r"annulla(?:re)?(?: (?:l|la|mia|iscrizione))*",
+    r"non (?:mi |ci )?(?:scriv|contatt|invi|mand)\w+ più(?: (?:e ?mail|mail|messaggi|nulla))*",
+    r"basta(?: (?:e ?)?mails?)?",
+    # Portuguese
+    r"(?:parar|pare|parem|sair|sair da lista)",
+    r"(?:me )?(?:descadastr\w+|desinscrev\w+|remov\w+|exclu\w+|retir\w+)(?: (?:me|meu|o|e ?mail|endereço"
+    r"|da|desta|dessa|sua|vossa|de|lista|listas|cadastro))*",
+    r"(?:cancelar|anular)(?: (?:a|minha|inscrição|subscrição|assinatura))*",
+    r"não (?:me )?(?:envi|escrev|contact|contat|mand)\w+ mais(?: (?:e ?mails?|mensagens|nada))*",
+    # Dutch
+    r"(?:mij |me )?(?:afmelden|uitschrijven|afmelding|uitschrijving)(?: (?:voor|van|uit|de|deze|uw"
+    r"|nieuwsbrief|lijst|mailinglijst))*",
+    r"(?:schrijf|meld) (?:mij|me|ons) (?:uit|af)(?: (?:voor|van|uit|de|deze|uw|nieuwsbrief|lijst))*",
+    r"(?:verwijder|haal)(?: (?:mij|me|ons|mijn|adres|e ?mailadres|gegevens|uit|van|de|deze|uw|jullie"
+    r"|lijst|mailinglijst|bestand|af))*",
+    r"geen (?:e ?)?mails? meer(?: (?:sturen|ontvangen))*",
+    r"niet meer (?:mailen|sturen|contacteren)",
+    # Swedish, Danish, Norwegian
+    r"(?:sluta|avregistrer\w*|avprenumerer\w*|avanmäl\w*|avsluta|afmeld\w*|avmeld\w*|slut)(?: (?:mig|meg"
+    r"|mejla|maila|skicka|kontakta|prenumeration\w*|fra|från|av|mejl|mail|e post|listan|listen))*",
+    r"(?:ta bort|fjern|slett|slet|meld) (?:mig|meg|oss|min \w+)(?: (?:från|fra|av|er|era|jeres|deres|din"
+    r"|listan?|listen|lista|utskick|e ?postlista|mailliste))*",
+    r"inga (?:fler|mer) (?:mejl|mail|e post)",
+    # Polish
+    r"(?:rezygnuję|rezygnacja|wypis\w*|wypisz|usuń|usun\w*)(?: (?:mnie|się|z|tej|listy|bazy|mój|adres"
+    r"|mojego|adresu|mailingowej|mailingu|newslettera|subskrypcji|danych|państwa))*",
+    r"(?:o )?(?:usunięcie|wypisanie)(?: (?:mnie|z|mojego|adresu|listy|bazy|danych|mailingowej|państwa))*",
+    r"mnie (?:usunąć|wypisać|skreślić)(?: (?:z|tej|listy|bazy|mailingowej|państwa))*",
+    r"nie (?:pisz|piszcie|pisać|wysyłaj|wysyłajcie|wysyłać)(?: (?:do|mnie|mi|już|więcej|maili|e ?maili"
+    r"|wiadomości))*",
+    # Russian
+    r"стоп",
+    r"(?:отпис\w+|отпиш\w+|отказ|отказаться|удалит\w*|удали|уберите|исключите|вычеркните)(?: (?:меня|нас"
+    r"|мой|наш|адрес|из|от|с|вашей|этой|рассылки|списка|базы|данных|почту|e ?mail))*",
+    r"(?:больше )?не (?:пишите|присылайте|шлите|отправляйте|беспокойте)(?: (?:мне|нам|меня|больше|писем"
+    r"|письма|ничего))*",
+    r"прекратит\w+(?: (?:рассылку|присылать|писать|мне|письма))*",
+    # Japanese, Chinese, Korean
+    r"(?:メール)?(?:の)?(?:配信|送信)(?:を)?(?:停止|解除)(?:して|を|希望|希望します)?",
+    r"(?:登録|購読)(?:を)?解除(?:して|希望|希望します)?",
+    r"(?:停止|解除|退会|ストップ)(?:希望|して)?",
+    r"(?:我要)?(?:退订|退訂|取消订阅|取消訂閱|停止|td)(?:邮件|郵件)?",
+    r"不要再(?:给我|給我)?(?:发|發|发送)(?:邮件|郵件)?(?:了)?",
+    r"수신 ?거부",
+)  # fmt: skip
+"""Of a text that is nothing else."""
+
+PHRASES = (
+    # English
+    r"un ?subscribe (?:me|us|my)\b",
+    r"(?:remove|take|delete) (?:me|us|my (?:e ?mail|address|name|data)|our (?:e ?mail|address))(?: \w+)?"
+    r" (?:from|off|out of) (?:(?:your|this|the|all) )?(?:\w+ ){0,2}(?:lists?|database|mailings?|records|e ?mails)\b",
+    r"\btake (?:me|us) off (?:your|this|the) (?:\w+ )?list",
+    r"\bdelete (?:all )?my (?:personal )?data\b",
+    r"\bstop (?:e ?mail|contact|writ|spamm|messag)ing (?:me|us)\b",
+    r"\bstop sending (?:me|us)\b",
+    r"\b(?:do not|don t|dont|never) (?:contact|e ?mail|mail|write|message)(?: to)? (?:me|us) (?:again|any ?more"
+    r"|ever again|any further|in (?:the )?future)",
+    r"\b(?:want|like|wish) to (?:unsubscribe|opt out|be removed|be unsubscribed)\b",
+    r"\b(?:no longer|don t|do not) (?:want|wish) to (?:receive|get|be contacted)\b",
+    r"\bno (?:more|further) (?:e ?mails|mails|messages) (?:from you|please)\b",
+    # German
+    r"\b(?:nehmen|tragen|streichen|entfernen|löschen) sie (?:bitte )?(?:mich|uns|meine (?:e ?mail )?adresse"
+    r"|meine daten)",
+    r"\bnehmt (?:mich|uns) aus\b",
+    r"\baus (?:dem|ihrem|eurem|ihrer|der) (?:\w+ )?(?:verteiler|mailingliste)\b",
+    r"\bkeine (?:weiteren )?(?:e ?)?mails? mehr\b",
+    r"\bkeine weiteren (?:e ?)?(?:mails?|nachrichten)\b",
+    r"\b(?:kontaktieren|schreiben|mailen|belästigen) sie (?:mich|mir|uns) (?:bitte )?nicht (?:mehr|weiter)",
+    # French
+    r"\b(?:retir|enlev|enlèv|supprim|ray|désinscri|désabonn)\w* (?:moi|nous)\b",
+    r"\bme (?:retirer|supprimer|enlever|désinscrire|désabonner|rayer) de\b",
+    r"\bne (?:me|m|nous) (?:contact|écri|envoi|envoy|sollicit)\w* plus\b",
+    r"\bne (?:souhaite|veux|désire) plus (?:recevoir|être contacté)",
+    # Spanish
+    r"\b(?:darme|denme|dadme|dame|deme) de baja\b",
+    r"\bde baja de (?:su|la|esta|vuestra|tu) (?:\w+ )?lista",
+    r"\b(?:elimin|bórr|borr|quít|quit|sáqu|saqu)\w*me de (?:su|la|esta|vuestra|tu)\b",
+    r"\bno (?:me )?(?:enví|envi|mand|escrib|contact)\w* más\b",
+    r"\bno (?:deseo|quiero) recibir (?:más|sus|estos)\b",
+    r"\bdejen? de (?:escribir|enviar|contactar|mandar)",
+    # Italian
+    r"\b(?:cancell|rimuov|togli|elimin|disiscriv)\w*mi (?:da|dalla|dal|dai)\b",
+    r"\bnon (?:mi |ci )?(?:scriv|contatt|invi|mand)\w+ più\b",
+    r"\bnon (?:desidero|voglio|vorrei) (?:più )?ricevere\b",
+    r"\bsmett\w+ di (?:scriver|inviar|contattar|mandar)",
+    # Portuguese
+    r"\b(?:remov|retir|exclu|tir|descadastr)\w+ me\b",
+    r"\bme (?:remova|remove|retire|exclua|tire|descadastre) d",
+    r"\bnão (?:me )?(?:envi|escrev|contact|contat|mand)\w+ mais\b",
+    r"\bnão (?:desejo|quero|pretendo) (?:mais )?receber\b",
+    r"\bparem? de (?:me )?(?:enviar|escrever|contactar|mandar)",
+    # Dutch
+    r"\b(?:schrijf|meld) (?:mij|me|ons) (?:\w+ )?(?:uit|af)\b",
+    r"\b(?:verwijder|haal) (?:mij|me|ons|mijn \w+) (?:uit|van|af)\b",
+    r"\b(?:mail|contacteer|benader|schrijf) (?:mij|me|ons) niet (?:meer|langer)",
+    r"\bgeen (?:e ?)?mails? meer\b",
+    # Swedish, Danish, Norwegian
+    r"\bta bort (?:mig|oss) från\b",
+    r"\b(?:sluta|slut med at|slutt å) (?:mejla|maila|skicka|kontakta|sende|skrive)",
+    r"\b(?:kontakta|mejla|maila) (?:mig|oss) inte (?:mer|igen|längre)",
+    r"\b(?:avregistrera|afmeld|avmeld) (?:mig|meg)\b",
+    r"\bfjern (?:mig|meg) fra\b",
+    # Polish
+    r"\b(?:usuń|usuńcie|wypisz|wypiszcie) mnie\b",
+    r"\bmnie (?:usunąć|wypisać|skreślić)\b",
+    r"\bnie (?:pisać|wysyłać|kontaktować|piszcie|wysyłajcie|pisz|wysyłaj)(?: \w+){0,3} więcej\b",
+    r"\b(?:usunięcie|wypisanie) (?:mnie|mojego|z (?:listy|bazy))",
+    # Russian
+    r"\b(?:удалите|уберите|исключите|отпишите|вычеркните) (?:меня|мой|наш|нас)\b",
+    r"\bбольше не (?:пишите|присылайте|беспокойте|шлите|отправляйте)",
+    r"\bне (?:пишите|присылайте|беспокойте|шлите)(?: \w+){0,2} больше\b",
+    r"\bпрекратите (?:присылать|рассыл|писать|отправлять)",
+    # Japanese, Chinese
+    r"配信(?:を)?停止",
+    r"(?:リスト|登録)から(?:削除|外して)",
+    r"今後(?:の)?(?:メール|連絡|ご連絡)は(?:不要|結構|お控え|ご遠慮)",
+    r"退订|退訂|取消订阅|取消訂閱",
+    r"不要再(?:给我|給我)?(?:发|發|联系|聯絡)",
+)  # fmt: skip
+"""Unmistakable also within a longer text."""

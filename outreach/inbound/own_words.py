@@ -1,0 +1,196 @@
+"""A person's own new text of a reply: without quotes, without signature."""
+
+import re
+from typing import NamedTuple
+
+from outreach.inbound.message import HTML, TEXT, Mail
+from outreach.inbound.quote_words import CLOSINGS, DEVICES, FROM, SENT, WROTE
+from outreach.mail.plain_text import plain_text
+
+LINES = 600
+"""Lines that are read of a text."""
+LONGEST = 10_000
+"""Characters of the result."""
+_ATTRIBUTION = 400
+"""Characters of `On …, … wrote:`."""
+_FIELDS = 2
+"""Fields below `From:` that make it a quoted mail's header."""
+_BELOW_CLOSING = 12
+"""Lines of a signature below a closing."""
+_NAME = 5
+"""Words of a person's name there, with titles."""
+
+_QUOTED_HTML = re.compile(
+    r"""<(?:blockquote\b
+      | (?:div|span|section|table|hr|p|a)\b[^<>]{0,300}?(?:
+          gmail_quote|gmail_attr|gmail_extra|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra
+        | tutanota_quote|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference
+        | reply-intro|ms-outlook-mobile-reference|x_divRplyFwdMsg
+        | border-top:\s?solid\s\#(?:E1E1E1|B5C4DF)))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SIGNATURE_HTML = re.compile(
+    r"<(?:div|table|span)\b[^<>]{0,300}?(?:gmail_signature|ms-outlook-mobile-signature|moz-signature"
+    r"|id=[\"']?Signature|AppleMailSignature)",
+    re.IGNORECASE,
+)
+_BLOCKQUOTE = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
+
+_FRAMED = re.compile(
+    r"^[ *]*[-_=–—]{2,}\s?(?=[^\n]*[^\W\d_])[^-\n][^\n]{2,50}?\s?[-_=–—]{2,}[ *]*$"
+)
+_RULE = re.compile(r"^\s*[_\-=*─━]{8,}\s*$")
+_HEADER_LINE = re.compile(r"^[ *>]*([^\W\d_][^:：\n*]{0,24}?)[ *\u00a0]*[:：][ *]*")
+_SIGNATURE = re.compile(r"^\s*(?:--|—|––)\s*$")
+_DATE = re.compile(r"\d{1,2}[.:]\d\d|\d{4}")
+_DIGITS = re.compile(rf"{_DATE.pattern}|@")
+_PUNCTUATION = " \t\u00a0,.;:!?*_-–—…。、，！"
+
+
+class OwnWords(NamedTuple):
+    """A person's own text, and what was below it."""
+
+    text: str
+    quoted: bool
+    """Whether a border was found between it and another mail."""
+    signature: str = ""
+    """The lines below a closing or a device's line; empty when there are none."""
+
+
+def own_words(mail: Mail) -> OwnWords:
+    """The new text of a mail. A text that cannot be read gives an empty one."""
+    plain = "\n\n".join(one.content for one in mail.texts if not one.is_html)
+    html_quoted = False
+    if not plain.strip():
+        plain, html_quoted = _of_html("".join(one.content for one in mail.texts if one.is_html))
+    lines, quoted = _without_quotes(plain[:TEXT].replace("\r", "").split("\n")[:LINES])
+    text, signature = _without_signature(lines)
+    return OwnWords(text[:LONGEST], quoted or html_quoted, signature)
+
+
+def _of_html(markup: str) -> tuple[str, bool]:
+    """The text above the first quote; below it, where nothing is above."""
+    markup = markup[:HTML]
+    quote = _QUOTED_HTML.search(markup)
+    signature = _SIGNATURE_HTML.search(markup, 0, quote.start() if quote else len(markup))
+    if signature:
+        text = plain_text(markup[: signature.start()])
+        if text.strip():
+            return text, quote is not None
+    if not quote:
+        return plain_text(markup), False
+    text = plain_text(markup[: quote.start()])
+    return (text if text.strip() else plain_text(_outside_quotes(markup))), True
+
+
+def _outside_quotes(markup: str) -> str:
+    kept: list[str] = []
+    depth = position = 0
+    for tag in _BLOCKQUOTE.finditer(markup):
+        if depth == 0:
+            kept.append(markup[position : tag.start()])
+        depth = max(depth + (-1 if tag[1] else 1), 0)
+        position = tag.end()
+    return "".join([*kept, markup[position:] if depth == 0 else ""])
+
+
+def _without_quotes(lines: list[str]) -> tuple[list[str], bool]:
+    kept: list[str] = []
+    quoted = False
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        if line.lstrip(" \u00a0")[:1] == ">":
+            quoted = True
+        elif (length := _attribution(lines, number)) and not (
+            length > 1 and _is_whole_attribution(lines, number + 1)
+        ):
+            quoted = True
+            following = _next_text(lines, number + length)
+            if not following.startswith(">"):
+                break  # a program that does not mark the quoted lines
+            number += length
+            continue
+        elif _is_border(lines, number):
+            quoted = True
+            break
+        else:
+            kept.append(line)
+        number += 1
+    return kept, quoted
+
+
+def _attribution(lines: list[str], number: int) -> int:
+    """How many lines `On Monday, Ada <ada@acme.com> wrote:` takes here; 0: it is none."""
+    text = ""
+    for length, line in enumerate(lines[number : number + 4], 1):
+        if not line.strip():
+            return 0
+        text = f"{text} {line.strip()}".lstrip()
+        if len(text) > _ATTRIBUTION:
+            return 0
+        ends = text.rstrip(" \u00a0*_")
+        if ends.endswith((":", "：")):
+            lower = ends.lower()
+            marked = _next_text(lines, number + length).startswith(">")
+            if _DIGITS.search(lower) and (marked or any(verb in lower for verb in WROTE)):
+                return length
+    return 0
+
+
+def _is_whole_attribution(lines: list[str], number: int) -> bool:
+    """Whether one begins here, and the line above is the person's own."""
+    begins = lines[number].strip()[:1]
+    return (
+        (begins.isupper() or begins.isdigit())
+        and _attribution(lines, number) > 0
+        and _DATE.search(" ".join(lines[number : number + 3])) is not None
+    )
+
+
+def _next_text(lines: list[str], number: int) -> str:
+    return next((line.strip() for line in lines[number : number + 4] if line.strip()), "")
+
+
+def _is_border(lines: list[str], number: int) -> bool:
+    """Whether another mail begins here, with a framed line or with its header."""
+    line = lines[number]
+    if _FRAMED.match(line[:120]):
+        return True
+    if _RULE.match(line[:200]):
+        return _is_header(lines, number + 1)
+    return _is_header(lines, number)
+
+
+def _is_header(lines: list[str], number: int) -> bool:
+    first = _field(lines[number : number + 1])
+    if first not in FROM:
+        return False
+    return sum(_field([line]) in SENT for line in lines[number + 1 : number + 6]) >= _FIELDS
+
+
+def _field(line: list[str]) -> str:
+    found = _HEADER_LINE.match(line[0][:200]) if line else None
+    return found[1].strip().lower() if found else ""
+
+
+def _without_signature(lines: list[str]) -> tuple[str, str]:
+    """The text, and the lines below a signature's mark, a device's line or a closing."""
+    end = len(lines)
+    for number, line in enumerate(lines):
+        if _SIGNATURE.match(line[:20]) or line.strip(" \t<[*").lower().startswith(DEVICES):
+            end = number
+            break
+    for number in range(end - 1, max(end - 14, -1), -1):
+        said = lines[number].strip(_PUNCTUATION).lower()
+        if said in CLOSINGS and _are_short(lines[number + 1 : end]):
+            end = number
+    text = "\n".join(line.rstrip() for line in lines[:end]).strip()
+    below = "\n".join(line.strip() for line in lines[end:] if line.strip())
+    return re.sub(r"\n{3,}", "\n\n", text), below
+
+
+def _are_short(lines: list[str]) -> bool:
+    """Whether these can be the lines below a closing: first a name, and no long text."""
+    said = [line.strip() for line in lines if line.strip()]
+    return len(said) <= _BELOW_CLOSING and (not said or len(said[0].split()) <= _NAME)

@@ -1,0 +1,313 @@
+"""People's replies: never taken for anything else, and read without quote and signature."""
+
+from collections.abc import Callable
+
+import pytest
+
+from outreach.inbound.classify import classify
+from tests.inbound_mails import (
+    FOOTER,
+    LANGUAGES,
+    OUR_ID,
+    OURS,
+    SHAPES,
+    apple,
+    gmail,
+    mail,
+    outlook,
+    outlook_html,
+    phone,
+    thunderbird,
+)  # fmt: skip
+
+Shape = Callable[[str, str], bytes]
+
+REPLIES = {
+    "en": (
+        "Thanks, Thursday works. Do stop by our stand in hall 4 first.",
+        "We are no longer looking for this, sorry.",
+        "I was out of the office last week; can you send the price list again?",
+        "My colleague Ann says that your last mail was undeliverable. Her new address: ann@lead.example",
+        "I'm on vacation until Monday. Let's talk after that?",
+        "How does a reader unsubscribe in your tool? Is there a link?",
+    ),
+    "de": (
+        "Gerne, Donnerstag passt. Schauen Sie vorher an unserem Stand vorbei!",
+        "Im Moment leider kein Interesse, melden Sie sich im Frühjahr wieder.",
+        "Ich bin bis Freitag im Urlaub, danach gern.",
+        "Stopp, das war ein Missverständnis: wir kaufen keine Raketen.",
+        "Ihre E-Mail an Herrn Kurz kam zurück, er ist nicht mehr bei uns. Zuständig bin ich.",
+        "Können Ihre Kunden sich selbst abmelden, oder macht das Ihr Support?",
+    ),
+    "fr": (
+        "Avec plaisir, jeudi me convient. Passez nous voir au stand 12.",
+        "Merci, mais nous avons déjà un fournisseur.",
+        "Je suis en congé jusqu'au 10 novembre, reparlons-en ensuite.",
+        "Votre message à M. Petit est revenu, voici sa nouvelle adresse.",
+        "Stop ou encore ? Nous hésitons entre deux offres.",
+        "Est-ce que le lien de désinscription est obligatoire ?",
+    ),
+    "es": (
+        "Perfecto, el jueves a las diez. Pase antes por nuestro stand.",
+        "Por ahora no, la persona responsable está de baja hasta enero.",
+        "La demanda va a la baja, hablemos en primavera.",
+        "Estoy de vacaciones, pero puedo llamarle el lunes.",
+        "Su correo anterior fue devuelto; use esta dirección.",
+        "¿Cuánto cuesta la suscripción anual?",
+    ),
+    "it": (
+        "Va bene giovedì. Passate prima al nostro stand!",
+        "Al momento non siamo interessati, grazie.",
+        "Sono in ferie fino a lunedì, sentiamoci dopo.",
+        "La mail per il dottor Rossi è tornata indietro: ora lavora a Torino.",
+        "Basta così poco? Mi mandi un'offerta.",
+        "Come si cancella un cliente dal vostro sistema?",
+    ),
+    "pt": (
+        "Quinta-feira está ótimo. Passem antes pelo nosso estande.",
+        "De momento não temos interesse, obrigado.",
+        "Estou de férias até segunda, falamos depois.",
+        "A sua mensagem para o João voltou; ele saiu da empresa.",
+        "Pode parar aqui amanhã às dez? Estamos no segundo andar.",
+        "Qual é o preço da assinatura anual?",
+    ),
+    "nl": (
+        "Donderdag is prima. Kom eerst even langs bij onze stand.",
+        "Op dit moment hebben wij geen interesse.",
+        "Ik ben tot maandag op vakantie, daarna graag.",
+        "Uw mail aan Piet kwam terug; hij werkt hier niet meer.",
+        "We stoppen in mei met dit project, bel mij in juni.",
+        "Hoe kan een klant zich bij jullie afmelden?",
+    ),
+    "sv": (
+        "Torsdag går bra. Kom gärna förbi vår monter först.",
+        "Tyvärr inte aktuellt just nu.",
+        "Jag har semester till måndag, vi hörs efter det.",
+        "Ditt mejl till Eva studsade; här är hennes nya adress.",
+        "Stopp i produktionen just nu, hör av dig i maj.",
+        "Hur avregistrerar man en kund i ert system?",
+    ),
+    "pl": (
+        "Czwartek pasuje. Zapraszamy wcześniej na nasze stoisko.",
+        "Na razie nie jesteśmy zainteresowani.",
+        "Jestem na urlopie do poniedziałku, porozmawiajmy później.",
+        "Państwa mail do Jana wrócił, już tu nie pracuje.",
+        "Stop, proszę najpierw o cennik.",
+        "Jak klient może się wypisać z newslettera?",
+    ),
+    "ru": (
+        "Четверг подходит. Загляните сначала на наш стенд.",
+        "Пока неактуально, спасибо.",
+        "Я в отпуске до понедельника, давайте потом.",
+        "Ваше письмо Ивану вернулось, он у нас больше не работает.",
+        "Стоп, сначала пришлите цены.",
+        "Как клиент может отписаться в вашей системе?",
+    ),
+}  # fmt: skip
+CASES = [
+    pytest.param(shape, language, own, id=f"{language}-{shape.__name__}")
+    for language, texts in REPLIES.items()
+    for shape, own in zip(SHAPES, texts, strict=True)
+]
+
+
+@pytest.mark.parametrize(("shape", "language", "own"), CASES)
+def test_a_reply_is_a_reply_and_its_own_words_are_its_own(
+    shape: Shape, language: str, own: str
+) -> None:
+    """Whatever the mail program puts around them."""
+    read = classify(shape(own, language))
+
+    assert (read.kind, read.recipients, read.own_words, read.original_message_id) == (
+        "reply",
+        (),
+        own,
+        OUR_ID,
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("shape", [*SHAPES, outlook_html], ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize(
+    "own", ["Yes.", "Sounds good.\n\nWhat does it cost?"], ids=["short", "long"]
+)
+def test_every_program_quotes_in_every_language(shape: Shape, language: str, own: str) -> None:
+    """Ten languages, seven shapes."""
+    assert classify(shape(own, language)).own_words == own
+
+
+STOPS = {
+    "en": ("Stop", "Please remove me from your mailing list.", "Unsubscribe"),
+    "de": ("Stop", "Bitte nehmen Sie mich aus Ihrem Verteiler.", "Abmelden"),
+    "fr": ("STOP", "Merci de me retirer de votre liste.", "Désinscrire"),
+    "es": ("Baja", "Por favor, darme de baja de su lista.", "No me envíen más correos"),
+    "it": ("Stop", "Cancellatemi dalla vostra lista, grazie.", "Disiscrivimi"),
+    "pt": ("Parar", "Por favor, remova-me da lista.", "Não me envie mais emails"),
+    "nl": ("Stop", "Graag uitschrijven.", "Verwijder mij uit jullie lijst"),
+    "sv": ("Stopp", "Ta bort mig från listan, tack.", "Avregistrera mig"),
+    "pl": ("Stop", "Proszę mnie usunąć z listy.", "Wypisz mnie"),
+    "ru": ("Стоп", "Удалите меня из рассылки, пожалуйста.", "Отписаться"),
+}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [gmail, outlook, outlook_html, apple, thunderbird, phone],
+    ids=lambda shape: shape.__name__,
+)
+@pytest.mark.parametrize(
+    ("language", "own"), [(name, own) for name, texts in STOPS.items() for own in texts]
+)
+def test_an_opt_out_above_a_signature_and_a_quote_is_one(
+    shape: Shape, language: str, own: str
+) -> None:
+    """In ten languages; its writer is told."""
+    read = classify(shape(own, language))
+
+    assert read.kind == "unsubscribe", read
+    assert [(one.address, one.verdict) for one in read.recipients] == [("jo@lead.example", "none")]
+
+
+@pytest.mark.parametrize("own", [own for texts in STOPS.values() for own in texts])
+def test_an_opt_out_above_a_bare_name_is_one(own: str) -> None:
+    """Many people sign without a closing."""
+    assert (
+        classify(mail(f"{own}\n\nJo Miller\nHead of Sales, Lead Ltd\n+44 20 1234 5678\n")).kind
+        == "unsubscribe"
+    )
+    assert classify(mail(f"Hello Ada,\n\n{own}\n\nThanks\nJo\n")).kind == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "stop by our stand", "Stop by our stand in hall 3!", "Please stop by. Jo", "We had to stop all projects. Write in May.",
+        "Stop\nJust kidding, call me on Monday", "la baja temporada empieza en enero", "Basta, ci sentiamo domani.",
+        "Remove the second page of the offer, then it is fine.", "Delete my last mail, this is the right file: offer.pdf",
+        "No thanks.", "Not interested.", "Unsubscribe rates are what we want to see first.", "Cancel our call on Thursday, please.",
+    ],
+)  # fmt: skip
+def test_a_word_of_an_opt_out_in_a_sentence_is_a_reply(own: str) -> None:
+    """Nothing is held, either."""
+    read = classify(mail(own))
+
+    assert (read.kind, read.recipients) == ("reply", ())
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "We talked about this in May. Please remove me from your list, or I will call your boss.",
+        "I told Ada last week already. Do not contact me again. You hear from our lawyer otherwise.",
+        "Das ist die dritte Mail in einer Woche, was soll das? Bitte nehmen Sie mich aus dem Verteiler und antworten Sie nicht.",
+        "C'est la troisième fois que je vous réponds, je vous prie. Ne m'écrivez plus, sinon je porte plainte à la CNIL.",
+        "Ya se lo dije a su compañera la semana pasada por teléfono. No quiero recibir más publicidad de ustedes.",
+    ],
+)
+def test_an_unmistakable_phrase_in_a_longer_text_is_held(own: str) -> None:
+    """For a person to look at."""
+    read = classify(mail(own))
+
+    assert read.kind == "reply"
+    assert [(one.address, one.verdict) for one in read.recipients] == [("jo@lead.example", "held")]
+
+
+def test_our_own_footer_in_a_quote_is_no_opt_out() -> None:
+    """It says “unsubscribe”, and “stop”."""
+    read = classify(outlook("Tell me more.", "en"))
+
+    assert "unsubscribe" in FOOTER
+    assert (read.kind, read.recipients, read.own_words) == ("reply", (), "Tell me more.")
+
+
+def test_our_footer_without_a_border_holds_the_reply() -> None:
+    """Nobody can tell then which words are whose."""
+    with_link = classify(mail(f"Tell me more.\n{OURS}"))
+    with_text = classify(
+        mail("Tell me more. Acme Ltd, 1 Main Street"), footers=["Acme Ltd, 1 Main Street\nStop?"]
+    )
+
+    assert [with_link.recipients[0].verdict, with_text.recipients[0].verdict] == ["held", "held"]
+    assert (with_link.kind, with_text.kind) == ("reply", "reply")
+
+
+def test_a_click_on_unsubscribe_in_a_mail_program_is_one() -> None:
+    """Some send it as an automatic answer."""
+    for headers in ({}, {"Auto-Submitted": "auto-replied"}):
+        read = classify(
+            mail(
+                "This mail was sent to unsubscribe.",
+                subject="unsubscribe-4Fq0_a-Z",
+                headers=headers,
+            )
+        )
+        assert (read.kind, read.recipients[0].address) == ("unsubscribe", "jo@lead.example")
+
+
+def test_an_answer_between_the_lines_of_a_quote_keeps_each_own_line() -> None:
+    """And nothing of the quote."""
+    read = classify(
+        mail(
+            "Hi,\n\nOn Tue, Nov 3, 2026, Ada wrote:\n> A call?\n\nYes.\n\n> Thursday?\n\nFriday.\n"
+        )
+    )
+
+    assert (read.own_words or "").split() == ["Hi,", "Yes.", "Friday."]
+
+
+def test_long_styles_do_not_hide_the_text_below_them() -> None:
+    """Outlook's HTML begins with them."""
+    styles = "<style>" + "p.MsoNormal { margin: 0 }\n" * 3_000 + "</style>"
+
+    assert (
+        classify(
+            mail(markup=f"<html><head>{styles}</head><body><p>Yes.</p></body></html>")
+        ).own_words
+        == "Yes."
+    )
+
+
+def test_a_line_right_above_a_quote_is_the_persons_own() -> None:
+    """Without an empty line between them, and with the line above the quote in two."""
+    read = classify(
+        mail(
+            "Yes, at 10:30.\nOn Tue, Nov 3, 2026 at 10:00 AM Ada Byron\n<ada@acme.example> wrote:\n> A call?\n"
+        )
+    )
+
+    assert read.own_words == "Yes, at 10:30."
+
+
+def test_an_opt_out_may_stand_in_the_subject() -> None:
+    """Of a mail of its own, above a signature."""
+    assert (
+        classify(mail("Jo Miller\nLead Ltd\n", subject="Remove me", answers=False)).kind
+        == "unsubscribe"
+    )
+    assert (
+        classify(mail("We talk about it on Monday.", subject="Stop", answers=False)).kind == "reply"
+    )
+    assert (
+        classify(mail("See the table.", subject="Unsubscribe rates", answers=False)).kind == "reply"
+    )
+
+
+def test_a_mail_with_headers_that_mark_no_automatic_answer_is_a_persons() -> None:
+    """Measured: people's own mails carry them."""
+    headers = {
+        "X-MS-Exchange-Inbox-Rules-Loop": "jo@lead.example",
+        "Precedence": "bulk",
+        "Return-Path": "<>",
+    }
+
+    assert classify(mail("Yes", headers=headers)).kind == "reply"
+
+
+def test_a_newsletter_is_no_reply() -> None:
+    """It answers no mail and can be left."""
+    headers = {"List-Unsubscribe": "<https://news.example/leave>", "List-Id": "<news.example>"}
+
+    assert (
+        classify(mail("News!", subject="Our news", headers=headers, answers=False)).kind == "other"
+    )
+    assert classify(mail("Yes!", headers=headers)).kind == "reply"
