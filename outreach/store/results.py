@@ -130,6 +130,14 @@ class Attempted(Model):
     reason: str = ""
 
 
+class Unsubscribed(Model):
+    """The result of unsubscribe."""
+
+    answer: Literal["done", "already", "unknown"]
+    """`unknown`: no mail has this token."""
+    campaign: UUID | None = None
+
+
 class Finished(Model):
     """The result of finish_run."""
 

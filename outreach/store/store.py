@@ -52,6 +52,7 @@ from outreach.store.results import (
     Places,
     Reason,
     Suspension,
+    Unsubscribed,
 )
 from outreach.store.schema import Difference, SchemaVersion
 
@@ -315,6 +316,12 @@ class Store:
     def drafts_in_use(self, drafts: list[str]) -> set[str]:
         """The subset of these drafts that may still be sent."""
         return {str(row["draft"]) for row in self._call("drafts_in_use", drafts=drafts)}
+
+    # --- suppressions -------------------------------------------------------------------
+
+    def unsubscribe(self, token: str, origin: str = "link") -> Unsubscribed:
+        """Suppress the recipient of the mail with this search token, for its campaign's owner."""
+        return _answered(Unsubscribed, self._one("unsubscribe", token=token, origin=origin))
 
     # --- accounts -----------------------------------------------------------------------
 
