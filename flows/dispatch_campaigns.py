@@ -17,6 +17,7 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_suppressed,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.stopping import stoppable
@@ -53,6 +54,7 @@ def dispatch_all() -> int:
     started = start_due()
     settle_all()
     sweep_cancelled()
+    sweep_suppressed()
     if is_first_of_the_hour():
         sweep_drafts()
     name_upcoming()

@@ -23,6 +23,8 @@ CREATE_CAMPAIGN = "`outreach campaigns create`"
 CREATE_WITH_SUBJECT_VARIABLES = "`outreach campaigns create --subject-variables`"
 LIST_CAMPAIGNS = "`outreach campaigns list`"
 RETRY_FAILED = "`outreach campaigns retry-failed`"
+RETRY_SUPPRESSED = "`outreach campaigns retry-failed ID --suppressed`"
+LIST_SUPPRESSIONS = "`outreach suppressions list`"
 
 
 def connect_account(email: str) -> str:

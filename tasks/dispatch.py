@@ -20,6 +20,9 @@ from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
 from tasks.run import run_name, run_tag
 
+SWEEPS = 200
+"""Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
+
 
 @task(**PHASE)
 def compare_schema() -> None:
@@ -106,6 +109,19 @@ def sweep_cancelled() -> None:
     """Cancel pending leads of campaigns that were cancelled by an update of their row."""
     while swept := current().store.sweep_cancelled():
         run_log().info("%d leads of cancelled campaigns were cancelled", swept)
+
+
+@task(**PHASE)
+def sweep_suppressed() -> None:
+    """Cancel pending leads of addresses that were suppressed since the last minute."""
+    leads = 0
+    for _ in range(SWEEPS):
+        swept = current().store.sweep_suppressed()
+        leads += swept.leads
+        if not swept.suppressions:
+            break
+    if leads:
+        run_log().info("%d leads were cancelled: their addresses are suppressed", leads)
 
 
 @task(**PHASE)

@@ -182,5 +182,7 @@ def _state(outcomes: list[Outcome]) -> State[Any]:
             return Completed(name="Deferred", message=reason)
         case "open":
             return Completed(name="InDoubt", message=reason)
+        case "cancelled":
+            return Completed(name="NotMailed", message=reason)
         case "not_ours":
             return Completed(name="NotOurs", message=reason)

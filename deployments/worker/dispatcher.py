@@ -30,6 +30,7 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_suppressed,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.upcoming import name_upcoming
@@ -136,6 +137,7 @@ class Dispatcher:
             self._start_due,
             settle_all.fn,
             sweep_cancelled.fn,
+            sweep_suppressed.fn,
             *hourly,
             name_upcoming.fn,
         ):

@@ -74,6 +74,8 @@ class PlannedMail(Model):
     company: Company
     subject_variables: bool = False
     """Whether the subject is a template; else it is sent unchanged."""
+    suppressed: Told | None = None
+    """Why nobody may mail it, in a few words; None: they may."""
     mailed_here: bool = False
     """Whether another lead of the campaign with this address was mailed, or may have been."""
     mailed_seconds_ago: float | None = None

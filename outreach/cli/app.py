@@ -26,6 +26,7 @@ from outreach.cli.campaigns import (
 )
 from outreach.cli.leads import commands as leads
 from outreach.cli.output import note
+from outreach.cli.suppressions import commands as suppressions
 from outreach.cli.telling import message
 from outreach.loopback import never_through_a_proxy
 
@@ -68,6 +69,17 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "settle": unconfirmed.settle,
             "resolve": unconfirmed.resolve,
             "test-send": preview.send_test,
+        },
+    ),
+    "suppressions": (
+        "Addresses and domains that no campaign mails.",
+        {
+            "add": suppressions.add,
+            "import": suppressions.import_file,
+            "list": suppressions.show,
+            "export": suppressions.export,
+            "remove": suppressions.remove,
+            "history": suppressions.history,
         },
     ),
 }

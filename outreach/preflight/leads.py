@@ -32,6 +32,10 @@ def problems(planned: PlannedMail) -> Iterator[Problem]:
     if planned.missing is not None:
         yield Problem("error", planned.missing, f"The row of the {planned.missing} was deleted")
         return
+    if planned.suppressed is not None:
+        message = f"The address is suppressed ({planned.suppressed}): the lead is not mailed"
+        yield Problem("warning", "suppressed", message)
+        return
     yield from _of_address(planned)
     yield from _of_mail(planned)
 

@@ -124,7 +124,7 @@ class DispatcherState(Model):
 class Attempted(Model):
     """The result of begin_attempt."""
 
-    answer: Literal["go", "wait", "deferred", "failed", "not_ours", "settled"]
+    answer: Literal["go", "wait", "deferred", "failed", "cancelled", "not_ours", "settled"]
     budget_seconds: Seconds = 0
     wait_seconds: Seconds = 0
     reason: str = ""
@@ -136,6 +136,37 @@ class Unsubscribed(Model):
     answer: Literal["done", "already", "unknown"]
     """`unknown`: no mail has this token."""
     campaign: UUID | None = None
+
+
+class Suppressed(Model):
+    """The result of suppress."""
+
+    added: int = 0
+    known: int = 0
+    """Those that were suppressed already; they keep their date."""
+    left_out: list[str] = Field(default_factory=list)
+    """Domains of many people or companies, such as gmail.com."""
+
+
+class StillHeld(Model):
+    """An address that another suppression holds, after its own was lifted."""
+
+    key: str
+    why: Told
+
+
+class Lifted(Model):
+    """The result of lift_suppressions."""
+
+    lifted: int
+    still: list[StillHeld] = Field(default_factory=list)
+
+
+class SweptSuppressions(Model):
+    """The result of sweep_suppressed."""
+
+    suppressions: int
+    leads: int
 
 
 class Finished(Model):

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import SecretStr, ValidationError
 
 from outreach.campaign.models import (
+    Act,
     CampaignLead,
     CampaignStatus,
     Claim,
@@ -25,8 +26,10 @@ from outreach.campaign.models import (
     ListedLead,
     Model,
     OpenAttempt,
+    Suppression,
 )
 from outreach.campaign.progress import Progress
+from outreach.campaign.report import NotMailed
 from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.excerpts import REASON, cut
@@ -49,9 +52,12 @@ from outreach.store.results import (
     Finished,
     Imported,
     InstalledRelease,
+    Lifted,
     Places,
     Reason,
+    Suppressed,
     Suspension,
+    SweptSuppressions,
     Unsubscribed,
 )
 from outreach.store.schema import Difference, SchemaVersion
@@ -266,6 +272,7 @@ class Store:
             budget_seconds=self._settings.gmail_timeout_seconds,
             draft=draft_id,
             thread=thread_id,
+            knows_cancelled=True,
             **self._defaults(),
         )
         return _answered(Attempted, answer)
@@ -322,6 +329,48 @@ class Store:
     def unsubscribe(self, token: str, origin: str = "link") -> Unsubscribed:
         """Suppress the recipient of the mail with this search token, for its campaign's owner."""
         return _answered(Unsubscribed, self._one("unsubscribe", token=token, origin=origin))
+
+    def suppress(
+        self,
+        entries: list[dict[str, Any]],
+        origin: str,
+        *,
+        by: str | None = None,
+        owner: UUID | None = None,
+        force: bool = False,
+    ) -> Suppressed:
+        """Suppress addresses and domains, at most 1,000 per call; for everybody without an owner.
+
+        Keys of an entry: key (as `suppression_key` gives it), cause, reason, until. `force`: also
+        domains of many people or companies.
+        """
+        answer = self._one(
+            "suppress", entries=entries, origin=origin, by_name=by, owner=owner, forced=force
+        )
+        return Suppressed.model_validate(answer)
+
+    def lift_suppressions(self, keys: list[str], by: str, owner: UUID | None = None) -> Lifted:
+        """Lift all suppressions of these keys, of one owner or of all; `by` is noted."""
+        answer = self._one("lift_suppressions", keys=keys, by_name=by, owner=owner)
+        return Lifted.model_validate(answer)
+
+    def list_suppressions(self, owner: UUID | None = None) -> Iterator[Suppression]:
+        for row in self._pages("list_suppressions", most=LARGE_PAGE, owner=owner):
+            yield Suppression.model_validate(row)
+
+    def list_acts(self, key: str) -> Iterator[Act]:
+        """Everything that was done to the suppressions of this address or domain."""
+        for row in self._pages("list_acts", key=key):
+            yield Act.model_validate(row)
+
+    def sweep_suppressed(self) -> SweptSuppressions:
+        """Cancel pending leads of some new suppressions; both counts are 0 when none is left."""
+        return SweptSuppressions.model_validate(self._one("sweep_suppressed"))
+
+    def cancelled_reasons(self, campaign: UUID) -> list[NotMailed]:
+        """Why leads of the campaign are cancelled while it is not, the most frequent first."""
+        rows = self._call("cancelled_reasons", campaign=campaign)
+        return [NotMailed.model_validate(row) for row in rows]
 
     # --- accounts -----------------------------------------------------------------------
 
@@ -486,14 +535,19 @@ class Store:
         account: str | None = None,
         reason: str | None = None,
         include_unclear: bool = False,
+        suppressed: bool = False,
     ) -> int:
-        """Make failed leads pending; returns their number. Raises CampaignNotFound, Rejected."""
+        """Make failed leads pending; returns their number. Raises CampaignNotFound, Rejected.
+
+        `suppressed`: instead those that were cancelled for a suppression that no longer holds.
+        """
         answer = self._one(
             "retry_failed",
             campaign=campaign,
             account_address=account,
             because=reason,
             unclear_too=include_unclear,
+            suppressed=suppressed,
         )
         return int(_found(campaign, answer)["leads"])
 

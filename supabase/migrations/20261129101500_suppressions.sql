@@ -4,7 +4,7 @@ create table if not exists public.suppressions (
   id uuid primary key default public.time_ordered_id(),
   -- An address as mailbox_key has it, a domain in ASCII (its subdomains too), or the keyed hash of the address of
   -- an erased person (64 hexadecimal digits).
-  key text not null constraint suppressions_key_known
+  key text collate "C" not null constraint suppressions_key_known
     check (length(key) <= 320 and (key ~ '^[^[:space:]@]+@[^[:space:]@]+$' or key ~ '^[^[:space:]@]+[.][^[:space:]@]+$'
       or key ~ '^[0-9a-f]{64}$')),
   -- Whose campaigns it stops; null: everybody's.
@@ -71,7 +71,7 @@ end
 $$;
 
 -- An unsubscribe link names the mail by its token.
-create index if not exists send_attempts_by_token on public.send_attempts (search_token) where search_token <> '';
+create index if not exists send_attempts_by_token on public.send_attempts using hash (search_token) where search_token <> '';
 
 -- The leads of a domain and its subdomains, for a suppression of it.
 create index if not exists leads_by_domain on public.leads (reverse(lower(email)) text_pattern_ops);

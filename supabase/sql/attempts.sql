@@ -13,7 +13,8 @@ create or replace function public.begin_attempt(
   draft text default null,
   thread text default null,
   sender uuid default null,
-  now timestamptz default null
+  now timestamptz default null,
+  knows_cancelled boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -28,6 +29,7 @@ as $$
 -- budget_seconds of the call.
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
+--   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
 declare
   c public.campaigns;
   a public.accounts;
@@ -42,13 +44,18 @@ declare
   opening timestamptz;
   refusal text;
   as_spelt text;
+  keys text[];
+  is_suppressed boolean;
+  is_mailed boolean;
 begin
   mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
   -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
   -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
-  select x.* into cl from public.campaign_leads x where x.id = lead;
-  select x.* into a from public.accounts x where x.id = cl.assigned_account_id for no key update;
+  select x.* into a
+  from public.accounts x
+  where x.id = (select y.assigned_account_id from public.campaign_leads y where y.id = lead)
+  for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
@@ -61,6 +68,11 @@ begin
         'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
       else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
     end;
+    return;
+  end if;
+
+  if cl.status = 'cancelled' and c.status <> 'cancelled' and cl.error is not null then
+    return next public.cancelled_attempt(cl.error, knows_cancelled);
     return;
   end if;
 
@@ -85,20 +97,44 @@ begin
     return;
   end if;
 
+  keys := public.suppression_keys(lower(mail_address));
+  if not public.hold_off_suppressions(keys) then
+    return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
+    return;
+  end if;
+  t := coalesce(now, clock_timestamp());
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
+  select
+    exists (
+      -- As suppression_of and keyed_hash, without their calls.
+      select from public.suppressions s
+      where s.key = any (keys || (
+          select encode(sha256(k.outer_block || sha256(k.inner_block || convert_to(keys[1], 'UTF8'))), 'hex')
+          from public.address_hash_key k))
+        and (s.until is null or s.until > t) and (s.user_id <> c.user_id) is not true),
+    exists (
+      -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
+      -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
+      select from public.leads l
+      cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+      where lower(l.email) in (lower(mail_address), as_spelt)
+        and x.campaign_id = c.id and x.id <> lead and x.status = 'sent')
+  into is_suppressed, is_mailed;
+  if is_suppressed then
+    refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
+    update public.campaign_leads x
+    set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
+    where x.id = lead;
+    return next public.cancelled_attempt(refusal, knows_cancelled);
+    return;
+  end if;
+
   pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and exists (
-    -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
-    -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
-    select from public.leads l
-    cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-    where lower(l.email) in (lower(mail_address), as_spelt)
-      and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
-  ) then
+  if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     allowed := public.allowance(a, per_day, t);
@@ -160,6 +196,19 @@ begin
 end
 $$;
 
+create or replace function public.cancelled_attempt(why text, knows_cancelled boolean) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The answer for a lead that is not mailed because its address is suppressed. Workers of releases before know no
+  -- such answer; with `not_ours` they discard the draft, too, and count nothing.
+  select pg_catalog.jsonb_build_object(
+    'answer', case when cancelled_attempt.knows_cancelled then 'cancelled' else 'not_ours' end,
+    'reason', cancelled_attempt.why);
+$$;
+
 create or replace function public.list_open_attempts(
   campaign uuid default null,
   after uuid default '00000000-0000-0000-0000-000000000000',
@@ -202,8 +251,14 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next one of a
+  -- lead that is still to be mailed.
   select pg_catalog.jsonb_build_object('draft', s.draft_id)
   from public.send_attempts s
-  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null
+    and (s.outcome is null or s.outcome = 'not_sent')
+    and (s.outcome is null or exists (
+      select from public.campaign_leads cl
+      join public.campaigns c on c.id = cl.campaign_id
+      where cl.id = s.campaign_lead_id and cl.status = 'pending' and c.status <> 'cancelled'));
 $$;

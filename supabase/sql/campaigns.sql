@@ -312,7 +312,8 @@ create or replace function public.retry_failed(
   campaign uuid,
   account_address text default null,
   because text default null,
-  unclear_too boolean default false
+  unclear_too boolean default false,
+  suppressed boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -321,7 +322,8 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
--- contains `because`; what may have been sent only when asked for.
+-- contains `because`; what may have been sent only when asked for. `suppressed`: instead of failed leads those that
+-- were cancelled because their address was suppressed and that nothing suppresses any more.
 declare
   c public.campaigns;
   retried bigint;
@@ -345,7 +347,12 @@ begin
     limit 1)
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
+  left join public.leads l on l.id = cl.lead_id
+  where cl.campaign_id = campaign and cl.open_attempt_id is null
+    and ((cl.status = 'failed' and not suppressed) or (
+      cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
+      and public.suppression_of(
+        public.suppression_keys(public.mailbox_key(l.email)), c.user_id, clock_timestamp()) is null))
     and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
@@ -360,7 +367,14 @@ begin
     detail = 'retried by a person: ' || coalesce(s.detail, '')
   from pg_temp.outreach_retried r
   where s.id = r.attempt;
-  perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  -- Drafts of leads that were not pending may have been deleted since.
+  update public.send_attempts s
+  set draft_id = null
+  from pg_temp.outreach_retried r
+  where s.campaign_lead_id = r.id and s.outcome = 'not_sent' and s.draft_id is not null;
+  if not suppressed then
+    perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  end if;
   update public.campaign_leads cl
   set status = 'pending', error = null, next_attempt_at = null
   from pg_temp.outreach_retried r

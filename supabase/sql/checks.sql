@@ -147,6 +147,10 @@ as $$
       'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+    'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
+      select public.cause_told(public.told_suppression(public.suppression_of(
+        public.suppression_keys(page.mailbox), c.user_id, page.t)))
+      from public.campaigns c where c.id = list_mails.campaign) end,
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s
