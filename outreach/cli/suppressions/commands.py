@@ -37,7 +37,7 @@ TOLD = 10
 """Lines left out that are shown."""
 KEPT = 1000
 """Lines left out that `--json` has: memory stays flat."""
-COLUMNS = ("key", "cause", "reason", "source", "since", "until", "owner")
+COLUMNS = ("email", "cause", "reason", "source", "since", "until", "owner")
 
 Key = Annotated[str, typer.Argument(metavar="ADDRESS|DOMAIN")]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for people.")]
