@@ -231,7 +231,7 @@ declare
 begin
   if btrim(coalesce(by_name, '')) = '' then
     return next pg_catalog.jsonb_build_object(
-      'answer', 'rejected', 'reason', 'A suppression is lifted in the name of a person: name them with --by.');
+      'answer', 'rejected', 'reason', 'A suppression is lifted in the name of a person; name them with --by.');
     return;
   end if;
   perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);

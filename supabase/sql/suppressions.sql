@@ -130,5 +130,5 @@ set search_path = ''
 as $$
   -- The cause in what told_suppression said, without its date; null for what it did not say.
   select substring(cause_told.reason from
-    '^(opted out|complained of a mail|was erased|the address was found dead|held for a person to look at|suppressed) (?:on|since) [0-9]{4}-');
+    '^(opted\sout|complained\sof\sa\smail|was\serased|the\saddress\swas\sfound\sdead|held\sfor\sa\sperson\sto\slook\sat|suppressed)\s(?:on|since)\s[0-9]{4}-');
 $$;
