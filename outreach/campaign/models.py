@@ -338,7 +338,7 @@ class Suppression(Model):
     """A row of `outreach suppressions list --json`: a contract with scripts."""
 
     key: str
-    """An address, a domain, or the keyed hash of an erased person's address."""
+    """An address, a domain, or `erased:` and the keyed hash of an erased person's address."""
     owner: UUID | None
     """The user whose campaigns it stops; None: everybody's."""
     cause: str

@@ -2,11 +2,11 @@
 
 create table if not exists public.suppressions (
   id uuid primary key default public.time_ordered_id(),
-  -- An address as mailbox_key has it, a domain in ASCII (its subdomains too), or the keyed hash of the address of
-  -- an erased person (64 hexadecimal digits).
+  -- An address as mailbox_key has it, a domain in ASCII (its subdomains too), or `erased:` and the keyed hash of the
+  -- address of an erased person.
   key text collate "C" not null constraint suppressions_key_known
     check (length(key) <= 320 and (key ~ '^[^[:space:]@]+@[^[:space:]@]+$' or key ~ '^[^[:space:]@]+[.][^[:space:]@]+$'
-      or key ~ '^[0-9a-f]{64}$')),
+      or key ~ '^erased:[0-9a-f]{64}$')),
   -- Whose campaigns it stops; null: everybody's.
   user_id uuid,
   cause text not null default 'listed' constraint suppressions_cause_known

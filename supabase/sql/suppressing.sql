@@ -149,7 +149,7 @@ begin
   end if;
   insert into public.suppressions as x (key, user_id, cause, source)
   values (
-    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else s.address end, owner, 'opt_out',
+    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || s.address end, owner, 'opt_out',
     left(origin, 100))
   on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
   set until = null, source = excluded.source
@@ -237,7 +237,7 @@ begin
   perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
   delete from public.suppressions s
   where s.key = any (keys || array(
-      select public.keyed_hash(given.key) from unnest(keys) given (key) where strpos(given.key, '@') > 0))
+      select 'erased:' || public.keyed_hash(given.key) from unnest(keys) given (key) where strpos(given.key, '@') > 0))
     and (owner is null or s.user_id = owner);
   get diagnostics lifted = row_count;
   perform pg_catalog.set_config('outreach.by_name', '', true);
@@ -290,7 +290,7 @@ as $$
   select pg_catalog.jsonb_build_object('id', a.id, 'at', a.at, 'act', a.act, 'by', a.by_name, 'owner', a.user_id)
     || a.details
   from public.audit a
-  where a.subject in (list_acts.key, public.keyed_hash(list_acts.key)) and a.id > list_acts.after
+  where a.subject in (list_acts.key, 'erased:' || public.keyed_hash(list_acts.key)) and a.id > list_acts.after
   order by a.id
   limit list_acts.most;
 $$;

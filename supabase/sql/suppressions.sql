@@ -27,10 +27,10 @@ set search_path = ''
 as $$
 #variable_conflict use_variable
 -- What suppresses an address, given as mailbox_key has it: itself, its domain, and each parent of that with a dot.
--- Its keyed hash comes on top.
+-- `erased:` and its keyed hash come on top.
 declare
   keys text[] := array[mailbox];
-  domain text := substr(mailbox, length(mailbox) - strpos(reverse(mailbox), '@') + 2);
+  domain text := substring(mailbox from '[^@]*$');
 begin
   while strpos(domain, '.') > 0 loop
     keys := keys || domain;
@@ -47,28 +47,31 @@ parallel safe
 security invoker
 -- No `set`, as for may_have_left: it costs no call.
 as $$
-  -- The number of the advisory lock of a key. Keyed hashes have one for all of them, the empty key's: whoever begins
-  -- a mail need not know the address's hash for it, and an erasure is rare.
-  select pg_catalog.hashtextextended(
-    case when strpos(key, '.') > 0 or strpos(key, '@') > 0 then key else '' end, 2318);
+  -- The number of the advisory lock of a key. Keyed hashes have one for all of them: whoever begins a mail need not
+  -- know the address's hash for it, and an erasure is rare.
+  select pg_catalog.hashtextextended(case when key like 'erased:%' then 'erased' else key end, 2318);
 $$;
 
-create or replace function public.hold_off_suppressions(keys text[]) returns boolean
+create or replace function public.hold_off_suppressions(mailbox text) returns text[]
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Until the end of this transaction nobody suppresses one of these keys, or a keyed hash; false: somebody is at it.
+-- The keys of an address, as suppression_keys has them; a call of it would take longer. Until the end of this
+-- transaction nobody suppresses one of them. Null: somebody is at it.
 declare
-  key text;
+  keys text[] := array[mailbox];
+  domain text := substring(mailbox from '[^@]*$');
+  held boolean := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('erased', 2318))
+    and pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(mailbox, 2318));
 begin
-  foreach key in array keys loop
-    if not pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(key, 2318)) then
-      return false;
-    end if;
+  while held and strpos(domain, '.') > 0 loop
+    held := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(domain, 2318));
+    keys := keys || domain;
+    domain := substr(domain, strpos(domain, '.') + 1);
   end loop;
-  return pg_catalog.pg_try_advisory_xact_lock_shared(public.suppression_lock(''));
+  return case when held then keys end;
 end
 $$;
 
@@ -84,15 +87,16 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- What keeps an address, the first of these keys, from the campaigns of this owner; null for nothing. A campaign without an
--- owner keeps to everybody's.
+-- What keeps an address, the first of these keys, from the campaigns of this owner; null for nothing. A campaign
+-- without an owner keeps to everybody's.
 begin
   select s.* into suppression
   from public.suppressions s
-  where s.key = any (keys || public.keyed_hash(keys[1]))
+  where s.key = any (keys || ('erased:' || public.keyed_hash(keys[1])))
     and (s.until is null or s.until > t)
     and (s.user_id <> owner) is not true
-  order by pg_catalog.array_position(array['opt_out', 'complaint', 'erased', 'dead', 'hold', 'listed'], s.cause), s.created_at
+  order by
+    pg_catalog.array_position(array['opt_out', 'complaint', 'erased', 'dead', 'hold', 'listed'], s.cause), s.created_at
   limit 1;
 end
 $$;

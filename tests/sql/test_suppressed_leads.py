@@ -259,7 +259,7 @@ def test_what_another_suppression_holds_is_told(build: Any) -> None:
 def test_an_erased_address_is_lifted_by_its_name(build: Any) -> None:
     """The person came back, and said so."""
     build.db.execute(
-        "insert into suppressions (key, cause) select keyed_hash('mia@acme.test'), 'erased'"
+        "insert into suppressions (key, cause) select 'erased:' || keyed_hash('mia@acme.test'), 'erased'"
     )
     assert build.sql.lift_suppressions(keys=["mia@acme.test"], by_name="Ann")["lifted"] == 1
 

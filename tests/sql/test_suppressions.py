@@ -175,7 +175,7 @@ def test_a_suppressed_lead_is_cancelled_with_the_reason(build: Any, key: str) ->
 
 def test_an_erased_person_is_not_mailed_though_nothing_names_them(build: Any) -> None:
     key = build.db.execute("select keyed_hash('mia@mail.acme.test')").fetchone()[0]
-    answer, _ = begun(build, key, cause="erased")
+    answer, _ = begun(build, f"erased:{key}", cause="erased")
     assert answer == {"answer": "cancelled", "reason": f"was erased on {today()}"}
 
 
