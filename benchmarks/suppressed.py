@@ -8,7 +8,8 @@ from benchmarks.table import Line, at_most
 
 FILL = """
 insert into suppressions (key, cause)
-select 'someone' || n || '@elsewhere' || n / 5 || '.example', 'opt_out' from generate_series(1, %s) n
+select 'someone' || n || '@elsewhere' || n / 5 || '.example', 'opt_out'
+from generate_series(1, %s) n
 """
 COSTS = 1.05
 """The last check before a mail may take so many times as long."""

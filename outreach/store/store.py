@@ -358,10 +358,9 @@ class Store:
         for row in self._pages("list_suppressions", most=LARGE_PAGE, owner=owner):
             yield Suppression.model_validate(row)
 
-    def list_acts(self, key: str) -> Iterator[Act]:
-        """Everything that was done to the suppressions of this address or domain."""
-        for row in self._pages("list_acts", key=key):
-            yield Act.model_validate(row)
+    def list_acts(self, key: str) -> list[Act]:
+        """What was done to the suppressions of this address or domain: the last 1,000 acts."""
+        return [Act.model_validate(row) for row in self._call("list_acts", key=key)]
 
     def sweep_suppressed(self) -> SweptSuppressions:
         """Cancel pending leads of some new suppressions; both counts are 0 when none is left."""

@@ -100,17 +100,18 @@ begin
         and (cl.claimed_until is null or cl.claimed_until <= t)
         and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
       order by cl.assigned_account_id, cl.campaign_id, cl.id
-      limit room - cardinality(picked)
+      limit case when n = 1 then room else greatest(room, 500) end
       for update skip locked
     ) ready;
     exit when more is null;
     after := more[cardinality(more)];
     suppressed := public.cancel_suppressed(more, t);
-    picked := picked || case
-      when suppressed = '{}' then more
-      else array(select x.id from unnest(more) x (id) where x.id <> all (suppressed) order by x.id)
-    end;
-    exit when suppressed = '{}';
+    picked := picked || array(
+      select x.id from unnest(more) x (id)
+      where x.id <> all (suppressed)
+      order by x.id
+      limit room - cardinality(picked));
+    exit when suppressed = '{}' or cardinality(picked) >= room;
   end loop;
   if picked = '{}' then
     return;

@@ -63,13 +63,13 @@ set enable_seqscan = off
 as $$
   -- The leads that these addresses and domains may suppress, however their rows spell them; a few others, too.
   select l.id
-  from unnest(keys) given (key)
+  from unnest(leads_of_keys.keys) given (key)
   join public.leads l on lower(l.email) = given.key
   where strpos(given.key, '@') > 0
   union
   -- Backwards an address begins with its domain, `@` comes before `A` and `.` before `/`.
   select l.id
-  from unnest(keys) given (key)
+  from unnest(leads_of_keys.keys) given (key)
   cross join lateral (
     values (reverse(given.key) || '@', reverse(given.key) || 'A'), (reverse(given.key) || '.', reverse(given.key) || '/')
   ) backwards (first, last)
@@ -80,7 +80,7 @@ as $$
   union
   select l.id
   from public.leads l
-  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && keys;
+  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
 $$;
 
 create or replace function public.sweep_suppressed(

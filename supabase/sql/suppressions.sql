@@ -40,6 +40,20 @@ begin
 end
 $$;
 
+create or replace function public.suppression_key(given text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- An address or a domain in the form in which it is a key.
+  select case
+    when strpos(given, '@') > 0 then public.mailbox_key(given)
+    else substr(public.mailbox_key('x@' || given), 3)
+  end;
+$$;
+
 create or replace function public.suppression_lock(key text) returns bigint
 language sql
 immutable
@@ -134,5 +148,6 @@ set search_path = ''
 as $$
   -- The cause in what told_suppression said, without its date; null for what it did not say.
   select substring(cause_told.reason from
-    '^(opted\sout|complained\sof\sa\smail|was\serased|the\saddress\swas\sfound\sdead|held\sfor\sa\sperson\sto\slook\sat|suppressed)\s(?:on|since)\s[0-9]{4}-');
+    '^(opted\sout|complained\sof\sa\smail|was\serased|the\saddress\swas\sfound\sdead|'
+    'held\sfor\sa\sperson\sto\slook\sat|suppressed)\s(?:on|since)\s[0-9]{4}-');
 $$;
