@@ -101,15 +101,12 @@ end
 $$;
 
 -- Rows of a web app count as ours do, so it is the table that keeps the rule.
-drop trigger if exists suppressions_inserted on public.suppressions;
-create trigger suppressions_inserted after insert on public.suppressions
+create or replace trigger suppressions_inserted after insert on public.suppressions
   referencing new table as new_rows
   for each statement execute function public.suppressions_inserted();
-drop trigger if exists suppressions_updated on public.suppressions;
-create trigger suppressions_updated after update on public.suppressions
+create or replace trigger suppressions_updated after update on public.suppressions
   referencing old table as old_rows new table as new_rows
   for each statement execute function public.suppressions_updated();
-drop trigger if exists suppressions_deleted on public.suppressions;
-create trigger suppressions_deleted after delete on public.suppressions
+create or replace trigger suppressions_deleted after delete on public.suppressions
   referencing old table as old_rows
   for each statement execute function public.suppressions_deleted();
