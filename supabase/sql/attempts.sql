@@ -103,7 +103,6 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
     return;
   end if;
-  t := coalesce(now, clock_timestamp());
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
@@ -135,6 +134,8 @@ begin
     return next public.cancelled_attempt(refusal, knows_cancelled);
     return;
   end if;
+  -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
+  t := coalesce(now, clock_timestamp());
 
   pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
