@@ -206,3 +206,21 @@ def test_a_refused_row_leaves_nothing_behind(build: Any) -> None:
     except psycopg.errors.CheckViolation:
         left = build.db.execute("select count(*) from suppressions").fetchone()
     assert left == (0,)
+
+
+def test_a_mail_is_begun_after_the_look_at_the_suppressions(build: Any) -> None:
+    """One may be lifted just before the look: what is begun then is begun after that."""
+    build.db.execute(
+        "create or replace function suppression_of(keys text[], owner uuid, t timestamptz,"
+        " out suppression suppressions) language plpgsql as $$ begin"
+        " perform set_config('outreach.looked', clock_timestamp()::text, false); end $$"
+    )
+    campaign = build.campaign(build.account(), leads=["mia@acme.test"])
+    run = build.begin(campaign)
+    claim = build.claim(campaign, run, at=None)["claims"][0]
+    build.insert("suppressions", key="mia@acme.test", until="2020-01-01")
+    answer = build.attempt(claim, run, at=None)
+    in_order = build.db.execute(
+        "select started_at > current_setting('outreach.looked')::timestamptz from send_attempts"
+    ).fetchone()
+    assert (answer["answer"], in_order) == ("go", (True,))
