@@ -14,6 +14,7 @@ ALL = (
     "suppressed",
     "machines",
     "many",
+    "unsubscribes",
     "fresh",
     "idle",
     "start",

@@ -18,6 +18,7 @@ from tasks.dispatch import (
     sweep_cancelled,
     sweep_drafts,
     sweep_suppressed,
+    try_web_address,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.stopping import stoppable
@@ -57,6 +58,7 @@ def dispatch_all() -> int:
     sweep_suppressed()
     if is_first_of_the_hour():
         sweep_drafts()
+    try_web_address()
     name_upcoming()
     return started
 

@@ -10,6 +10,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
+from outreach.delivery.web_address import REST_SECONDS, try_address
 from outreach.deployment_names import SEND
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.store.results import Due
@@ -138,6 +139,13 @@ def sweep_drafts() -> None:
             continue  # the next hour does
         if swept:
             run_log().info("%d orphan drafts were deleted", swept)
+
+
+@task(**PHASE)
+def try_web_address() -> None:
+    """Try whether the web app unsubscribes, for campaigns whose mails offer that."""
+    parts = current()
+    try_address(parts.store, parts.settings, REST_SECONDS)
 
 
 def _mark_crashed(flow_run: UUID) -> None:

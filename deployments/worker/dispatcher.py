@@ -31,6 +31,7 @@ from tasks.dispatch import (
     sweep_cancelled,
     sweep_drafts,
     sweep_suppressed,
+    try_web_address,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.upcoming import name_upcoming
@@ -139,6 +140,7 @@ class Dispatcher:
             sweep_cancelled.fn,
             sweep_suppressed.fn,
             *hourly,
+            try_web_address.fn,
             name_upcoming.fn,
         ):
             try:

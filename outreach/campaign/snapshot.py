@@ -46,6 +46,11 @@ class CampaignSnapshot(Model):
     attachment: str | None = None
     subject_variables: bool = False
     """Whether its subjects are templates; else they are sent unchanged."""
+    list_unsubscribe: bool = False
+    """Whether its mails have the header fields to unsubscribe."""
+    footer: str | None = None
+    """A template below each of its mails."""
+    footer_required: bool = False
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import database, doctor, down, up, worker
+from outreach.cli import database, doctor, down, up, web, worker
 from outreach.cli.accounts import commands as accounts
 from outreach.cli.accounts import connect
 from outreach.cli.campaigns import (
@@ -98,7 +98,7 @@ for group, (about, commands) in COMMANDS.items():
     for name, command in commands.items():
         made.command(name)(command)
     app.add_typer(made, name=group)
-for command in (doctor.doctor, up.up, worker.worker, down.down):
+for command in (doctor.doctor, up.up, worker.worker, web.web, down.down):
     app.command()(command)
 
 

@@ -35,6 +35,10 @@ class Checked(Model):
 
     name: Called
     attachment: str | None
+    list_unsubscribe: bool = False
+    """Whether its mails have the header fields to unsubscribe."""
+    footer: str | None = None
+    """A template below each of its mails."""
     accounts: int
     pace_seconds: list[Pace | None] | None
     leads: LeadCounts
@@ -53,6 +57,16 @@ class Batch(Model):
     reason: str = ""
     installed: InstalledRelease | None = None
     """None when the database's schema is this version's."""
+
+
+class WebTrial(Model):
+    """The last trial of a web app's address: whether it unsubscribes by POST."""
+
+    canary: str
+    """The token of the trial: the address knows it, and unsubscribes nobody by it."""
+    answers: bool
+    problem: Told | None = None
+    age_seconds: Seconds
 
 
 class Exposed(Model):
@@ -133,8 +147,8 @@ class Attempted(Model):
 class Unsubscribed(Model):
     """The result of unsubscribe."""
 
-    answer: Literal["done", "already", "unknown"]
-    """`unknown`: no mail has this token."""
+    answer: Literal["done", "already", "unknown", "canary"]
+    """`unknown`: no mail has this token; `canary`: it is that of a trial, see WebTrial."""
     campaign: UUID | None = None
 
 

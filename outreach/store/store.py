@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, time
 from typing import Any, Literal, Protocol, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import SecretStr, ValidationError
 
@@ -59,6 +59,7 @@ from outreach.store.results import (
     Suspension,
     SweptSuppressions,
     Unsubscribed,
+    WebTrial,
 )
 from outreach.store.schema import Difference, SchemaVersion
 
@@ -484,8 +485,13 @@ class Store:
         day_until: time | None = None,
         owner: UUID | None = None,
         subject_variables: bool | None = False,
+        list_unsubscribe: bool = False,
+        footer: str | None = None,
     ) -> Created:
         """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
+
+        `list_unsubscribe`: its mails have the header fields to unsubscribe; `footer`: a template
+        below each of them.
 
         Raises Rejected, and changes nothing, without a lead or an account.
         """
@@ -504,6 +510,8 @@ class Store:
             day_until=day_until,
             owner=owner,
             subject_variables=subject_variables,
+            list_unsubscribe=list_unsubscribe,
+            footer_text=footer,
         )
         return Created.model_validate(answer)
 
@@ -637,6 +645,38 @@ class Store:
         return self._one(
             "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
         )
+
+    # --- recipients -----------------------------------------------------------------------
+
+    def record_open(self, lead: UUID) -> None:
+        """The mail of this lead (campaign_leads.id) was opened; the first time stays."""
+        self._call("record_open", lead=lead)
+
+    def take_canary(self, base: str, rest_seconds: float = 0) -> str | None:
+        """The token with which the web app's address is tried.
+
+        With `rest_seconds` None while the last trial went well so recently, and where no campaign
+        needs it.
+        """
+        rows = self._call(
+            "take_canary",
+            web_address=base,
+            fresh_canary=f"canary{uuid4().hex}",
+            rest_seconds=float(rest_seconds),
+        )
+        return str(rows[0]["canary"]) if rows else None
+
+    def note_canary(self, base: str, problem: str | None) -> None:
+        """The trial's result; without a problem, the address answers."""
+        why = None if problem is None else cut(problem, REASON)
+        self._call("note_canary", web_address=base, well=problem is None, why=why)
+
+    def read_canary(self, base: str) -> WebTrial | None:
+        """The last trial of the address; None before the first one."""
+        rows = self._call("read_canary", web_address=base)
+        return WebTrial.model_validate(rows[0]) if rows else None
+
+    # --- the database itself ----------------------------------------------------------------
 
     def exposed_tokens(self) -> list[Exposed]:
         """Roles of the web app's users that can read accounts' tokens."""

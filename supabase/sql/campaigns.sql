@@ -13,7 +13,9 @@ create or replace function public.create_campaign(
   day_from time default null,
   day_until time default null,
   owner uuid default null,
-  subject_variables boolean default false
+  subject_variables boolean default false,
+  list_unsubscribe boolean default false,
+  footer_text text default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -85,10 +87,10 @@ begin
 
     insert into public.campaigns (
       id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
-      subject_variables)
+      subject_variables, list_unsubscribe, footer)
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
-      coalesce(subject_variables, false))
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
     on conflict (id) do nothing;
   end if;
 
@@ -434,7 +436,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
   where c.id > list_campaigns.after
   order by c.id
@@ -455,7 +457,7 @@ set search_path = ''
 as $$
   -- The newest first, of those made since then. The next page has the time and the id of the last row
   -- before it; an old campaign without a time is the oldest.
-  select pg_catalog.to_jsonb(page_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
   from (
     -- The page first: what belongs to it is counted for no other.
@@ -490,7 +492,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(its_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;

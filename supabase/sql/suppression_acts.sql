@@ -8,7 +8,7 @@ as $$
 #variable_conflict use_variable
 -- The recipient of the mail with this token wants no more of its campaign's owner. Needs neither the lead nor the
 -- campaign to exist any more; repeated it changes nothing.
---   done, already: {campaign}    unknown: no mail has this token
+--   done, already: {campaign}    unknown: no mail has this token    canary: a trial of the web app's address
 declare
   s public.send_attempts;
   owner uuid;
@@ -23,7 +23,10 @@ begin
   order by x.started_at desc
   limit 1;
   if not found then
-    return next pg_catalog.jsonb_build_object('answer', 'unknown');
+    return next pg_catalog.jsonb_build_object('answer', case
+      when exists (select from public.web_addresses w where w.canary = token) then 'canary'
+      else 'unknown'
+    end);
     return;
   end if;
   -- Where the campaign is gone its account tells the owner; without one it holds for everybody.

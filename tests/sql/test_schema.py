@@ -65,6 +65,7 @@ OURS = (
     "suppressions",
     "audit",
     "address_hash_key",
+    "web_addresses",
 )
 STATUSES = ("draft", "scheduled", "running", "completed", "error", "cancelled")
 ROLES = """
