@@ -8,7 +8,20 @@ from pathlib import Path
 
 from benchmarks.table import Line, machine, shown
 
-ALL = ("memory", "size", "machines", "many", "fresh", "idle", "start", "pace", "ceiling", "where")
+ALL = (
+    "memory",
+    "size",
+    "suppressed",
+    "machines",
+    "many",
+    "unsubscribes",
+    "fresh",
+    "idle",
+    "start",
+    "pace",
+    "ceiling",
+    "where",
+)
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_suppressed,
+    try_web_address,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.stopping import stoppable
@@ -53,8 +55,10 @@ def dispatch_all() -> int:
     started = start_due()
     settle_all()
     sweep_cancelled()
+    sweep_suppressed()
     if is_first_of_the_hour():
         sweep_drafts()
+    try_web_address()
     name_upcoming()
     return started
 

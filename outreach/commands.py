@@ -12,6 +12,8 @@ Campaign = UUID | str
 UP = "`outreach up`"
 WORKER = "`outreach worker`"
 DOWN = "`outreach down`"
+WEB = "`outreach web`"
+DOCTOR = "`outreach doctor`"
 MIGRATE = "`outreach db migrate`"
 
 ADD_ACCOUNT = "`outreach accounts add`"
@@ -21,8 +23,11 @@ IMPORT_LEADS = "`outreach leads import FILE.csv`"
 
 CREATE_CAMPAIGN = "`outreach campaigns create`"
 CREATE_WITH_SUBJECT_VARIABLES = "`outreach campaigns create --subject-variables`"
+CREATE_WITH_FOOTER = "`outreach campaigns create --footer FILE`"
 LIST_CAMPAIGNS = "`outreach campaigns list`"
 RETRY_FAILED = "`outreach campaigns retry-failed`"
+RETRY_SUPPRESSED = "`outreach campaigns retry-failed ID --suppressed`"
+LIST_SUPPRESSIONS = "`outreach suppressions list`"
 
 
 def connect_account(email: str) -> str:

@@ -1,5 +1,6 @@
 """All settings. Read from the environment and `.env`; each one is in `.env.example`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,15 @@ def _file_or_address(source: str) -> str:
     if "://" in source and (not source.startswith("https://") or split(source) is None):
         raise ValueError("it is neither a path nor an address that begins with https://")
     return source
+
+
+def _networks(text: str) -> str:
+    try:
+        for one in filter(None, map(str.strip, text.split(","))):
+            ip_network(one, strict=False)
+    except ValueError:
+        raise ValueError("addresses or networks are needed, as in 10.0.0.1, 10.1.0.0/16") from None
+    return text
 
 
 class Settings(BaseSettings):
@@ -78,7 +88,14 @@ class Settings(BaseSettings):
     app_url: WebAddress | None = Field(
         default=None, validation_alias=AliasChoices("APP_URL", "NEXT_PUBLIC_APP_URL")
     )
-    """The web app that answers /api/track/open. Without it mails carry no tracking pixel."""
+    """The web app that answers /api/track/open and /api/unsubscribe, or `outreach web`. Without it
+    mails carry no tracking pixel, and recipients unsubscribe by mail alone."""
+    footer_required: bool = False
+    """1: a campaign without a footer (a postal address, a link to unsubscribe) does not pass
+    `check`."""
+    web_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    """Proxies before `outreach web`, as addresses or networks with commas between: only they are
+    believed in X-Forwarded-For."""
     # Its query may be a key, so that it is not shown.
     attachment_pdf: Annotated[str, AfterValidator(_file_or_address)] | None = Field(
         default=None, repr=False

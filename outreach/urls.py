@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
@@ -14,6 +14,7 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"[\w.-]*(:\d*)?|\[[\da-f.:]*\](:\d*)?", re.IGNORECASE)
 _USER = re.compile(r"[^/@]*:[^@]*@")
+_IN_A_PATH = "/%:@!$&'()*+;=~"
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
 
 
@@ -63,6 +64,16 @@ def web_address(address: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("a user, a password, “?” and “#” have no place in this address")
     return address
+
+
+def ascii_address(address: str) -> str:
+    """An address of `web_address` in ASCII, as a header carries it: punycode, percent-encoded."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    written = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    written = f"[{written}]" if ":" in written else written
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{written}{port}{quote(parts.path, safe=_IN_A_PATH)}"
 
 
 def _is_host(host: str) -> bool:

@@ -56,6 +56,8 @@ def check(run: CampaignRun) -> CampaignPlan:
         plan.leads.total,
         plan.accounts,
     )
+    if plan.by_mail_alone:
+        run_log().warning("Recipients unsubscribe by mail alone: %s", plan.by_mail_alone)
     announce_start(run, plan)
     check_beside(run, plan)
     return plan

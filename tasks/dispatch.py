@@ -10,6 +10,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
+from outreach.delivery.web_address import REST_SECONDS, try_address
 from outreach.deployment_names import SEND
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.store.results import Due
@@ -19,6 +20,9 @@ from tasks.log import run_log, tell_settled
 from tasks.orders import force_state, ordered, state_of
 from tasks.retries import PHASE
 from tasks.run import run_name, run_tag
+
+SWEEPS = 200
+"""Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
 
 
 @task(**PHASE)
@@ -109,6 +113,19 @@ def sweep_cancelled() -> None:
 
 
 @task(**PHASE)
+def sweep_suppressed() -> None:
+    """Cancel pending leads of addresses that were suppressed since the last minute."""
+    leads = 0
+    for _ in range(SWEEPS):
+        swept = current().store.sweep_suppressed()
+        leads += swept.leads
+        if not swept.suppressions:
+            break
+    if leads:
+        run_log().info("%d leads were cancelled: their addresses are suppressed", leads)
+
+
+@task(**PHASE)
 def sweep_drafts() -> None:
     """Delete orphan drafts. Once an hour: the search costs a request per draft in a mailbox."""
     parts = current()
@@ -122,6 +139,13 @@ def sweep_drafts() -> None:
             continue  # the next hour does
         if swept:
             run_log().info("%d orphan drafts were deleted", swept)
+
+
+@task(**PHASE)
+def try_web_address() -> None:
+    """Try whether the web app unsubscribes, for campaigns whose mails offer that."""
+    parts = current()
+    try_address(parts.store, parts.settings, REST_SECONDS)
 
 
 def _mark_crashed(flow_run: UUID) -> None:

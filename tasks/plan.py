@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from outreach.campaign.models import LeadCounts
 from outreach.delivery import attachments
+from outreach.delivery.web_address import known_address
 from outreach.errors import AccountMissing, NeverOpen, NoAccounts
 from outreach.mail.mime import Attachment
+from outreach.mail.unsubscribe import NONE as NO_OPT_OUT
+from outreach.mail.unsubscribe import OptOut, opt_out
 from tasks.run import CampaignRun
 
 
@@ -21,6 +24,9 @@ class CampaignPlan:
     attachment: Attachment | None
     threads: int
     """Senders at most: SEND_CONCURRENCY."""
+    opt_out: OptOut = NO_OPT_OUT
+    by_mail_alone: str = ""
+    """Why its recipients cannot unsubscribe by a web address, where they should."""
 
     @property
     def accounts(self) -> int:
@@ -53,10 +59,13 @@ def make_plan(run: CampaignRun) -> CampaignPlan:
     if not found.opens:
         raise NeverOpen
     default = settings.send_pace_seconds
+    web = known_address(run.store, settings)
     return CampaignPlan(
         name=found.name,
         leads=found.leads,
         paces=tuple(default if pace is None else pace for pace in found.pace_seconds or []),
         attachment=attachments.load(settings.attachment_pdf, found.attachment),
         threads=settings.send_concurrency,
+        opt_out=opt_out(web.base, found.footer, in_header=found.list_unsubscribe),
+        by_mail_alone=web.problem if found.list_unsubscribe else "",
     )

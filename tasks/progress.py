@@ -17,7 +17,7 @@ MOVE_SECONDS = 5.0
 """Between two moves of a bar."""
 LINE_SECONDS = 20.0
 """Between two log lines."""
-ENDED = ("sent", "failed", "unclear")
+ENDED = ("sent", "failed", "unclear", "cancelled")
 
 
 class Progress:

@@ -67,6 +67,8 @@ def summary(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> Iterato
     yield f"| **all** | {counts} | {sum(account.sent_by_run for account in accounts)} | |"
     yield ""
     yield f"This run: {run.outcomes}, in {took}."
+    if not_mailed := run.store.cancelled_reasons(run.campaign):
+        yield f"Not mailed: {', '.join(f'{one.leads} {one.reason}' for one in not_mailed)}."
     if finished.waiting_for:
         later = format_duration(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."

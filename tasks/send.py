@@ -56,6 +56,7 @@ class CampaignSender:
         self.outcomes: Final = run.outcomes
         self.log_sends: Final = services.settings.log_sends
         self._attachment = plan.attachment
+        self._opt_out = plan.opt_out
         self._app_url = services.settings.app_url
         self.sending: Final = Sending(
             store=services.store,
@@ -75,6 +76,7 @@ class CampaignSender:
             pixel_url=pixel_url(self._app_url, claim.id),
             search_token=search_token,
             date=datetime.now(UTC),
+            opt_out=self._opt_out,
         ).mail
 
 
@@ -182,5 +184,7 @@ def _state(outcomes: list[Outcome]) -> State[Any]:
             return Completed(name="Deferred", message=reason)
         case "open":
             return Completed(name="InDoubt", message=reason)
+        case "cancelled":
+            return Completed(name="NotMailed", message=reason)
         case "not_ours":
             return Completed(name="NotOurs", message=reason)

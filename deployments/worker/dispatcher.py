@@ -30,6 +30,8 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_suppressed,
+    try_web_address,
 )
 from tasks.orders import end_cancelling, follow_suspended
 from tasks.upcoming import name_upcoming
@@ -136,7 +138,9 @@ class Dispatcher:
             self._start_due,
             settle_all.fn,
             sweep_cancelled.fn,
+            sweep_suppressed.fn,
             *hourly,
+            try_web_address.fn,
             name_upcoming.fn,
         ):
             try:

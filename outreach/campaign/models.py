@@ -152,6 +152,13 @@ class Open(Model):
     reason: str
 
 
+class Cancelled(Model):
+    """Its address is suppressed: nothing was sent, and that is no failure."""
+
+    kind: Literal["cancelled"] = "cancelled"
+    reason: str
+
+
 class NotOurs(Model):
     """Another run or an operator decides about this lead now: nothing was sent or recorded."""
 
@@ -159,7 +166,7 @@ class NotOurs(Model):
     reason: str
 
 
-Outcome = Sent | Failed | Deferred | Unclear | Open | NotOurs
+Outcome = Sent | Failed | Deferred | Unclear | Open | Cancelled | NotOurs
 
 
 class OpenAttempt(Model):
@@ -306,7 +313,7 @@ class CampaignLead(Model):
     thread_id: str | None
     message_id: str | None
     error: Told | None
-    """The reason, while it is failed."""
+    """The reason, while it is failed, or cancelled because its address is suppressed."""
     failed_at: datetime | None = None
     """Its last failure, kept when it is tried again."""
     failures: list[LeadFailure] = Field(default_factory=list)
@@ -322,6 +329,42 @@ class ExportedLead(CampaignLead):
     company: str | None
     role: str | None
     opened_at: datetime | None
+
+
+# --- suppressions ---------------------------------------------------------------------------
+
+
+class Suppression(Model):
+    """A row of `outreach suppressions list --json`: a contract with scripts."""
+
+    key: str
+    """An address, a domain, or `erased:` and the keyed hash of an erased person's address."""
+    owner: UUID | None
+    """The user whose campaigns it stops; None: everybody's."""
+    cause: str
+    """opt_out, complaint, dead, hold, listed or erased."""
+    reason: Told | None
+    source: Told
+    """How it came: link, mail, command, import, or a web app."""
+    since: datetime
+    until: datetime | None
+    holds: bool
+    """False when its end is past."""
+
+
+class Act(Model):
+    """A row of `outreach suppressions history --json`: a contract with scripts."""
+
+    at: datetime
+    act: str
+    """suppressed, changed or lifted."""
+    by: str | None
+    """The person who was named."""
+    owner: UUID | None
+    cause: str
+    reason: Told | None = None
+    source: Told
+    until: datetime | None = None
 
 
 # --- leads ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from outreach.campaign.explain import account_state, end, why_nothing_is_sent
-from outreach.campaign.models import CampaignStatus, LeadCounts, Model
+from outreach.campaign.models import CampaignStatus, LeadCounts, Model, Told
 from outreach.campaign.progress import AccountProgress, Progress, mails_a_minute
 
 
@@ -25,6 +25,14 @@ class AccountReport(Model):
     """The account's state in a few words."""
 
 
+class NotMailed(Model):
+    """Leads that are cancelled for one reason, while their campaign is not."""
+
+    reason: Told
+    """Such as `opted out`."""
+    leads: int
+
+
 class CampaignReport(CampaignStatus):
     """The shape of `outreach campaigns status --json`: a contract with scripts."""
 
@@ -35,9 +43,16 @@ class CampaignReport(CampaignStatus):
     now: str | None
     """Why no mail is sent, and the remedy; None while mails leave."""
     by_account: list[AccountReport] = Field(default_factory=list)
+    not_mailed: list[NotMailed] = Field(default_factory=list)
+    """Why leads are cancelled while the campaign is not."""
 
 
-def report(status: CampaignStatus, progress: Progress, now: datetime) -> CampaignReport:
+def report(
+    status: CampaignStatus,
+    progress: Progress,
+    now: datetime,
+    not_mailed: list[NotMailed] | None = None,
+) -> CampaignReport:
     """`now` is for times of day only."""
     return CampaignReport(
         **{name: getattr(status, name) for name in CampaignStatus.model_fields},
@@ -45,6 +60,7 @@ def report(status: CampaignStatus, progress: Progress, now: datetime) -> Campaig
         ends=end(progress, now),
         now=why_nothing_is_sent(progress, now),
         by_account=[_account(one) for one in progress.accounts],
+        not_mailed=not_mailed or [],
     )
 
 

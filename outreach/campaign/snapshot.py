@@ -46,6 +46,11 @@ class CampaignSnapshot(Model):
     attachment: str | None = None
     subject_variables: bool = False
     """Whether its subjects are templates; else they are sent unchanged."""
+    list_unsubscribe: bool = False
+    """Whether its mails have the header fields to unsubscribe."""
+    footer: str | None = None
+    """A template below each of its mails."""
+    footer_required: bool = False
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None
@@ -74,6 +79,8 @@ class PlannedMail(Model):
     company: Company
     subject_variables: bool = False
     """Whether the subject is a template; else it is sent unchanged."""
+    suppressed: Told | None = None
+    """Why nobody may mail it, in a few words; None: they may."""
     mailed_here: bool = False
     """Whether another lead of the campaign with this address was mailed, or may have been."""
     mailed_seconds_ago: float | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import database, doctor, down, up, worker
+from outreach.cli import database, doctor, down, up, web, worker
 from outreach.cli.accounts import commands as accounts
 from outreach.cli.accounts import connect
 from outreach.cli.campaigns import (
@@ -27,6 +27,7 @@ from outreach.cli.campaigns import (
 from outreach.cli.leads import commands as leads
 from outreach.cli.mailboxes import explain as mailboxes
 from outreach.cli.output import note
+from outreach.cli.suppressions import commands as suppressions
 from outreach.cli.telling import message
 from outreach.loopback import never_through_a_proxy
 
@@ -75,6 +76,17 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "test-send": preview.send_test,
         },
     ),
+    "suppressions": (
+        "Addresses and domains that no campaign mails.",
+        {
+            "add": suppressions.add,
+            "import": suppressions.import_file,
+            "list": suppressions.show,
+            "export": suppressions.export,
+            "remove": suppressions.remove,
+            "history": suppressions.history,
+        },
+    ),
 }
 """Each group of commands: its help, and its commands in the order of that help."""
 
@@ -91,7 +103,7 @@ for group, (about, commands) in COMMANDS.items():
     for name, command in commands.items():
         made.command(name)(command)
     app.add_typer(made, name=group)
-for command in (doctor.doctor, up.up, worker.worker, down.down):
+for command in (doctor.doctor, up.up, worker.worker, web.web, down.down):
     app.command()(command)
 
 

@@ -1,6 +1,7 @@
 """`outreach doctor`: checks all conditions for sending, one line each, with a remedy.
 
-It changes nothing, and shows no secret: of an address only the host.
+It changes nothing but the result of the web app's trial, and shows no secret: of an address only
+the host.
 """
 
 import contextlib
@@ -151,6 +152,8 @@ def _database(settings: "Settings") -> Iterator[Finding]:
             yield from _accounts(store, settings)
             yield _checked("places", lambda: _places(store, settings))
             yield from _dispatchers(store, settings)
+            if settings.app_url is not None:
+                yield _checked("unsubscribe", lambda: _unsubscribe(store, settings))
 
 
 def _where(settings: "Settings") -> str:
@@ -222,6 +225,17 @@ def _dispatchers(store: "Store", settings: "Settings") -> Iterator[Finding]:
             "minute after its row says so.",
             f"run: {TRIGGER}",
         )
+
+
+def _unsubscribe(store: "Store", settings: "Settings") -> Finding:
+    """Whether the web app unsubscribes by POST; its row in the database keeps the result."""
+    from outreach.delivery.web_address import ANSWER, tried_address
+
+    web = tried_address(store, settings)
+    if web.base is None:
+        message = f"Recipients unsubscribe by mail alone: {web.problem}."
+        return Finding("unsubscribe", "warning", message, ANSWER)
+    return Finding("unsubscribe", "ok", f"{web.base} unsubscribes by POST")
 
 
 def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:

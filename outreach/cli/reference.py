@@ -17,15 +17,23 @@ import typer
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from outreach.campaign.models import CampaignLead, CampaignStatus, ListedAccount, ListedLead
+from outreach.campaign.models import (
+    Act,
+    CampaignLead,
+    CampaignStatus,
+    ListedAccount,
+    ListedLead,
+    Suppression,
+)
 from outreach.campaign.report import CampaignReport
 from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.leads.csv_file import Skip
+from outreach.cli.suppressions.list_file import Left
 from outreach.delivery.modes import Delivery
 from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
-from outreach.store.results import Created, Exposed, Imported
+from outreach.store.results import Created, Exposed, Imported, Lifted
 
 WIDTH = 100
 
@@ -107,6 +115,17 @@ SHAPES: dict[str, Any] = {
         }
     ],
     "leads list": list[ListedLead],
+    "suppressions add": {"key": str, "added": bool},
+    "suppressions history": list[Act],
+    "suppressions import": {
+        "added": int,
+        "known": int,
+        "left_out": int,
+        "lines": list[Left],
+        "shared_domains": list[str],
+    },
+    "suppressions list": list[Suppression],
+    "suppressions remove": Lifted,
     "leads import": {
         **{name: field.annotation for name, field in Imported.model_fields.items()},
         "skipped": list[Skip],

@@ -1,7 +1,7 @@
 """`outreach up`: all processes for campaigns on one machine, until Ctrl-C.
 
-The database (an embedded Postgres unless another one is set), a Prefect server with its UI, and the
-worker that runs all campaigns.
+The database (an embedded Postgres unless another one is set), a Prefect server with its UI, the
+worker that runs all campaigns, and the page on which recipients unsubscribe.
 """
 
 import os
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from outreach.cli.output import say
+from outreach.cli.web import PORT as WEB_PORT
 from outreach.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ STOP_SECONDS = 45.0
 """A flow run that is told to end has 30 s before it is killed."""
 SHORTEST_LIFE_SECONDS = 30.0
 """A worker that has ended sooner would end again."""
+WEB_STOP_SECONDS = 15.0
 QUIET_SECONDS = 3.0
 """A stop that takes longer is explained."""
 
@@ -52,6 +54,15 @@ def up(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of Prefect's server; 0 takes a free one.")
     ] = PORT,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Of the page to unsubscribe; {WEB_PORT}, or a free one, unless told.",
+            show_default=False,
+        ),
+    ] = None,
     show_password: Annotated[
         bool,
         typer.Option("--show-password", help="Show the password of Prefect's server, and end."),
@@ -71,7 +82,7 @@ def up(
             signal.signal(number, answer)
     with ExitStack() as started:
         try:
-            parts = _start(started, settings, port)
+            parts = _start(started, settings, port, web_port)
             _watch(parts)
         except KeyboardInterrupt:
             say("Ending …")
@@ -79,7 +90,7 @@ def up(
             _ignore_signals()
 
 
-def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
+def _start(started: ExitStack, settings: "Settings", port: int, web_port: int | None) -> list[Part]:
     """Raises ConfigurationError, with nothing left running."""
     from outreach.local import access, postgres, private, running
 
@@ -91,14 +102,18 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
 
     started.enter_context(_alone(home))
     started.enter_context(_database(settings))
+    web_port = _free_port(web_port)
     marked = {running.MARK: str(home)}
     server = started.enter_context(locked_server(prefect_home, port or None, marked))
     password = access.password(prefect_home)
     serving = started.enter_context(_serving(settings, prefect_home, server.api, password))
+    recipients = started.enter_context(_web(settings, prefect_home, web_port))
     say(f"Prefect   {server.api.removesuffix('/api')}")
     say(f"Password  {password} (its page asks for it once)")
     say(f"Logs      {server.log}")
     say(f"          {serving.log}")
+    say(f"          {recipients.log}")
+    say(f"Web       http://127.0.0.1:{web_port} (the page to unsubscribe, the open pixel)")
     say(f"Commands  in other terminals: export PREFECT_API_URL={server.api}")
     say('          and: export PREFECT_API_AUTH_STRING="$(outreach up --show-password)"')
     say("Campaigns that are due are sent. Ctrl-C ends all.")
@@ -111,6 +126,7 @@ def _start(started: ExitStack, settings: "Settings", port: int) -> list[Part]:
         ),
         Part("Prefect's server", lambda: server.process.poll() is None, server.log),
         serving,
+        recipients,
     ]
 
 
@@ -187,7 +203,7 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
         "PREFECT_API_AUTH_STRING": password,
         running.MARK: str(settings.outreach_home),
     }
-    worker = _Worker(home, environment)
+    worker = _Process(home, environment, "flows.log", "deployments.serving")
     try:
         yield Part("The worker", worker.is_alive, worker.log, worker.start_anew)
     finally:
@@ -200,12 +216,46 @@ def _serving(settings: "Settings", home: Path, api: str, password: str) -> Itera
         end(worker.process, STOP_SECONDS)
 
 
-class _Worker:
-    """The worker's process, which is started anew when it ends by itself."""
+@contextmanager
+def _web(settings: "Settings", home: Path, port: int) -> Iterator[Part]:
+    """`outreach web`, for a proxy with TLS on this machine."""
+    from deployments.server import end, isolated_environment
+    from outreach.local import running
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.log = home / "flows.log"
-        self._home, self._environment = home, environment
+    environment = {
+        **isolated_environment(home),
+        **settings.exported(),
+        running.MARK: str(settings.outreach_home),
+    }
+    web = _Process(home, environment, "web.log", "outreach.cli", "web", "--port", str(port))
+    try:
+        yield Part("The page to unsubscribe", web.is_alive, web.log, web.start_anew)
+    finally:
+        end(web.process, WEB_STOP_SECONDS)
+
+
+def _free_port(wanted: int | None) -> int:
+    """The port that was asked for, or else the usual one; a free one where that is taken.
+
+    Raises ConfigurationError when the port that was asked for is taken.
+    """
+    from outreach.public.server import listen
+
+    try:
+        with listen("127.0.0.1", WEB_PORT if wanted is None else wanted) as free:
+            return int(free.getsockname()[1])
+    except ConfigurationError:
+        if wanted is not None:
+            raise
+    return _free_port(0)
+
+
+class _Process:
+    """A process of a module of ours, which is started anew when it ends by itself."""
+
+    def __init__(self, home: Path, environment: dict[str, str], log: str, *module: str) -> None:
+        self.log = home / log
+        self._home, self._environment, self._module = home, environment, module
         self.process = self._start()
 
     def is_alive(self) -> bool:
@@ -222,9 +272,9 @@ class _Worker:
 
         self._began = time.monotonic()
         with private.appending(self.log) as log:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 - our own module
                 # -P: no module of the folder is loaded.
-                [sys.executable, "-P", "-m", "deployments.serving"],
+                [sys.executable, "-P", "-m", *self._module],
                 cwd=self._home,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

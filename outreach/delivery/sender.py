@@ -11,6 +11,7 @@ from typing import assert_never
 from uuid import UUID, uuid4
 
 from outreach.campaign.models import (
+    Cancelled,
     Claim,
     Deferred,
     Failed,
@@ -89,7 +90,9 @@ class Sending:
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim.sender.id, error))
             outcome = self._begin_and_post(uuid4(), claim, prepared)
-            if isinstance(outcome, Failed) or (outcome.kind == "not_ours" and claim.draft is None):
+            if isinstance(outcome, Failed | Cancelled) or (
+                outcome.kind == "not_ours" and claim.draft is None
+            ):
                 self._discard(prepared)
             return outcome
 
@@ -143,6 +146,8 @@ class Sending:
                     return Deferred(reason=begun.reason, retry_after=begun.wait_seconds)
                 case "failed":
                     return Failed(reason=begun.reason)
+                case "cancelled":
+                    return Cancelled(reason=begun.reason)
                 case "not_ours":
                     return NotOurs(reason=begun.reason)
                 case "settled":
@@ -270,7 +275,7 @@ def record(store: Store, attempt: UUID, outcome: Outcome) -> None:
             )
         case Unclear():
             store.record_outcome(attempt, "unclear", why=outcome.reason)
-        case Open() | NotOurs():
+        case Open() | Cancelled() | NotOurs():
             pass
         case _:
             assert_never(outcome)

@@ -13,26 +13,42 @@ from outreach.delivery.mailer import Mailer
 from outreach.errors import Rejected, SendUnclear
 from outreach.mail.compose import compose
 from outreach.mail.mime import Attachment, Mail
+from outreach.mail.unsubscribe import OptOut
 
 MARK = "[Test] "
 HEADER = b"X-Outreach-Test: yes\r\n"
 
 
 def send_trial(
-    mailer: Mailer, planned: PlannedMail, account: Account, to: str, attachment: Attachment | None
+    mailer: Mailer,
+    planned: PlannedMail,
+    account: Account,
+    to: str,
+    attachment: Attachment | None,
+    opt_out: OptOut,
+    canary: str | None = None,
 ) -> Sent:
     """Post it once, from `account`, marked in its subject and with a header of its own.
+
+    Its links to unsubscribe carry the `canary`: they work as those of the campaign, and unsubscribe
+    nobody.
 
     Raises LeadError when the lead's mail cannot be made, the errors of the Mailer, and Rejected
     when it is unknown whether it left.
     """
     token = f"o{uuid4().hex}"
-    mail = Mail(HEADER, *_composed(planned, account, to, attachment, token))
+    mail = Mail(HEADER, *_composed(planned, account, to, attachment, token, opt_out, canary))
     return _post(mailer, account.id, mail, token)
 
 
 def _composed(
-    planned: PlannedMail, account: Account, to: str, attachment: Attachment | None, token: str
+    planned: PlannedMail,
+    account: Account,
+    to: str,
+    attachment: Attachment | None,
+    token: str,
+    opt_out: OptOut,
+    canary: str | None,
 ) -> Mail:
     subject = planned.company.email_subject or ""
     marked = {"email_subject": f"{MARK}{subject}" if subject.strip() else subject}
@@ -47,7 +63,9 @@ def _composed(
         pixel_url=None,
         search_token=token,
         date=datetime.now(UTC),
+        opt_out=opt_out,
         to=Lead(email=to),
+        opt_out_token=canary,
     ).mail
 
 

@@ -86,6 +86,19 @@ def is_valid(address: str) -> bool:
     )
 
 
+def suppression_key(text: str) -> str:
+    """The key under which an address or a domain is suppressed; empty for other text.
+
+    `Mia Roth <mia@acme.com>` gives `mia@acme.com`; `@Acme.com` and `*.acme.com` give `acme.com`,
+    which stands for its subdomains, too.
+    """
+    address = from_cell(text)
+    if is_valid(address):
+        return address.lower()
+    domain = address.removeprefix("*").lstrip(".@")
+    return _ascii(domain) if "@" not in domain else ""
+
+
 def mask(address: str) -> str:
     """`john@acme.com` as logs and errors show it: `j…@acme.com`. Never longer, for any input."""
     local, _, domain = address.strip(_INVISIBLE).rpartition("@")

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from outreach.campaign.models import Company, Lead, Sender
 from outreach.mail.mime import Attachment, Mail, build
 from outreach.mail.render import Rendered, render
+from outreach.mail.unsubscribe import OptOut, unsubscribe
 
 
 class ToMail(Protocol):
@@ -32,15 +33,24 @@ def compose(
     pixel_url: str | None,
     search_token: str,
     date: datetime,
+    opt_out: OptOut,
     to: Lead | None = None,
+    opt_out_token: str | None = None,
 ) -> Composed:
-    """The mail; `to` replaces the lead, for a test. Raises TemplateNotReady, RecipientRefused."""
+    """The mail. Raises TemplateNotReady, RecipientRefused.
+
+    For a test, `to` replaces the lead, and `opt_out_token` the search token by which a recipient
+    unsubscribes.
+    """
+    ways = unsubscribe(sender.email, opt_out_token or search_token, opt_out.base)
     rendered = render(
         planned.company,
         planned.lead,
         pixel_url=pixel_url,
         search_token=search_token,
         subject_variables=planned.subject_variables,
+        unsubscribe_url=ways.url,
+        footer=opt_out.footer,
     )
     mail = build(
         rendered,
@@ -49,5 +59,6 @@ def compose(
         attachment=attachment,
         search_token=search_token,
         date=date,
+        unsubscribe=ways if opt_out.in_header else None,
     )
     return Composed(rendered, mail)

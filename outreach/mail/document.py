@@ -23,6 +23,7 @@ _SIGNATURE = "-- "
 """The line that mail programs recognise as the begin of a signature; it ends with a space."""
 _BEGIN = '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n<body>\n'
 _END = "</body>\n</html>\n"
+_FOOTER = '<div style="margin-top:24px;font-size:12px;color:#6b6b6b">\n{}</div>\n'
 _BODY = re.compile(r"""<body\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>""", re.IGNORECASE)
 _BEFORE_BODY = re.compile(r"</head\s*>|<html\b[^<>]*>", re.IGNORECASE)
 
@@ -45,6 +46,34 @@ def made(pieces: Iterable[str], *, has_markup: bool) -> Made:
         return Made(*_paragraphs(body), links=[], pictures=[])
     markup = _with_breaks(body) if LINE in body else body
     return Made(_whole(markup), *read(markup))
+
+
+def linked(mail: Made, address: str) -> Made:
+    """A mail of plain text with this address as a link, where the text shows it."""
+    written = html.escape(address)
+    if written not in mail.document:
+        return mail
+    shown = f'<a href="{written}">{written}</a>'
+    return mail._replace(document=mail.document.replace(written, shown), links=[address])
+
+
+def refuse_whole(mail: Made) -> None:
+    """Raises TemplateError for a template that is a whole HTML document, where a part is needed."""
+    if not mail.document.startswith(_BEGIN):
+        raise TemplateError("is a whole HTML document, which cannot stand below a mail")
+
+
+def with_footer(mail: Made, footer: Made) -> Made:
+    """The mail with the footer, which is no whole document, at the end of its body."""
+    below = footer.document.removeprefix(_BEGIN).removesuffix(_END)
+    end = _end_of_body(mail.document)
+    document = mail.document[:end] + _FOOTER.format(below) + mail.document[end:]
+    return Made(
+        document=document,
+        text=f"{mail.text}\n\n{footer.text}",
+        links=[*mail.links, *footer.links],
+        pictures=[*mail.pictures, *footer.pictures],
+    )
 
 
 def weight(text: str) -> int:

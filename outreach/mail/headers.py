@@ -22,6 +22,7 @@ _CHUNK = 45
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PRINTABLE = re.compile(r"[ -~]*")
+_TOKEN = re.compile(r"[!-~]+")
 _BREAKING = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
@@ -69,6 +70,18 @@ def mailbox(name: str, display: str | None, address: str) -> str:
     last_line = len(phrase) - phrase.rfind("\n") + (0 if "\n" in phrase else len(name) + 2)
     gap = " " if last_line + len(address) + 3 <= LINE else "\r\n "
     return f"{name}: {phrase}{gap}<{address}>"
+
+
+def tokens(name: str, *values: str, between: str = "") -> str:
+    """A field of tokens, such as addresses of the web or ids of messages, divided by `between`.
+
+    A line ends between two of them, never inside one, and none is encoded: readers compare them
+    character by character. Raises ValueError for a token with a space or beyond ASCII.
+    """
+    if not all(value and _TOKEN.fullmatch(value) for value in values):
+        raise ValueError(f"{name} holds what is no token")
+    written = [f"{value}{between}" for value in values[:-1]] + [*values[-1:]]
+    return _folded([f"{name}: {written[0]}", *(f" {value}" for value in written[1:])])
 
 
 def parameter(name: str, value: str) -> str:

@@ -19,6 +19,7 @@ from outreach.errors import AttachmentMissing, RecipientRefused, TemplateNotRead
 from outreach.mail import headers
 from outreach.mail.addresses import is_valid, mask, normalise
 from outreach.mail.render import Rendered
+from outreach.mail.unsubscribe import Unsubscribe
 
 LONGEST_NAME = 200
 _CRLF = b"\r\n"
@@ -99,19 +100,25 @@ def build(
     attachment: Attachment | None,
     search_token: str,
     date: datetime,
+    unsubscribe: Unsubscribe | None = None,
 ) -> Mail:
     """The mail, in CRLF lines of 76 characters where possible; `date` is aware.
+
+    With `unsubscribe` it has the header fields by which mail programs show a button for that.
 
     Raises RecipientRefused when the lead's address or name cannot be written, TemplateNotReady when
     the subject or the account's name or addresses cannot.
     """
     mail_id = uuid4().hex
-    fields = _fields(rendered, sender, to, search_token, date, mail_id).encode() + _CRLF
+    fields = _fields(rendered, sender, to, search_token, date, mail_id)
+    if unsubscribe is not None:
+        fields = "\r\n".join([fields, *unsubscribe.fields()])
+    head = fields.encode() + _CRLF
     body = b"".join(_pieces("alternative", f"=_a_{mail_id}", _alternatives(rendered)))
     if attachment is None:
-        return Mail(fields + body)
+        return Mail(head + body)
     *before, shared, end = _pieces("mixed", f"=_m_{mail_id}", [body, attachment.part])
-    return Mail(fields + b"".join(before), shared, end)
+    return Mail(head + b"".join(before), shared, end)
 
 
 # --- the header ---------------------------------------------------------------------------------

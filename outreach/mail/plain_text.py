@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from outreach.mail.entities import in_attribute
+from outreach.mail.unsubscribe import SUBJECT
 
 TOKEN = re.compile(
     r"""<(?P<end>/?)(?P<tag>[a-zA-Z][\w:-]*)
@@ -174,7 +175,8 @@ def source(attributes: str) -> str:
 def _target(address: str) -> str:
     """The address as a reader would use it; empty when it leads nowhere outside the mail."""
     if address.lower().startswith("mailto:"):
-        return address[len("mailto:") :].partition("?")[0]
+        unsubscribes = f"?subject={SUBJECT}" in address  # without its token it does nothing
+        return address if unsubscribes else address[len("mailto:") :].partition("?")[0]
     return address if address.lower().startswith(("http://", "https://", "tel:")) else ""
 
 

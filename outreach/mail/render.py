@@ -9,18 +9,23 @@ from uuid import UUID
 from outreach.campaign.models import BUILT_IN, Company, Lead, Model
 from outreach.errors import TemplateNotReady
 from outreach.mail import leftovers
-from outreach.mail.document import Made, made, with_marks
+from outreach.mail.document import Made, linked, made, refuse_whole, with_footer, with_marks
 from outreach.mail.headers import LONGEST_TEXT, breaks_a_header, unfit
 from outreach.mail.templates.budget import TemplateError
 from outreach.mail.templates.compiler import KEYS, Compiled, compiled, key_of
 from outreach.mail.templates.sandbox import LINE
+from outreach.mail.unsubscribe import PATH
 
 Part = Literal["template", "subject"]
 
 _BUILT_IN = {key_of(name): field for name, field in BUILT_IN.items()}
 
-KNOWN = frozenset(map(key_of, BUILT_IN))
-"""The keys that every lead has."""
+UNSUBSCRIBE_URL = key_of("unsubscribe_url")
+"""A name in bodies and footers alone: its value is the mail's, not the lead's."""
+SAMPLE_URL = f"https://app.example{PATH}{'0' * 33}"
+"""Its value in a check, about as long as a real one."""
+KNOWN = frozenset(map(key_of, BUILT_IN)) | {UNSUBSCRIBE_URL}
+"""The keys that every mail has."""
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}\n]{0,200}\}\}|\{%[^%\n]{0,200}%\}|(?<!\{)\{(?P<word>[\w \t-]{1,80})\}(?!\})"
 )
@@ -53,15 +58,23 @@ def render(
     pixel_url: str | None,
     search_token: str | None = None,
     subject_variables: bool = False,
+    unsubscribe_url: str = SAMPLE_URL,
+    footer: str | None = None,
 ) -> Rendered:
     """The mail for one lead; `search_token` is a hidden word by which Gmail finds it again.
 
-    The subject is sent unchanged, unless `subject_variables`. Raises TemplateNotReady.
+    The subject is sent unchanged, unless `subject_variables`. `footer` is a template for the end of
+    the body. Raises TemplateNotReady.
     """
     subject, template = _subject(company), _template(company)
     if subject_variables:
         subject = _filled_subject(company, lead)
-    mail = _made(company, template, _values(company, lead, template.asked))
+    values = _values(company, lead, template.asked, unsubscribe_url)
+    mail = _made(company, template, values)
+    if not template.has_markup:
+        mail = linked(mail, unsubscribe_url)
+    if footer is not None:
+        mail = with_footer(mail, made_footer(footer, company, lead, unsubscribe_url))
     document = with_marks(mail.document, pixel_url, search_token)
     return Rendered(subject=subject, html=document, text=mail.text)
 
@@ -83,7 +96,7 @@ def look_at_body(company: Company, lead: Lead) -> Look:
 def values_of_body(company: Company, lead: Lead) -> tuple[Compiled, dict[str, Any]]:
     """The template, and the lead's values for the names in it, by key. Raises TemplateNotReady."""
     template = _template(company)
-    return template, _values(company, lead, template.asked)
+    return template, _values(company, lead, template.asked, SAMPLE_URL)
 
 
 def look_at_subject(company: Company, lead: Lead) -> Look:
@@ -91,6 +104,34 @@ def look_at_subject(company: Company, lead: Lead) -> Look:
     asked = _subject_template(company)
     look = look_with(company, "subject", asked, _values(company, lead, asked.asked))
     return look if look.unknown else look._replace(pieces=[_filled_subject(company, lead)])
+
+
+def compiled_footer(footer: str) -> Compiled:
+    """Raises TemplateNotReady."""
+    try:
+        template = compiled(footer)
+    except TemplateError as fault:
+        raise _footer_not_ready(fault) from fault
+    return template
+
+
+def made_footer(
+    footer: str, company: Company, lead: Lead, unsubscribe_url: str = SAMPLE_URL
+) -> Made:
+    """The footer of a campaign in one lead's mail. Raises TemplateNotReady."""
+    template = compiled_footer(footer)
+    values = _values(company, lead, template.asked, unsubscribe_url)
+    try:
+        below = made(template.fill(values), has_markup=template.has_markup)
+        _refuse_braces(below.text, *below.links)
+        refuse_whole(below)
+    except TemplateError as fault:
+        raise _footer_not_ready(fault) from fault
+    return below if template.has_markup else linked(below, unsubscribe_url)
+
+
+def _footer_not_ready(fault: TemplateError) -> TemplateNotReady:
+    return TemplateNotReady(f"The footer of the campaign {fault}", "correct the footer")
 
 
 def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
@@ -241,8 +282,13 @@ def _named(company: Company) -> str:
     return f"The company {company.called}" if company.called else "The lead's company"
 
 
-def _values(company: Company, lead: Lead, asked: Iterable[str]) -> dict[str, Any]:
-    """Values by key, of the asked keys that the lead has; built-in names win over custom fields."""
+def _values(
+    company: Company, lead: Lead, asked: Iterable[str], unsubscribe_url: str | None = None
+) -> dict[str, Any]:
+    """Values by key, of the asked keys that the lead has; built-in names win over custom fields.
+
+    A subject has no `unsubscribe_url`.
+    """
     if lead.unreadable:
         raise TemplateNotReady(f"The lead's custom fields {lead.unreadable}", "correct them")
     known = {
@@ -257,6 +303,8 @@ def _values(company: Company, lead: Lead, asked: Iterable[str]) -> dict[str, Any
     for key in asked:
         if key in _BUILT_IN:
             values[key] = known[_BUILT_IN[key]] or ""
+        elif key == UNSUBSCRIBE_URL and unsubscribe_url is not None:
+            values[key] = unsubscribe_url
         elif key in columns:
             value = fields[columns[key]]
             values[key] = "" if value is None else value

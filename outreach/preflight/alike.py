@@ -11,7 +11,7 @@ from typing import Any
 
 from outreach.campaign.models import Company, Lead
 from outreach.mail.document import CLIPPED, weight
-from outreach.mail.render import Look, look_with, values_of_body
+from outreach.mail.render import UNSUBSCRIBE_URL, Look, look_with, values_of_body
 from outreach.mail.templates.compiler import compiled
 
 VALUE = "\ua66ename"
@@ -31,18 +31,20 @@ def look_alike(company: Company, lead: Lead) -> Look | None:
 
     Raises TemplateNotReady.
     """
-    template, values = values_of_body(company, lead)
+    template, found = values_of_body(company, lead)
+    # The same in each mail of a check, so that it stays.
+    shared = {key: found[key] for key in found.keys() & {UNSUBSCRIBE_URL}}
+    values = {key: text for key, text in found.items() if key not in shared}
     source = company.email_template or ""
     if not template.only_prints or len(source) > REMEMBERED or not _are_plain(values):
         return None
-    look, octets, printed = _look(
-        source, tuple([(key, stand_in(text)) for key, text in values.items()])
-    )
+    alike = [(key, stand_in(text)) for key, text in values.items()]
+    look, octets, printed = _look(source, (*alike, *shared.items()))
     length = sum(map(len, values.values()))
     largest = octets + _GROWTH * length * (printed + 1)
     if not octets or largest > CLIPPED:
         return None
-    return look._replace(used={template.asked[key]: text for key, text in values.items()})
+    return look._replace(used={template.asked[key]: text for key, text in found.items()})
 
 
 def stand_in(text: str) -> str:

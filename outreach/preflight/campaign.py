@@ -9,6 +9,7 @@ from outreach.campaign.estimate import Load, seconds_to_send, window_of
 from outreach.campaign.models import Lead, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
 from outreach.delivery.account_health import AccountHealth
+from outreach.delivery.web_address import ANSWER, WebAddress
 from outreach.errors import (
     AccountMissing,
     AccountUnusable,
@@ -21,7 +22,9 @@ from outreach.errors import (
     Rejected,
 )
 from outreach.mail.mime import Attachment, build
-from outreach.mail.render import Rendered
+from outreach.mail.render import UNSUBSCRIBE_URL, Rendered
+from outreach.mail.templates.budget import TemplateError
+from outreach.mail.templates.compiler import compiled
 from outreach.preflight.findings import Problem
 from outreach.store.schema import Difference
 
@@ -77,6 +80,31 @@ def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -
             f"{found.name} has {found.size / 1024 / 1024:.0f} MB: many servers refuse such mails"
         )
         yield Problem("warning", "attachment", message, "send a smaller file, or a link")
+
+
+def of_footer(snapshot: CampaignSnapshot, *, required: bool) -> Iterator[Problem]:
+    """`required`: by the settings; a campaign's row may require it, too."""
+    footer = snapshot.footer or ""
+    if not footer.strip():
+        if required or snapshot.footer_required:
+            remedy = f"make it with {commands.CREATE_WITH_FOOTER}"
+            message = "A footer with a postal address is required, and the campaign has none"
+            yield Problem("error", "footer", message, remedy)
+        return
+    try:
+        has_link = UNSUBSCRIBE_URL in compiled(footer).asked
+    except TemplateError:
+        return  # told with each lead
+    if not has_link:
+        message = "The footer has no {{ unsubscribe_url }}: nothing in it is a way to unsubscribe"
+        yield Problem("warning", "footer", message, "add it, unless each template has it")
+
+
+def of_web(web: WebAddress) -> Iterator[Problem]:
+    """Of the address by which recipients unsubscribe; without APP_URL there is none to check."""
+    if web.problem:
+        message = f"Recipients unsubscribe by mail alone: {web.problem}"
+        yield Problem("warning", "unsubscribe", message, ANSWER)
 
 
 def _as_error(check: str, error: Explained) -> Problem:

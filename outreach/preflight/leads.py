@@ -3,21 +3,24 @@
 from collections.abc import Iterator
 
 from outreach import commands
-from outreach.campaign.models import Company
+from outreach.campaign.models import Company, Lead
 from outreach.campaign.snapshot import PlannedMail
 from outreach.errors import TemplateNotReady
 from outreach.mail.addresses import is_valid, mailbox_key, normalise
 from outreach.mail.headers import breaks_a_header, unfit
 from outreach.mail.render import (
+    UNSUBSCRIBE_URL,
     Look,
     Part,
     hidden_fields,
     look_at_body,
     look_at_subject,
+    made_footer,
     placeholders_of_subject,
 )
 from outreach.mail.role_addresses import role_of
 from outreach.mail.templates.budget import TemplateError
+from outreach.mail.templates.compiler import compiled
 from outreach.preflight import mails as mail_checks
 from outreach.preflight import values as value_checks
 from outreach.preflight.alike import look_alike
@@ -32,8 +35,49 @@ def problems(planned: PlannedMail) -> Iterator[Problem]:
     if planned.missing is not None:
         yield Problem("error", planned.missing, f"The row of the {planned.missing} was deleted")
         return
+    if planned.suppressed is not None:
+        message = f"The address is suppressed ({planned.suppressed}): the lead is not mailed"
+        yield Problem("warning", "suppressed", message)
+        return
     yield from _of_address(planned)
     yield from _of_mail(planned)
+
+
+class Footer:
+    """Checks the footer of a campaign in the mail of each lead; once where it is alike in all."""
+
+    def __init__(self, footer: str | None) -> None:
+        self._footer = footer if footer and footer.strip() else None
+        self._same: Problem | None = None
+        self._is_same = self._asks_nothing()
+        if self._is_same and self._footer is not None:
+            self._same = _fault_of_footer(self._footer, Company(), Lead(email=""))
+
+    def of(self, planned: PlannedMail) -> Iterator[Problem]:
+        if self._footer is None or planned.missing is not None or planned.lead.unreadable:
+            return
+        found = self._same
+        if not self._is_same:
+            found = _fault_of_footer(self._footer, planned.company, planned.lead)
+        if found is not None:
+            yield found
+
+    def _asks_nothing(self) -> bool:
+        try:
+            asked = compiled(self._footer).asked if self._footer else {}
+        except TemplateError:
+            return True
+        return asked.keys() <= {UNSUBSCRIBE_URL}
+
+
+def _fault_of_footer(footer: str, company: Company, lead: Lead) -> Problem | None:
+    try:
+        made_footer(footer, company, lead)
+    except TemplateNotReady as error:
+        return Problem("error", "footer", error.problem, error.remedy)
+    except Exception as error:  # noqa: BLE001 - unexpected data: in the run it fails alone
+        return Problem("error", "footer", f"The footer cannot be made ({type(error).__name__})")
+    return None
 
 
 class Duplicates:

@@ -8,6 +8,7 @@ from outreach.campaign.snapshot import PlannedMail
 from outreach.errors import LeadError
 from outreach.mail.compose import Composed, compose
 from outreach.mail.mime import Attachment
+from outreach.mail.unsubscribe import NONE, OptOut
 from outreach.preflight import leads as lead_checks
 from outreach.preflight.findings import Problem
 
@@ -24,7 +25,9 @@ class Preview:
     def has_error(self) -> bool:
         return any(problem.severity == "error" for problem in self.problems)
 
-    def made(self, attachment: Attachment | None, date: datetime) -> Composed | None:
+    def made(
+        self, attachment: Attachment | None, date: datetime, opt_out: OptOut = NONE
+    ) -> Composed | None:
         """The mail without its pixel: a preview is not an opening. None when it cannot be made."""
         if self.planned.sender is None or self.planned.missing is not None:
             return None
@@ -36,16 +39,21 @@ class Preview:
                 pixel_url=None,
                 search_token=TOKEN,
                 date=date,
+                opt_out=opt_out,
             )
         except LeadError:
             return None  # the problems say why
 
 
-def previewed(mails: Iterable[PlannedMail]) -> Iterator[Preview]:
-    """Each mail with the problems that a check finds in it."""
-    duplicates = lead_checks.Duplicates()
+def previewed(mails: Iterable[PlannedMail], footer: str | None = None) -> Iterator[Preview]:
+    """Each mail with the problems that a check finds in it, and in the campaign's footer."""
+    duplicates, below = lead_checks.Duplicates(), lead_checks.Footer(footer)
     for planned in mails:
-        found = [*lead_checks.problems(planned), *duplicates.of(planned)]
+        found = [
+            *lead_checks.problems(planned),
+            *below.of(planned),
+            *duplicates.of(planned),
+        ]
         if planned.sender is None:
             message = "It is assigned to no account of the campaign"
             found.append(Problem("error", "account", message, "assign it to one"))

@@ -1,7 +1,7 @@
 """Runs the checks of a campaign before it starts: database, Google, attachment. Changes nothing."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -11,6 +11,12 @@ from uuid import UUID
 from outreach.campaign.snapshot import COOLDOWN_DAYS, CampaignAccount, CampaignSnapshot, PlannedMail
 from outreach.delivery import attachments
 from outreach.delivery.account_health import AccountHealth, Mailbox, account_health
+from outreach.delivery.web_address import (
+    NO_WEB_ADDRESS,
+    WebAddress,
+    known_address,
+    tried_address,
+)
 from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
@@ -22,7 +28,7 @@ from outreach.mail.mime import Attachment
 from outreach.preflight import campaign as checks
 from outreach.preflight import leads as lead_checks
 from outreach.preflight.fallbacks import Fallbacks
-from outreach.preflight.findings import Report, Tally
+from outreach.preflight.findings import Problem, Report, Tally
 from outreach.settings import Settings
 from outreach.store.schema import Difference
 from outreach.store.store import Store
@@ -43,12 +49,18 @@ class Rows(NamedTuple):
     difference: Difference | None
     """Of the database's schema; None when it is this version's."""
     snapshot: CampaignSnapshot
+    web: WebAddress
+    """By which its mails unsubscribe."""
     mails: Iterable[PlannedMail]
     """A pending lead each."""
 
 
 class Inspecting:
-    """Checks from this machine; `here`: it would also send the campaign, with these settings."""
+    """Checks from this machine; `here`: it would also send the campaign, with these settings.
+
+    With `try_web` the web app's address is tried, which takes a second at most; without, the result
+    of the last trial counts.
+    """
 
     def __init__(
         self,
@@ -58,11 +70,13 @@ class Inspecting:
         *,
         here: bool = True,
         load: Load | None = None,
+        try_web: bool = False,
     ) -> None:
         self._store = store
         self._mailbox = mailbox
         self._settings = settings
         self._here = here
+        self._web = tried_address if try_web else known_address
         self._load = load or (lambda named: attachments.load(settings.attachment_pdf, named))
 
     def inspect(
@@ -87,9 +101,12 @@ class Inspecting:
         Raises CampaignNotFound, SchemaMismatch and StoreUnavailable.
         """
         mails = self._store.list_mails(campaign, cooldown_seconds=cooldown_days * DAY)
+        difference, snapshot = self._store.compare_schema(), self._store.campaign_facts(campaign)
+        asks = snapshot.list_unsubscribe
         return Rows(
-            difference=self._store.compare_schema(),
-            snapshot=self._store.campaign_facts(campaign),
+            difference=difference,
+            snapshot=snapshot,
+            web=self._web(self._store, self._settings) if asks else NO_WEB_ADDRESS,
             mails=mails if limit is None else list(islice(mails, limit)),
         )
 
@@ -108,9 +125,16 @@ class Inspecting:
             tally.add(problem, count=leads)
         for problem in checks.of_attachment(self._attachment(snapshot), here=self._here):
             tally.add(problem, count=snapshot.leads.pending)
+        for problem in self._unsubscribing(rows):
+            tally.add(problem, count=snapshot.leads.pending)
         able = self._accounts(snapshot, tally, until)
-        looked_at = _leads(rows.mails, tally, news, until)
+        footer = lead_checks.Footer(snapshot.footer)
+        looked_at = _leads(rows.mails, footer, tally, news, until)
         return self._report(snapshot, able, tally, looked_at, now)
+
+    def _unsubscribing(self, rows: Rows) -> Iterator[Problem]:
+        yield from checks.of_footer(rows.snapshot, required=self._settings.footer_required)
+        yield from checks.of_web(rows.web)
 
     def _attachment(self, snapshot: CampaignSnapshot) -> Attachment | AttachmentMissing | None:
         try:
@@ -185,14 +209,24 @@ def _in_time(
         return TemporarilyUnavailable("Google has not answered in time.")
 
 
-def _leads(mails: Iterable[PlannedMail], tally: Tally, news: News, until: float | None) -> int:
+def _leads(
+    mails: Iterable[PlannedMail],
+    footer: lead_checks.Footer,
+    tally: Tally,
+    news: News,
+    until: float | None,
+) -> int:
     """Returns the number of leads that were checked."""
     duplicates, fallbacks, looked_at = lead_checks.Duplicates(), Fallbacks(), 0
     for planned in mails:
         if until is not None and time.monotonic() >= until:
             break
         looked_at += 1
-        for problem in (*lead_checks.problems(planned), *duplicates.of(planned)):
+        for problem in (
+            *lead_checks.problems(planned),
+            *footer.of(planned),
+            *duplicates.of(planned),
+        ):
             tally.add(problem, *filter(None, [planned.lead.email]))
         fallbacks.see(planned)
         if looked_at % NEWS == 0:

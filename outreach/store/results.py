@@ -35,6 +35,10 @@ class Checked(Model):
 
     name: Called
     attachment: str | None
+    list_unsubscribe: bool = False
+    """Whether its mails have the header fields to unsubscribe."""
+    footer: str | None = None
+    """A template below each of its mails."""
     accounts: int
     pace_seconds: list[Pace | None] | None
     leads: LeadCounts
@@ -53,6 +57,16 @@ class Batch(Model):
     reason: str = ""
     installed: InstalledRelease | None = None
     """None when the database's schema is this version's."""
+
+
+class WebTrial(Model):
+    """The last trial of a web app's address: whether it unsubscribes by POST."""
+
+    canary: str
+    """The token of the trial: the address knows it, and unsubscribes nobody by it."""
+    answers: bool
+    problem: Told | None = None
+    age_seconds: Seconds
 
 
 class Exposed(Model):
@@ -124,10 +138,49 @@ class DispatcherState(Model):
 class Attempted(Model):
     """The result of begin_attempt."""
 
-    answer: Literal["go", "wait", "deferred", "failed", "not_ours", "settled"]
+    answer: Literal["go", "wait", "deferred", "failed", "cancelled", "not_ours", "settled"]
     budget_seconds: Seconds = 0
     wait_seconds: Seconds = 0
     reason: str = ""
+
+
+class Unsubscribed(Model):
+    """The result of unsubscribe."""
+
+    answer: Literal["done", "already", "unknown", "canary"]
+    """`unknown`: no mail has this token; `canary`: it is that of a trial, see WebTrial."""
+    campaign: UUID | None = None
+
+
+class Suppressed(Model):
+    """The result of suppress."""
+
+    added: int = 0
+    known: int = 0
+    """Those that were suppressed already; they keep their date."""
+    left_out: list[str] = Field(default_factory=list)
+    """Domains of many people or companies, such as gmail.com."""
+
+
+class StillHeld(Model):
+    """An address that another suppression holds, after its own was lifted."""
+
+    key: str
+    why: Told
+
+
+class Lifted(Model):
+    """The result of lift_suppressions."""
+
+    lifted: int
+    still: list[StillHeld] = Field(default_factory=list)
+
+
+class SweptSuppressions(Model):
+    """The result of sweep_suppressed."""
+
+    suppressions: int
+    leads: int
 
 
 class Finished(Model):

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, time
 from typing import Any, Literal, Protocol, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import SecretStr, ValidationError
 
 from outreach.campaign.models import (
+    Act,
     CampaignLead,
     CampaignStatus,
     Claim,
@@ -25,8 +26,10 @@ from outreach.campaign.models import (
     ListedLead,
     Model,
     OpenAttempt,
+    Suppression,
 )
 from outreach.campaign.progress import Progress
+from outreach.campaign.report import NotMailed
 from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
 from outreach.excerpts import REASON, cut
@@ -49,9 +52,14 @@ from outreach.store.results import (
     Finished,
     Imported,
     InstalledRelease,
+    Lifted,
     Places,
     Reason,
+    Suppressed,
     Suspension,
+    SweptSuppressions,
+    Unsubscribed,
+    WebTrial,
 )
 from outreach.store.schema import Difference, SchemaVersion
 
@@ -265,6 +273,7 @@ class Store:
             budget_seconds=self._settings.gmail_timeout_seconds,
             draft=draft_id,
             thread=thread_id,
+            knows_cancelled=True,
             **self._defaults(),
         )
         return _answered(Attempted, answer)
@@ -315,6 +324,53 @@ class Store:
     def drafts_in_use(self, drafts: list[str]) -> set[str]:
         """The subset of these drafts that may still be sent."""
         return {str(row["draft"]) for row in self._call("drafts_in_use", drafts=drafts)}
+
+    # --- suppressions -------------------------------------------------------------------
+
+    def unsubscribe(self, token: str, origin: str = "link") -> Unsubscribed:
+        """Suppress the recipient of the mail with this search token, for its campaign's owner."""
+        return _answered(Unsubscribed, self._one("unsubscribe", token=token, origin=origin))
+
+    def suppress(
+        self,
+        entries: list[dict[str, Any]],
+        origin: str,
+        *,
+        by: str | None = None,
+        owner: UUID | None = None,
+        force: bool = False,
+    ) -> Suppressed:
+        """Suppress addresses and domains, at most 1,000 per call; for everybody without an owner.
+
+        Keys of an entry: key (as `suppression_key` gives it), cause, reason, until. `force`: also
+        domains of many people or companies.
+        """
+        answer = self._one(
+            "suppress", entries=entries, origin=origin, by_name=by, owner=owner, forced=force
+        )
+        return Suppressed.model_validate(answer)
+
+    def lift_suppressions(self, keys: list[str], by: str, owner: UUID | None = None) -> Lifted:
+        """Lift all suppressions of these keys, of one owner or of all; `by` is noted."""
+        answer = self._one("lift_suppressions", keys=keys, by_name=by, owner=owner)
+        return Lifted.model_validate(answer)
+
+    def list_suppressions(self, owner: UUID | None = None) -> Iterator[Suppression]:
+        for row in self._pages("list_suppressions", most=LARGE_PAGE, owner=owner):
+            yield Suppression.model_validate(row)
+
+    def list_acts(self, key: str) -> list[Act]:
+        """What was done to the suppressions of this address or domain: the last 1,000 acts."""
+        return [Act.model_validate(row) for row in self._call("list_acts", key=key)]
+
+    def sweep_suppressed(self) -> SweptSuppressions:
+        """Cancel pending leads of some new suppressions; both counts are 0 when none is left."""
+        return SweptSuppressions.model_validate(self._one("sweep_suppressed"))
+
+    def cancelled_reasons(self, campaign: UUID) -> list[NotMailed]:
+        """Why leads of the campaign are cancelled while it is not, the most frequent first."""
+        rows = self._call("cancelled_reasons", campaign=campaign)
+        return [NotMailed.model_validate(row) for row in rows]
 
     # --- accounts -----------------------------------------------------------------------
 
@@ -429,8 +485,13 @@ class Store:
         day_until: time | None = None,
         owner: UUID | None = None,
         subject_variables: bool | None = False,
+        list_unsubscribe: bool = False,
+        footer: str | None = None,
     ) -> Created:
         """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
+
+        `list_unsubscribe`: its mails have the header fields to unsubscribe; `footer`: a template
+        below each of them.
 
         Raises Rejected, and changes nothing, without a lead or an account.
         """
@@ -449,6 +510,8 @@ class Store:
             day_until=day_until,
             owner=owner,
             subject_variables=subject_variables,
+            list_unsubscribe=list_unsubscribe,
+            footer_text=footer,
         )
         return Created.model_validate(answer)
 
@@ -479,14 +542,19 @@ class Store:
         account: str | None = None,
         reason: str | None = None,
         include_unclear: bool = False,
+        suppressed: bool = False,
     ) -> int:
-        """Make failed leads pending; returns their number. Raises CampaignNotFound, Rejected."""
+        """Make failed leads pending; returns their number. Raises CampaignNotFound, Rejected.
+
+        `suppressed`: instead those that were cancelled for a suppression that no longer holds.
+        """
         answer = self._one(
             "retry_failed",
             campaign=campaign,
             account_address=account,
             because=reason,
             unclear_too=include_unclear,
+            suppressed=suppressed,
         )
         return int(_found(campaign, answer)["leads"])
 
@@ -577,6 +645,38 @@ class Store:
         return self._one(
             "resolve_lead", was_sent=was_sent, lead=lead, campaign=campaign, address=address
         )
+
+    # --- recipients -----------------------------------------------------------------------
+
+    def record_open(self, lead: UUID) -> None:
+        """The mail of this lead (campaign_leads.id) was opened; the first time stays."""
+        self._call("record_open", lead=lead)
+
+    def take_canary(self, base: str, rest_seconds: float = 0) -> str | None:
+        """The token with which the web app's address is tried.
+
+        With `rest_seconds` None while the last trial went well so recently, and where no campaign
+        needs it.
+        """
+        rows = self._call(
+            "take_canary",
+            web_address=base,
+            fresh_canary=f"canary{uuid4().hex}",
+            rest_seconds=float(rest_seconds),
+        )
+        return str(rows[0]["canary"]) if rows else None
+
+    def note_canary(self, base: str, problem: str | None) -> None:
+        """The trial's result; without a problem, the address answers."""
+        why = None if problem is None else cut(problem, REASON)
+        self._call("note_canary", web_address=base, well=problem is None, why=why)
+
+    def read_canary(self, base: str) -> WebTrial | None:
+        """The last trial of the address; None before the first one."""
+        rows = self._call("read_canary", web_address=base)
+        return WebTrial.model_validate(rows[0]) if rows else None
+
+    # --- the database itself ----------------------------------------------------------------
 
     def exposed_tokens(self) -> list[Exposed]:
         """Roles of the web app's users that can read accounts' tokens."""

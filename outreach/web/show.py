@@ -8,6 +8,7 @@ from typing import Any
 from outreach.mail import parts
 from outreach.mail.compose import Composed
 from outreach.mail.mime import Attachment
+from outreach.mail.unsubscribe import NONE, OptOut
 from outreach.preflight.preview import Preview
 from outreach.web import rendering
 
@@ -32,6 +33,7 @@ class Shown:
     tracked: bool
     """Whether the mails will carry a pixel."""
     date: datetime
+    opt_out: OptOut = NONE
 
     @property
     def wrong(self) -> list[int]:
@@ -39,7 +41,7 @@ class Shown:
         return [n for n, preview in enumerate(self.previews, start=1) if preview.problems]
 
     def made(self, number: int) -> Composed | None:
-        return self.previews[number - 1].made(self.attachment, self.date)
+        return self.previews[number - 1].made(self.attachment, self.date, self.opt_out)
 
     def values(self, number: int) -> dict[str, Any]:
         """The values that the template of one mail needs."""

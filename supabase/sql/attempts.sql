@@ -13,7 +13,8 @@ create or replace function public.begin_attempt(
   draft text default null,
   thread text default null,
   sender uuid default null,
-  now timestamptz default null
+  now timestamptz default null,
+  knows_cancelled boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -28,10 +29,12 @@ as $$
 -- budget_seconds of the call.
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
+--   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
 declare
   c public.campaigns;
   a public.accounts;
   allowed record;
+  mails_left bigint;
   cl public.campaign_leads;
   known public.send_attempts;
   t timestamptz;
@@ -42,27 +45,23 @@ declare
   opening timestamptz;
   refusal text;
   as_spelt text;
+  keys text[];
+  is_suspect boolean;
+  is_mailed boolean;
 begin
-  mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
+  if mail_address ~ '[^!-~]' then -- a look costs less than the call
+    mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
+  end if;
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
   -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
   -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
-  select x.* into cl from public.campaign_leads x where x.id = lead;
-  select x.* into a from public.accounts x where x.id = cl.assigned_account_id for no key update;
+  select x.* into a
+  from public.accounts x
+  where x.id = (select y.assigned_account_id from public.campaign_leads y where y.id = lead)
+  for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
-
-  select x.* into known from public.send_attempts x where x.id = attempt;
-  if found then
-    return next case
-      when known.outcome is null then pg_catalog.jsonb_build_object(
-        'answer', 'go',
-        'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
-      else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
-    end;
-    return;
-  end if;
 
   refusal := case
     when c.id is null or cl.id is null then 'its row was deleted'
@@ -78,6 +77,20 @@ begin
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
   end;
   if refusal is not null then
+    -- A claim ends with the attempt that is begun on it: one that is asked for again finds it ended.
+    select x.* into known from public.send_attempts x where x.id = attempt;
+    if found then
+      return next case
+        when known.outcome is null then pg_catalog.jsonb_build_object(
+          'answer', 'go',
+          'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
+        else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
+      end;
+      return;
+    elsif cl.status = 'cancelled' and c.status <> 'cancelled' and cl.error is not null then
+      return next public.cancelled_attempt(cl.error, knows_cancelled);
+      return;
+    end if;
     update public.campaign_leads x
     set claim_token = null, claimed_until = null
     where x.id = lead and x.claim_token = claim;
@@ -85,26 +98,61 @@ begin
     return;
   end if;
 
+  keys := public.hold_off_suppressions(lower(mail_address));
+  if keys is null then
+    return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
+    return;
+  end if;
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
+  select
+    -- Nearly all are not: suppression_of is asked of the others, and of each once somebody was erased.
+    exists (select from public.suppressions s where s.key = any (keys))
+    or exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;'),
+    exists (
+      -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
+      -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
+      select from public.leads l
+      cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+      where lower(l.email) in (lower(mail_address), as_spelt)
+        and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
+    (
+      select x.started_at
+      from public.send_attempts x
+      where x.account_id = a.id and public.may_have_left(x.outcome)
+      order by x.started_at desc
+      limit 1)
+  into is_suspect, is_mailed, last_post;
+  if is_suspect then
+    refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
+  end if;
+  if refusal is not null then
+    update public.campaign_leads x
+    set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
+    where x.id = lead;
+    return next public.cancelled_attempt(refusal, knows_cancelled);
+    return;
+  end if;
+  -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
+  t := coalesce(now, clock_timestamp());
+
   pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and exists (
-    -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
-    -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
-    select from public.leads l
-    cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-    where lower(l.email) in (lower(mail_address), as_spelt)
-      and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
-  ) then
+  if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
-    allowed := public.allowance(a, per_day, t);
-    free_at := allowed.free_at;
-    refusal := allowed.waiting_for;
-    opening := public.next_opening(c, t);
+    mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
+    if coalesce(mails_left, 0) <= 0 then -- nearly never: it costs a call
+      allowed := public.allowance(a, per_day, t);
+      free_at := allowed.free_at;
+      refusal := allowed.waiting_for;
+    end if;
+    opening := case
+      when c.send_days is null and c.send_from is null and c.send_until is null then t -- saves the call
+      else public.next_opening(c, t)
+    end;
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
@@ -120,11 +168,6 @@ begin
     return;
   elsif refusal is null then
     -- Posts of an account keep their distance, whoever posts and however late.
-    select x.started_at into last_post
-    from public.send_attempts x
-    where x.account_id = a.id and public.may_have_left(x.outcome)
-    order by x.started_at desc
-    limit 1;
     free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
     -- A millisecond too early for its own time is on time; too close to the last post it never is.
     if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
@@ -142,7 +185,7 @@ begin
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
     on conflict do nothing;
     if found then
-      update public.accounts x set mails_left = allowed.mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;
@@ -158,6 +201,19 @@ begin
   perform public.note_failures(array[lead], t);
   return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
 end
+$$;
+
+create or replace function public.cancelled_attempt(why text, knows_cancelled boolean) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The answer for a lead that is not mailed because its address is suppressed. Workers of releases before know no
+  -- such answer; with `not_ours` they discard the draft, too, and count nothing.
+  select pg_catalog.jsonb_build_object(
+    'answer', case when cancelled_attempt.knows_cancelled then 'cancelled' else 'not_ours' end,
+    'reason', cancelled_attempt.why);
 $$;
 
 create or replace function public.list_open_attempts(
@@ -202,8 +258,14 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next one of a
+  -- lead that is still to be mailed.
   select pg_catalog.jsonb_build_object('draft', s.draft_id)
   from public.send_attempts s
-  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null
+    and (s.outcome is null or s.outcome = 'not_sent')
+    and (s.outcome is null or exists (
+      select from public.campaign_leads cl
+      join public.campaigns c on c.id = cl.campaign_id
+      where cl.id = s.campaign_lead_id and cl.status = 'pending' and c.status <> 'cancelled'));
 $$;

@@ -13,7 +13,9 @@ create or replace function public.create_campaign(
   day_from time default null,
   day_until time default null,
   owner uuid default null,
-  subject_variables boolean default false
+  subject_variables boolean default false,
+  list_unsubscribe boolean default false,
+  footer_text text default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -85,10 +87,10 @@ begin
 
     insert into public.campaigns (
       id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
-      subject_variables)
+      subject_variables, list_unsubscribe, footer)
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
-      coalesce(subject_variables, false))
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
     on conflict (id) do nothing;
   end if;
 
@@ -312,7 +314,8 @@ create or replace function public.retry_failed(
   campaign uuid,
   account_address text default null,
   because text default null,
-  unclear_too boolean default false
+  unclear_too boolean default false,
+  suppressed boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -321,7 +324,8 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
--- contains `because`; what may have been sent only when asked for.
+-- contains `because`; what may have been sent only when asked for. `suppressed`: instead of failed leads those that
+-- were cancelled because their address was suppressed and that nothing suppresses any more.
 declare
   c public.campaigns;
   retried bigint;
@@ -345,7 +349,12 @@ begin
     limit 1)
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
+  left join public.leads l on l.id = cl.lead_id
+  where cl.campaign_id = campaign and cl.open_attempt_id is null
+    and ((cl.status = 'failed' and not suppressed) or (
+      cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
+      and public.suppression_of(
+        public.suppression_keys(public.mailbox_key(l.email)), c.user_id, clock_timestamp()) is null))
     and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
@@ -360,7 +369,14 @@ begin
     detail = 'retried by a person: ' || coalesce(s.detail, '')
   from pg_temp.outreach_retried r
   where s.id = r.attempt;
-  perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  -- Drafts of leads that were not pending may have been deleted since.
+  update public.send_attempts s
+  set draft_id = null
+  from pg_temp.outreach_retried r
+  where s.campaign_lead_id = r.id and s.outcome = 'not_sent' and s.draft_id is not null;
+  if not suppressed then
+    perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  end if;
   update public.campaign_leads cl
   set status = 'pending', error = null, next_attempt_at = null
   from pg_temp.outreach_retried r
@@ -420,7 +436,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
   where c.id > list_campaigns.after
   order by c.id
@@ -441,7 +457,7 @@ set search_path = ''
 as $$
   -- The newest first, of those made since then. The next page has the time and the id of the last row
   -- before it; an old campaign without a time is the oldest.
-  select pg_catalog.to_jsonb(page_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
   from (
     -- The page first: what belongs to it is counted for no other.
@@ -476,7 +492,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(its_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;

@@ -29,6 +29,9 @@ as $$
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
     'subject_variables', c.subject_variables,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
+    'footer_required', c.footer_required,
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -147,6 +150,10 @@ as $$
       'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+    'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
+      select public.cause_told(public.told_suppression(public.suppression_of(
+        public.suppression_keys(page.mailbox), c.user_id, page.t)))
+      from public.campaigns c where c.id = list_mails.campaign) end,
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s

@@ -80,26 +80,40 @@ as $$
 #variable_conflict use_variable
 -- Claims so many leads of the account, the first for `slot`, each with its time. The caller holds the account's lock.
 declare
-  picked uuid[];
-  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  picked uuid[] := '{}';
+  more uuid[];
+  suppressed uuid[];
+  after uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
-  -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
-  -- of the campaign will do for the planner, and with it each claim reads all that was sent.
-  select array_agg(ready.id order by ready.id) into picked
-  from (
-    select cl.id
-    from public.campaign_leads cl
-    where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, campaign, lowest)
-      and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
-      and cl.status = 'pending' and cl.open_attempt_id is null
-      and (cl.claimed_until is null or cl.claimed_until <= t)
-      and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
-    order by cl.assigned_account_id, cl.campaign_id, cl.id
-    limit room
-    for update skip locked
-  ) ready;
-  if picked is null then
+  -- Whom nobody may mail gets no time of the account: others are picked in their place, within reason.
+  for n in 1..20 loop
+    -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
+    -- of the campaign will do for the planner, and with it each claim reads all that was sent.
+    select array_agg(ready.id order by ready.id) into more
+    from (
+      select cl.id
+      from public.campaign_leads cl
+      where (cl.assigned_account_id, cl.campaign_id, cl.id) > (account, campaign, after)
+        and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+        and cl.status = 'pending' and cl.open_attempt_id is null
+        and (cl.claimed_until is null or cl.claimed_until <= t)
+        and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
+      order by cl.assigned_account_id, cl.campaign_id, cl.id
+      limit case when n = 1 then room else greatest(room, 500) end
+      for update skip locked
+    ) ready;
+    exit when more is null;
+    after := more[cardinality(more)];
+    suppressed := public.cancel_suppressed(more, t);
+    picked := picked || array(
+      select x.id from unnest(more) x (id)
+      where x.id <> all (suppressed)
+      order by x.id
+      limit room - cardinality(picked));
+    exit when suppressed = '{}' or cardinality(picked) >= room;
+  end loop;
+  if picked = '{}' then
     return;
   end if;
   update public.campaign_leads cl

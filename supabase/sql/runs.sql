@@ -276,6 +276,8 @@ as $$
   select pg_catalog.jsonb_build_object(
     'name', c.name,
     'attachment', c.attachment,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
     'accounts', (select count(*) from public.campaign_accounts ca
       join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
       where ca.campaign_id = c.id),

@@ -32,6 +32,8 @@ from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
 )
 
 ADA = "ada@ours.example"
+QUIET = ("--no-list-unsubscribe",)
+"""No web app is there that unsubscribes."""
 
 
 def everything(db: psycopg.Connection) -> list[Any]:
@@ -230,7 +232,7 @@ def test_what_is_wrong_with_the_files_that_people_have_is_found(
     """Of each company what it is, and of the others nothing."""
     outreach("accounts", "add", ADA, "--refresh-token-stdin", stdin=f"sandbox:{ADA}:modify\n")
     assert outreach("leads", "import", CASES / f"{file}.csv", "--tag", "x").status == 0
-    made = outreach("campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA)
+    made = outreach("campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA, *QUIET)
 
     checked = outreach("campaigns", "check", made.out.strip(), "--json")
 
@@ -251,7 +253,9 @@ def with_subject(outreach: Outreach, csv: Callable[[str], Path], *options: str) 
         'zoe@acme.example,Zoë & Co,Acme,"{{ name }}, a <deck>",Hello {{ name }}\n'
     )
     outreach("leads", "import", file, "--tag", "x")
-    return outreach("campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA, *options)
+    return outreach(
+        "campaigns", "create", "--name", "X", "--tag", "x", "--account", ADA, *QUIET, *options
+    )
 
 
 def test_a_subject_with_a_placeholder_is_filled_and_that_is_told(

@@ -87,6 +87,7 @@ def test_what_is_well_is_said_in_a_line_each(
         "database": "ok",
         ADA: "ok",
         "places": "ok",
+        "unsubscribe": "warn",  # nothing is at app.example
         "prefect": "warn",
         "attachment": "ok",
     }

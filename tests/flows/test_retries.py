@@ -38,6 +38,7 @@ PHASES: list[tuple[Task[Any, Any], str]] = [
     (campaign.finish, "finish_run"),
     (report.report, "failure_reasons"),
     (report.report, "campaign_account_summary"),
+    (report.report, "cancelled_reasons"),
     (report.report, "list_accounts"),
 ]
 """With a SQL function that each of them calls."""
@@ -48,6 +49,7 @@ DISPATCHING: list[tuple[Task[Any, Any], str]] = [
     (dispatch.start_due, "take_due"),
     (dispatch.settle_all, "list_open_attempts"),
     (dispatch.sweep_cancelled, "sweep_cancelled"),
+    (dispatch.sweep_suppressed, "sweep_suppressed"),
 ]
 
 each_phase = pytest.mark.parametrize(

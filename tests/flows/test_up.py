@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from gmail_sandbox.server import Sandbox
+from outreach.cli.up import SHORTEST_LIFE_SECONDS
 from outreach.local import postgres
 from tests.flows.conftest import PDF
 
@@ -202,6 +203,48 @@ def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
     assert sorted(mails) == sorted(
         {f"row{n}@acme.example" for n in range(2)} | {f"hand{n}@acme.example" for n in range(12)}
     )
+
+
+def test_recipients_are_answered_also_after_that_process_died(machine: Machine) -> None:
+    """The page is a part like the others: it is started anew, and ends with the rest."""
+    free = socket.create_server(("127.0.0.1", 0))
+    taken = free.getsockname()[1]
+    refused = machine.up("--port", str(machine.port), "--web-port", str(taken))
+    assert refused.wait(60) == 1
+    assert f"cannot listen on 127.0.0.1, port {taken}" in refused.communicate()[1]
+    free.close()
+
+    running = machine.up("--port", str(machine.port), "--web-port", str(taken))
+    lines = _until_ready(running)
+    assert (
+        f"Web       http://127.0.0.1:{taken} (the page to unsubscribe, the open pixel)\n" in lines
+    )
+    until(lambda: _health(taken) == 200, "the page")
+    (web,) = [
+        one
+        for one in psutil.Process(running.pid).children(recursive=True)
+        if "web" in one.cmdline()
+    ]
+    until(lambda: time.time() - web.create_time() > SHORTEST_LIFE_SECONDS, "a life of some length")
+    web.kill()
+    until(lambda: _health(taken) == 200, "the page again")
+    assert machine.end(running) == 0
+
+
+def _until_ready(process: subprocess.Popen[str]) -> list[str]:
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or READY not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.communicate()
+    return lines
+
+
+def _health(port: int) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health").status_code
+    except httpx.TransportError:
+        return 0
 
 
 def test_its_server_and_its_folder_are_open_to_nobody_else(machine: Machine) -> None:

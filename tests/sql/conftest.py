@@ -42,7 +42,7 @@ class Sql:
             ),
         )
         values = {
-            name: Jsonb(value) if name == "rows" or isinstance(value, dict) else value
+            name: Jsonb(value) if name in {"rows", "entries"} or isinstance(value, dict) else value
             for name, value in arguments.items()
         }
         return [row[0] for row in self.db.execute(query, values)]
@@ -188,12 +188,12 @@ class Build:
     def attempt(
         self, claim: dict[str, Any], run: UUID, *, at: float = 0, attempt: UUID | None = None,
         pace: float = 0, per_day: int = 500, draft: str | None = None, token: str = "o1",  # noqa: S107
-        db: Sql | None = None,
+        db: Sql | None = None, **more: Any,
     ) -> Any:  # fmt: skip
         return (db or self.sql).begin_attempt(
             attempt=attempt or uuid4(), lead=UUID(claim["id"]), claim=UUID(claim["token"]), run=run,
             mail_address=claim["lead"]["email"], token=token, budget_seconds=30.0,
-            default_pace=float(pace), default_per_day=per_day, draft=draft, at=at,
+            default_pace=float(pace), default_per_day=per_day, draft=draft, at=at, **more,
         )  # fmt: skip
 
     def open(self, campaign: UUID, run: UUID, *, at: float = 0, **more: Any) -> tuple[UUID, UUID]:

@@ -150,4 +150,6 @@ def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connecti
         "leads",
         "campaign_leads",
         "lead_failures",
+        "suppressions",
+        "audit",
     }

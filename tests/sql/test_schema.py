@@ -58,6 +58,15 @@ KINDS = {
     "enum": {"types": ENUMS, "text": "text", "campaign": "campaign_status", "lead": "lead_status"},
 }
 TABLES = ("companies", "leads", "accounts", "campaigns", "campaign_accounts", "campaign_leads")
+OURS = (
+    "send_attempts",
+    "lead_failures",
+    "dispatchers",
+    "suppressions",
+    "audit",
+    "address_hash_key",
+    "web_addresses",
+)
 STATUSES = ("draft", "scheduled", "running", "completed", "error", "cancelled")
 ROLES = """
 do $$ begin
@@ -348,6 +357,8 @@ def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connect
         "may_have_left",
         "pace_of",
         "seconds_paused",
+        "suppression_key",
+        "suppression_lock",
         "why_unable",
     ]
 
@@ -388,10 +399,31 @@ def test_the_public_roles_see_nothing_of_a_new_schema(on_supabase: Any, role: st
         ).fetchone()
         for t in TABLES
     ]
-    for ours in ("send_attempts", "lead_failures", "dispatchers"):
+    for ours in OURS:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             on_supabase.db.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(ours)))
     assert seen == [(0,)] * len(TABLES)
+
+
+def test_a_user_of_the_web_app_sees_whom_their_own_campaigns_do_not_mail(
+    bare: SecretStr, older: Any
+) -> None:
+    """Where Supabase says who is asking; and changes nothing of it."""
+    older.db.execute(ROLES)
+    older.db.execute(
+        "create schema auth; grant usage on schema auth to authenticated;"
+        " create function auth.uid() returns uuid language sql stable as"
+        " 'select ''00000000-0000-0000-0000-000000000007''::uuid'"
+    )
+    migrate(bare)
+    install_working_tree(bare, bare)
+    older.insert("suppressions", key="mia@acme.test", user_id=UUID(int=7))
+    older.insert("suppressions", key="noa@acme.test", user_id=UUID(int=8))
+    older.insert("suppressions", key="liv@acme.test")
+    older.db.execute("set role authenticated")
+    assert older.db.execute("select key from suppressions").fetchall() == [("mia@acme.test",)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        older.db.execute("delete from suppressions")
 
 
 def test_the_web_apps_own_tables_keep_their_row_level_security_as_it_is(
@@ -403,12 +435,7 @@ def test_the_web_apps_own_tables_keep_their_row_level_security_as_it_is(
     secured = older.db.execute(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity"
     ).fetchall()
-    assert sorted(secured) == [
-        ("dispatchers",),
-        ("lead_failures",),
-        ("schema_releases",),
-        ("send_attempts",),
-    ]
+    assert {table for (table,) in secured} == {*OURS, "schema_releases"}
 
 
 def test_the_service_role_can_do_the_whole_job(on_supabase: Any) -> None:

@@ -66,6 +66,13 @@ def told(found: list[Problem]) -> list[tuple[str, str]]:
 # --- leads ------------------------------------------------------------------------------------
 
 
+def test_of_a_suppressed_lead_that_alone_is_told() -> None:
+    """Its mail is never made: what else is wrong with it stops nothing."""
+    found = list(problems(planned(suppressed="opted out", email_template="")))
+    message = "The address is suppressed (opted out): the lead is not mailed"
+    assert found == [Problem("warning", "suppressed", message)]
+
+
 def test_a_mail_that_is_well_has_no_problem() -> None:
     """Nor has one whose template provides for what is empty."""
     assert list(problems(planned())) == []

@@ -79,7 +79,9 @@ def inspected(
     """The report of a check. Raises CampaignNotFound."""
     from outreach.preflight.runner import Inspecting
 
-    looking = Inspecting(services.store, services.mailer, services.settings, here=here)
+    looking = Inspecting(
+        services.store, services.mailer, services.settings, here=here, try_web=True
+    )
     with progress("Checking") as news:
         return looking.inspect(campaign, cooldown_days=cooldown, news=news)
 

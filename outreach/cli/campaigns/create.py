@@ -1,6 +1,7 @@
 """`outreach campaigns create`: makes a draft from leads and their accounts."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from outreach.store.given import campaign_name
 if TYPE_CHECKING:
     from outreach.store.results import Created
 
+LONGEST_FOOTER = 20_000
 TOLD = 5
 """Duplicates that `create` names."""
 
@@ -46,6 +48,20 @@ def create(
             show_default=False,
         ),
     ] = None,
+    list_unsubscribe: Annotated[
+        bool,
+        typer.Option(
+            "--list-unsubscribe/--no-list-unsubscribe",
+            help="Let mail programs show a button to unsubscribe.",
+        ),
+    ] = True,
+    footer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Text or HTML below each mail: a postal address, {{ unsubscribe_url }}.",
+        ),
+    ] = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +75,8 @@ def create(
         "attachment": None if attachment is None else _attachment(attachment),
         "owner": owner,
         "subject_variables": subject_variables,
+        "list_unsubscribe": list_unsubscribe,
+        "footer": None if footer is None else _footer(footer),
         **(_window(window) if window else {}),
     }
     with opened_store() as store:
@@ -112,6 +130,30 @@ def _attachment(text: str) -> str:
         from outreach.delivery import attachments
 
         attachments.load(settings.load().attachment_pdf, text)
+    return text
+
+
+def _footer(file: Path) -> str:
+    """The text of the file, if it can be a footer. Raises Rejected."""
+    from outreach.errors import TemplateNotReady
+    from outreach.mail.render import compiled_footer
+
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(LONGEST_FOOTER + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise Rejected(f"{file} cannot be read ({error.strerror})", "name another file") from None
+    except UnicodeDecodeError:
+        raise Rejected(f"{file} is not UTF-8", "save it as UTF-8") from None
+    if len(text) > LONGEST_FOOTER or not text.strip():
+        raise Rejected(
+            f"A footer has 1 to {LONGEST_FOOTER:,} characters, and {file} has not",
+            "name another file",
+        )
+    try:
+        compiled_footer(text)
+    except TemplateNotReady as error:
+        raise Rejected(error.problem, error.remedy) from None
     return text
 
 

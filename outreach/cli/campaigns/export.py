@@ -4,7 +4,7 @@ import codecs
 import csv
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ def export(
     found = campaign_id(campaign)
     with opened_store() as store:
         store.campaign_status(found)  # an unknown campaign is no empty file
-        with _destination(out) as file:
+        with destination(out) as file:
             if bom:
                 file.write(codecs.BOM_UTF8)
             count = write(store.export_leads(found, status), file)
@@ -57,14 +57,23 @@ def export(
 
 
 def write(leads: "Iterable[ExportedLead]", file: BinaryIO) -> int:
+    """Write the leads; returns their number."""
+    return write_rows(COLUMNS, map(_row, leads), file)
+
+
+def write_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: BinaryIO) -> int:
     """Write rows by RFC 4180, one at a time; returns their number."""
-    rows, count = csv.writer(codecs.getwriter("utf-8")(file)), 0
-    rows.writerow(COLUMNS)
-    for lead in leads:
-        values = {**dict(lead), "lead": lead.id, "failures": _told(lead.failures)}
-        rows.writerow([cell(values[column]) for column in COLUMNS])
+    out, count = csv.writer(codecs.getwriter("utf-8")(file)), 0
+    out.writerow(columns)
+    for row in rows:
+        out.writerow([cell(value) for value in row])
         count += 1
     return count
+
+
+def _row(lead: "ExportedLead") -> list[Any]:
+    values = {**dict(lead), "lead": lead.id, "failures": _told(lead.failures)}
+    return [values[column] for column in COLUMNS]
 
 
 def _told(failures: "list[LeadFailure]") -> str:
@@ -85,7 +94,7 @@ def cell(value: Any) -> str:
 
 
 @contextmanager
-def _destination(out: Path | None) -> Iterator[BinaryIO]:
+def destination(out: Path | None) -> Iterator[BinaryIO]:
     """A regular file appears only when complete; pipes and special files are written directly."""
     if out is None:
         sys.stdout.flush()

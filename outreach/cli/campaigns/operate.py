@@ -11,6 +11,7 @@ from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
 
 Campaign = Annotated[str, typer.Argument(metavar="ID")]
+_NONE = "No failed lead fits."
 
 
 def pause(campaign: Campaign, *, as_json: AsJson = False) -> None:
@@ -58,20 +59,31 @@ def retry_failed(
         bool,
         typer.Option("--include-unclear", help="Those that may have been sent, too."),
     ] = False,
+    suppressed: Annotated[
+        bool,
+        typer.Option(
+            "--suppressed",
+            help="Instead those cancelled for a suppression that was lifted or has ended.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Mail failed leads again, after their cause was mended."""
     found = campaign_id(campaign)
     with opened_store() as store:
         retried = store.retry_failed(
-            found, account=account, reason=reason, include_unclear=include_unclear
+            found,
+            account=account,
+            reason=reason,
+            include_unclear=include_unclear,
+            suppressed=suppressed,
         )
     if as_json:
         show_json({"id": str(found), "leads": retried})
     elif retried:
         say(f"{retried} lead(s) are pending again; {_goes_on(found)}")
     else:
-        say("No failed lead fits.")
+        say("No lead fits: the addresses are suppressed still." if suppressed else _NONE)
 
 
 def _goes_on(campaign: UUID) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from outreach.campaign.models import Account
     from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
     from outreach.mail.mime import Attachment
+    from outreach.mail.unsubscribe import OptOut
     from outreach.settings import Settings
     from outreach.store.store import Store
     from outreach.web.show import Shown
@@ -75,6 +76,7 @@ def send_test(
     The lead stays as it is: nothing is recorded of a test.
     """
     from outreach.delivery import test_mail as trial
+    from outreach.delivery.web_address import tried_address
 
     found, address = campaign_id(campaign), _own_address(to)
     with opened_services() as services:
@@ -88,7 +90,11 @@ def send_test(
         sender = _sender(services.store, planned, account)
         attachment = _attachment(services.settings, snapshot)
         try:
-            sent = trial.send_trial(services.mailer, planned, sender, address, attachment)
+            web = tried_address(services.store, services.settings)
+            ways = _opt_out(snapshot, web.base)
+            sent = trial.send_trial(
+                services.mailer, planned, sender, address, attachment, ways, web.canary
+            )
         except (TemplateNotReady, RecipientRefused) as error:
             raise Rejected(error.problem, "mend that, then test again") from None
     if as_json:
@@ -110,6 +116,7 @@ def send_test(
 
 def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Shown":
     from outreach import settings as settings_module
+    from outreach.delivery.web_address import base_of
     from outreach.preflight.preview import previewed
     from outreach.web.show import Shown
 
@@ -122,7 +129,7 @@ def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Sho
         of = snapshot.leads.total if every else snapshot.leads.pending
         cooldown = float(COOLDOWN_DAYS * DAY)
         mails = store.list_mails(campaign, every=every, cooldown_seconds=cooldown)
-    previews = list(previewed(islice(mails, limit)))
+    previews = list(previewed(islice(mails, limit), snapshot.footer))
     if not previews:
         raise Rejected("The campaign has no lead, so there is nothing to show.")
     attachment, why = None, None
@@ -138,7 +145,15 @@ def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Sho
         no_attachment=why,
         tracked=bool(settings.app_url),
         date=datetime.now(UTC),
+        # As where the web app answers: a preview asks nobody.
+        opt_out=_opt_out(snapshot, base_of(settings)),
     )
+
+
+def _opt_out(snapshot: "CampaignSnapshot", base: str | None) -> "OptOut":
+    from outreach.mail.unsubscribe import opt_out
+
+    return opt_out(base, snapshot.footer, in_header=snapshot.list_unsubscribe)
 
 
 def _planned(store: "Store", snapshot: "CampaignSnapshot", lead: str | None) -> "PlannedMail":

@@ -181,6 +181,7 @@ def _report(store: "Store", campaign: "UUID") -> CampaignReport:
         store.campaign_status(campaign),
         store.campaign_progress(campaign),
         datetime.now().astimezone(),
+        store.cancelled_reasons(campaign),
     )
 
 
@@ -199,6 +200,9 @@ def _show(store: "Store", campaign: "UUID") -> None:
             "goes on": now.resume_at,
             "waits for": now.waiting_for,
             **now.leads.model_dump(),
+            "not mailed": ", ".join(
+                f"{one.leads} {one.reason}" for one in store.cancelled_reasons(campaign)
+            ),
             **watching.facts(progress),
             "flow runs": ", ".join(now.flow_run_ids),
         }

@@ -1,0 +1,1 @@
+"""`outreach suppressions`: whom no campaign mails."""

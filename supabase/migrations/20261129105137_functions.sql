@@ -1,0 +1,5103 @@
+-- Release 20261129105137 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+
+do $$
+declare
+  ours constant text[] := array[
+    'public.accounts_of_others(public.campaigns)',
+    'public.allowance(public.accounts,integer,timestamp with time zone)',
+    'public.assign_companies(uuid)',
+    'public.assign_texts()',
+    'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
+    'public.bare_domain(text)',
+    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean)',
+    'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
+    'public.below_daily_limit_at(uuid,integer,timestamp with time zone)',
+    'public.campaign_account_summary(uuid,uuid,uuid,integer)',
+    'public.campaign_counts(uuid)',
+    'public.campaign_facts(uuid,timestamp with time zone)',
+    'public.campaign_progress(uuid,double precision,integer,double precision,timestamp with time zone)',
+    'public.campaign_senders(uuid)',
+    'public.campaign_status(uuid)',
+    'public.cancel_campaign(uuid,timestamp with time zone)',
+    'public.cancel_run(uuid,uuid)',
+    'public.cancel_suppressed(uuid[],timestamp with time zone)',
+    'public.cancelled_attempt(text,boolean)',
+    'public.cancelled_reasons(uuid)',
+    'public.canonical_address(text)',
+    'public.cause_told(text)',
+    'public.check_campaign(uuid)',
+    'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
+    'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
+    'public.companies_kept_apart()',
+    'public.count_places(timestamp with time zone)',
+    'public.crash_run(uuid,uuid,text,timestamp with time zone)',
+    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean,boolean,text)',
+    'public.date_suppressions(uuid[],text[])',
+    'public.decline_run(uuid,uuid)',
+    'public.defer_lead(uuid,uuid,uuid,uuid,text,text,double precision,timestamp with time zone)',
+    'public.dispatcher_state(timestamp with time zone)',
+    'public.drafts_in_use(text[])',
+    'public.due_at(public.campaigns)',
+    'public.end_campaign(uuid,timestamp with time zone)',
+    'public.end_in_error(uuid,text,timestamp with time zone)',
+    'public.exposed_tokens()',
+    'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_run(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_unclaimed(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_unmailable(uuid,jsonb,timestamp with time zone)',
+    'public.failure_reasons(uuid,integer)',
+    'public.fault_of_accounts(public.campaigns)',
+    'public.fault_of_window(public.campaigns,timestamp with time zone)',
+    'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
+    'public.forget_dispatch(uuid,text)',
+    'public.forget_suspension(uuid,uuid)',
+    'public.free_claims(uuid)',
+    'public.functions_hash(text[])',
+    'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
+    'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
+    'public.hold_off_suppressions(text)',
+    'public.import_leads(jsonb,text,uuid)',
+    'public.installed_release(text)',
+    'public.is_due(public.campaigns,timestamp with time zone)',
+    'public.keep_failures(uuid[])',
+    'public.keyed_hash(text)',
+    'public.lead_dispatch(uuid,text,text,double precision,timestamp with time zone)',
+    'public.leads_by_account(uuid)',
+    'public.leads_of_keys(text[])',
+    'public.leads_to_mail(text,text[],uuid)',
+    'public.leave_dispatch(uuid)',
+    'public.lift_suppressions(text[],text,uuid)',
+    'public.list_accounts(uuid,integer,timestamp with time zone)',
+    'public.list_acts(text,integer)',
+    'public.list_campaign_leads(uuid,text,uuid,integer)',
+    'public.list_campaigns(uuid,integer)',
+    'public.list_dispatched(uuid,integer)',
+    'public.list_leads(text,text,uuid,integer)',
+    'public.list_mails(uuid,double precision,boolean,uuid,text,uuid,integer,timestamp with time zone)',
+    'public.list_open_attempts(uuid,uuid,integer,timestamp with time zone)',
+    'public.list_suppressions(uuid,integer,uuid)',
+    'public.list_suspended(uuid,integer)',
+    'public.lock_down()',
+    'public.mailbox_key(text)',
+    'public.mails_by_hour(uuid,timestamp with time zone)',
+    'public.mails_left(public.accounts,integer,timestamp with time zone)',
+    'public.mails_of_account(uuid,timestamp with time zone)',
+    'public.mark_account_unusable(uuid,text)',
+    'public.may_have_left(text)',
+    'public.next_due(timestamp with time zone)',
+    'public.next_opening(public.campaigns,timestamp with time zone)',
+    'public.note_canary(text,boolean,text,timestamp with time zone)',
+    'public.note_dispatch(uuid,text)',
+    'public.note_failures(uuid[],timestamp with time zone)',
+    'public.pace_of(public.accounts,double precision)',
+    'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
+    'public.pause_campaign(uuid,timestamp with time zone)',
+    'public.punycode(text)',
+    'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
+    'public.read_canary(text,timestamp with time zone)',
+    'public.read_credentials(uuid)',
+    'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
+    'public.record_open(uuid,timestamp with time zone)',
+    'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
+    'public.release_run(uuid,uuid)',
+    'public.remove_account(text)',
+    'public.renew_run(uuid,uuid,double precision,timestamp with time zone)',
+    'public.renew_runs(uuid[],uuid[],double precision,timestamp with time zone)',
+    'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
+    'public.resume_campaign(uuid)',
+    'public.retry_failed(uuid,text,text,boolean,boolean)',
+    'public.room_at_pace(uuid,double precision,timestamp with time zone,bigint,timestamp with time zone,integer,double precision,timestamp with time zone)',
+    'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
+    'public.schema_version()',
+    'public.seconds_paused(timestamp with time zone,timestamp with time zone)',
+    'public.settle_by_hand(public.campaign_leads,public.campaigns,public.send_attempts,boolean,text,timestamp with time zone)',
+    'public.shared_domains()',
+    'public.spellings_of_domain(text)',
+    'public.start_campaign(uuid,timestamp with time zone,boolean)',
+    'public.suppress(jsonb,text,text,uuid,boolean)',
+    'public.suppression_key(text)',
+    'public.suppression_keys(text)',
+    'public.suppression_lock(text)',
+    'public.suppression_of(text[],uuid,timestamp with time zone)',
+    'public.suppressions_deleted()',
+    'public.suppressions_inserted()',
+    'public.suppressions_updated()',
+    'public.suspend_run(uuid,uuid,timestamp with time zone)',
+    'public.sweep_cancelled(integer)',
+    'public.sweep_suppressed(integer,integer,timestamp with time zone)',
+    'public.take_canary(text,text,double precision,timestamp with time zone)',
+    'public.take_due(integer,timestamp with time zone,integer)',
+    'public.tell_dispatchers()',
+    'public.text_hash(text,text,text,text)',
+    'public.texts_changed()',
+    'public.time_ordered_id()',
+    'public.told_act(public.suppressions)',
+    'public.told_suppression(public.suppressions)',
+    'public.told_window(public.campaigns,timestamp with time zone)',
+    'public.unreadable_leads(uuid[])',
+    'public.unsubscribe(text,text)',
+    'public.why_unable(public.accounts,uuid)'
+  ];
+  known text[];
+  path constant text := pg_catalog.current_setting('search_path');
+  f record;
+begin
+  select array_agg(x.signature) into known
+  from public.schema_releases r cross join unnest(r.functions) x (signature);
+  perform pg_catalog.set_config('search_path', '', true); -- signatures with their schemas, as above
+  for f in
+    select p.oid::regprocedure::text as signature
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace
+      and p.proname in (
+        select split_part(split_part(x.signature, '(', 1), '.', 2) from unnest(ours || known) x (signature))
+  loop
+    if f.signature <> all (known) then
+      raise exception
+        'The database has a function of its own with a name of ours: %; rename or drop it, then migrate again.',
+        f.signature;
+    elsif f.signature <> all (ours) then
+      execute 'drop function ' || f.signature; -- superseded
+    end if;
+  end loop;
+  perform pg_catalog.set_config('search_path', path, true);
+
+  insert into public.schema_releases (version, hash, functions, calls_since)
+  values ('20261129105137', 'cf16bec6dcac2ee96715ac301fce4f32ca73f9ac2a559fd8ea80af80c0c607d3', ours, '20261124009900')
+  on conflict (version) do update
+  set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
+end
+$$;
+
+-- In the order of their files, whoever calls whom.
+set check_function_bodies = off;
+
+-- Functions.
+
+-- Gmail accounts. Every function returns a set of JSON objects: one shape for both transports.
+
+create or replace function public.save_account(
+  account uuid,
+  address text,
+  token text default null,
+  display_name text default null,
+  answer_to text default null,
+  pace double precision default null,
+  per_day integer default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Adds the account of this address, or changes what is given of it. A token makes it usable again.
+declare
+  saved public.accounts;
+begin
+  -- For Postgres NaN is more than any number.
+  if pace < 0 or pace > 86400 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A pace is a number of seconds from 0 to 86400.');
+    return;
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.save_account'));
+  select a.* into saved from public.accounts a
+  where a.id = account
+    or (public.mailbox_key(a.email) = public.mailbox_key(address)
+      and a.user_id is not distinct from coalesce(owner, a.user_id))
+  order by (a.id = account) desc
+  limit 1
+  for no key update;
+
+  if not found then
+    insert into public.accounts (id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit)
+    values (account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day)
+    returning * into saved;
+  else
+    update public.accounts a
+    set
+      refresh_token = coalesce(token, a.refresh_token),
+      access_token = case when token is null then a.access_token end,
+      sender_name = coalesce(display_name, a.sender_name),
+      reply_to = coalesce(answer_to, a.reply_to),
+      pace_seconds = coalesce(pace, a.pace_seconds),
+      daily_limit = coalesce(per_day, a.daily_limit),
+      status = case when token is null and a.status <> 'removed' then a.status else 'active' end,
+      status_reason = case when token is null then a.status_reason end
+    where a.id = saved.id
+    returning * into saved;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'saved', 'id', saved.id, 'email', saved.email);
+end
+$$;
+
+create or replace function public.list_accounts(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'id', a.id,
+    'email', a.email,
+    'sender_name', a.sender_name,
+    'reply_to', a.reply_to,
+    'status', a.status,
+    'status_reason', a.status_reason,
+    'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
+    'pace_seconds', a.pace_seconds,
+    'daily_limit', a.daily_limit,
+    'sent_today', public.mails_of_account(a.id, clock.t),
+    'connected', coalesce(a.refresh_token, '') <> ''
+  )
+  from public.accounts a
+  cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
+  where a.status <> 'removed' and a.id > list_accounts.after
+  order by a.id
+  limit list_accounts.most;
+$$;
+
+create or replace function public.read_credentials(account uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('email', a.email, 'refresh_token', nullif(a.refresh_token, ''))
+  from public.accounts a
+  where a.id = read_credentials.account and a.status <> 'removed';
+$$;
+
+create or replace function public.remove_account(address text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Forgets the account's tokens. The row stays, as the sender of what it sent, and so that a second
+-- removal is answered like the first.
+declare
+  removed public.accounts;
+  waiting bigint;
+begin
+  select a.* into removed from public.accounts a
+  where public.mailbox_key(a.email) = public.mailbox_key(address)
+  order by a.status = 'removed', a.id
+  limit 1
+  for update;
+  if not found then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', pg_catalog.format('There is no account %s.', address),
+      'remedy', 'list_accounts');
+    return;
+  end if;
+
+  select count(*) into waiting from public.campaign_leads cl
+  where cl.assigned_account_id = removed.id and cl.status = 'pending' and cl.open_attempt_id is null;
+  select waiting + count(*) into waiting from public.send_attempts s
+  where s.account_id = removed.id and s.outcome is null;
+  if waiting > 0 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format(
+        '%s pending lead(s) are to be mailed by %s; let their campaigns end or cancel them, then remove it.',
+        waiting, address));
+    return;
+  end if;
+
+  delete from public.campaign_accounts ca where ca.account_id = removed.id;
+  update public.accounts a
+  set refresh_token = '', access_token = null, status = 'removed', status_reason = null
+  where a.id = removed.id;
+  return next pg_catalog.jsonb_build_object('answer', 'removed', 'id', removed.id);
+end
+$$;
+
+create or replace function public.mark_account_unusable(account uuid, reason text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  update public.accounts a
+  set status = 'unusable', status_reason = mark_account_unusable.reason
+  where a.id = mark_account_unusable.account and a.status <> 'removed'
+  returning pg_catalog.jsonb_build_object('answer', 'marked');
+$$;
+
+create or replace function public.pause_account(
+  account uuid,
+  seconds double precision,
+  whole_project boolean default false,
+  now timestamptz default null,
+  brief boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Rests the account (or every account) for at least `seconds`, doubling with each pause in a row up to
+-- a day. `brief`, for a rate and no quota: for exactly `seconds`, or without them 1, 2, 4 to 64 and some more.
+-- Asked again while it rests, it changes nothing: many mails in flight meet the same quota.
+declare
+  a public.accounts;
+  t timestamptz := coalesce(now, clock_timestamp());
+  rests_until timestamptz;
+begin
+  for a in
+    select x.* from public.accounts x
+    where (x.id = account or whole_project) and x.status <> 'removed'
+    order by x.id
+    for no key update
+  loop
+    t := coalesce(now, clock_timestamp());
+    if a.paused_until is null or a.paused_until <= t then
+      update public.accounts x
+      set
+        paused_until = t + interval '1 second' * case
+          when brief then coalesce(seconds, 2 ^ least(a.rate_pauses, 6) * (1 + random() / 4))
+          else least(seconds * 2 ^ least(a.quota_pauses, 20), 86400)
+        end,
+        quota_pauses = a.quota_pauses + (not brief)::integer,
+        rate_pauses = a.rate_pauses + brief::integer
+      where x.id = a.id;
+    end if;
+  end loop;
+  -- An account that was removed meanwhile sends nothing: its lead may be asked about again as soon.
+  select x.paused_until into rests_until from public.accounts x where x.id = account and x.status <> 'removed';
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'paused',
+    'seconds', coalesce(extract(epoch from rests_until - t), seconds, 1)::double precision);
+end
+$$;
+
+-- One form for all spellings of a mailbox's address.
+
+create or replace function public.punycode(label text) returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+-- A label of a domain beyond ASCII as DNS has it, xn--… (RFC 3492); the label is in lower case.
+declare
+  digits constant text := 'abcdefghijklmnopqrstuvwxyz0123456789';
+  codes constant integer[] := array(
+    select ascii(character) from unnest(pg_catalog.string_to_array(label, null)) character);
+  written text := pg_catalog.regexp_replace(label, '[^\x01-\x7f]', '', 'g');
+  basic constant integer := length(written);
+  handled integer := basic;
+  least_left bigint;
+  n bigint := 128;
+  delta bigint := 0;
+  bias bigint := 72;
+  code bigint;
+  q bigint;
+  k bigint;
+  threshold bigint;
+begin
+  if basic > 0 then
+    written := written || '-';
+  end if;
+  while handled < cardinality(codes) loop
+    select min(c) into least_left from unnest(codes) c where c >= n;
+    delta := delta + (least_left - n) * (handled + 1);
+    n := least_left;
+    foreach code in array codes loop
+      if code < n then
+        delta := delta + 1;
+      elsif code = n then
+        q := delta;
+        k := 36;
+        loop
+          threshold := least(greatest(k - bias, 1), 26);
+          exit when q < threshold;
+          written := written || substr(digits, (threshold + (q - threshold) % (36 - threshold))::integer + 1, 1);
+          q := (q - threshold) / (36 - threshold);
+          k := k + 36;
+        end loop;
+        written := written || substr(digits, q::integer + 1, 1);
+        delta := delta / case when handled = basic then 700 else 2 end;
+        handled := handled + 1;
+        delta := delta + delta / handled;
+        k := 0;
+        while delta > 455 loop
+          delta := delta / 35;
+          k := k + 36;
+        end loop;
+        bias := k + 36 * delta / (delta + 38);
+        delta := 0;
+      end if;
+    end loop;
+    delta := delta + 1;
+    n := n + 1;
+  end loop;
+  return 'xn--' || written;
+end
+$$;
+
+create or replace function public.canonical_address(address text) returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+-- The address as a mail's To and the log have it, but for the case of letters: trimmed, NFC, its domain in
+-- ASCII. By mailbox_key addresses are compared. For each that a mail can be sent to that is the same as
+-- outreach.mail.addresses.mailbox_key, but for domains in Cherokee: what a worker gives is in that form already.
+declare
+  invisible constant text :=
+    e' \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000'
+    '\u00ad\u200b\u200c\u200d\u2060\ufeff\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069';
+  trimmed text;
+  domain text;
+begin
+  if address !~ '[^!-~]' then -- nearly all of them
+    return address;
+  end if;
+  trimmed := btrim(address, invisible);
+  -- No mail goes to what is longer (254 octets), whatever it would be.
+  if trimmed !~ '[^\x01-\x7f]' or length(trimmed) > 320 or strpos(trimmed, '@') = 0 then
+    return trimmed;
+  end if;
+  trimmed := normalize(trimmed, nfc);
+  domain := pg_catalog.regexp_replace(trimmed, '^.*@', '');
+  trimmed := left(trimmed, length(trimmed) - length(domain));
+  if domain ~ '[^\x01-\x7f]' then
+    -- As UTS 46 maps it: other full stops, what has no width, fullwidth and capital letters.
+    domain := replace(translate(
+      domain,
+      e'\u3002\uff0e\uff61\u03f2\u03f9\U0001d6d3\U0001d70d\U0001d747\U0001d781\U0001d7bb',
+      e'...\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3'), e'\u0130', e'i\u0307');
+    domain := pg_catalog.regexp_replace(
+      domain,
+      e'[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2064\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff'
+      '\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0100-\U000e01ef]',
+      '', 'g');
+    domain := normalize(translate(
+      lower(normalize(domain, nfkd)),
+      e'\u0345\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86\u1c87\u1c88',
+      e'\u03b9\u0432\u0434\u043e\u0441\u0442\u0442\u044a\u0463\ua64b'), nfc);
+    select pg_catalog.string_agg(
+      case when label ~ '[^\x01-\x7f]' and length(label) <= 63 then public.punycode(label) else label end,
+      '.' order by nth) into domain
+    from unnest(pg_catalog.string_to_array(domain, '.')) with ordinality labels (label, nth);
+  end if;
+  return trimmed || lower(domain);
+end
+$$;
+
+create or replace function public.mailbox_key(address text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- Equal for all spellings of a mailbox's address.
+  select lower(public.canonical_address(address));
+$$;
+
+-- The last check before a mail and its write-ahead record, and what is still open of them.
+
+create or replace function public.begin_attempt(
+  attempt uuid,
+  lead uuid,
+  claim uuid,
+  run uuid,
+  mail_address text,
+  token text,
+  budget_seconds double precision,
+  default_pace double precision,
+  default_per_day integer,
+  draft text default null,
+  thread text default null,
+  sender uuid default null,
+  now timestamptz default null,
+  knows_cancelled boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- A plan made while a table was small would read all of it when it has grown.
+set enable_seqscan = off
+-- Each connection would plan each statement five times before it keeps a plan, and there is but one.
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_variable
+-- The last check and the write-ahead record in one: after `go` the mail may be posted, once, within
+-- budget_seconds of the call.
+--   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
+--   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
+--   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
+declare
+  c public.campaigns;
+  a public.accounts;
+  allowed record;
+  mails_left bigint;
+  cl public.campaign_leads;
+  known public.send_attempts;
+  t timestamptz;
+  pace double precision;
+  per_day integer;
+  last_post timestamptz;
+  free_at timestamptz;
+  opening timestamptz;
+  refusal text;
+  as_spelt text;
+  keys text[];
+  is_suspect boolean;
+  is_mailed boolean;
+begin
+  if mail_address ~ '[^!-~]' then -- a look costs less than the call
+    mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
+  end if;
+  -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
+  -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
+  -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
+  select x.* into a
+  from public.accounts x
+  where x.id = (select y.assigned_account_id from public.campaign_leads y where y.id = lead)
+  for no key update;
+  select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id;
+  t := coalesce(now, clock_timestamp());
+
+  refusal := case
+    when c.id is null or cl.id is null then 'its row was deleted'
+    when c.status = 'cancelled' or cl.status = 'cancelled' then 'the campaign was cancelled'
+    when c.status <> 'running' then 'the campaign is ' || c.status::text
+    when c.paused_at is not null then 'the campaign was paused'
+    when cl.status <> 'pending' then 'the lead is ' || cl.status::text
+    when cl.open_attempt_id is not null then 'another attempt is open'
+    when cl.claim_token is distinct from claim then 'another run claimed the lead'
+    when cl.claimed_until <= t then 'the claim has expired'
+    when cl.assigned_account_id is distinct from coalesce(sender, cl.assigned_account_id)
+      then 'the lead was given to another account'
+    when cl.assigned_account_id <> a.id then 'the lead was given to another account'
+  end;
+  if refusal is not null then
+    -- A claim ends with the attempt that is begun on it: one that is asked for again finds it ended.
+    select x.* into known from public.send_attempts x where x.id = attempt;
+    if found then
+      return next case
+        when known.outcome is null then pg_catalog.jsonb_build_object(
+          'answer', 'go',
+          'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
+        else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
+      end;
+      return;
+    elsif cl.status = 'cancelled' and c.status <> 'cancelled' and cl.error is not null then
+      return next public.cancelled_attempt(cl.error, knows_cancelled);
+      return;
+    end if;
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null
+    where x.id = lead and x.claim_token = claim;
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours', 'reason', refusal);
+    return;
+  end if;
+
+  keys := public.hold_off_suppressions(lower(mail_address));
+  if keys is null then
+    return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
+    return;
+  end if;
+  if mail_address ~* '[^!-~]|xn--' then
+    select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
+  end if;
+  select
+    -- Nearly all are not: suppression_of is asked of the others, and of each once somebody was erased.
+    exists (select from public.suppressions s where s.key = any (keys))
+    or exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;'),
+    exists (
+      -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
+      -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
+      select from public.leads l
+      cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+      where lower(l.email) in (lower(mail_address), as_spelt)
+        and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
+    (
+      select x.started_at
+      from public.send_attempts x
+      where x.account_id = a.id and public.may_have_left(x.outcome)
+      order by x.started_at desc
+      limit 1)
+  into is_suspect, is_mailed, last_post;
+  if is_suspect then
+    refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
+  end if;
+  if refusal is not null then
+    update public.campaign_leads x
+    set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
+    where x.id = lead;
+    return next public.cancelled_attempt(refusal, knows_cancelled);
+    return;
+  end if;
+  -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
+  t := coalesce(now, clock_timestamp());
+
+  pace := public.pace_of(a, default_pace);
+  per_day := coalesce(a.daily_limit, default_per_day);
+  refusal := public.why_unable(a, c.user_id);
+  if refusal is null and is_mailed then
+    refusal := 'This address was already mailed in this campaign';
+  elsif refusal is null then
+    mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
+    if coalesce(mails_left, 0) <= 0 then -- nearly never: it costs a call
+      allowed := public.allowance(a, per_day, t);
+      free_at := allowed.free_at;
+      refusal := allowed.waiting_for;
+    end if;
+    opening := case
+      when c.send_days is null and c.send_from is null and c.send_until is null then t -- saves the call
+      else public.next_opening(c, t)
+    end;
+    if free_at is null and opening is distinct from t then
+      free_at := coalesce(opening, t + interval '1 day');
+      refusal := public.told_window(c, opening);
+    end if;
+  end if;
+  if free_at is not null then
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null, next_attempt_at = free_at
+    where x.id = lead;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'deferred', 'reason', refusal,
+      'wait_seconds', extract(epoch from free_at - t)::double precision);
+    return;
+  elsif refusal is null then
+    -- Posts of an account keep their distance, whoever posts and however late.
+    free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
+    -- A millisecond too early for its own time is on time; too close to the last post it never is.
+    if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
+      update public.campaign_leads x
+      set claimed_until = greatest(x.claimed_until, free_at + interval '30 seconds')
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'wait', 'wait_seconds', extract(epoch from free_at - t)::double precision);
+      return;
+    end if;
+
+    insert into public.send_attempts (
+      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token)
+    values (
+      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
+    on conflict do nothing;
+    if found then
+      update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.campaign_leads x
+      set open_attempt_id = attempt, claim_token = null, claimed_until = null
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object('answer', 'go', 'budget_seconds', budget_seconds);
+      return;
+    end if;
+    refusal := 'This address was already mailed in this campaign';
+  end if;
+
+  update public.campaign_leads x
+  set status = 'failed', error = refusal, claim_token = null, claimed_until = null
+  where x.id = lead;
+  perform public.note_failures(array[lead], t);
+  return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
+end
+$$;
+
+create or replace function public.cancelled_attempt(why text, knows_cancelled boolean) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The answer for a lead that is not mailed because its address is suppressed. Workers of releases before know no
+  -- such answer; with `not_ours` they discard the draft, too, and count nothing.
+  select pg_catalog.jsonb_build_object(
+    'answer', case when cancelled_attempt.knows_cancelled then 'cancelled' else 'not_ours' end,
+    'reason', cancelled_attempt.why);
+$$;
+
+create or replace function public.list_open_attempts(
+  campaign uuid default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails that may be on their way: what a dead or cut-off run left behind.
+  select pg_catalog.jsonb_build_object(
+    'id', s.id,
+    'campaign_id', s.campaign_id,
+    'campaign_lead_id', s.campaign_lead_id,
+    'account_id', s.account_id,
+    'address', s.address,
+    'account', coalesce(a.email, ''),
+    'draft_id', s.draft_id,
+    'thread_id', s.thread_id,
+    'search_token', s.search_token,
+    'age_seconds',
+    extract(epoch from coalesce(list_open_attempts.now, clock_timestamp()) - s.started_at)::double precision,
+    'campaign_cancelled', coalesce(c.status = 'cancelled', true),
+    'campaign_paused', coalesce(c.paused_at is not null, false))
+  from public.send_attempts s
+  left join public.campaigns c on c.id = s.campaign_id
+  left join public.accounts a on a.id = s.account_id
+  where s.outcome is null
+    and (list_open_attempts.campaign is null or s.campaign_id = list_open_attempts.campaign)
+    and s.id > list_open_attempts.after
+  order by s.id
+  limit list_open_attempts.most;
+$$;
+
+create or replace function public.drafts_in_use(drafts text[]) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next one of a
+  -- lead that is still to be mailed.
+  select pg_catalog.jsonb_build_object('draft', s.draft_id)
+  from public.send_attempts s
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null
+    and (s.outcome is null or s.outcome = 'not_sent')
+    and (s.outcome is null or exists (
+      select from public.campaign_leads cl
+      join public.campaigns c on c.id = cl.campaign_id
+      where cl.id = s.campaign_lead_id and cl.status = 'pending' and c.status <> 'cancelled'));
+$$;
+
+-- What people do with a campaign: create, start, cancel, pause, resume, look.
+
+create or replace function public.create_campaign(
+  campaign uuid,
+  campaign_name text,
+  account_addresses text[],
+  lead_tag text default null,
+  company_names text[] default null,
+  starts_at timestamptz default null,
+  attachment_name text default null,
+  zone text default null,
+  days integer[] default null,
+  day_from time default null,
+  day_until time default null,
+  owner uuid default null,
+  subject_variables boolean default false,
+  list_unsubscribe boolean default false,
+  footer_text text default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Makes a draft with its leads, all or nothing. Repeated with the same id it answers the same.
+-- A mailbox is taken once, however its address is written; who came second is listed in `skipped`.
+-- `subject_variables` null: if a subject has a placeholder.
+declare
+  account_ids uuid[];
+  unknown text;
+  fault text;
+begin
+  if not exists (select from public.campaigns c where c.id = campaign) then
+    select string_agg(given.address, ', ') into unknown
+    from unnest(account_addresses) given (address)
+    where not exists (
+      select from public.accounts a
+      where public.mailbox_key(a.email) = public.mailbox_key(given.address) and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', pg_catalog.format('There is no account %s.', unknown),
+        'remedy', 'add_account');
+      return;
+    end if;
+    -- One row an address: two would be one mailbox at twice its pace.
+    select array_agg(mine.id order by mine.id) into account_ids
+    from (
+      select distinct on (public.mailbox_key(a.email)) a.id
+      from public.accounts a
+      where public.mailbox_key(a.email) in (
+          select public.mailbox_key(given.address) from unnest(account_addresses) given (address))
+        and a.status <> 'removed'
+        and a.user_id is not distinct from coalesce(owner, a.user_id)
+      order by public.mailbox_key(a.email), a.id
+    ) mine;
+    if account_ids is null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
+        'A campaign needs at least one account; name one with --account.');
+      return;
+    end if;
+
+    select string_agg(given.company, ', ') into unknown
+    from unnest(company_names) given (company)
+    where not exists (
+      select from public.companies c
+      where lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)
+        and c.user_id is not distinct from coalesce(owner, c.user_id)
+    );
+    if unknown is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+        'There is no company %s; its name, domain or id is needed.', unknown));
+      return;
+    end if;
+
+    select public.fault_of_window(
+      pg_catalog.jsonb_populate_record(null::public.campaigns, pg_catalog.jsonb_build_object(
+        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until)),
+      clock_timestamp())
+    into fault;
+    if fault is not null then
+      return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', fault);
+      return;
+    end if;
+
+    insert into public.campaigns (
+      id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
+      subject_variables, list_unsubscribe, footer)
+    values (
+      campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
+    on conflict (id) do nothing;
+  end if;
+
+  -- Only who made the row fills it: the same call may be made again while the first one is at it.
+  if found then
+    insert into public.campaign_leads (campaign_id, lead_id, status, assigned_account_id)
+    select
+      campaign, chosen.id, 'pending',
+      account_ids[1 + (row_number() over (order by chosen.id) - 1) % cardinality(account_ids)]
+    from (
+      -- A lead without an address comes along, to fail with that reason.
+      select distinct on (coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text)) l.id
+      from public.leads_to_mail(lead_tag, company_names, owner) l
+      order by coalesce(nullif(public.mailbox_key(l.email), ''), l.id::text), l.id
+    ) chosen;
+    if not found then
+      delete from public.campaigns c where c.id = campaign;
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', case
+          when lead_tag is not null then pg_catalog.format('No lead matches tag %L.', lead_tag)
+          else 'No lead belongs to these companies.'
+        end,
+        'remedy', 'import_leads');
+      return;
+    end if;
+
+    insert into public.campaign_accounts (campaign_id, account_id)
+    select campaign, x.id from unnest(account_ids) x (id);
+
+    if subject_variables is null then
+      update public.campaigns c
+      set subject_variables = exists (
+        select from public.campaign_leads cl
+        join public.leads l on l.id = cl.lead_id
+        left join public.companies co on co.id = l.company_id
+        where cl.campaign_id = campaign
+          and coalesce(nullif(l.email_subject, ''), co.email_subject) ~ '\{\{|\{%|\{[[:alnum:]_ -]+\}')
+      where c.id = campaign;
+    end if;
+  end if;
+
+  return query
+  select pg_catalog.jsonb_build_object(
+    'answer', 'created',
+    'id', campaign,
+    'leads', (select count(*) from public.campaign_leads cl where cl.campaign_id = campaign),
+    'subject_variables', (select c.subject_variables from public.campaigns c where c.id = campaign),
+    'skipped', coalesce((
+      -- Whose address is in the campaign, but not the lead; in one pass over what is selected.
+      select pg_catalog.jsonb_agg(s.email)
+      from (
+        select x.email
+        from (
+          select y.email, y.address, y.taken, bool_or(y.taken) over (partition by y.address) as mailed
+          from (
+            select l.email, public.mailbox_key(l.email) as address, exists (
+              select from public.campaign_leads cl where cl.lead_id = l.id and cl.campaign_id = campaign) as taken
+            from public.leads_to_mail(lead_tag, company_names, owner) l
+          ) y
+        ) x
+        where x.mailed and not x.taken and x.address <> ''
+        order by x.email
+        limit 1000
+      ) s
+    ), '[]'::jsonb));
+end
+$$;
+
+create or replace function public.start_campaign(
+  campaign uuid,
+  now timestamptz default null,
+  asked boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- draft -> scheduled (its time is still to come) or running. Nothing is sent yet: a run has to begin it.
+-- `asked`: the caller sees to that run, so that the dispatcher makes none in the next minutes.
+declare
+  c public.campaigns;
+  t timestamptz;
+  told text;
+  owned boolean;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  told := public.accounts_of_others(c);
+  owned := c.run_id is not null and c.lease_until > t;
+  if c.id is null then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status = 'draft' and told is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
+  elsif c.status = 'draft' and c.scheduled_at > t then
+    update public.campaigns x set status = 'scheduled', dispatched_at = case when asked then t end where x.id = campaign;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
+  elsif c.status = 'draft' then
+    update public.campaigns x set status = 'running', dispatched_at = case when asked then t end where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'running');
+  else
+    if asked and not coalesce(owned, false) and c.paused_at is null then
+      update public.campaigns x set dispatched_at = t where x.id = campaign;
+    end if;
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'already', 'status', c.status,
+      'owned', owned,
+      'paused', c.paused_at is not null,
+      'pending', exists (
+        select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'));
+  end if;
+end
+$$;
+
+create or replace function public.cancel_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Cancels the campaign and what is pending. A lead with an open attempt may be on its way: settling
+-- decides about it.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    return;
+  end if;
+  update public.campaigns x
+  set
+    status = 'cancelled', finished_at = coalesce(x.finished_at, now, clock_timestamp()), run_id = null,
+    lease_until = null, resume_at = null, waiting_for = null
+  where x.id = campaign;
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
+end
+$$;
+
+create or replace function public.pause_campaign(campaign uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Nothing more is sent until it is resumed; pending leads stay. The status stays what the web app knows.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+  elsif c.status not in ('scheduled', 'running') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
+  else
+    update public.campaigns x
+    set
+      paused_at = coalesce(x.paused_at, now, clock_timestamp()),
+      waiting_for = case
+        when x.suspended_run is null then coalesce(x.waiting_for, 'a person to resume it')
+        else 'a person to resume it'
+      end,
+      -- From now on it is this person's pause: Resume in Prefect does not end it.
+      suspended_run = null
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'paused');
+  end if;
+end
+$$;
+
+create or replace function public.resume_campaign(campaign uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Takes a paused campaign up again, or one in error whose leads are still pending.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('scheduled', 'running') then
+    update public.campaigns x
+    set
+      paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
+      dispatched_at = null
+    where x.id = campaign;
+  elsif c.status = 'error' and exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+  ) then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, paused_at = null, waiting_for = null, resume_at = null,
+      crash_count = 0, dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; there is nothing to resume.', c.status));
+    return;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'resumed');
+end
+$$;
+
+create or replace function public.retry_failed(
+  campaign uuid,
+  account_address text default null,
+  because text default null,
+  unclear_too boolean default false,
+  suppressed boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
+-- contains `because`; what may have been sent only when asked for. `suppressed`: instead of failed leads those that
+-- were cancelled because their address was suppressed and that nothing suppresses any more.
+declare
+  c public.campaigns;
+  retried bigint;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status not in ('running', 'completed', 'error') then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The campaign is %s; only one that is running, completed or in error has leads to retry.', c.status));
+    return;
+  end if;
+
+  create temporary table if not exists outreach_retried (id uuid, attempt uuid) on commit drop;
+  truncate pg_temp.outreach_retried;
+  insert into pg_temp.outreach_retried
+  select cl.id, (
+    select s.id from public.send_attempts s
+    where s.campaign_lead_id = cl.id and s.outcome = 'unclear'
+    limit 1)
+  from public.campaign_leads cl
+  left join public.accounts a on a.id = cl.assigned_account_id
+  left join public.leads l on l.id = cl.lead_id
+  where cl.campaign_id = campaign and cl.open_attempt_id is null
+    and ((cl.status = 'failed' and not suppressed) or (
+      cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
+      and public.suppression_of(
+        public.suppression_keys(public.mailbox_key(l.email)), c.user_id, clock_timestamp()) is null))
+    and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
+    and (because is null or strpos(lower(cl.error), lower(because)) > 0)
+  order by cl.id
+  for update of cl;
+  if not unclear_too then
+    delete from pg_temp.outreach_retried r where r.attempt is not null;
+  end if;
+
+  -- Whoever retries what is unclear says that it was not sent.
+  update public.send_attempts s
+  set outcome = 'not_sent', retry_after = 0, draft_id = null,
+    detail = 'retried by a person: ' || coalesce(s.detail, '')
+  from pg_temp.outreach_retried r
+  where s.id = r.attempt;
+  -- Drafts of leads that were not pending may have been deleted since.
+  update public.send_attempts s
+  set draft_id = null
+  from pg_temp.outreach_retried r
+  where s.campaign_lead_id = r.id and s.outcome = 'not_sent' and s.draft_id is not null;
+  if not suppressed then
+    perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  end if;
+  update public.campaign_leads cl
+  set status = 'pending', error = null, next_attempt_at = null
+  from pg_temp.outreach_retried r
+  where cl.id = r.id;
+  get diagnostics retried = row_count;
+  if retried > 0 then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
+      dispatch_misses = 0, dispatched_at = null
+    where x.id = campaign;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'retried', 'leads', retried);
+end
+$$;
+
+create or replace function public.campaign_counts(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object(
+    'pending', count(*) filter (where cl.status = 'pending'),
+    'sent', count(*) filter (where cl.status = 'sent'),
+    'failed', count(*) filter (where cl.status = 'failed'),
+    'cancelled', count(*) filter (where cl.status = 'cancelled'))
+  from public.campaign_leads cl
+  where cl.campaign_id = campaign_counts.campaign;
+$$;
+
+create or replace function public.leads_by_account(campaign uuid)
+returns table (account uuid, pending bigint, sent bigint, failed bigint, cancelled bigint)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same for each account that has leads in the campaign; those without an account, too.
+  select
+    cl.assigned_account_id,
+    count(*) filter (where cl.status = 'pending'),
+    count(*) filter (where cl.status = 'sent'),
+    count(*) filter (where cl.status = 'failed'),
+    count(*) filter (where cl.status = 'cancelled')
+  from public.campaign_leads cl
+  where cl.campaign_id = leads_by_account.campaign
+  group by cl.assigned_account_id;
+$$;
+
+create or replace function public.list_campaigns(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  from public.campaigns c
+  where c.id > list_campaigns.after
+  order by c.id
+  limit list_campaigns.most;
+$$;
+
+create or replace function public.recent_campaigns(
+  with_status text default null,
+  since timestamptz default null,
+  before timestamptz default null,
+  before_id uuid default null,
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The newest first, of those made since then. The next page has the time and the id of the last row
+  -- before it; an old campaign without a time is the oldest.
+  select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+  from (
+    -- The page first: what belongs to it is counted for no other.
+    select x.*
+    from public.campaigns x
+    where (recent_campaigns.with_status is null or x.status::text = recent_campaigns.with_status)
+      and (recent_campaigns.since is null or x.created_at >= recent_campaigns.since)
+      and (recent_campaigns.before_id is null or (coalesce(x.created_at, '-infinity'), x.id)
+        < (coalesce(recent_campaigns.before, '-infinity'), recent_campaigns.before_id))
+    order by coalesce(x.created_at, '-infinity') desc, x.id desc
+    limit recent_campaigns.most
+  ) page_row
+  order by coalesce(page_row.created_at, '-infinity') desc, page_row.id desc;
+$$;
+
+create or replace function public.campaign_senders(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The addresses of its accounts.
+  select coalesce(pg_catalog.jsonb_agg(a.email order by a.email), '[]')
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id
+  where ca.campaign_id = campaign_senders.campaign;
+$$;
+
+create or replace function public.campaign_status(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
+    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+  from public.campaigns its_row
+  where its_row.id = campaign_status.campaign;
+$$;
+
+create or replace function public.list_campaign_leads(
+  campaign uuid,
+  with_status text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
+as $$
+  -- Every lead with all that is known of it; one whose own row is gone, too.
+  select pg_catalog.jsonb_build_object(
+    'id', cl.id,
+    'email', l.email,
+    'name', l.name,
+    'company', co.name,
+    'role', l.role,
+    'status', cl.status,
+    'account', a.email,
+    'sent_at', cl.sent_at,
+    'opened_at', cl.opened_at,
+    'thread_id', cl.thread_id,
+    'message_id', cl.message_id,
+    'error', left(cl.error, 1001),
+    'failed_at', past.failed_at,
+    'failures', coalesce(past.failures, '[]'))
+  from (
+    -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
+    select x.*
+    from public.campaign_leads x
+    where x.campaign_id = list_campaign_leads.campaign and x.id > list_campaign_leads.after
+      and (list_campaign_leads.with_status is null or x.status::text = list_campaign_leads.with_status)
+    order by x.id
+    limit list_campaign_leads.most
+  ) cl
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  left join public.accounts a on a.id = cl.assigned_account_id
+  cross join lateral (
+    select
+      max(f.failed_at) as failed_at,
+      pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('failed_at', f.failed_at, 'reason', left(f.reason, 1001))
+        order by f.failed_at nulls first, f.id) as failures
+    from (
+      select x.*
+      from public.lead_failures x
+      where x.campaign_lead_id = cl.id
+      order by x.failed_at desc nulls last, x.id desc
+      limit 100
+    ) f
+  ) past
+  order by cl.id;
+$$;
+
+create or replace function public.failure_reasons(campaign uuid, most integer default 100) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('reason', coalesce(left(cl.error, 1001), 'no reason recorded'), 'leads', count(*))
+  from public.campaign_leads cl
+  where cl.campaign_id = failure_reasons.campaign and cl.status = 'failed'
+  group by coalesce(left(cl.error, 1001), 'no reason recorded')
+  order by count(*) desc, coalesce(left(cl.error, 1001), 'no reason recorded')
+  limit failure_reasons.most;
+$$;
+
+-- What is known of a campaign before it starts: for `check`, `preview` and `test-send`. Nothing is changed.
+
+create or replace function public.campaign_facts(campaign uuid, now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+  -- The campaign, its accounts with what each has to mail and has mailed, hour by hour of the last day.
+  with clock as (select coalesce(campaign_facts.now, clock_timestamp()) as t),
+  waiting as (
+    select cl.assigned_account_id as account, count(*) as leads
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign_facts.campaign and cl.status = 'pending'
+    group by cl.assigned_account_id
+  ),
+  mine as (
+    select a.*
+    from public.campaign_accounts ca
+    join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+    where ca.campaign_id = campaign_facts.campaign
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', c.id,
+    'name', c.name,
+    'status', c.status,
+    'paused', c.paused_at is not null,
+    'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
+    'attachment', c.attachment,
+    'subject_variables', c.subject_variables,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
+    'footer_required', c.footer_required,
+    'time_zone', c.time_zone,
+    'send_days', c.send_days,
+    'send_from', c.send_from,
+    -- Midnight, which JSON's readers know no clock time for.
+    'send_until', nullif(c.send_until, '24:00'),
+    -- As a whole it is called by a name that no column has: then the name would be that column.
+    'opens', public.next_opening(its_row, clock.t) is not null,
+    'leads', public.campaign_counts(c.id),
+    'fault_of_accounts', public.fault_of_accounts(its_row),
+    -- For workers of the releases before.
+    'accounts_of_others', public.accounts_of_others(its_row),
+    'misassigned', coalesce((
+      select sum(w.leads) from waiting w
+      where w.account is null or w.account not in (select mine.id from mine)), 0),
+    'accounts', coalesce((
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'id', a.id,
+        'email', coalesce(a.email, ''),
+        'sender_name', a.sender_name,
+        'reply_to', a.reply_to,
+        'status', a.status,
+        'status_reason', a.status_reason,
+        'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
+        'pace_seconds', a.pace_seconds,
+        'daily_limit', a.daily_limit,
+        'sent_today', public.mails_of_account(a.id, clock.t),
+        'connected', coalesce(a.refresh_token, '') <> '',
+        'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
+        'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
+      from mine a), '[]'))
+  from public.campaigns c
+  join public.campaigns its_row on its_row.id = c.id
+  cross join clock
+  where c.id = campaign_facts.campaign;
+$$;
+
+create or replace function public.list_mails(
+  campaign uuid,
+  cooldown_seconds double precision default 0,
+  every boolean default false,
+  lead uuid default null,
+  address text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred addresses: always by index.
+set enable_seqscan = off
+set statement_timeout = '60s'
+as $$
+  -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
+  -- has it, and whether its address was mailed before: in this campaign, or by another one within the
+  -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
+  -- their own, which then stands in the company's place; again with the lead after such a one.
+  with page as materialized (
+    select
+      chosen.*, row_number() over company as nth, lag(chosen.own_text) over company as after_own_text,
+      coalesce(list_mails.now, clock_timestamp()) as t
+    from (
+      select
+        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
+        coalesce(btrim(l.email), '') as email, public.mailbox_key(l.email) as mailbox, l.name, l.role,
+        case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
+      from (
+        -- A page, or the one: in one condition the planner would take every page for a single row.
+        (select x.*
+        from public.campaign_leads x
+        where list_mails.lead is null and list_mails.address is null
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.campaign_leads x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and x.campaign_id = list_mails.campaign and x.id > list_mails.after
+          and (list_mails.every or x.status = 'pending')
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or public.mailbox_key(l.email) = public.mailbox_key(list_mails.address))
+        order by x.id
+        limit list_mails.most)
+      ) cl
+      left join public.leads l on l.id = cl.lead_id
+      cross join lateral (
+        -- As in unreadable_leads.
+        select case pg_typeof(l.custom_fields)
+          when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+        end as fields
+        offset 0) f
+    ) chosen
+    window company as (partition by chosen.company_id order by chosen.id)
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', page.id,
+    'status', page.status,
+    'missing', case
+      when page.lead_id is null then 'lead'
+      when page.company_id is not null and co.id is null then 'company'
+    end,
+    'sender', case when a.id is not null then pg_catalog.jsonb_build_object(
+      'id', a.id, 'email', coalesce(a.email, ''), 'name', a.sender_name, 'reply_to', a.reply_to) end,
+    'lead', pg_catalog.jsonb_build_object(
+      'email', left(page.email, 1000), 'name', left(page.name, 200001), 'role', left(page.role, 200001),
+      'custom_fields', case when u.why is null then page.custom_fields else '{}' end, 'unreadable', u.why),
+    'company_id', page.company_id,
+    'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
+      'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+      'email_subject', left(coalesce(nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
+    'subject_variables', (
+      select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+    'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
+      select public.cause_told(public.told_suppression(public.suppression_of(
+        public.suppression_keys(page.mailbox), c.user_id, page.t)))
+      from public.campaigns c where c.id = list_mails.campaign) end,
+    'mailed_here', page.email <> '' and (
+      exists (
+        select from public.send_attempts s
+        where s.campaign_id = list_mails.campaign and lower(s.address) = page.mailbox
+          and s.campaign_lead_id <> page.id
+          and public.may_have_left(s.outcome))
+      or exists (
+        -- `offset 0`, here and below: from the address on, as in begin_attempt.
+        select from public.leads l
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id = list_mails.campaign
+          and x.id <> page.id and x.status = 'sent')),
+    'mailed_seconds_ago', case when page.email <> '' and list_mails.cooldown_seconds > 0 then (
+      select min(extract(epoch from page.t - mailed.at))::double precision
+      from (
+        select s.started_at as at
+        from public.send_attempts s
+        where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
+          and public.may_have_left(s.outcome)
+          and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
+        union all
+        -- What the log does not know: mails of the sender before us.
+        select x.sent_at
+        from public.leads l
+        cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
+          and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
+      ) mailed) end)
+  from page
+  left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
+  left join public.companies co on co.id = page.company_id
+  left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
+  order by page.id;
+$$;
+
+-- The steps of a claim, in the order in which claim_leads takes them. It holds the locks of the campaign and of the
+-- account, and its settings for the planner hold for these functions, too.
+
+create or replace function public.fail_unclaimed(campaign uuid, account uuid, why text, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Fails the leads of an account that cannot send; not one whose mail may be on its way.
+declare
+  failed uuid[];
+begin
+  with changed as (
+    update public.campaign_leads cl
+    set status = 'failed', error = why, claim_token = null, claimed_until = null
+    where cl.campaign_id = campaign and cl.assigned_account_id = account
+      and cl.status = 'pending' and cl.open_attempt_id is null
+    returning cl.id
+  )
+  select array_agg(changed.id) into failed from changed;
+  perform public.note_failures(failed, t);
+end
+$$;
+
+create or replace function public.room_at_pace(
+  account uuid,
+  pace double precision,
+  slot timestamptz,
+  held bigint,
+  last_slot timestamptz,
+  most integer,
+  reach_seconds double precision,
+  t timestamptz,
+  out room bigint,
+  out again_at timestamptz
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- How many leads more a campaign may claim of the account, and when it may claim again. It holds `held` of
+-- the account, the last one for `last_slot`. A claim reaches ahead, so that a crash wastes little. Of that a
+-- campaign holds its share, so that the live ones take turns whoever asks first, and at least one lead, so that a
+-- slow pace moves.
+declare
+  sharing bigint;
+  may_hold bigint;
+begin
+  select count(*) into sharing
+  from public.campaign_accounts ca
+  join public.campaigns x on x.id = ca.campaign_id
+  where ca.account_id = account and x.status = 'running' and x.lease_until > t;
+  may_hold := least(1 + floor(reach_seconds / greatest(sharing, 1) / pace), most);
+  room := least(
+    may_hold - held,
+    greatest(1 + floor((reach_seconds - extract(epoch from slot - t)) / pace), (held = 0)::integer));
+  -- When half of it is left: not a claim for each mail.
+  again_at := greatest(
+    slot - reach_seconds / 2 * interval '1 second', last_slot - may_hold / 2 * pace * interval '1 second');
+end
+$$;
+
+create or replace function public.claim_slots(
+  batch uuid,
+  campaign uuid,
+  account uuid,
+  room bigint,
+  pace double precision,
+  slot timestamptz,
+  claim_seconds double precision,
+  t timestamptz
+) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Claims so many leads of the account, the first for `slot`, each with its time. The caller holds the account's lock.
+declare
+  picked uuid[] := '{}';
+  more uuid[];
+  suppressed uuid[];
+  after uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  -- Whom nobody may mail gets no time of the account: others are picked in their place, within reason.
+  for n in 1..20 loop
+    -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
+    -- of the campaign will do for the planner, and with it each claim reads all that was sent.
+    select array_agg(ready.id order by ready.id) into more
+    from (
+      select cl.id
+      from public.campaign_leads cl
+      where (cl.assigned_account_id, cl.campaign_id, cl.id) > (account, campaign, after)
+        and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+        and cl.status = 'pending' and cl.open_attempt_id is null
+        and (cl.claimed_until is null or cl.claimed_until <= t)
+        and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
+      order by cl.assigned_account_id, cl.campaign_id, cl.id
+      limit case when n = 1 then room else greatest(room, 500) end
+      for update skip locked
+    ) ready;
+    exit when more is null;
+    after := more[cardinality(more)];
+    suppressed := public.cancel_suppressed(more, t);
+    picked := picked || array(
+      select x.id from unnest(more) x (id)
+      where x.id <> all (suppressed)
+      order by x.id
+      limit room - cardinality(picked));
+    exit when suppressed = '{}' or cardinality(picked) >= room;
+  end loop;
+  if picked = '{}' then
+    return;
+  end if;
+  update public.campaign_leads cl
+  set
+    claim_token = batch,
+    next_attempt_at = slot + (x.no - 1) * pace * interval '1 second',
+    claimed_until = slot + ((x.no - 1) * pace + claim_seconds) * interval '1 second'
+  from unnest(picked) with ordinality x (id, no)
+  where cl.id = x.id;
+  update public.accounts x
+  set next_send_at = slot + cardinality(picked) * pace * interval '1 second'
+  where x.id = account;
+end
+$$;
+
+create or replace function public.has_claimable(campaign uuid, account uuid, at timestamptz, t timestamptz)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Whether the account has leads that are free now and may be tried by then.
+declare
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  perform from public.campaign_leads cl
+  where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, campaign, lowest)
+    and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+    and cl.status = 'pending' and cl.open_attempt_id is null
+    and (cl.claimed_until is null or cl.claimed_until <= t)
+    and (cl.next_attempt_at is null or cl.next_attempt_at <= at)
+  order by cl.assigned_account_id, cl.campaign_id, cl.id
+  limit 1;
+  return found;
+end
+$$;
+
+create or replace function public.awaited_by(
+  campaign uuid,
+  settle_seconds double precision,
+  is_closed boolean,
+  t timestamptz,
+  out at timestamptz,
+  out why text
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What is pending now is deferred, claimed, or in doubt: what of it comes first, and when.
+begin
+  select x.at, x.why into at, why
+  from (
+    select 1 as no, min(cl.next_attempt_at) as at, 'leads that are to be tried again' as why
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign and cl.status = 'pending' and cl.open_attempt_id is null
+      and cl.claim_token is null and cl.next_attempt_at > t and not is_closed
+    union all
+    select 2, min(cl.claimed_until), 'leads that are being sent'
+    from public.campaign_leads cl
+    where cl.campaign_id = campaign and cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > t
+      and not is_closed
+    union all
+    -- Looked for when its sender is certainly done with it, then again from time to time.
+    select
+      3,
+      greatest(min(s.started_at) + settle_seconds * interval '1 second', t + settle_seconds / 8 * interval '1 second'),
+      'mails whose delivery is in doubt'
+    from public.send_attempts s
+    where s.campaign_id = campaign and s.outcome is null
+    having count(*) > 0
+  ) x
+  where x.at is not null
+  order by x.at, x.no
+  limit 1;
+end
+$$;
+
+-- One mail: claim -> begin_attempt -> record_outcome. Locks are taken in one order everywhere: campaign,
+-- accounts by id, leads by id. Every function may be called again after a lost answer.
+
+create or replace function public.claim_leads(
+  batch uuid,
+  campaign uuid,
+  run uuid,
+  most integer,
+  claim_seconds double precision,
+  default_pace double precision,
+  default_per_day integer,
+  reach_seconds double precision default 30,
+  settle_seconds double precision default 120,
+  now timestamptz default null,
+  release text default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
+-- What the campaign holds: it would sort all the leads of the campaign instead, the sent ones too.
+set enable_incremental_sort = off
+-- In a large table it would plan each statement anew each time, which takes as long as the claim itself.
+set plan_cache_mode = force_generic_plan
+set statement_timeout = '60s'
+-- What is set holds for the steps below, too: they are called from here alone.
+as $$
+#variable_conflict use_variable
+-- Hands leads to `run`, each with the time at which its account may send it, and all that its mail
+-- needs. The batch id is the claim token: the same batch gets the same leads.
+--   claimed: {claims: [...]}     later: nothing until {wait_seconds, waiting_for}
+--   done: nothing is left        stopped: {reason} paused, cancelled, or another run's
+--   refused: {installed} these functions are not for a caller of `release`
+declare
+  c public.campaigns;
+  a public.accounts;
+  sender record;
+  allowed record;
+  paced record;
+  t timestamptz;
+  is_closed boolean;
+  opening timestamptz;
+  pace double precision;
+  per_day integer;
+  share integer;
+  slot timestamptz;
+  room bigint;
+  refusal text;
+  candidate timestamptz;
+  candidate_why text;
+  later timestamptz;
+  why text;
+  awaited record;
+  claims jsonb;
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  installed constant jsonb := public.installed_release(release);
+begin
+  if installed ->> 'state' in ('older', 'unsupported') then
+    return next pg_catalog.jsonb_build_object('answer', 'refused', 'installed', installed);
+    return;
+  end if;
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' then
+    return next pg_catalog.jsonb_build_object('answer', 'stopped', 'reason', case
+      when c.status = 'cancelled' then 'cancelled'
+      when c.paused_at is not null then 'paused'
+      else 'superseded'
+    end);
+    return;
+  end if;
+
+  opening := public.next_opening(c, t);
+  is_closed := opening is distinct from t;
+  if is_closed then
+    -- Nothing of it may leave before: when single leads could go again says nothing more.
+    later := coalesce(opening, t + interval '1 day');
+    why := public.told_window(c, opening);
+  elsif not exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.claim_token = batch
+  ) then
+    select ceil(most::numeric / greatest(count(*), 1)) into share
+    from public.campaign_accounts ca where ca.campaign_id = campaign;
+
+    for sender in
+      select x as account, coalesce(own.leads, 0) as held, own.last_slot
+      from public.accounts x
+      join public.campaign_accounts ca on ca.account_id = x.id and ca.campaign_id = campaign
+      left join (
+        select held.account_id, count(*) as leads, max(held.slot) as last_slot
+        from (
+          -- As rows, in order and with a limit: by campaign_leads_claimed, not past all that was sent.
+          select cl.assigned_account_id as account_id, cl.next_attempt_at as slot
+          from public.campaign_leads cl
+          where (cl.campaign_id, cl.claim_token) >= (campaign, lowest)
+            and (cl.campaign_id, cl.claim_token) <= (campaign, highest)
+            and cl.claim_token is not null
+          order by cl.campaign_id, cl.claim_token
+          limit 10 * most
+        ) held
+        where held.slot > t
+        group by held.account_id
+      ) own on own.account_id = x.id
+      order by x.id
+      for no key update of x
+    loop
+      a := sender.account;
+      t := coalesce(now, clock_timestamp());
+      pace := public.pace_of(a, default_pace);
+      per_day := coalesce(a.daily_limit, default_per_day);
+
+      -- Of another user: put there since the run began, which looked at all of them.
+      refusal := public.why_unable(a, c.user_id);
+      if refusal is not null then
+        perform public.fail_unclaimed(campaign, a.id, refusal, t);
+        continue;
+      end if;
+
+      allowed := public.allowance(a, per_day, t);
+      candidate := allowed.free_at;
+      candidate_why := allowed.waiting_for;
+      if candidate is null then
+        slot := greatest(a.next_send_at, t);
+        room := least(allowed.mails_left, share);
+        if pace > 0 then
+          paced := public.room_at_pace(a.id, pace, slot, sender.held, sender.last_slot, most, reach_seconds, t);
+          room := least(room, paced.room);
+          candidate := paced.again_at;
+          candidate_why := pg_catalog.format('the pace of %s', a.email);
+        end if;
+        if room > 0 then
+          perform public.claim_slots(batch, campaign, a.id, room, pace, slot, claim_seconds, t);
+        end if;
+      end if;
+
+      if candidate < coalesce(later, 'infinity') and public.has_claimable(campaign, a.id, candidate, t) then
+        later := candidate;
+        why := candidate_why;
+      end if;
+    end loop;
+  end if;
+
+  claims := public.hand_out(c, batch, t);
+  if claims is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'claimed', 'claims', claims)
+      || pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('installed', installed));
+    return;
+  end if;
+  -- As rows again: by campaign_leads_by_status, not past all that was sent.
+  perform from public.campaign_leads cl
+  where (cl.campaign_id, cl.status, cl.id) >= (campaign, 'pending', lowest)
+    and (cl.campaign_id, cl.status, cl.id) <= (campaign, 'pending', highest)
+  order by cl.campaign_id, cl.status, cl.id
+  limit 1;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'done');
+    return;
+  end if;
+
+  awaited := public.awaited_by(campaign, settle_seconds, is_closed, t);
+  if awaited.at < coalesce(later, 'infinity') then
+    later := awaited.at;
+    why := awaited.why;
+  end if;
+  -- Without a time: leads whose row somebody holds, or whose account left the campaign. No busy loop.
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'later',
+    'wait_seconds', greatest(extract(epoch from coalesce(later, t + interval '5 seconds') - t), 0.1)::double precision,
+    'waiting_for', coalesce(why, 'leads that are to be tried again'));
+end
+$$;
+
+-- Which company a row of an import is about.
+
+create or replace function public.bare_domain(given text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- `https://www.Acme.example:443/team` -> `acme.example`; null for nothing.
+  select nullif(
+    rtrim(
+      regexp_replace(
+        regexp_replace(
+          regexp_replace(lower(btrim(bare_domain.given)), '^([a-z][a-z0-9+.-]*:)?//+', ''),
+          '[/?#[:space:]].*$|:[0-9]*([/?#].*)?$', ''),
+        '^.*@|^www[.](?=[^.]+[.])', ''),
+      '.'),
+    '');
+$$;
+
+create or replace function public.spellings_of_domain(bare text) returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- As companies.domain may have it from a web app, in lower case: so that its index finds it.
+  select array[
+    d, d || '/', 'www.' || d, 'www.' || d || '/',
+    'http://' || d, 'http://' || d || '/', 'http://www.' || d, 'http://www.' || d || '/',
+    'https://' || d, 'https://' || d || '/', 'https://www.' || d, 'https://www.' || d || '/'
+  ]
+  from (values (spellings_of_domain.bare)) given (d);
+$$;
+
+create or replace function public.shared_domains() returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Domains of people without a company's own: free mail, access providers, social networks.
+  select string_to_array(
+    'gmail.com,googlemail.com,'
+    'outlook.com,outlook.de,outlook.fr,outlook.es,outlook.it,outlook.at,outlook.jp,outlook.com.br,'
+    'hotmail.com,hotmail.de,hotmail.fr,hotmail.es,hotmail.it,hotmail.nl,hotmail.be,hotmail.ch,hotmail.co.uk,'
+    'hotmail.com.br,hotmail.co.jp,live.com,live.de,live.fr,live.it,live.nl,live.be,live.at,live.co.uk,live.com.mx,'
+    'msn.com,passport.com,windowslive.com,'
+    'yahoo.com,yahoo.de,yahoo.fr,yahoo.es,yahoo.it,yahoo.co.uk,yahoo.co.in,yahoo.in,yahoo.co.jp,yahoo.ca,yahoo.at,'
+    'yahoo.com.br,yahoo.com.mx,yahoo.com.ar,yahoo.com.au,yahoo.com.sg,yahoo.com.tr,yahoo.pl,yahoo.ie,yahoo.gr,'
+    'ymail.com,rocketmail.com,myyahoo.com,aol.com,aol.de,aol.fr,aol.co.uk,aim.com,verizon.net,'
+    'icloud.com,me.com,mac.com,'
+    'proton.me,protonmail.com,protonmail.ch,pm.me,tutanota.com,tutanota.de,tuta.io,tuta.com,tutamail.com,keemail.me,'
+    'posteo.de,posteo.net,mailbox.org,fastmail.com,fastmail.fm,hey.com,hushmail.com,runbox.com,disroot.org,riseup.net,'
+    'mail.com,email.com,usa.com,zoho.com,zohomail.com,zohomail.eu,inbox.com,'
+    'gmx.com,gmx.net,gmx.org,gmx.de,gmx.at,gmx.ch,gmx.eu,gmx.fr,gmx.us,gmx.co.uk,web.de,freenet.de,t-online.de,'
+    'arcor.de,vodafone.de,vodafonemail.de,kabelmail.de,unitybox.de,online.de,email.de,magenta.de,1und1.de,netcologne.de,'
+    'aon.at,a1.net,chello.at,utanet.at,inode.at,kabsi.at,bluewin.ch,hispeed.ch,sunrise.ch,'
+    'orange.fr,wanadoo.fr,free.fr,sfr.fr,neuf.fr,laposte.net,bbox.fr,numericable.fr,aliceadsl.fr,club-internet.fr,'
+    'voila.fr,telefonica.net,terra.es,terra.com.br,movistar.es,ono.com,euskaltel.net,'
+    'libero.it,virgilio.it,tiscali.it,tin.it,alice.it,tim.it,fastwebnet.it,inwind.it,iol.it,poste.it,email.it,'
+    'skynet.be,telenet.be,proximus.be,scarlet.be,ziggo.nl,kpnmail.nl,planet.nl,xs4all.nl,hetnet.nl,home.nl,casema.nl,'
+    'btinternet.com,btopenworld.com,virginmedia.com,ntlworld.com,sky.com,talktalk.net,tiscali.co.uk,blueyonder.co.uk,'
+    'eircom.net,comcast.net,att.net,sbcglobal.net,bellsouth.net,cox.net,charter.net,earthlink.net,optonline.net,juno.com,'
+    'rogers.com,shaw.ca,sympatico.ca,telus.net,videotron.ca,bigpond.com,optusnet.com.au,xtra.co.nz,'
+    'telia.com,bredband.net,online.no,tdcadsl.dk,jubii.dk,luukku.com,kolumbus.fi,'
+    'wp.pl,o2.pl,onet.pl,interia.pl,op.pl,gazeta.pl,seznam.cz,centrum.cz,email.cz,centrum.sk,azet.sk,freemail.hu,'
+    'citromail.hu,abv.bg,ukr.net,i.ua,mail.ru,bk.ru,list.ru,inbox.ru,internet.ru,yandex.ru,yandex.com,ya.ru,rambler.ru,'
+    'inbox.lv,mail.ee,delfi.ee,'
+    'qq.com,foxmail.com,163.com,126.com,yeah.net,139.com,189.cn,sina.com,sina.cn,sohu.com,aliyun.com,'
+    'naver.com,hanmail.net,daum.net,docomo.ne.jp,ezweb.ne.jp,softbank.ne.jp,nifty.com,rediffmail.com,'
+    'uol.com.br,bol.com.br,ig.com.br,globo.com,globomail.com,walla.co.il,walla.com,sapo.pt,mynet.com,'
+    'linkedin.com,xing.com,facebook.com,instagram.com,twitter.com,x.com,youtube.com,tiktok.com,github.com,linktr.ee',
+    ',');
+$$;
+
+create or replace function public.assign_companies(owner uuid) returns bigint
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Gives each row that import_leads holds its company, made where it is missing; how many are new.
+-- A company has a name and a domain: a row with both means the one that has both. A row with one of them
+-- means the one that has that, whatever else it has.
+declare
+  named bigint;
+  by_domain bigint;
+  by_name bigint;
+begin
+  -- The companies of these domains, looked up once.
+  create temporary table if not exists outreach_known (id uuid, name text, domain text) on commit drop;
+  truncate pg_temp.outreach_known;
+  insert into pg_temp.outreach_known
+  select c.id, c.name, given.domain
+  from (select distinct r.domain from pg_temp.outreach_rows r where r.domain is not null) given
+  cross join lateral unnest(public.spellings_of_domain(given.domain)) written (domain)
+  join public.companies c on lower(c.domain) = written.domain
+  where c.user_id is not distinct from coalesce(owner, c.user_id);
+
+  -- Known by its name so far: now its domain is known too.
+  with given as (
+    select distinct on (lower(r.company)) c.id, r.domain
+    from pg_temp.outreach_rows r
+    join public.companies c
+      on lower(c.name) = lower(r.company) and coalesce(btrim(c.domain), '') = ''
+      and c.user_id is not distinct from coalesce(owner, c.user_id)
+    where r.domain is not null
+      and not exists (
+        select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+    order by lower(r.company), c.id, r.no
+  ),
+  changed as (
+    update public.companies c set domain = given.domain from given where c.id = given.id
+    returning c.id, c.name, c.domain
+  )
+  insert into pg_temp.outreach_known select changed.id, changed.name, changed.domain from changed;
+  -- Known by its domain so far: now its name is known too.
+  with given as (
+    select distinct on (k.id) k.id, r.company
+    from pg_temp.outreach_rows r
+    join pg_temp.outreach_known k on k.domain = r.domain
+    where r.company is not null and coalesce(lower(btrim(k.name)), '') in ('', k.domain)
+      and not exists (
+        select from pg_temp.outreach_known same
+        where same.domain = r.domain and lower(same.name) = lower(r.company))
+    order by k.id, r.no
+  ),
+  changed as (
+    update public.companies c set name = given.company from given where c.id = given.id
+    returning c.id, c.name
+  )
+  update pg_temp.outreach_known k set name = changed.name from changed where k.id = changed.id;
+
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select owner, new.company, new.domain
+    from (
+      select distinct on (lower(r.company), r.domain) r.no, r.company, r.domain
+      from pg_temp.outreach_rows r
+      where r.company is not null and r.domain is not null
+        and not exists (
+          select from pg_temp.outreach_known k where k.domain = r.domain and lower(k.name) = lower(r.company))
+      order by lower(r.company), r.domain, r.no
+    ) new
+    order by new.no
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
+  get diagnostics named = row_count;
+  with added as (
+    insert into public.companies (user_id, name, domain)
+    select distinct owner, r.domain, r.domain
+    from pg_temp.outreach_rows r
+    where r.company is null and r.domain is not null
+      and not exists (select from pg_temp.outreach_known k where k.domain = r.domain)
+    returning id, name, domain
+  )
+  insert into pg_temp.outreach_known select added.id, added.name, added.domain from added;
+  get diagnostics by_domain = row_count;
+  insert into public.companies (user_id, name)
+  select distinct on (lower(r.company)) owner, r.company
+  from pg_temp.outreach_rows r
+  where r.domain is null and r.company is not null
+    and not exists (
+      select from public.companies c
+      where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    )
+  order by lower(r.company), r.no;
+  get diagnostics by_name = row_count;
+
+  update pg_temp.outreach_rows r
+  set company_id = meant.id
+  from (
+    select distinct on (x.no) x.no, k.id
+    from pg_temp.outreach_rows x
+    join pg_temp.outreach_known k on k.domain = x.domain
+    where x.company is null or lower(k.name) = lower(x.company)
+    order by x.no, k.id
+  ) meant
+  where meant.no = r.no;
+  update pg_temp.outreach_rows r
+  set company_id = (
+    select c.id from public.companies c
+    where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
+    order by c.id
+    limit 1
+  )
+  where r.domain is null and r.company is not null;
+  return named + by_domain + by_name;
+end
+$$;
+
+create or replace function public.companies_kept_apart() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: companies whose domain is that of another one, too.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'company', apart.company, 'domain', apart.domain, 'other', apart.other) order by apart.no)
+    from (
+      select distinct on (r.company_id) r.no, r.company, r.domain, first.name as other
+      from pg_temp.outreach_rows r
+      join (
+        select distinct on (k.domain) k.domain, k.id, k.name from pg_temp.outreach_known k order by k.domain, k.id
+      ) first on first.domain = r.domain
+      where r.company is not null and first.id <> r.company_id
+      order by r.company_id, r.no
+    ) apart), '[]');
+end
+$$;
+
+-- Which campaigns are to be run now.
+
+create or replace function public.due_at(c public.campaigns) returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When a run of it may begin that nobody has in hand then: a run waits for a near time by itself.
+  select greatest(
+    c.lease_until,
+    c.resume_at,
+    c.dispatched_at + interval '5 minutes',
+    case when c.status = 'scheduled' then c.scheduled_at - interval '2 minutes' end,
+    '-infinity');
+$$;
+
+create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether a run of it could begin now, and nobody has one in hand.
+  select c.status in ('scheduled', 'running') and c.paused_at is null and public.due_at(c) <= t;
+$$;
+
+create or replace function public.next_due(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Seconds until the next campaign is due: 0 when one is, null when none ever will be by itself.
+  select pg_catalog.jsonb_build_object(
+    'seconds', case when waiting.due is not null then extract(epoch from greatest(waiting.due, clock.t) - clock.t) end)
+  from (select coalesce(next_due.now, clock_timestamp()) as t) clock
+  cross join (
+    select min(public.due_at(c.*)) as due
+    from public.campaigns c
+    where c.status in ('scheduled', 'running') and c.paused_at is null
+  ) waiting;
+$$;
+
+create or replace function public.count_places(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that a run has, or was asked for in the last minutes; and those that are due and have none.
+  select pg_catalog.jsonb_build_object(
+    'taken', count(*) filter (where c.lease_until > clock.t or c.dispatched_at >= clock.t - interval '5 minutes'),
+    'waiting', count(*) filter (where public.is_due(c.*, clock.t)))
+  from public.campaigns c
+  cross join lateral (select coalesce(count_places.now, clock_timestamp()) as t) clock
+  where c.status in ('scheduled', 'running');
+$$;
+
+create or replace function public.take_due(
+  most integer default 100,
+  now timestamptz default null,
+  places integer default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
+-- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
+-- it is given up, in error. Of `places`, those that are taken are left out: what is due for longest goes first,
+-- the rest waits, which is held against nobody.
+declare
+  c public.campaigns;
+  dead_run text;
+  t timestamptz := coalesce(now, clock_timestamp());
+  free bigint := places - (select (x ->> 'taken')::bigint from public.count_places(t) x);
+begin
+  for c in
+    select x.* from public.campaigns x
+    where public.is_due(x.*, t)
+    order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
+    limit most
+    for no key update skip locked
+  loop
+    -- While `dispatched_at` is set, nobody has begun: the last run listed was made for that dispatch.
+    dead_run := case
+      when c.dispatched_at is null then c.run_id::text
+      else c.flow_run_ids[cardinality(c.flow_run_ids)]
+    end;
+    if c.dispatch_misses >= 3 then
+      perform public.end_in_error(
+        c.id,
+        'Prefect was asked three times and began no run; see whether a worker is up, then start it again.', t);
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
+    elsif free is null or free > 0 then
+      free := free - 1;
+      update public.campaigns x
+      set
+        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
+      where x.id = c.id;
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'due', 'id', c.id, 'name', c.name,
+        'key', pg_catalog.format('%s:%s', c.id, c.dispatch_no + 1), 'dead_run', dead_run);
+    end if;
+  end loop;
+end
+$$;
+
+create or replace function public.note_dispatch(campaign uuid, flow_run text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The run that was made for a dispatch, so that its fate can be asked for.
+  update public.campaigns x
+  set flow_run_ids = case
+    when note_dispatch.flow_run = any (x.flow_run_ids) then x.flow_run_ids
+    else x.flow_run_ids || note_dispatch.flow_run
+  end
+  where x.id = note_dispatch.campaign
+  returning pg_catalog.jsonb_build_object('answer', 'noted');
+$$;
+
+create or replace function public.list_dispatched(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns whose last dispatch has not begun yet, with the run that was to.
+  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
+  from public.campaigns c
+  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
+    and c.id > list_dispatched.after
+  order by c.id
+  limit list_dispatched.most;
+$$;
+
+create or replace function public.forget_dispatch(campaign uuid, flow_run text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run ended without beginning: the campaign may be dispatched again at once.
+  update public.campaigns x
+  set dispatched_at = null
+  where x.id = forget_dispatch.campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = forget_dispatch.flow_run
+  returning pg_catalog.jsonb_build_object('answer', 'forgotten');
+$$;
+
+create or replace function public.sweep_cancelled(most integer default 5000) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Pending leads of campaigns that a mere update of their row cancelled.
+declare
+  swept bigint;
+begin
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.id in (
+    select left_behind.id
+    from public.campaigns c
+    join public.campaign_leads left_behind
+      on left_behind.campaign_id = c.id and left_behind.status = 'pending' and left_behind.open_attempt_id is null
+    where c.status = 'cancelled'
+    order by left_behind.id
+    limit most
+    for update of left_behind skip locked
+  );
+  get diagnostics swept = row_count;
+  return next pg_catalog.jsonb_build_object('answer', 'swept', 'leads', swept);
+end
+$$;
+
+create or replace function public.lead_dispatch(
+  dispatcher uuid,
+  name text,
+  woken_by text,
+  seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Notes that this worker's dispatcher lives, and makes it the one that leads for `seconds` unless another one does.
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('outreach dispatchers', 0));
+  delete from public.dispatchers d where d.seen_at < t - interval '1 hour';
+  update public.dispatchers d set lease_until = null where d.lease_until <= t;
+  insert into public.dispatchers as d (id, name, woken_by, seen_at)
+  values (dispatcher, left(name, 200), left(woken_by, 200), t)
+  on conflict (id) do update
+  set name = excluded.name, woken_by = excluded.woken_by, seen_at = excluded.seen_at;
+  update public.dispatchers d
+  set lease_until = t + seconds * interval '1 second'
+  where d.id = dispatcher
+    and not exists (select from public.dispatchers other where other.id <> dispatcher and other.lease_until > t);
+  return next pg_catalog.jsonb_build_object('answer', case when found then 'leads' else 'follows' end);
+end
+$$;
+
+create or replace function public.leave_dispatch(dispatcher uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its worker ends: another one may lead at once.
+  delete from public.dispatchers d where d.id = leave_dispatch.dispatcher
+  returning pg_catalog.jsonb_build_object('answer', 'left');
+$$;
+
+create or replace function public.dispatcher_state(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The dispatchers of the last two minutes, and whether the rows of campaigns wake them.
+  select pg_catalog.jsonb_build_object(
+    'dispatchers', coalesce(pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'name', d.name, 'woken_by', d.woken_by, 'seen_seconds', extract(epoch from clock.t - d.seen_at),
+        'leads', coalesce(d.lease_until > clock.t, false))
+      order by d.seen_at desc) filter (where d.id is not null), '[]'),
+    'rows_tell', exists (
+      select from pg_catalog.pg_trigger g
+      where g.tgrelid = 'public.campaigns'::pg_catalog.regclass and g.tgname = 'outreach_due' and g.tgenabled <> 'D'))
+  from (select coalesce(dispatcher_state.now, clock_timestamp()) as t) clock
+  left join public.dispatchers d on d.seen_at > clock.t - interval '2 minutes'
+  group by clock.t;
+$$;
+
+create or replace function public.tell_dispatchers() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The condition is here: in the trigger it would keep a web app from changing the type of a column that it names.
+begin
+  if new.status::text in ('scheduled', 'running') and new.paused_at is null and new.lease_until is null then
+    perform pg_catalog.pg_notify('outreach_due', '');
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger outreach_due
+after insert or update on public.campaigns
+for each row execute function public.tell_dispatchers();
+
+-- What a claim hands out.
+
+create or replace function public.hand_out(c public.campaigns, batch uuid, t timestamptz) returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- All that the mail of each claimed lead needs, in the order of their times; no token of its account. Null for
+-- none. A lead that cannot be mailed fails.
+declare
+  claims jsonb;
+  faults jsonb;
+begin
+  with unreadable as materialized (
+    select x.* from public.unreadable_leads(array(
+      select cl.lead_id from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token = batch)) x
+  )
+  select
+    pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'id', cl.id,
+        'token', cl.claim_token,
+        'wait_seconds', greatest(extract(epoch from cl.next_attempt_at - t), 0)::double precision,
+        'sender', pg_catalog.jsonb_build_object(
+          'id', x.id, 'email', coalesce(x.email, ''), 'name', x.sender_name, 'reply_to', x.reply_to),
+        'lead', pg_catalog.jsonb_build_object(
+          -- One character more than a template is given: enough to be refused.
+          'email', left(btrim(l.email), 1000), 'name', left(l.name, 200001), 'role', left(l.role, 200001),
+          'custom_fields', case
+            when pg_catalog.jsonb_typeof(pg_catalog.to_jsonb(l.custom_fields)) = 'object' then l.custom_fields
+            else '{}'
+          end),
+        -- With the lead's own text in place of the company's, where it has one.
+        'company', pg_catalog.jsonb_build_object(
+          'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
+          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+        'subject_variables', c.subject_variables,
+        'draft', (
+          -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
+          select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
+            then pg_catalog.jsonb_build_object(
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+          end
+          from public.send_attempts last
+          where last.campaign_lead_id = cl.id and last.search_token <> ''
+          order by last.started_at desc
+          limit 1))
+      order by cl.next_attempt_at, cl.id
+    ) filter (where x.id is not null and fault.why is null),
+    pg_catalog.jsonb_object_agg(cl.id, fault.why) filter (where fault.why is not null)
+  into claims, faults
+  from public.campaign_leads cl
+  left join public.accounts x on x.id = cl.assigned_account_id
+  left join public.leads l on l.id = cl.lead_id
+  left join public.companies co on co.id = l.company_id
+  left join unreadable u on u.lead = l.id
+  cross join lateral (
+    select case
+      when l.id is null then 'The lead was deleted'
+      when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
+      when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
+    end
+  ) fault (why)
+  where cl.campaign_id = c.id and cl.claim_token = batch;
+  if faults is not null then
+    perform public.fail_unmailable(batch, faults, t);
+  end if;
+  return claims;
+end
+$$;
+
+create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of a batch's leads, those whose row is missing or unreadable: they fail, they never hide. faults: {lead: reason}
+declare
+  failed uuid[];
+begin
+  with changed as (
+    update public.campaign_leads cl
+    set status = 'failed', error = fault.why, claim_token = null, claimed_until = null
+    from pg_catalog.jsonb_each_text(faults) fault (lead, why)
+    where cl.id = fault.lead::uuid and cl.claim_token = batch
+    returning cl.id
+  )
+  select array_agg(changed.id) into failed from changed;
+  perform public.note_failures(failed, t);
+end
+$$;
+
+-- Leads: how they come in, and which of them a campaign selects.
+
+create or replace function public.import_leads(
+  rows jsonb,
+  list_tag text default null,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Adds or updates leads, and the companies that they name; a mailbox is one lead, however it is written.
+-- rows: [{email, name, role, company, domain, email_subject, email_template, custom_fields, empty_fields,
+-- own_text, clear}]; what a row leaves out or has empty stays as it is, and of two rows for one address the last
+-- one counts.
+--   empty_fields: custom fields that are known and empty, where the lead has no value for them: {"city": ""}
+--   own_text: the texts that are this lead's, not its company's: ["email_subject", "email_template"]
+--   clear: which of its columns are emptied where the row has them empty: ["name", "role"]
+-- A text that the rows of a company share is the company's; where they differ, each lead keeps its own, and
+-- so does one without a company, or with a text of its own already. It wins over the company's.
+-- Beside the counts it answers with
+--   text_changed: campaigns that are not ended, and how many of their leads are mailed another text now
+--   kept_apart: companies whose domain is another company's, too
+--   shared_domains: those that say nothing about a company
+declare
+  added bigint;
+  updated bigint;
+  companies_added bigint;
+  without_address text;
+begin
+  -- Two imports at once would both find a company missing.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
+
+  create temporary table if not exists outreach_rows (
+    no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
+    email_subject text, email_template text, own_subject boolean, own_template boolean,
+    custom_fields jsonb, empty_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
+  ) on commit drop;
+  truncate pg_temp.outreach_rows;
+  insert into pg_temp.outreach_rows (
+    no, is_last, email, name, role, company, given_domain, domain, email_subject, email_template,
+    own_subject, own_template, custom_fields, empty_fields, clear)
+  select
+    r.no, row_number() over (partition by lower(mail.address) order by r.no desc) = 1,
+    mail.address, nullif(r.j ->> 'name', ''), nullif(r.j ->> 'role', ''),
+    nullif(btrim(r.j ->> 'company'), ''), given.domain, used.domain,
+    nullif(r.j ->> 'email_subject', ''), nullif(r.j ->> 'email_template', ''),
+    coalesce(r.j -> 'own_text' ? 'email_subject', false), coalesce(r.j -> 'own_text' ? 'email_template', false),
+    case when pg_catalog.jsonb_typeof(r.j -> 'custom_fields') = 'object' then r.j -> 'custom_fields' else '{}' end,
+    case when pg_catalog.jsonb_typeof(r.j -> 'empty_fields') = 'object' then r.j -> 'empty_fields' else '{}' end,
+    case when pg_catalog.jsonb_typeof(r.j -> 'clear') = 'array' then r.j -> 'clear' else '[]' end
+  from pg_catalog.jsonb_array_elements(
+    case when pg_catalog.jsonb_typeof(rows) = 'array' then rows else '[]' end) with ordinality r (j, no)
+  -- `offset 0`: asked once a row. Nearly all are in that form already, and a call costs more than a look.
+  cross join lateral (select btrim(r.j ->> 'email') as email, r.j ->> 'domain' as domain offset 0) written
+  cross join lateral (
+    select case
+      when written.email ~ '[^!-~]' then public.canonical_address(written.email) else written.email
+    end as address
+    offset 0) mail
+  cross join lateral (
+    select case
+      when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*$' then written.domain
+      else public.bare_domain(written.domain)
+    end as domain
+    offset 0) given
+  cross join lateral (
+    select case when given.domain <> all (public.shared_domains()) then given.domain end as domain) used;
+
+  select string_agg(r.no::text, ', ' order by r.no) into without_address
+  from pg_temp.outreach_rows r where coalesce(r.email, '') = '';
+  if without_address is not null then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected',
+      'reason', pg_catalog.format('Row %s has no email address; add it or leave the row out.', without_address));
+    return;
+  end if;
+
+  companies_added := public.assign_companies(owner);
+  update pg_temp.outreach_rows r
+  set (lead_id, had_subject, had_template) = (
+    select l.id, coalesce(l.email_subject, '') <> '', coalesce(l.email_template, '') <> ''
+    from public.leads l
+    where lower(l.email) = lower(r.email) and l.user_id is not distinct from coalesce(owner, l.user_id)
+    order by l.id
+    limit 1
+  )
+  where r.email is not null; -- all of them: Supabase refuses an update without a condition
+  if exists (select from pg_temp.outreach_rows r where r.lead_id is null and r.email ~* '[^!-~]|xn--') then
+    -- Whom a row of the web app spells in another way.
+    update pg_temp.outreach_rows r
+    set lead_id = spelt.lead_id, had_subject = spelt.has_subject, had_template = spelt.has_template
+    from (
+      select distinct on (public.mailbox_key(l.email))
+        public.mailbox_key(l.email) as mailbox, l.id as lead_id,
+        coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
+      from public.leads l
+      where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
+      order by public.mailbox_key(l.email), l.id
+    ) spelt
+    where r.lead_id is null and lower(r.email) = spelt.mailbox;
+  end if;
+  perform public.assign_texts();
+
+  update public.leads l
+  set
+    name = coalesce(r.name, case when not r.clear ? 'name' then l.name end),
+    role = coalesce(r.role, case when not r.clear ? 'role' then l.role end),
+    tag = coalesce(list_tag, l.tag),
+    list_tags = case
+      when l.tag <> list_tag and not coalesce(l.tag = any (l.list_tags), false) then l.list_tags || l.tag::text
+      else l.list_tags
+    end,
+    company_id = coalesce(r.company_id, case when not r.clear ? 'company' then l.company_id end),
+    email_subject = case
+      when r.own_subject then r.email_subject
+      when r.email_subject is not null or not r.clear ? 'email_subject' then l.email_subject
+    end,
+    email_template = case
+      when r.own_template then r.email_template
+      when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
+    end,
+    custom_fields = r.empty_fields || case
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      else r.custom_fields
+    end
+  from (
+    select distinct on (own.lead_id) own.*
+    from pg_temp.outreach_rows own
+    where own.is_last and own.lead_id is not null
+    order by own.lead_id
+  ) r
+  where l.id = r.lead_id;
+  get diagnostics updated = row_count;
+
+  insert into public.leads (
+    user_id, company_id, email, name, role, tag, custom_fields, email_subject, email_template)
+  select
+    owner, r.company_id, r.email, r.name, r.role, list_tag, r.empty_fields || r.custom_fields,
+    case when r.own_subject then r.email_subject end, case when r.own_template then r.email_template end
+  from pg_temp.outreach_rows r
+  where r.lead_id is null and r.is_last
+  order by lower(r.email);
+  get diagnostics added = row_count;
+
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
+    'text_changed', public.texts_changed(),
+    'kept_apart', public.companies_kept_apart(),
+    'shared_domains', coalesce((
+      select pg_catalog.jsonb_agg(distinct r.given_domain)
+      from pg_temp.outreach_rows r where r.domain is null and r.given_domain is not null), '[]'));
+end
+$$;
+
+create or replace function public.assign_texts() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Of the rows that import_leads holds: which texts are the lead's own, and the companies' new ones. Notes
+-- first what the leads of campaigns that are not ended would be mailed: texts_changed compares.
+begin
+  update pg_temp.outreach_rows r
+  set own_subject = own.subject, own_template = own.template
+  from (
+    select
+      x.no,
+      x.email_subject is not null and (
+        x.own_subject or x.company_id is null or coalesce(x.had_subject, false)
+        or min(x.email_subject) over company <> max(x.email_subject) over company) as subject,
+      x.email_template is not null and (
+        x.own_template or x.company_id is null or coalesce(x.had_template, false)
+        or min(x.email_template) over company <> max(x.email_template) over company) as template
+    from pg_temp.outreach_rows x
+    where x.is_last
+    window company as (partition by x.company_id)
+  ) own
+  where own.no = r.no and (own.subject, own.template) is distinct from (r.own_subject, r.own_template);
+
+  create temporary table if not exists outreach_before (campaign_id uuid, lead_id uuid, text_hash uuid) on commit drop;
+  truncate pg_temp.outreach_before;
+  with given as (
+    select c.id, coalesce(x.email_subject, c.email_subject) as email_subject,
+      coalesce(x.email_template, c.email_template) as email_template
+    from (
+      select
+        r.company_id, max(r.email_subject) filter (where not r.own_subject) as email_subject,
+        max(r.email_template) filter (where not r.own_template) as email_template
+      from pg_temp.outreach_rows r
+      where r.is_last and r.company_id is not null
+      group by r.company_id
+    ) x
+    join public.companies c on c.id = x.company_id
+    where x.email_subject <> coalesce(c.email_subject, '') or x.email_template <> coalesce(c.email_template, '')
+  ),
+  changed as (
+    update public.companies c
+    set email_subject = g.email_subject, email_template = g.email_template
+    from given g
+    where c.id = g.id
+  )
+  -- Reads what was there before this statement.
+  insert into pg_temp.outreach_before
+  select
+    cl.campaign_id, l.id,
+    public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid
+  from (
+    select r.lead_id from pg_temp.outreach_rows r where r.lead_id is not null
+    union
+    select x.id from given g join public.leads x on x.company_id = g.id
+  ) touched
+  join public.leads l on l.id = touched.lead_id
+  join public.campaign_leads cl on cl.lead_id = l.id and cl.status = 'pending'
+  join public.campaigns ca on ca.id = cl.campaign_id and ca.status not in ('completed', 'cancelled')
+  left join public.companies c on c.id = l.company_id;
+end
+$$;
+
+create or replace function public.text_hash(own_subject text, own_template text, subject text, template text)
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Of the text that a lead is mailed: its own, else its company's.
+  select md5(pg_catalog.jsonb_build_array(
+    coalesce(nullif(text_hash.own_subject, ''), text_hash.subject),
+    coalesce(nullif(text_hash.own_template, ''), text_hash.template))::text);
+$$;
+
+create or replace function public.texts_changed() returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- The campaigns that assign_texts noted, and how many of their leads are mailed another text since.
+begin
+  return coalesce((
+    select pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object('id', ca.id, 'name', ca.name, 'status', ca.status, 'leads', changed.leads)
+      order by changed.leads desc, ca.id)
+    from (
+      select b.campaign_id, count(*) as leads
+      from pg_temp.outreach_before b
+      join public.leads l on l.id = b.lead_id
+      left join public.companies c on c.id = l.company_id
+      where public.text_hash(l.email_subject, l.email_template, c.email_subject, c.email_template)::uuid <> b.text_hash
+      group by b.campaign_id
+    ) changed
+    join public.campaigns ca on ca.id = changed.campaign_id), '[]');
+end
+$$;
+
+create or replace function public.leads_to_mail(lead_tag text, company_names text[], owner uuid)
+returns setof public.leads
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The leads that a tag, companies (by name, domain or id), or both select. A lead is in each list that
+  -- imported it.
+  select l.*
+  from public.leads l
+  where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
+    and (
+      leads_to_mail.lead_tag is null or l.tag = leads_to_mail.lead_tag
+      or l.list_tags @> array[leads_to_mail.lead_tag])
+    and (leads_to_mail.company_names is null or l.company_id in (
+      select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
+        on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
+    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
+$$;
+
+create or replace function public.list_leads(
+  with_tag text default null,
+  with_status text default null,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A page looks up some hundred leads: always by index.
+set enable_seqscan = off
+as $$
+  -- Those of a tag, by the rule of create_campaign, or all; those that have the status in a campaign, or all.
+  -- With what became of each in its campaigns.
+  select pg_catalog.jsonb_build_object(
+    'id', l.id,
+    'email', l.email,
+    'name', l.name,
+    'role', l.role,
+    'company', co.name,
+    'tags', array(
+      select distinct tag.name from unnest(l.list_tags || l.tag::text) tag (name)
+      where tag.name is not null order by tag.name),
+    'campaigns', pg_catalog.jsonb_build_object(
+      'pending', its.pending, 'sent', its.sent, 'failed', its.failed, 'cancelled', its.cancelled),
+    'sent_at', its.sent_at)
+  from (
+    (select x.*
+    from public.leads x
+    where list_leads.with_tag is null and x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+    union all
+    (select x.*
+    from public.leads_to_mail(list_leads.with_tag, null, null) x
+    where x.id > list_leads.after
+      and (list_leads.with_status is null or exists (
+        select from public.campaign_leads cl where cl.lead_id = x.id and cl.status::text = list_leads.with_status))
+    order by x.id
+    limit list_leads.most)
+  ) l
+  left join public.companies co on co.id = l.company_id
+  cross join lateral (
+    select
+      count(*) filter (where cl.status = 'pending') as pending,
+      count(*) filter (where cl.status = 'sent') as sent,
+      count(*) filter (where cl.status = 'failed') as failed,
+      count(*) filter (where cl.status = 'cancelled') as cancelled,
+      max(cl.sent_at) as sent_at
+    from public.campaign_leads cl
+    where cl.lead_id = l.id
+  ) its
+  order by l.id;
+$$;
+
+create or replace function public.unreadable_leads(leads uuid[]) returns table (lead uuid, why text)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of these leads, those whose custom fields no sender can read, and why: in a claim or a page, one of
+-- them would take all the others along. Each question is asked only where the one before it was
+-- answered with no: a number of 10 bytes may be 131,072 digits as text. What has no number is as text at
+-- most some six times as long, so that nearly no lead is made a text.
+begin
+  return query
+  select judged.id, judged.why
+  from (
+    select
+      l.id,
+      case
+        -- Packed, and unpacked: the whole of a document is itself, but not packed.
+        when pg_column_size(l.custom_fields) > 262144 then 'are larger than 256 kB'
+        when pg_column_size(f.fields #> '{}') > 262144 then 'are larger than 256 kB'
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.**{100}')
+          then 'hold lists in lists, more than 100 deep'
+        when not pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number")') then case
+          when pg_column_size(f.fields #> '{}') > 262144 / 8 and octet_length(f.fields::text) > 262144
+            then 'are larger than 256 kB'
+        end
+        when pg_catalog.jsonb_path_exists(f.fields, 'strict $.** ? (@.type() == "number" && (
+            @ > 1e300 || @ < -1e300 || (@ > -1e-300 && @ < 1e-300 && @ != 0)))')
+          then 'hold a number that nothing can count, such as 1e5000'
+        when octet_length(f.fields::text) > 262144 then 'are larger than 256 kB'
+      end as why
+    from public.leads l
+    cross join lateral (
+      -- `to_jsonb` makes a jsonb anew, for which other types of the column need it; `offset 0`: once a lead.
+      select case pg_typeof(l.custom_fields)
+        when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
+      end as fields
+      offset 0) f
+    where l.id = any(unreadable_leads.leads) and pg_catalog.jsonb_typeof(f.fields) = 'object'
+  ) judged
+  where judged.why is not null;
+end
+$$;
+
+-- What an account may send, and when: which mails count, its pace, its pauses and its daily limit.
+
+create or replace function public.may_have_left(outcome text) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, not even of search_path: the planner puts the body in the place of the call only then, and only so do
+-- the partial indexes of send_attempts serve.
+as $$
+  -- Whether the mail of an attempt with this outcome left or may have. To the letter the condition of the
+  -- indexes send_attempts_one_mail and send_attempts_of_account.
+  select outcome is null or outcome = 'sent' or outcome = 'unclear';
+$$;
+
+create or replace function public.mails_of_account(account uuid, t timestamptz) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours that left or may have, over all campaigns.
+  select count(*)
+  from public.send_attempts s
+  where s.account_id = mails_of_account.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > mails_of_account.t - interval '24 hours';
+$$;
+
+create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from public.send_attempts s
+    where s.account_id = mails_by_hour.account
+      and public.may_have_left(s.outcome)
+      and s.started_at > mails_by_hour.t - interval '24 hours'
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
+create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- How many mails the account may still begin, or fewer. Counted once, then counted down by begin_attempt:
+  -- of these nothing is taken away but by the mails that we begin.
+  select case
+    when a.mails_left_of = per_day and a.mails_left > 0 then a.mails_left
+    else per_day - public.mails_of_account(a.id, t)
+  end;
+$$;
+
+create or replace function public.below_daily_limit_at(account uuid, per_day integer, t timestamptz)
+returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the account may send again: as soon as all but `per_day` - 1 of its mails are a day old.
+  select s.started_at + interval '24 hours'
+  from public.send_attempts s
+  where s.account_id = below_daily_limit_at.account
+    and public.may_have_left(s.outcome)
+    and s.started_at > below_daily_limit_at.t - interval '24 hours'
+  order by s.started_at desc
+  offset below_daily_limit_at.per_day - 1
+  limit 1;
+$$;
+
+create or replace function public.pace_of(a public.accounts, default_pace double precision) returns double precision
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Seconds between two of its mails. At most a day: a pace that no calendar can hold must not stop the run.
+  select least(coalesce(a.pace_seconds, default_pace), 86400);
+$$;
+
+create or replace function public.seconds_paused(paused_until timestamptz, t timestamptz) returns double precision
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- How long an account still rests; null: it does not. A row may say `infinity`, from which older versions of
+  -- Postgres take nothing away.
+  select case
+    when paused_until > t
+      then extract(epoch from least(paused_until, t + interval '10 years') - t)::double precision
+  end;
+$$;
+
+create or replace function public.why_unable(a public.accounts, campaign_user uuid) returns text
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Why the account can send no mail of a campaign of this user until a person mends it; null: it can.
+  select case
+    when a.status is distinct from 'active'
+      then pg_catalog.format('%s cannot send: %s', a.email, coalesce(a.status_reason, 'reconnect the account'))
+    when a.user_id <> campaign_user
+      then pg_catalog.format('%s cannot send: it belongs to another user than the campaign', a.email)
+  end;
+$$;
+
+create or replace function public.allowance(
+  a public.accounts,
+  per_day integer,
+  t timestamptz,
+  out mails_left bigint,
+  out free_at timestamptz,
+  out waiting_for text
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- How many mails the account may still begin; or when it may begin one again, and what it waits for until then.
+begin
+  if a.paused_until > t then
+    free_at := a.paused_until;
+    waiting_for := pg_catalog.format('the quota of %s', a.email);
+    return;
+  end if;
+  mails_left := public.mails_left(a, per_day, t);
+  if mails_left <= 0 then
+    free_at := public.below_daily_limit_at(a.id, per_day, t);
+    waiting_for := pg_catalog.format('the daily limit of %s (%s)', a.email, per_day);
+  end if;
+end
+$$;
+
+-- Only the service role may read what is ours or call what is ours.
+
+create or replace function public.lock_down() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Rights on the functions of the newest release and on our tables. Repeatable: roles may have come since.
+declare
+  ours text[];
+  f text;
+  r name;
+begin
+  select x.functions into ours from public.schema_releases x order by x.version desc limit 1;
+  foreach f in array ours loop
+    execute format('revoke execute on function %s from public', f);
+    for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+      execute format('revoke execute on function %s from %I', f, r);
+    end loop;
+    if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
+  -- A default of the columns id: whoever inserts a row calls it, and it tells nothing.
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format('grant execute on function public.time_ordered_id() to %I', r);
+  end loop;
+
+  revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
+  revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format(
+      'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
+    execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
+  end loop;
+  if to_regprocedure('auth.uid()') is not null
+    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
+    -- A user of the web app may see whom their campaigns do not mail.
+    grant select on public.suppressions to authenticated;
+    drop policy if exists suppressions_of_owner on public.suppressions;
+    create policy suppressions_of_owner on public.suppressions
+      for select to authenticated using (user_id = (select auth.uid()));
+  end if;
+  if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
+    -- A new Supabase project grants nobody anything on new tables.
+    grant select, insert, update, delete
+      on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
+        public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
+        public.web_addresses
+      to service_role;
+    grant select, insert on public.audit to service_role;
+    grant select on public.schema_releases, public.address_hash_key to service_role;
+  end if;
+end
+$$;
+
+-- What became of a mail: recorded, put off, failed, or resolved by a person.
+
+create or replace function public.record_outcome(
+  attempt uuid,
+  became text,
+  message text default null,
+  thread text default null,
+  why text default null,
+  again_after double precision default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Both as for begin_attempt.
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_variable
+-- What became of an attempt: sent, refused, not_sent or unclear. The first word stands, but that `sent`
+-- wins over everything; asked again it answers what is recorded. `not_sent` keeps the lead pending until
+-- again_after seconds from now; without again_after each time longer, and failed after a day of that.
+declare
+  s public.send_attempts;
+  cl public.campaign_leads;
+  c public.campaigns;
+  t timestamptz;
+  mailed_twice boolean := false;
+begin
+  select x.* into s from public.send_attempts x where x.id = attempt;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'unknown');
+    return;
+  end if;
+  -- A lead that is done is progress, and a mail that left ends the doubling of quota pauses. Not sent is
+  -- none: what settles a lead that kills every run must not set the count back each time.
+  if became = 'not_sent' then
+    -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
+    perform from public.campaigns x where x.id = s.campaign_id for share;
+  else
+    update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
+  end if;
+  if became = 'sent' then
+    update public.accounts x set quota_pauses = 0, rate_pauses = 0
+    where x.id = s.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
+      and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
+    if s.outcome in ('not_sent', 'refused') then
+      -- A late word: one mail more than was counted, so that they are counted anew.
+      update public.accounts x set mails_left_of = null where x.id = s.account_id;
+    end if;
+  end if;
+  select x.* into c from public.campaigns x where x.id = s.campaign_id;
+  select x.* into cl from public.campaign_leads x where x.id = s.campaign_lead_id for no key update;
+  select x.* into s from public.send_attempts x where x.id = attempt for update;
+  t := coalesce(now, clock_timestamp());
+
+  if s.outcome = 'sent' or (s.outcome is not null and became <> 'sent') then
+    return next pg_catalog.jsonb_build_object('answer', s.outcome);
+    return;
+  end if;
+
+  if became = 'sent' and s.outcome in ('not_sent', 'refused') then
+    -- A late word about a draft that a newer attempt took over: it is that attempt which was sent.
+    select x.id into attempt
+    from public.send_attempts x
+    where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
+      and public.may_have_left(x.outcome)
+    limit 1;
+    if attempt is not null then
+      return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
+      return;
+    end if;
+    attempt := s.id;
+    -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
+    mailed_twice := exists (
+      select from public.send_attempts x
+      where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
+        and public.may_have_left(x.outcome));
+  end if;
+
+  update public.send_attempts x
+  set
+    outcome = case when mailed_twice then x.outcome else became end,
+    detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
+    finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
+  where x.id = attempt;
+
+  if became = 'sent' then
+    update public.campaign_leads x
+    set
+      status = 'sent', sent_at = s.started_at, message_id = message, thread_id = thread, error = null,
+      open_attempt_id = null, claim_token = null, claimed_until = null, next_attempt_at = null
+    where x.id = cl.id;
+  elsif cl.open_attempt_id = attempt and became = 'refused' then
+    update public.campaign_leads x
+    set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
+    where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
+  elsif cl.open_attempt_id = attempt and became = 'unclear' then
+    update public.campaign_leads x
+    set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
+    where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
+  elsif cl.open_attempt_id = attempt then
+    perform public.put_off(cl, c, again_after, why, t);
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', became);
+end
+$$;
+
+create or replace function public.put_off(
+  cl public.campaign_leads,
+  c public.campaigns,
+  again_after double precision,
+  why text,
+  t timestamptz
+) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- A lead whose mail certainly did not leave: later, or never when its campaign was cancelled or a day
+-- of failures that should have passed did not.
+declare
+  failures bigint;
+  first_failure timestamptz;
+begin
+  update public.campaign_leads x
+  set open_attempt_id = null, claim_token = null, claimed_until = null, next_attempt_at = null
+  where x.id = cl.id;
+  if c.status = 'cancelled' then
+    update public.campaign_leads x set status = 'cancelled' where x.id = cl.id;
+    return;
+  end if;
+
+  -- Of the last failures in a row: what failed before a long pause is not held against it.
+  select count(*), min(x.started_at) into failures, first_failure
+  from public.send_attempts x
+  where x.campaign_lead_id = cl.id and x.outcome = 'not_sent' and x.retry_after is null
+    and x.started_at > t - interval '36 hours';
+  if again_after is null and first_failure < t - interval '24 hours' then
+    update public.campaign_leads x
+    set status = 'failed', error = 'tried for a day: ' || coalesce(why, 'no reason recorded')
+    where x.id = cl.id;
+    perform public.note_failures(array[cl.id], t);
+  else
+    update public.campaign_leads x
+    set next_attempt_at =
+      t + coalesce(again_after, least(60 * 2 ^ least(failures - 1, 10), 3600)) * interval '1 second'
+    where x.id = cl.id;
+  end if;
+end
+$$;
+
+create or replace function public.fail_lead(
+  lead uuid,
+  claim uuid,
+  why text,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The lead's mail can never be made or was refused before it could leave; only by who holds the claim.
+begin
+  update public.campaigns x set crash_count = 0
+  where x.crash_count > 0 and x.id = (select cl.campaign_id from public.campaign_leads cl where cl.id = lead);
+  update public.campaign_leads x
+  set status = 'failed', error = why, claim_token = null, claimed_until = null, next_attempt_at = null
+  where x.id = lead and x.status = 'pending' and x.claim_token = claim;
+  if found then
+    perform public.note_failures(array[lead], coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  else
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours');
+  end if;
+end
+$$;
+
+create or replace function public.note_failures(leads uuid[], t timestamptz) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that have failed just now: the reason stays here when the lead is tried again.
+  insert into public.lead_failures (campaign_lead_id, failed_at, reason)
+  select cl.id, note_failures.t, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  where cl.id = any (note_failures.leads);
+$$;
+
+create or replace function public.keep_failures(leads uuid[]) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of leads that are about to be tried again: what another sender had failed was noted by nobody yet.
+  insert into public.lead_failures (campaign_lead_id, reason)
+  select cl.id, coalesce(cl.error, 'no reason recorded')
+  from public.campaign_leads cl
+  left join lateral (
+    select f.reason
+    from public.lead_failures f
+    where f.campaign_lead_id = cl.id
+    order by f.failed_at desc nulls last, f.id desc
+    limit 1
+  ) noted on true
+  where cl.id = any (keep_failures.leads) and noted.reason is distinct from coalesce(cl.error, 'no reason recorded');
+$$;
+
+create or replace function public.defer_lead(
+  attempt uuid,
+  lead uuid,
+  claim uuid,
+  run uuid,
+  mail_address text,
+  why text,
+  again_after double precision default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The mail could not be made ready and may go later: noted in the log as an attempt that was not sent.
+declare
+  c public.campaigns;
+  cl public.campaign_leads;
+  t timestamptz;
+begin
+  select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id;
+  t := coalesce(now, clock_timestamp());
+  if cl.status is distinct from 'pending' or cl.claim_token is distinct from claim then
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours');
+    return;
+  end if;
+  insert into public.send_attempts (
+    id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, search_token,
+    finished_at, outcome, detail, retry_after)
+  select attempt, c.id, lead, cl.assigned_account_id, run, public.canonical_address(mail_address), t, '', t, 'not_sent', why, again_after
+  where cl.assigned_account_id is not null
+  on conflict do nothing;
+  perform public.put_off(cl, c, again_after, why, t);
+  return next pg_catalog.jsonb_build_object('answer', 'deferred');
+end
+$$;
+
+create or replace function public.resolve_lead(
+  was_sent boolean,
+  lead uuid default null,
+  campaign uuid default null,
+  address text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- A person has looked: a lead that "may have been sent" was, or it was not and is mailed again. Then the
+-- campaign's end is counted anew. The lead is named by its id, or by its address in a campaign.
+--   resolved: {lead, lead_status, campaign, campaign_status}      rejected: {reason, remedy}
+declare
+  cl public.campaign_leads;
+  c public.campaigns;
+  s public.send_attempts;
+  t timestamptz;
+  word constant text := case when was_sent then 'a person found it sent' else 'a person found it not sent' end;
+begin
+  -- Of several rows with the address, the one in doubt is meant.
+  select x.* into cl
+  from public.campaign_leads x
+  left join public.leads l on l.id = x.lead_id
+  where x.id = lead
+    or (lead is null and x.campaign_id = campaign and public.mailbox_key(l.email) = public.mailbox_key(address))
+  order by
+    exists (
+      select from public.send_attempts y where y.campaign_lead_id = x.id and y.outcome = 'unclear'
+    ) desc,
+    x.id
+  limit 1;
+  if not found then
+    return next case
+      when lead is null then pg_catalog.jsonb_build_object(
+        'answer', 'rejected', 'reason', pg_catalog.format('The campaign has no lead %s.', address),
+        'remedy', 'list_leads')
+      else pg_catalog.jsonb_build_object(
+        'answer', 'rejected',
+        'reason', pg_catalog.format('There is no lead %s; give its address with --campaign ID.', lead))
+    end;
+    return;
+  end if;
+
+  select x.* into c from public.campaigns x where x.id = cl.campaign_id for no key update;
+  select x.* into cl from public.campaign_leads x where x.id = cl.id for no key update;
+  t := coalesce(now, clock_timestamp());
+  select x.* into s
+  from public.send_attempts x
+  where x.campaign_lead_id = cl.id
+  order by x.started_at desc, x.id desc
+  limit 1
+  for update;
+
+  if cl.status = 'failed' and s.outcome = 'unclear' then
+    perform public.settle_by_hand(cl, c, s, was_sent, word, t);
+  elsif s.detail is null or s.detail not like word || '%' then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'The lead is %s and not in doubt; only one that “may have been sent” can be resolved.', cl.status));
+    return;
+  end if;
+  return query
+    select pg_catalog.jsonb_build_object(
+      'answer', 'resolved',
+      'lead', y.id, 'lead_status', y.status, 'campaign', x.id, 'campaign_status', x.status)
+    from public.campaign_leads y
+    join public.campaigns x on x.id = y.campaign_id
+    where y.id = cl.id;
+end
+$$;
+
+create or replace function public.settle_by_hand(
+  cl public.campaign_leads,
+  c public.campaigns,
+  s public.send_attempts,
+  was_sent boolean,
+  word text,
+  t timestamptz
+) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The caller holds the locks of all three rows.
+declare
+  owned constant boolean := c.run_id is not null and c.lease_until > t;
+begin
+  perform public.keep_failures(array[cl.id]);
+  if was_sent then
+    update public.send_attempts x set outcome = 'sent', finished_at = t, detail = word where x.id = s.id;
+    update public.campaign_leads x
+    set status = 'sent', sent_at = s.started_at, thread_id = s.thread_id, error = null, next_attempt_at = null
+    where x.id = cl.id;
+    -- A live run counts the end itself; so does the one that goes on with what is pending.
+    if c.status in ('running', 'completed', 'error') and not owned and not exists (
+      select from public.campaign_leads x where x.campaign_id = c.id and x.status = 'pending'
+    ) then
+      perform public.end_campaign(c.id, t);
+    end if;
+    return;
+  end if;
+
+  -- Its draft is forgotten: it is gone, and a claim that took it up again would be in doubt again.
+  update public.send_attempts x
+  set
+    outcome = 'not_sent', finished_at = t, retry_after = 0, draft_id = null,
+    detail = word || coalesce(' (draft ' || x.draft_id || ')', '')
+  where x.id = s.id;
+  if c.status = 'cancelled' then
+    update public.campaign_leads x set status = 'cancelled', error = null where x.id = cl.id;
+    return;
+  end if;
+  update public.campaign_leads x
+  set status = 'pending', error = null, next_attempt_at = null, claim_token = null, claimed_until = null
+  where x.id = cl.id;
+  if c.status in ('running', 'completed', 'error') and not owned then
+    update public.campaigns x
+    set
+      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, run_id = null,
+      lease_until = null, crash_count = 0
+    where x.id = c.id;
+  end if;
+end
+$$;
+
+-- Whose is what: accounts of another user, and who can read the tokens of accounts.
+
+create or replace function public.fault_of_accounts(c public.campaigns) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- {problem, remedy} where the campaign names accounts that belong to another user than it does; null where it
+  -- names none. A row without an owner is everybody's.
+  select pg_catalog.jsonb_build_object(
+    'problem', pg_catalog.format(
+      'The campaign names accounts of another user (%s)', pg_catalog.string_agg(a.email, ', ' order by a.email)),
+    'remedy', 'take them out of campaign_accounts')
+  from public.campaign_accounts ca
+  join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+  where ca.campaign_id = c.id and a.user_id <> c.user_id
+  having count(*) > 0;
+$$;
+
+create or replace function public.accounts_of_others(c public.campaigns) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same in a sentence, for a campaign that was to be started.
+  select pg_catalog.format('%s; %s, then start it again.', fault ->> 'problem', fault ->> 'remedy')
+  from public.fault_of_accounts(c) fault
+  where fault is not null;
+$$;
+
+create or replace function public.exposed_tokens() returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The roles of the web app's users that can read the tokens of accounts: of every row, or of those that a
+  -- policy gives them; and the statement that keeps the tokens from them.
+  select pg_catalog.jsonb_build_object(
+    'role', r.rolname,
+    'rows', case when r.rolbypassrls or not t.relrowsecurity then 'all' else 'policy' end,
+    'statement', pg_catalog.format(
+      'revoke select on public.accounts from %s%I; grant select (%s) on public.accounts to %2$I;',
+      case when pg_catalog.has_column_privilege('public', t.oid, 'refresh_token', 'select') then 'public, ' else '' end,
+      r.rolname,
+      (
+        select pg_catalog.string_agg(pg_catalog.quote_ident(x.attname), ', ' order by x.attnum)
+        from pg_catalog.pg_attribute x
+        where x.attrelid = t.oid and x.attnum > 0 and not x.attisdropped
+          and x.attname not in ('refresh_token', 'access_token')
+      )))
+  from pg_catalog.pg_roles r
+  cross join pg_catalog.pg_class t
+  where r.rolname in ('anon', 'authenticated')
+    and t.oid = 'public.accounts'::regclass
+    and (
+      pg_catalog.has_column_privilege(r.oid, t.oid, 'refresh_token', 'select')
+      or pg_catalog.has_column_privilege(r.oid, t.oid, 'access_token', 'select'))
+    and (
+      r.rolbypassrls or not t.relrowsecurity or exists (
+        select from pg_catalog.pg_policy p
+        where p.polrelid = t.oid and p.polpermissive and p.polcmd in ('r', '*')
+          and exists (
+            select from unnest(p.polroles) given (role)
+            where given.role = 0 or pg_catalog.pg_has_role(r.oid, given.role, 'usage'))))
+  order by r.rolname;
+$$;
+
+-- What people who watch are told of a campaign.
+
+create or replace function public.campaign_account_summary(
+  campaign uuid,
+  run uuid,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of each account: its leads by status, over all runs; and what `run` sent from it, how fast.
+  with of_run as (
+    select s.account_id as id, count(*) as mails, extract(epoch from max(s.started_at) - min(s.started_at)) as seconds
+    from public.send_attempts s
+    where s.campaign_id = campaign_account_summary.campaign and s.run_id = campaign_account_summary.run
+      and s.outcome = 'sent'
+    group by s.account_id
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', c.account,
+    'email', a.email,
+    'sent', c.sent,
+    'failed', c.failed,
+    'pending', c.pending,
+    'cancelled', c.cancelled,
+    'sent_by_run', coalesce(r.mails, 0),
+    'per_minute', ((r.mails - 1) * 60 / nullif(r.seconds, 0))::double precision)
+  from public.leads_by_account(campaign_account_summary.campaign) c
+  left join of_run r on r.id = c.account
+  left join public.accounts a on a.id = c.account
+  where c.account > campaign_account_summary.after
+  order by c.account
+  limit campaign_account_summary.most;
+$$;
+
+-- Who runs a campaign: a lease that a run takes first, keeps alive, and gives back with the outcome.
+
+create or replace function public.begin_run(
+  campaign uuid,
+  run uuid,
+  lease_seconds double precision,
+  now timestamptz default null,
+  release text default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Whether anything is pending: where most rows are, the planner would read the table from its start.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Makes `run` the owner of the campaign, or says why not; `failed` when it found the third owner in a row
+-- dead, or an account of another user {reason}, and so ended the campaign. A run that waits for the campaign's
+-- time owns it too. Repeated by the owner it renews the lease. `refused`: {installed} these functions are not for a caller of `release`.
+declare
+  c public.campaigns;
+  t timestamptz;
+  due timestamptz;
+  told text;
+  owner_died boolean;
+  installed constant jsonb := public.installed_release(release);
+begin
+  if installed ->> 'state' in ('older', 'unsupported') then
+    return next pg_catalog.jsonb_build_object('answer', 'refused', 'installed', installed);
+    return;
+  end if;
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  t := coalesce(now, clock_timestamp());
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.status in ('completed', 'cancelled') or (c.status = 'error' and not exists (
+    select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+  )) then
+    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status, 'error', c.error);
+    return;
+  elsif c.run_id <> run and c.lease_until > t then
+    return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
+    return;
+  elsif c.paused_at is not null and c.suspended_run is distinct from run then
+    return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status, 'error', c.error);
+    return;
+  end if;
+  told := public.accounts_of_others(c);
+  if told is not null then
+    perform public.end_in_error(campaign, told, t);
+    return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error', 'reason', told);
+    return;
+  elsif c.status = 'error' and c.crash_count > 2 and c.flow_run_ids[cardinality(c.flow_run_ids)] = run::text
+    and c.finished_at > t - interval '1 minute' then
+    -- The answer was lost. Later than that it is a person who starts the same run again.
+    return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
+    return;
+  end if;
+
+  if c.suspended_run = run then
+    -- A person resumed it in Prefect.
+    update public.campaigns x set paused_at = null, suspended_run = null, waiting_for = null where x.id = campaign;
+  end if;
+
+  -- An owner whose lease lapsed without a word has died; one that was only waiting held nothing.
+  owner_died := coalesce(c.run_id <> run, false) and c.status = 'running' and c.resume_at is null;
+  if owner_died then
+    perform public.crash_run(campaign, c.run_id, 'the last one vanished without a word', t);
+    if c.crash_count >= 2 then
+      update public.campaigns x set flow_run_ids = x.flow_run_ids || run::text where x.id = campaign;
+      return next pg_catalog.jsonb_build_object('answer', 'failed', 'status', 'error');
+      return;
+    end if;
+  end if;
+
+  due := case
+    when c.status = 'scheduled' then greatest(c.scheduled_at, c.resume_at)
+    when c.status = 'running' then c.resume_at
+  end;
+  update public.campaigns x
+  set
+    run_id = run,
+    lease_until = t + lease_seconds * interval '1 second',
+    dispatched_at = null,
+    dispatch_misses = 0,
+    -- A person who starts a campaign again after an error has seen to its cause.
+    crash_count = case when c.status = 'error' then 0 else x.crash_count end,
+    flow_run_ids = case
+      when run::text = any (x.flow_run_ids) then x.flow_run_ids
+      else x.flow_run_ids || run::text
+    end
+  where x.id = campaign;
+  if due > t then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'wait', 'name', c.name, 'wait_seconds', extract(epoch from due - t)::double precision);
+    return;
+  end if;
+
+  update public.campaigns x
+  set
+    status = 'running', started_at = coalesce(x.started_at, t), finished_at = null, error = null,
+    resume_at = null, waiting_for = null
+  where x.id = campaign;
+  if c.run_id is distinct from run then
+    perform public.free_claims(campaign);
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'begun', 'name', c.name);
+end
+$$;
+
+create or replace function public.renew_run(
+  campaign uuid,
+  run uuid,
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Keeps the lease alive; `stopped` when the campaign is no longer this run's to send. A run asks every second or
+-- two; the row is written when a quarter of the lease is used up.
+begin
+  return query
+  select pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end)
+  from public.campaigns x
+  where x.id = campaign and x.run_id = run and x.status not in ('completed', 'cancelled')
+    and x.lease_until > coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second';
+  if found then
+    return;
+  end if;
+  return query
+  update public.campaigns x
+  set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
+  where x.id = campaign and x.run_id = run and x.status not in ('completed', 'cancelled')
+  returning pg_catalog.jsonb_build_object('answer', case when x.paused_at is null then 'renewed' else 'paused' end);
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'stopped');
+  end if;
+end
+$$;
+
+create or replace function public.renew_runs(
+  campaigns uuid[],
+  runs uuid[],
+  lease_seconds double precision,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- renew_run for all runs of a process, an answer each. It waits for no lock, so that one campaign never holds up the
+-- others: a row that is locked now is written by the next call, long before its lease ends.
+begin
+  return query
+  with asked as (
+    select a.campaign, a.run from unnest(campaigns, runs) a (campaign, run)
+  ), due as (
+    select x.id from public.campaigns x
+    join asked a on a.campaign = x.id and a.run = x.run_id
+    where x.status not in ('completed', 'cancelled')
+      and x.lease_until <= coalesce(now, clock_timestamp()) + 0.75 * lease_seconds * interval '1 second'
+    order by x.id
+    for no key update of x skip locked
+  ), written as (
+    update public.campaigns x
+    set lease_until = coalesce(now, clock_timestamp()) + lease_seconds * interval '1 second'
+    from due where x.id = due.id
+  )
+  select pg_catalog.jsonb_build_object(
+    'run', a.run,
+    'answer', case when x.id is null then 'stopped' when x.paused_at is null then 'renewed' else 'paused' end
+  )
+  from asked a
+  left join public.campaigns x
+    on x.id = a.campaign and x.run_id = a.run and x.status not in ('completed', 'cancelled');
+end
+$$;
+
+create or replace function public.free_claims(campaign uuid) returns void
+language plpgsql
+security invoker
+set search_path = ''
+-- As for claim_leads: a few claims must not cost a look at all that was sent.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- What the last run claimed and never began is free at once: its token is the fence. So are the times that
+-- its accounts held for these leads: the next mail need not wait for what nobody sends. The caller holds
+-- the campaign's lock.
+declare
+  a public.accounts;
+  held timestamptz;
+  free_at timestamptz;
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  for a in
+    select x.* from public.accounts x
+    join public.campaign_accounts ca on ca.account_id = x.id and ca.campaign_id = campaign
+    order by x.id
+    for no key update of x
+  loop
+    select max(cl.next_attempt_at) into held
+    from public.campaign_accounts ca
+    join public.campaigns x on x.id = ca.campaign_id and x.run_id is not null
+    join public.campaign_leads cl on cl.assigned_account_id = a.id and cl.claim_token is not null
+      and (cl.campaign_id, cl.claim_token) >= (x.id, lowest) and (cl.campaign_id, cl.claim_token) <= (x.id, highest)
+    where ca.account_id = a.id and ca.campaign_id <> campaign;
+    -- The first of its times that no other campaign has one after.
+    select min(cl.next_attempt_at) into free_at
+    from public.campaign_leads cl
+    where cl.assigned_account_id = a.id and cl.claim_token is not null
+      and (cl.campaign_id, cl.claim_token) >= (campaign, lowest)
+      and (cl.campaign_id, cl.claim_token) <= (campaign, highest)
+      and cl.next_attempt_at > coalesce(held, '-infinity');
+    update public.accounts x set next_send_at = free_at where x.id = a.id and x.next_send_at > free_at;
+  end loop;
+
+  update public.campaign_leads cl
+  set claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = campaign and cl.claim_token is not null;
+end
+$$;
+
+create or replace function public.release_run(campaign uuid, run uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Hands the campaign back, with what was claimed of it: the next run goes on at once. The run owns it, or was
+-- made for its dispatch and was told to stop before it began: somebody would have begun it.
+begin
+  update public.campaigns x
+  set run_id = null, lease_until = null, dispatched_at = null, dispatch_misses = 0
+  where x.id = campaign and (x.run_id = run or (
+    x.run_id is null and x.dispatched_at is not null and x.flow_run_ids[cardinality(x.flow_run_ids)] = run::text));
+  if found then
+    perform public.free_claims(campaign);
+    return next pg_catalog.jsonb_build_object('answer', 'released');
+  end if;
+end
+$$;
+
+create or replace function public.decline_run(campaign uuid, run uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The worker of this run is of a release that may not call ours: a matter between the two, held against
+  -- neither the campaign nor its dispatch. Another worker goes on at once.
+  update public.campaigns x
+  set
+    run_id = case when x.run_id = decline_run.run then null else x.run_id end,
+    lease_until = case when x.run_id = decline_run.run then null else x.lease_until end,
+    dispatched_at = null,
+    dispatch_misses = 0
+  where x.id = decline_run.campaign
+    and (x.run_id = decline_run.run
+      or (x.run_id is null and x.flow_run_ids[cardinality(x.flow_run_ids)] = decline_run.run::text))
+  returning pg_catalog.jsonb_build_object('answer', 'declined');
+$$;
+
+create or replace function public.check_campaign(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- All that can stop the campaign before its first mail.
+  select pg_catalog.jsonb_build_object(
+    'name', c.name,
+    'attachment', c.attachment,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
+    'accounts', (select count(*) from public.campaign_accounts ca
+      join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+      where ca.campaign_id = c.id),
+    'pace_seconds', (select pg_catalog.jsonb_agg(a.pace_seconds) from public.campaign_accounts ca
+      join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+      where ca.campaign_id = c.id),
+    'leads', public.campaign_counts(c.id),
+    'opens', public.next_opening(c.*, clock_timestamp()) is not null,
+    'misassigned', (
+      select count(*) from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.status = 'pending' and not exists (
+        select from public.campaign_accounts ca
+        join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
+        where ca.campaign_id = c.id and ca.account_id = cl.assigned_account_id)))
+  from public.campaigns c
+  where c.id = check_campaign.campaign;
+$$;
+
+create or replace function public.finish_run(
+  campaign uuid,
+  run uuid,
+  resume_after double precision default null,
+  reason text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Ends the run, and the campaign when nothing of it is left; otherwise it stays running until
+-- `resume_after` seconds from now. Decided from all its rows, under its lock.
+declare
+  c public.campaigns;
+  t timestamptz;
+  counts jsonb;
+  ended_before boolean;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for update;
+  t := coalesce(now, clock_timestamp());
+  if c.run_id = run and c.status = 'cancelled' then
+    perform public.cancel_campaign(campaign, t);
+  end if;
+  counts := public.campaign_counts(campaign);
+  -- Nobody owns it since this run ended: it asks again because the answer was lost.
+  ended_before := c.run_id is null and run::text = any (c.flow_run_ids)
+    and (c.status <> 'running' or c.paused_at is not null or c.resume_at is not null);
+  if c.id is null or c.status = 'cancelled' or c.run_id <> run or (c.run_id is null and ended_before is not true) then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'superseded', 'status', coalesce(c.status::text, 'cancelled'), 'leads', counts);
+    return;
+  end if;
+
+  if ended_before then
+    null;
+  elsif (counts ->> 'pending')::bigint > 0 and c.paused_at is not null then
+    perform public.release_run(campaign, run);
+  elsif (counts ->> 'pending')::bigint > 0 then
+    update public.campaigns x
+    set
+      run_id = null, lease_until = null,
+      resume_at = t + greatest(coalesce(resume_after, 60), 60) * interval '1 second',
+      waiting_for = coalesce(reason, 'the leads that can only go later')
+    where x.id = campaign;
+  else
+    perform public.end_campaign(campaign, t);
+  end if;
+  return query
+    select pg_catalog.jsonb_build_object(
+      'answer', case
+        when x.status <> 'running' then 'ended'
+        when x.paused_at is not null then 'paused'
+        else 'deferred'
+      end,
+      'status', x.status, 'error', x.error, 'leads', counts,
+      'resume_seconds', extract(epoch from x.resume_at - t)::double precision,
+      'waiting_for', x.waiting_for,
+      'suspended', coalesce(x.suspended_run = run, false))
+    from public.campaigns x where x.id = campaign;
+end
+$$;
+
+create or replace function public.end_in_error(campaign uuid, why text, t timestamptz) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Every end in error. Pending leads stay for the next start, once a person has seen to the cause.
+  update public.campaigns x
+  set
+    status = 'error', error = end_in_error.why, finished_at = end_in_error.t,
+    run_id = null, lease_until = null, resume_at = null, waiting_for = null, dispatched_at = null
+  where x.id = end_in_error.campaign;
+$$;
+
+create or replace function public.end_campaign(campaign uuid, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The end, from the rows; the caller holds the campaign's lock and has seen that nothing is pending.
+declare
+  counts jsonb := public.campaign_counts(campaign);
+begin
+  if (counts ->> 'sent')::bigint > 0 or (counts ->> 'failed')::bigint = 0 then
+    update public.campaigns x
+    set
+      status = 'completed', error = null, finished_at = t,
+      run_id = null, lease_until = null, resume_at = null, waiting_for = null
+    where x.id = campaign;
+  elsif exists (
+    select from public.send_attempts s
+    join public.campaign_leads cl on cl.id = s.campaign_lead_id and cl.status = 'failed'
+    where s.campaign_id = campaign and s.outcome = 'unclear'
+  ) then
+    perform public.end_in_error(campaign, 'No delivery could be confirmed', t);
+  else
+    perform public.end_in_error(campaign, 'All email sends failed', t);
+  end if;
+end
+$$;
+
+create or replace function public.fail_run(
+  campaign uuid,
+  run uuid,
+  reason text,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The run failed for a reason that a person has to mend.
+begin
+  perform from public.campaigns x
+  where x.id = campaign and x.run_id = run and x.status in ('draft', 'scheduled', 'running', 'error')
+  for no key update;
+  if found then
+    perform public.end_in_error(campaign, reason, coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  end if;
+end
+$$;
+
+create or replace function public.crash_run(
+  campaign uuid,
+  run uuid,
+  cause text,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The run died or met what may pass: the next one goes on, unless it is the third without progress.
+-- One that was only waiting for the campaign's time does not count, and an end stays an end.
+declare
+  c public.campaigns;
+begin
+  select x.* into c from public.campaigns x where x.id = campaign for no key update;
+  if c.run_id is distinct from run then
+    return;
+  elsif c.status <> 'running' or c.resume_at is not null then
+    perform public.release_run(campaign, run);
+    return next pg_catalog.jsonb_build_object('answer', 'released');
+  elsif c.crash_count >= 2 then
+    update public.campaigns x set crash_count = c.crash_count + 1 where x.id = campaign;
+    perform public.end_in_error(
+      campaign, 'Three runs in a row died without progress: ' || cause, coalesce(now, clock_timestamp()));
+    return next pg_catalog.jsonb_build_object('answer', 'failed');
+  else
+    update public.campaigns x
+    set run_id = null, lease_until = null, crash_count = c.crash_count + 1
+    where x.id = campaign;
+    return next pg_catalog.jsonb_build_object('answer', 'released');
+  end if;
+end
+$$;
+
+create or replace function public.cancel_run(campaign uuid, run uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- The run was cancelled in Prefect: that cancels the campaign, if this run owns it, or was the last to: it may
+-- have given it back in that very moment, or not have begun.
+begin
+  perform from public.campaigns x
+  where x.id = campaign and (x.run_id = run or (
+    x.run_id is null and x.status in ('scheduled', 'running')
+    and x.flow_run_ids[cardinality(x.flow_run_ids)] = run::text))
+  for no key update;
+  if found then
+    return query select public.cancel_campaign(campaign);
+  end if;
+end
+$$;
+
+-- What the schema itself needs: ids in the order of time, and which release of the functions is installed.
+
+-- A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then chance. What is made together lies together,
+-- in the table and in its indexes, so that a claim in a large table changes few pages.
+create or replace function public.time_ordered_id() returns uuid
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  -- Of a random one's version, 4, two bits more make 7.
+  select encode(
+    set_bit(set_bit(
+      overlay(
+        uuid_send(gen_random_uuid())
+        placing substring(int8send(floor(1000 * extract(epoch from clock_timestamp()))::bigint) from 3)
+        from 1 for 6),
+      52, 1), 53, 1),
+    'hex')::uuid;
+$$;
+
+create or replace function public.functions_hash(functions text[]) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of what the catalogue has under the names of these functions, overloads too: signature, settings and
+  -- source. The same on every version of Postgres. Each claim asks for it: a signature is written once.
+  select encode(
+    sha256(convert_to(
+      string_agg(
+        pg_catalog.concat_ws(
+          ' ', p.signature, p.proargnames, p.pronargdefaults, p.prorettype::regtype, p.proretset,
+          p.provolatile, p.prosecdef, p.proconfig, p.prosrc),
+        e'\n' order by p.signature collate "C"),
+      'UTF8')),
+    'hex')
+  from (
+    select f.*, f.oid::regprocedure::text as signature
+    from pg_catalog.pg_proc f
+    where f.pronamespace = 'public'::regnamespace
+      and f.proname in (select split_part(split_part(x.name, '(', 1), '.', 2) from unnest(functions) x (name))
+    offset 0
+  ) p;
+$$;
+
+create or replace function public.schema_version() returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The release of the functions as it was installed, and the hash of the functions as they are.
+  select pg_catalog.jsonb_build_object(
+    'version', r.version, 'release_hash', r.hash, 'hash', public.functions_hash(r.functions),
+    'calls_since', r.calls_since)
+  from public.schema_releases r
+  order by r.version desc
+  limit 1;
+$$;
+
+create or replace function public.installed_release(release text) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- How the functions differ from the release that a caller names; null: not at all, or it names none.
+  --   newer: the caller's calls work    older, unsupported: they do not    edited: since their release
+  select pg_catalog.jsonb_build_object('version', newest.version, 'state', differs.state)
+  from (select * from public.schema_releases r order by r.version desc limit 1) newest
+  cross join lateral (
+    select case
+      when newest.version < installed_release.release then 'older'
+      when newest.calls_since > installed_release.release then 'unsupported'
+      when newest.hash <> public.functions_hash(newest.functions) then 'edited'
+      when newest.version > installed_release.release then 'newer'
+    end
+  ) differs (state)
+  where installed_release.release is not null and differs.state is not null;
+$$;
+
+-- Leads whose address is suppressed: they are cancelled, with the reason, and are no failure.
+
+create or replace function public.cancel_suppressed(leads uuid[], t timestamptz) returns uuid[]
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of these leads of campaigns, which the caller has locked, cancels those that nobody may mail; returns them.
+declare
+  has_erased boolean;
+  suspect uuid[];
+  cancelled uuid[];
+begin
+  if not exists (select from public.suppressions) then
+    return '{}';
+  end if;
+  -- Nearly all are not: suppression_of is asked of the others alone.
+  has_erased := exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;');
+  select array_agg(cl.id) into suspect
+  from public.campaign_leads cl
+  join public.leads l on l.id = cl.lead_id
+  where cl.id = any (leads) and cl.status = 'pending' and cl.open_attempt_id is null
+    and (has_erased or exists (
+      select from public.suppressions s
+      where s.key = any (public.suppression_keys(
+        -- As in import_leads: a call costs more than a look.
+        case when l.email ~ '[^!-~]' then public.mailbox_key(l.email) else lower(l.email) end))));
+  if suspect is null then
+    return '{}';
+  end if;
+  with judged as materialized (
+    select cl.id, x.held
+    from public.campaign_leads cl
+    join public.campaigns c on c.id = cl.campaign_id
+    join public.leads l on l.id = cl.lead_id
+    cross join lateral (
+      -- `offset 0`: asked once a lead.
+      select public.suppression_of(public.suppression_keys(public.mailbox_key(l.email)), c.user_id, t) as held
+      offset 0) x
+    where cl.id = any (suspect) and (x.held).id is not null
+  ), changed as (
+    update public.campaign_leads cl
+    set
+      status = 'cancelled', error = public.told_suppression(judged.held), claim_token = null, claimed_until = null,
+      next_attempt_at = null
+    from judged
+    where cl.id = judged.id
+    returning cl.id
+  )
+  select array_agg(changed.id) into cancelled from changed;
+  return coalesce(cancelled, '{}');
+end
+$$;
+
+create or replace function public.leads_of_keys(keys text[]) returns setof uuid
+language sql
+stable
+security invoker
+set search_path = ''
+-- A few leads of a large table: always by index.
+set enable_seqscan = off
+as $$
+  -- The leads that these addresses and domains may suppress, however their rows spell them; a few others, too.
+  select l.id
+  from unnest(leads_of_keys.keys) given (key)
+  join public.leads l on lower(l.email) = given.key
+  where strpos(given.key, '@') > 0
+  union
+  -- Backwards an address begins with its domain, `@` comes before `A` and `.` before `/`.
+  select l.id
+  from unnest(leads_of_keys.keys) given (key)
+  cross join lateral (
+    values (reverse(given.key) || '@', reverse(given.key) || 'A'), (reverse(given.key) || '.', reverse(given.key) || '/')
+  ) backwards (first, last)
+  join public.leads l
+    on reverse(lower(l.email)) operator(pg_catalog.~>=~) backwards.first
+    and reverse(lower(l.email)) operator(pg_catalog.~<~) backwards.last
+  where strpos(given.key, '@') = 0 and strpos(given.key, '.') > 0
+  union
+  select l.id
+  from public.leads l
+  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
+$$;
+
+create or replace function public.sweep_suppressed(
+  most integer default 1000,
+  most_leads integer default 5000,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Cancels the pending leads of addresses and domains that were suppressed since the last sweep. It waits for no
+-- lock: a lead that somebody holds at this moment is being claimed or begun, which looks for itself.
+--   swept: {suppressions, leads} nothing is left when both are 0
+declare
+  t constant timestamptz := coalesce(now, clock_timestamp());
+  swept uuid[];
+  keys text[];
+  found_leads uuid[];
+  cancelled bigint;
+begin
+  select array_agg(x.id), array_agg(x.key) into swept, keys
+  from (
+    select s.id, s.key
+    from public.suppressions s
+    where s.swept_at is null
+    order by s.id
+    limit most
+    for update skip locked
+  ) x;
+  if swept is null then
+    return next pg_catalog.jsonb_build_object('answer', 'swept', 'suppressions', 0, 'leads', 0);
+    return;
+  end if;
+  select array_agg(x.id) into found_leads
+  from (
+    select cl.id
+    from public.leads_of_keys(keys) named (lead)
+    join public.campaign_leads cl on cl.lead_id = named.lead and cl.status = 'pending' and cl.open_attempt_id is null
+    join public.campaigns c on c.id = cl.campaign_id and c.status not in ('completed', 'cancelled')
+    where (public.suppression_of(
+      public.suppression_keys(public.mailbox_key((select l.email from public.leads l where l.id = named.lead))),
+      c.user_id, t)).id is not null
+    order by cl.id
+    limit most_leads
+    for update of cl skip locked
+  ) x;
+  cancelled := cardinality(public.cancel_suppressed(coalesce(found_leads, '{}'), t));
+  if cancelled < most_leads then
+    update public.suppressions s set swept_at = t where s.id = any (swept);
+  end if;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'swept', 'suppressions', cardinality(swept), 'leads', cancelled);
+end
+$$;
+
+create or replace function public.cancelled_reasons(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Why leads of it were not mailed on purpose, without dates; leads that were cancelled with the campaign have none.
+  select pg_catalog.jsonb_build_object('reason', told.cause, 'leads', count(*))
+  from public.campaign_leads cl
+  cross join lateral (select coalesce(public.cause_told(cl.error), left(cl.error, 1001)) as cause) told
+  where cl.campaign_id = cancelled_reasons.campaign and cl.status = 'cancelled' and cl.error is not null
+  group by told.cause
+  order by count(*) desc, told.cause
+  limit 100;
+$$;
+
+-- How suppressions are written: by whomever, under the locks of their keys, each act in the audit.
+
+create or replace function public.date_suppressions(suppressions uuid[], keys text[]) returns void
+language plpgsql
+security invoker
+set search_path = ''
+-- A thousand rows of a large table: always by index.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Of rows that hold from now on, or for more than before: refuses those in another form than the log has, waits for
+-- the mails that are being begun, then dates the rows.
+declare
+  number bigint;
+  other text;
+begin
+  if cardinality(suppressions) > 1000 then
+    raise exception
+      'At most 1,000 suppressions may be written by one statement: each takes a lock until its transaction ends.'
+      using errcode = 'program_limit_exceeded';
+  end if;
+  select given.key into other
+  from unnest(keys) given (key)
+  where given.key <> public.suppression_key(given.key)
+  limit 1;
+  if found then
+    raise exception 'The suppression % is not in the form of the log: write %.', other, public.suppression_key(other)
+      using errcode = 'check_violation';
+  end if;
+  for number in
+    select distinct public.suppression_lock(given.key) from unnest(keys) given (key) order by 1
+  loop
+    perform pg_catalog.pg_advisory_xact_lock(number);
+  end loop;
+  update public.suppressions s
+  set created_at = clock_timestamp(), swept_at = null
+  where s.id = any (suppressions);
+end
+$$;
+
+create or replace function public.told_act(s public.suppressions) returns jsonb
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- What the audit keeps of a row.
+  select pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'cause', s.cause, 'reason', s.reason, 'source', s.source, 'until', s.until));
+$$;
+
+create or replace function public.suppressions_inserted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  perform public.date_suppressions(array(select n.id from new_rows n), array(select n.key from new_rows n));
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'suppressed', n.key, n.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(n)
+  from new_rows n;
+  return null;
+end
+$$;
+
+create or replace function public.suppressions_updated() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+-- Of the rows of a statement nothing is known: it would compare each with each.
+set enable_nestloop = off
+as $$
+-- A row that holds for more than before holds since now: for another key, for others, or for longer.
+declare
+  widened uuid[];
+  keys text[];
+begin
+  select array_agg(n.id), array_agg(n.key) into widened, keys
+  from new_rows n
+  left join old_rows o on o.id = n.id
+  where o.id is null or n.key <> o.key
+    or (n.user_id is distinct from o.user_id and o.user_id is not null)
+    or n.until > o.until or (n.until is null and o.until is not null);
+  if widened is not null then
+    perform public.date_suppressions(widened, keys);
+  end if;
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'changed', n.key, n.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(n)
+  from new_rows n
+  left join old_rows o on o.id = n.id
+  where (n.key, n.user_id, n.cause, n.reason, n.source, n.until)
+    is distinct from (o.key, o.user_id, o.cause, o.reason, o.source, o.until);
+  return null;
+end
+$$;
+
+create or replace function public.suppressions_deleted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'lifted', o.key, o.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(o)
+  from old_rows o;
+  return null;
+end
+$$;
+
+-- Rows of a web app count as ours do, so it is the table that keeps the rule.
+create or replace trigger suppressions_inserted after insert on public.suppressions
+  referencing new table as new_rows
+  for each statement execute function public.suppressions_inserted();
+create or replace trigger suppressions_updated after update on public.suppressions
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function public.suppressions_updated();
+create or replace trigger suppressions_deleted after delete on public.suppressions
+  referencing old table as old_rows
+  for each statement execute function public.suppressions_deleted();
+
+-- What recipients and persons do with suppressions: opt out, add, lift, look.
+
+create or replace function public.unsubscribe(token text, origin text default 'link') returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The recipient of the mail with this token wants no more of its campaign's owner. Needs neither the lead nor the
+-- campaign to exist any more; repeated it changes nothing.
+--   done, already: {campaign}    unknown: no mail has this token    canary: a trial of the web app's address
+declare
+  s public.send_attempts;
+  owner uuid;
+begin
+  if coalesce(token, '') = '' or length(token) > 200 then
+    return next pg_catalog.jsonb_build_object('answer', 'unknown');
+    return;
+  end if;
+  select x.* into s
+  from public.send_attempts x
+  where x.search_token = token and x.search_token <> ''
+  order by x.started_at desc
+  limit 1;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', case
+      when exists (select from public.web_addresses w where w.canary = token) then 'canary'
+      else 'unknown'
+    end);
+    return;
+  end if;
+  -- Where the campaign is gone its account tells the owner; without one it holds for everybody.
+  select x.user_id into owner from public.campaigns x where x.id = s.campaign_id;
+  if not found then
+    select x.user_id into owner from public.accounts x where x.id = s.account_id;
+  end if;
+  insert into public.suppressions as x (key, user_id, cause, source)
+  values (
+    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || s.address end,
+    owner, 'opt_out', left(origin, 100))
+  on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
+  set until = null, source = excluded.source
+  where x.until is not null;
+  return next pg_catalog.jsonb_build_object(
+    'answer', case when found then 'done' else 'already' end, 'campaign', s.campaign_id);
+end
+$$;
+
+create or replace function public.suppress(
+  entries jsonb,
+  origin text,
+  by_name text default null,
+  owner uuid default null,
+  forced boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Suppresses up to 1,000 keys. entries: [{key, cause, reason, until}], all but the key optional. What holds already
+-- keeps its date; what had ended, or was to end sooner, holds from now on. A domain in which people of many
+-- companies have addresses, or many companies their own, is left out unless `forced`.
+--   suppressed: {added, known, left_out: [key]}
+declare
+  asked bigint;
+  added bigint;
+  left_out text[] := '{}';
+begin
+  if not forced then
+    select coalesce(array_agg(distinct asked_for.key), '{}') into left_out
+    from (
+      select public.suppression_key(e.key) as key
+      from pg_catalog.jsonb_to_recordset(entries) e (key text)
+      where strpos(e.key, '@') = 0
+    ) asked_for
+    join unnest(public.shared_domains()) shared (domain)
+      on shared.domain = asked_for.key or right(shared.domain, length(asked_for.key) + 1) = '.' || asked_for.key;
+  end if;
+  perform pg_catalog.set_config('outreach.by_name', coalesce(left(by_name, 200), ''), true);
+  with given as (
+    select distinct on (public.suppression_key(e.key), coalesce(e.cause, 'listed'))
+      public.suppression_key(e.key) as key, coalesce(e.cause, 'listed') as cause,
+      nullif(left(e.reason, 1000), '') as reason, e.until
+    from pg_catalog.jsonb_to_recordset(entries) e (key text, cause text, reason text, until timestamptz)
+    where public.suppression_key(e.key) <> all (left_out)
+    order by public.suppression_key(e.key), coalesce(e.cause, 'listed'), e.until desc nulls first
+  ), written as (
+    insert into public.suppressions as x (key, user_id, cause, reason, source, until)
+    select g.key, owner, g.cause, g.reason, left(origin, 100), g.until
+    from given g
+    order by g.key collate "C", g.cause -- in one order, so that two imports of the same list wait in turns
+    on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
+    set until = excluded.until, reason = coalesce(excluded.reason, x.reason), source = excluded.source
+    where x.until < excluded.until or (x.until is not null and excluded.until is null)
+    returning 1
+  )
+  select (select count(*) from given), (select count(*) from written) into asked, added;
+  perform pg_catalog.set_config('outreach.by_name', '', true);
+  return next pg_catalog.jsonb_build_object('answer', 'suppressed', 'added', added, 'known', asked - added,
+    'left_out', left_out);
+end
+$$;
+
+create or replace function public.lift_suppressions(
+  keys text[],
+  by_name text,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Takes these addresses and domains out, whatever the cause, in the name of a person; of an owner, or of everybody.
+-- Leads that were cancelled for it stay cancelled until a person retries them.
+--   lifted: {lifted, still: [{key, why}]} what another suppression holds all the same
+declare
+  lifted bigint;
+begin
+  if btrim(coalesce(by_name, '')) = '' then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A suppression is lifted in the name of a person; name them with --by.');
+    return;
+  end if;
+  keys := array(select public.suppression_key(given.key) from unnest(keys) given (key));
+  perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
+  delete from public.suppressions s
+  where s.key = any (keys || array(
+      select 'erased:' || public.keyed_hash(given.key) from unnest(keys) given (key) where strpos(given.key, '@') > 0))
+    and (owner is null or s.user_id = owner);
+  get diagnostics lifted = row_count;
+  perform pg_catalog.set_config('outreach.by_name', '', true);
+  return next pg_catalog.jsonb_build_object('answer', 'lifted', 'lifted', lifted, 'still', coalesce((
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('key', held.key, 'why', held.why) order by held.key)
+    from (
+      select
+        given.key,
+        public.told_suppression(public.suppression_of(
+          public.suppression_keys(case when strpos(given.key, '@') > 0 then given.key else '@' || given.key end),
+          owner, clock_timestamp())) as why
+      from unnest(keys) given (key)
+    ) held
+    where held.why is not null), '[]'));
+end
+$$;
+
+create or replace function public.list_suppressions(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  owner uuid default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Those of an owner, or all; what has ended, too.
+  select pg_catalog.jsonb_build_object(
+    'id', s.id, 'key', s.key, 'owner', s.user_id, 'cause', s.cause, 'reason', s.reason, 'source', s.source,
+    'since', s.created_at, 'until', s.until, 'holds', s.until is null or s.until > clock_timestamp())
+  from public.suppressions s
+  where s.id > list_suppressions.after
+    and (list_suppressions.owner is null or s.user_id = list_suppressions.owner)
+  order by s.id
+  limit list_suppressions.most;
+$$;
+
+create or replace function public.list_acts(
+  key text,
+  most integer default 1000
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What was done to the suppressions of an address or a domain, the oldest first; of very many acts the last.
+  select pg_catalog.jsonb_build_object('at', last.at, 'act', last.act, 'by', last.by_name, 'owner', last.user_id)
+    || last.details
+  from (
+    select a.*
+    from public.audit a
+    cross join lateral (select public.suppression_key(list_acts.key) as key offset 0) asked
+    where a.subject in (asked.key, 'erased:' || public.keyed_hash(asked.key))
+    order by a.at desc, a.id desc
+    limit list_acts.most
+  ) last
+  order by last.at, last.id;
+$$;
+
+-- Whom no campaign mails: the keys by which an address is suppressed, and the rule that keeps a suppression and the
+-- beginning of a mail apart.
+--
+-- A mail is begun under shared advisory locks on its keys, and reads the suppressions after it has them. Whoever
+-- suppresses takes them exclusively, and dates the suppression then. So no mail is begun later than a suppression
+-- that holds. Who begins a mail holds its lead and its account, so it never waits for these locks: it is told to ask
+-- again. A transaction that suppresses locks no lead, account or campaign: a sweep cancels the leads later.
+
+create or replace function public.keyed_hash(given text) returns text
+language sql
+stable
+strict
+security invoker
+set search_path = ''
+as $$
+  -- HMAC-SHA-256, in hexadecimal digits: what stands for the address of an erased person.
+  select encode(sha256(k.outer_block || sha256(k.inner_block || convert_to(keyed_hash.given, 'UTF8'))), 'hex')
+  from public.address_hash_key k;
+$$;
+
+create or replace function public.suppression_keys(mailbox text) returns text[]
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What suppresses an address, given as mailbox_key has it: itself, its domain, and each parent of that with a dot.
+-- `erased:` and its keyed hash come on top.
+declare
+  keys text[] := array[mailbox];
+  domain text := substring(mailbox from '[^@]*$');
+begin
+  while strpos(domain, '.') > 0 loop
+    keys := keys || domain;
+    domain := substr(domain, strpos(domain, '.') + 1);
+  end loop;
+  return keys;
+end
+$$;
+
+create or replace function public.suppression_key(given text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- An address or a domain in the form in which it is a key.
+  select case
+    when strpos(given, '@') > 0 then public.mailbox_key(given)
+    else substr(public.mailbox_key('x@' || given), 3)
+  end;
+$$;
+
+create or replace function public.suppression_lock(key text) returns bigint
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- The number of the advisory lock of a key. Keyed hashes have one for all of them: whoever begins a mail need not
+  -- know the address's hash for it, and an erasure is rare.
+  select pg_catalog.hashtextextended(case when key like 'erased:%' then 'erased' else key end, 2318);
+$$;
+
+create or replace function public.hold_off_suppressions(mailbox text) returns text[]
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The keys of an address, as suppression_keys has them; a call of it would take longer. Until the end of this
+-- transaction nobody suppresses one of them. Null: somebody is at it.
+declare
+  keys text[] := array[mailbox];
+  domain text := substring(mailbox from '[^@]*$');
+  held boolean := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('erased', 2318))
+    and pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(mailbox, 2318));
+begin
+  while held and strpos(domain, '.') > 0 loop
+    held := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(domain, 2318));
+    keys := keys || domain;
+    domain := substr(domain, strpos(domain, '.') + 1);
+  end loop;
+  return case when held then keys end;
+end
+$$;
+
+create or replace function public.suppression_of(
+  keys text[],
+  owner uuid,
+  t timestamptz,
+  out suppression public.suppressions
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What keeps an address, the first of these keys, from the campaigns of this owner; null for nothing. A campaign
+-- without an owner keeps to everybody's.
+begin
+  select s.* into suppression
+  from public.suppressions s
+  where s.key = any (keys || ('erased:' || public.keyed_hash(keys[1])))
+    and (s.until is null or s.until > t)
+    and (s.user_id <> owner) is not true
+  order by
+    pg_catalog.array_position(array['opt_out', 'complaint', 'erased', 'dead', 'hold', 'listed'], s.cause), s.created_at
+  limit 1;
+end
+$$;
+
+create or replace function public.told_suppression(s public.suppressions) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same in words, as a cancelled lead has it.
+  select case s.cause
+      when 'opt_out' then 'opted out on '
+      when 'complaint' then 'complained of a mail on '
+      when 'erased' then 'was erased on '
+      when 'dead' then 'the address was found dead on '
+      when 'hold' then 'held for a person to look at since '
+      else 'suppressed on '
+    end
+    || pg_catalog.to_char(s.created_at at time zone 'UTC', 'YYYY-MM-DD')
+    || case when strpos(s.key, '.') > 0 and strpos(s.key, '@') = 0 then ', as all of ' || s.key else '' end
+    || case
+      when s.until is not null then ', until ' || pg_catalog.to_char(s.until at time zone 'UTC', 'YYYY-MM-DD')
+      else ''
+    end
+    || case when s.cause = 'listed' and s.reason <> '' then ': ' || s.reason else '' end
+  where s.id is not null;
+$$;
+
+create or replace function public.cause_told(reason text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The cause in what told_suppression said, without its date; null for what it did not say.
+  select substring(cause_told.reason from
+    '^(opted\sout|complained\sof\sa\smail|was\serased|the\saddress\swas\sfound\sdead|'
+    'held\sfor\sa\sperson\sto\slook\sat|suppressed)\s(?:on|since)\s[0-9]{4}-');
+$$;
+
+-- A campaign whose run was suspended in Prefect is paused until that run is resumed there.
+
+create or replace function public.suspend_run(campaign uuid, run uuid, now timestamptz default null)
+returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Pauses the campaign for its run, unless another has it. A live run still owns it, and gives it back as it
+-- ends; from a dead one it is taken, which counts as no death. A person's own pause stays that person's.
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  update public.campaigns x
+  set
+    suspended_run = case when x.paused_at is null then run else x.suspended_run end,
+    waiting_for = case when x.paused_at is null then 'its run to be resumed in Prefect' else x.waiting_for end,
+    paused_at = coalesce(x.paused_at, t),
+    dispatched_at = null,
+    dispatch_misses = 0,
+    run_id = case when x.lease_until > t then x.run_id end,
+    lease_until = case when x.lease_until > t then x.lease_until end
+  where x.id = campaign and x.status in ('scheduled', 'running')
+    and (x.run_id = run or x.lease_until is null or x.lease_until <= t);
+  if found then
+    return next pg_catalog.jsonb_build_object('answer', 'suspended');
+  end if;
+end
+$$;
+
+create or replace function public.list_suspended(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that a suspended run holds; or held, until a person resumed or ended them here.
+  select pg_catalog.jsonb_build_object(
+    'id', c.id, 'flow_run', c.suspended_run,
+    'held', c.paused_at is not null and c.status in ('scheduled', 'running'))
+  from public.campaigns c
+  where c.suspended_run is not null and c.id > list_suspended.after
+  order by c.id
+  limit list_suspended.most;
+$$;
+
+create or replace function public.forget_suspension(campaign uuid, run uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run cannot be resumed any more. What is paused stays paused, until a person resumes it here.
+  update public.campaigns x
+  set
+    suspended_run = null,
+    waiting_for = case when x.paused_at is null then x.waiting_for else 'a person to resume it' end
+  where x.id = forget_suspension.campaign and x.suspended_run = forget_suspension.run
+  returning pg_catalog.jsonb_build_object('answer', 'forgotten');
+$$;
+
+-- What people look at while a campaign is sent.
+
+create or replace function public.campaign_progress(
+  campaign uuid,
+  default_pace double precision,
+  default_per_day integer,
+  recent_seconds double precision default 300,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- How far it is, an account each, and every fact about why nothing may be moving. Asked for again and
+  -- again: its leads are counted in one pass, its mails of the last minutes by their accounts. Leads of an
+  -- account that left the campaign, or is gone, are counted too.
+  with looked as materialized (
+    -- As a whole it is called by a name that no column has: then the name would be that column.
+    select
+      its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
+      its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
+      its_row.dispatch_misses, its_row.suspended_run,
+      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
+      (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
+      public.next_opening(its_row, clock.t) as opening,
+      clock.t
+    from public.campaigns its_row
+    cross join lateral (select coalesce(campaign_progress.now, clock_timestamp()) as t) clock
+    where its_row.id = campaign_progress.campaign
+  ),
+  counted as materialized (
+    select x.* from public.leads_by_account(campaign_progress.campaign) x
+  ),
+  senders as materialized (
+    select either.account_id, looked.t, coalesce(a.daily_limit, campaign_progress.default_per_day) as per_day
+    from looked, (
+      select ca.account_id from public.campaign_accounts ca where ca.campaign_id = campaign_progress.campaign
+      union
+      select counted.account from counted
+    ) either
+    left join public.accounts a on a.id = either.account_id
+  ),
+  accounts as (
+    select pg_catalog.jsonb_build_object(
+      'email', a.email,
+      'leads', pg_catalog.jsonb_build_object(
+        'pending', coalesce(n.pending, 0), 'sent', coalesce(n.sent, 0),
+        'failed', coalesce(n.failed, 0), 'cancelled', coalesce(n.cancelled, 0)),
+      'status', coalesce(a.status, 'removed'),
+      'status_reason', a.status_reason,
+      'connected', coalesce(a.refresh_token, '') <> '',
+      'assigned', exists (
+        select from public.campaign_accounts ca
+        where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
+      'paused_seconds', public.seconds_paused(a.paused_until, s.t),
+      'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
+      'sent_today', public.mails_of_account(s.account_id, s.t),
+      'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
+      'daily_limit', s.per_day,
+      'limit_seconds',
+      extract(epoch from public.below_daily_limit_at(s.account_id, s.per_day, s.t) - s.t)::double precision,
+      'recent', pg_catalog.jsonb_build_object(
+        'mails', late.mails, 'first_seconds', late.first_seconds, 'last_seconds', late.last_seconds)
+    ) as told, a.email
+    from senders s
+    left join public.accounts a on a.id = s.account_id
+    left join counted n on n.account is not distinct from s.account_id
+    cross join lateral (
+      select
+        count(*) as mails,
+        extract(epoch from s.t - min(x.started_at))::double precision as first_seconds,
+        extract(epoch from s.t - max(x.started_at))::double precision as last_seconds
+      from public.send_attempts x
+      where x.account_id = s.account_id
+        and public.may_have_left(x.outcome)
+        and x.started_at > s.t - campaign_progress.recent_seconds * interval '1 second'
+        and x.campaign_id = campaign_progress.campaign
+    ) late
+  )
+  select pg_catalog.jsonb_build_object(
+    'id', c.id,
+    'name', c.name,
+    'status', c.status,
+    'error', c.error,
+    'paused', c.paused_at is not null,
+    'suspended', c.suspended_run is not null and c.paused_at is not null,
+    'places_taken', (select (x ->> 'taken')::bigint from public.count_places(c.t) x),
+    'waiting_for', c.waiting_for,
+    -- As the first migration paused it.
+    'cut_over', c.paused_at is not null and c.waiting_for is not distinct from
+      'The previous sender may have mailed some of the pending leads: check them, then resume.',
+    'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
+    'silent_seconds', case
+      when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision
+    end,
+    'scheduled_seconds', extract(epoch from c.scheduled_at - c.t)::double precision,
+    'resume_seconds', extract(epoch from c.resume_at - c.t)::double precision,
+    'windowed', c.windowed,
+    'time_zone', c.time_zone,
+    'send_days', c.send_days,
+    'send_from', c.send_from,
+    -- Midnight, which JSON's readers know no clock time for.
+    'send_until', nullif(c.send_until, '24:00'),
+    'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
+    'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
+    'dispatch_misses', c.dispatch_misses,
+    -- Of the claimed and of the deferred ones: each kind has its index.
+    'next_seconds', extract(epoch from least(
+      (select min(cl.next_attempt_at)
+      from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token is not null and cl.status = 'pending'),
+      (select min(cl.next_attempt_at)
+      from public.campaign_leads cl
+      where cl.campaign_id = c.id and cl.claim_token is null and cl.next_attempt_at is not null
+        and cl.status = 'pending' and cl.open_attempt_id is null)) - c.t)::double precision,
+    'in_doubt', (select count(*) from public.send_attempts x where x.campaign_id = c.id and x.outcome is null),
+    'accounts', coalesce(
+      (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))
+  from looked c;
+$$;
+
+-- What recipients' programs ask for: the open pixel; and whether the web app's address answers.
+
+create or replace function public.record_open(lead uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The first fetch of a mail's pixel; `lead` is campaign_leads.id. Later ones change nothing.
+begin
+  update public.campaign_leads cl
+  set opened_at = coalesce(now, clock_timestamp())
+  where cl.id = lead and cl.opened_at is null;
+  return next pg_catalog.jsonb_build_object('answer', case when found then 'opened' else 'unchanged' end);
+end
+$$;
+
+create or replace function public.take_canary(
+  web_address text,
+  fresh_canary text,
+  rest_seconds double precision default 0,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The token with which this address is tried; `fresh_canary` becomes it at the first trial. With
+-- `rest_seconds` it is none, so no trial, while the last one went well so recently, and where no campaign that
+-- has not ended has the header.
+declare
+  t timestamptz;
+begin
+  insert into public.web_addresses (address, canary) values (web_address, fresh_canary)
+  on conflict (address) do nothing;
+  t := coalesce(now, clock_timestamp());
+  return query
+  select pg_catalog.jsonb_build_object('canary', w.canary)
+  from public.web_addresses w
+  where w.address = web_address and (
+    rest_seconds <= 0
+    or (w.answers is not true or w.tried_at is null or w.tried_at < t - rest_seconds * interval '1 second')
+      and exists (
+        select from public.campaigns c
+        where c.list_unsubscribe and c.status in ('draft', 'scheduled', 'running')));
+end
+$$;
+
+create or replace function public.note_canary(
+  web_address text,
+  well boolean,
+  why text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  update public.web_addresses w
+  set tried_at = coalesce(now, clock_timestamp()), answers = well, problem = why
+  where w.address = web_address;
+  return next pg_catalog.jsonb_build_object('answer', 'noted');
+end
+$$;
+
+create or replace function public.read_canary(web_address text, now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What the last trial of this address found, and how long ago.
+  select pg_catalog.jsonb_build_object(
+    'canary', w.canary,
+    'answers', w.answers,
+    'problem', left(w.problem, 1001),
+    'age_seconds', extract(epoch from coalesce(read_canary.now, clock_timestamp()) - w.tried_at)::double precision)
+  from public.web_addresses w
+  where w.address = read_canary.web_address and w.tried_at is not null;
+$$;
+
+-- The sending window of a campaign: wall-clock hours on some weekdays, in its time zone.
+
+create or replace function public.next_opening(c public.campaigns, t timestamptz) returns timestamptz
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+-- `t` itself while the window is open or there is none; else when it opens next; null when it never
+-- does. What is not given does not limit: every day, from midnight, until midnight, UTC. Each day's
+-- hours become moments by themselves, so that a change of the clocks moves both ends with it.
+declare
+  zone constant text := coalesce(c.time_zone, 'UTC');
+  opening timestamptz;
+begin
+  if c.send_days is null and c.send_from is null and c.send_until is null then
+    return t;
+  end if;
+  select min(greatest(hours.opens, t)) into opening
+  from pg_catalog.generate_series(0, 7) ahead (days)
+  cross join lateral (select (t at time zone zone)::date + ahead.days as day) local_date
+  cross join lateral (
+    select
+      (local_date.day + coalesce(c.send_from, '00:00')) at time zone zone as opens,
+      (local_date.day + coalesce(c.send_until, '24:00')) at time zone zone as closes
+  ) hours
+  where (c.send_days is null or extract(isodow from local_date.day)::integer = any (c.send_days))
+    and hours.closes > t and hours.closes > hours.opens;
+  return opening;
+exception
+  when invalid_parameter_value then
+    return null; -- no such time zone
+end
+$$;
+
+create or replace function public.told_window(c public.campaigns, opening timestamptz) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What a campaign outside its window waits for, for people.
+  select case
+    when told_window.opening is null then 'its sending window, which never opens'
+    else pg_catalog.format(
+      'its sending window, which opens %s %s',
+      pg_catalog.to_char(told_window.opening at time zone coalesce(c.time_zone, 'UTC'), 'Dy HH24:MI'),
+      coalesce(c.time_zone, 'UTC'))
+  end;
+$$;
+
+create or replace function public.fault_of_window(c public.campaigns, t timestamptz) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Why a campaign cannot have this window, for people; null: it can. A machine's own names are no place's:
+  -- another machine, or this one tomorrow, means another time by them.
+  select case
+    when c.time_zone is not null and (
+      c.time_zone in ('localtime', 'posixrules', 'Factory') or c.time_zone ~ '^(posix|right)/'
+      or not exists (select from pg_catalog.pg_timezone_names z where z.name = c.time_zone)
+    ) then pg_catalog.format('%L is no time zone; write one like Europe/Berlin or America/New_York.', c.time_zone)
+    when public.next_opening(c, fault_of_window.t) is null
+      then 'The campaign''s sending window never opens; its hours have to end after they begin.'
+  end;
+$$;
+
+-- End of functions.
+
+reset check_function_bodies;
+select public.lock_down();
+notify pgrst, 'reload schema';
