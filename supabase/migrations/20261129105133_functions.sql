@@ -1,4 +1,4 @@
--- Release 20261129104408 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129105133 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -159,7 +159,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129104408', 'ffdc3c9da238427e4fe705c3996cfc73bfa286e3d7a2767888b22bf244331300', ours, '20261124009900')
+  values ('20261129105133', 'aa0ababd3573fdfe1563a300a7a17541a261a65dab02b6ae245362d1097cdd59', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -3047,14 +3047,6 @@ begin
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key from %I', r);
   end loop;
-  if to_regprocedure('auth.uid()') is not null
-    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
-    -- A user of the web app may see whom their campaigns do not mail.
-    grant select on public.suppressions to authenticated;
-    drop policy if exists suppressions_of_owner on public.suppressions;
-    create policy suppressions_of_owner on public.suppressions
-      for select to authenticated using (user_id = (select auth.uid()));
-  end if;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
@@ -3063,6 +3055,14 @@ begin
       to service_role;
     grant select, insert on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
+  end if;
+  if to_regprocedure('auth.uid()') is not null
+    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
+    -- A user of the web app may see whom their campaigns do not mail. Last, so that it is the same each time.
+    grant select on public.suppressions to authenticated;
+    drop policy if exists suppressions_of_owner on public.suppressions;
+    create policy suppressions_of_owner on public.suppressions
+      for select to authenticated using (user_id = (select auth.uid()));
   end if;
 end
 $$;
