@@ -305,6 +305,8 @@ def test_either_tool_makes_the_same_schema_and_the_other_has_nothing_to_do(
     assert "up to date" in db_push(empty)
     assert schema(empty) == pushed
     # What the tests' template holds was made by `outreach db migrate`, before there were roles.
+    with psycopg.connect(database.get_secret_value(), autocommit=True) as own:
+        own.execute(ROLES.encode())
     migrate(database)
     assert "up to date" in db_push(database)
     assert schema(database) == pushed
