@@ -33,14 +33,6 @@ begin
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
   end loop;
-  if to_regprocedure('auth.uid()') is not null
-    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
-    -- A user of the web app may see whom their campaigns do not mail.
-    grant select on public.suppressions to authenticated;
-    drop policy if exists suppressions_of_owner on public.suppressions;
-    create policy suppressions_of_owner on public.suppressions
-      for select to authenticated using (user_id = (select auth.uid()));
-  end if;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
@@ -50,6 +42,14 @@ begin
       to service_role;
     grant select, insert on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
+  end if;
+  if to_regprocedure('auth.uid()') is not null
+    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
+    -- A user of the web app may see whom their campaigns do not mail. Last, so that it is the same each time.
+    grant select on public.suppressions to authenticated;
+    drop policy if exists suppressions_of_owner on public.suppressions;
+    create policy suppressions_of_owner on public.suppressions
+      for select to authenticated using (user_id = (select auth.uid()));
   end if;
 end
 $$;

@@ -359,6 +359,7 @@ def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connect
         "seconds_paused",
         "suppression_key",
         "suppression_lock",
+        "told_act",
         "why_unable",
     ]
 

@@ -1,4 +1,4 @@
--- Release 20261129095312 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129105514 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -9,7 +9,7 @@ declare
     'public.assign_texts()',
     'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
     'public.bare_domain(text)',
-    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone)',
+    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
     'public.below_daily_limit_at(uuid,integer,timestamp with time zone)',
     'public.campaign_account_summary(uuid,uuid,uuid,integer)',
@@ -20,14 +20,19 @@ declare
     'public.campaign_status(uuid)',
     'public.cancel_campaign(uuid,timestamp with time zone)',
     'public.cancel_run(uuid,uuid)',
+    'public.cancel_suppressed(uuid[],timestamp with time zone)',
+    'public.cancelled_attempt(text,boolean)',
+    'public.cancelled_reasons(uuid)',
     'public.canonical_address(text)',
+    'public.cause_told(text)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
     'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
     'public.companies_kept_apart()',
     'public.count_places(timestamp with time zone)',
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
-    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean)',
+    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean,boolean,text)',
+    'public.date_suppressions(uuid[],text[])',
     'public.decline_run(uuid,uuid)',
     'public.defer_lead(uuid,uuid,uuid,uuid,text,text,double precision,timestamp with time zone)',
     'public.dispatcher_state(timestamp with time zone)',
@@ -50,21 +55,27 @@ declare
     'public.functions_hash(text[])',
     'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
     'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
+    'public.hold_off_suppressions(text)',
     'public.import_leads(jsonb,text,uuid)',
     'public.installed_release(text)',
     'public.is_due(public.campaigns,timestamp with time zone)',
     'public.keep_failures(uuid[])',
+    'public.keyed_hash(text)',
     'public.lead_dispatch(uuid,text,text,double precision,timestamp with time zone)',
     'public.leads_by_account(uuid)',
+    'public.leads_of_keys(text[])',
     'public.leads_to_mail(text,text[],uuid)',
     'public.leave_dispatch(uuid)',
+    'public.lift_suppressions(text[],text,uuid)',
     'public.list_accounts(uuid,integer,timestamp with time zone)',
+    'public.list_acts(text,integer)',
     'public.list_campaign_leads(uuid,text,uuid,integer)',
     'public.list_campaigns(uuid,integer)',
     'public.list_dispatched(uuid,integer)',
     'public.list_leads(text,text,uuid,integer)',
     'public.list_mails(uuid,double precision,boolean,uuid,text,uuid,integer,timestamp with time zone)',
     'public.list_open_attempts(uuid,uuid,integer,timestamp with time zone)',
+    'public.list_suppressions(uuid,integer,uuid)',
     'public.list_suspended(uuid,integer)',
     'public.lock_down()',
     'public.mailbox_key(text)',
@@ -75,6 +86,7 @@ declare
     'public.may_have_left(text)',
     'public.next_due(timestamp with time zone)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
+    'public.note_canary(text,boolean,text,timestamp with time zone)',
     'public.note_dispatch(uuid,text)',
     'public.note_failures(uuid[],timestamp with time zone)',
     'public.pace_of(public.accounts,double precision)',
@@ -82,8 +94,10 @@ declare
     'public.pause_campaign(uuid,timestamp with time zone)',
     'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
+    'public.read_canary(text,timestamp with time zone)',
     'public.read_credentials(uuid)',
     'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
+    'public.record_open(uuid,timestamp with time zone)',
     'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
     'public.release_run(uuid,uuid)',
     'public.remove_account(text)',
@@ -91,7 +105,7 @@ declare
     'public.renew_runs(uuid[],uuid[],double precision,timestamp with time zone)',
     'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
     'public.resume_campaign(uuid)',
-    'public.retry_failed(uuid,text,text,boolean)',
+    'public.retry_failed(uuid,text,text,boolean,boolean)',
     'public.room_at_pace(uuid,double precision,timestamp with time zone,bigint,timestamp with time zone,integer,double precision,timestamp with time zone)',
     'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
     'public.schema_version()',
@@ -100,15 +114,28 @@ declare
     'public.shared_domains()',
     'public.spellings_of_domain(text)',
     'public.start_campaign(uuid,timestamp with time zone,boolean)',
+    'public.suppress(jsonb,text,text,uuid,boolean)',
+    'public.suppression_key(text)',
+    'public.suppression_keys(text)',
+    'public.suppression_lock(text)',
+    'public.suppression_of(text[],uuid,timestamp with time zone)',
+    'public.suppressions_deleted()',
+    'public.suppressions_inserted()',
+    'public.suppressions_updated()',
     'public.suspend_run(uuid,uuid,timestamp with time zone)',
     'public.sweep_cancelled(integer)',
+    'public.sweep_suppressed(integer,integer,timestamp with time zone)',
+    'public.take_canary(text,text,double precision,timestamp with time zone)',
     'public.take_due(integer,timestamp with time zone,integer)',
     'public.tell_dispatchers()',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
     'public.time_ordered_id()',
+    'public.told_act(public.suppressions)',
+    'public.told_suppression(public.suppressions)',
     'public.told_window(public.campaigns,timestamp with time zone)',
     'public.unreadable_leads(uuid[])',
+    'public.unsubscribe(text,text)',
     'public.why_unable(public.accounts,uuid)'
   ];
   known text[];
@@ -136,7 +163,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129095312', '38e6e72bb110f76f7437154c70436ab32fca11b192f7d7c24fefbca112f4813b', ours, '20261124009900')
+  values ('20261129105514', '1e8066d462e242a24b0528040922f11613c85778d8d344b8f65cd84d6d0a9499', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -493,7 +520,8 @@ create or replace function public.begin_attempt(
   draft text default null,
   thread text default null,
   sender uuid default null,
-  now timestamptz default null
+  now timestamptz default null,
+  knows_cancelled boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -508,10 +536,12 @@ as $$
 -- budget_seconds of the call.
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
+--   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
 declare
   c public.campaigns;
   a public.accounts;
   allowed record;
+  mails_left bigint;
   cl public.campaign_leads;
   known public.send_attempts;
   t timestamptz;
@@ -522,27 +552,23 @@ declare
   opening timestamptz;
   refusal text;
   as_spelt text;
+  keys text[];
+  is_suspect boolean;
+  is_mailed boolean;
 begin
-  mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
+  if mail_address ~ '[^!-~]' then -- a look costs less than the call
+    mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
+  end if;
   -- The campaign is read, not locked: senders that follow one another would hold a shared lock without
   -- end, and nobody could cancel, claim or renew (measured). The lead's row is the fence: a cancel at
   -- this very moment waits for it and leaves it alone, or has cancelled it before we get it.
-  select x.* into cl from public.campaign_leads x where x.id = lead;
-  select x.* into a from public.accounts x where x.id = cl.assigned_account_id for no key update;
+  select x.* into a
+  from public.accounts x
+  where x.id = (select y.assigned_account_id from public.campaign_leads y where y.id = lead)
+  for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
-
-  select x.* into known from public.send_attempts x where x.id = attempt;
-  if found then
-    return next case
-      when known.outcome is null then pg_catalog.jsonb_build_object(
-        'answer', 'go',
-        'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
-      else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
-    end;
-    return;
-  end if;
 
   refusal := case
     when c.id is null or cl.id is null then 'its row was deleted'
@@ -558,6 +584,20 @@ begin
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
   end;
   if refusal is not null then
+    -- A claim ends with the attempt that is begun on it: one that is asked for again finds it ended.
+    select x.* into known from public.send_attempts x where x.id = attempt;
+    if found then
+      return next case
+        when known.outcome is null then pg_catalog.jsonb_build_object(
+          'answer', 'go',
+          'budget_seconds', greatest(budget_seconds - extract(epoch from t - known.started_at), 0)::double precision)
+        else pg_catalog.jsonb_build_object('answer', 'settled', 'reason', 'already settled as ' || known.outcome)
+      end;
+      return;
+    elsif cl.status = 'cancelled' and c.status <> 'cancelled' and cl.error is not null then
+      return next public.cancelled_attempt(cl.error, knows_cancelled);
+      return;
+    end if;
     update public.campaign_leads x
     set claim_token = null, claimed_until = null
     where x.id = lead and x.claim_token = claim;
@@ -565,26 +605,61 @@ begin
     return;
   end if;
 
+  keys := public.hold_off_suppressions(lower(mail_address));
+  if keys is null then
+    return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
+    return;
+  end if;
   if mail_address ~* '[^!-~]|xn--' then
     select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
   end if;
+  select
+    -- Nearly all are not: suppression_of is asked of the others, and of each once somebody was erased.
+    exists (select from public.suppressions s where s.key = any (keys))
+    or exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;'),
+    exists (
+      -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
+      -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
+      select from public.leads l
+      cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
+      where lower(l.email) in (lower(mail_address), as_spelt)
+        and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
+    (
+      select x.started_at
+      from public.send_attempts x
+      where x.account_id = a.id and public.may_have_left(x.outcome)
+      order by x.started_at desc
+      limit 1)
+  into is_suspect, is_mailed, last_post;
+  if is_suspect then
+    refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
+  end if;
+  if refusal is not null then
+    update public.campaign_leads x
+    set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
+    where x.id = lead;
+    return next public.cancelled_attempt(refusal, knows_cancelled);
+    return;
+  end if;
+  -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
+  t := coalesce(now, clock_timestamp());
+
   pace := public.pace_of(a, default_pace);
   per_day := coalesce(a.daily_limit, default_per_day);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and exists (
-    -- What the log does not know: the sender before us mailed the same address as another lead. `offset 0`:
-    -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
-    select from public.leads l
-    cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-    where lower(l.email) in (lower(mail_address), as_spelt)
-      and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'
-  ) then
+  if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
-    allowed := public.allowance(a, per_day, t);
-    free_at := allowed.free_at;
-    refusal := allowed.waiting_for;
-    opening := public.next_opening(c, t);
+    mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
+    if coalesce(mails_left, 0) <= 0 then -- nearly never: it costs a call
+      allowed := public.allowance(a, per_day, t);
+      free_at := allowed.free_at;
+      refusal := allowed.waiting_for;
+    end if;
+    opening := case
+      when c.send_days is null and c.send_from is null and c.send_until is null then t -- saves the call
+      else public.next_opening(c, t)
+    end;
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
@@ -600,11 +675,6 @@ begin
     return;
   elsif refusal is null then
     -- Posts of an account keep their distance, whoever posts and however late.
-    select x.started_at into last_post
-    from public.send_attempts x
-    where x.account_id = a.id and public.may_have_left(x.outcome)
-    order by x.started_at desc
-    limit 1;
     free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
     -- A millisecond too early for its own time is on time; too close to the last post it never is.
     if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
@@ -622,7 +692,7 @@ begin
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
     on conflict do nothing;
     if found then
-      update public.accounts x set mails_left = allowed.mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;
@@ -638,6 +708,19 @@ begin
   perform public.note_failures(array[lead], t);
   return next pg_catalog.jsonb_build_object('answer', 'failed', 'reason', refusal);
 end
+$$;
+
+create or replace function public.cancelled_attempt(why text, knows_cancelled boolean) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The answer for a lead that is not mailed because its address is suppressed. Workers of releases before know no
+  -- such answer; with `not_ours` they discard the draft, too, and count nothing.
+  select pg_catalog.jsonb_build_object(
+    'answer', case when cancelled_attempt.knows_cancelled then 'cancelled' else 'not_ours' end,
+    'reason', cancelled_attempt.why);
 $$;
 
 create or replace function public.list_open_attempts(
@@ -682,10 +765,16 @@ stable
 security invoker
 set search_path = ''
 as $$
-  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next.
+  -- Of these drafts, those that may still go out: an attempt is open on them, or left them for the next one of a
+  -- lead that is still to be mailed.
   select pg_catalog.jsonb_build_object('draft', s.draft_id)
   from public.send_attempts s
-  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null and (s.outcome is null or s.outcome = 'not_sent');
+  where s.draft_id = any (drafts_in_use.drafts) and s.draft_id is not null
+    and (s.outcome is null or s.outcome = 'not_sent')
+    and (s.outcome is null or exists (
+      select from public.campaign_leads cl
+      join public.campaigns c on c.id = cl.campaign_id
+      where cl.id = s.campaign_lead_id and cl.status = 'pending' and c.status <> 'cancelled'));
 $$;
 
 -- What people do with a campaign: create, start, cancel, pause, resume, look.
@@ -703,7 +792,9 @@ create or replace function public.create_campaign(
   day_from time default null,
   day_until time default null,
   owner uuid default null,
-  subject_variables boolean default false
+  subject_variables boolean default false,
+  list_unsubscribe boolean default false,
+  footer_text text default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -775,10 +866,10 @@ begin
 
     insert into public.campaigns (
       id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
-      subject_variables)
+      subject_variables, list_unsubscribe, footer)
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
-      coalesce(subject_variables, false))
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
     on conflict (id) do nothing;
   end if;
 
@@ -1002,7 +1093,8 @@ create or replace function public.retry_failed(
   campaign uuid,
   account_address text default null,
   because text default null,
-  unclear_too boolean default false
+  unclear_too boolean default false,
+  suppressed boolean default false
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -1011,7 +1103,8 @@ set statement_timeout = '60s'
 as $$
 #variable_conflict use_variable
 -- Failed leads are pending again and the campaign runs again: those of an account, or whose reason
--- contains `because`; what may have been sent only when asked for.
+-- contains `because`; what may have been sent only when asked for. `suppressed`: instead of failed leads those that
+-- were cancelled because their address was suppressed and that nothing suppresses any more.
 declare
   c public.campaigns;
   retried bigint;
@@ -1035,7 +1128,12 @@ begin
     limit 1)
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
-  where cl.campaign_id = campaign and cl.status = 'failed' and cl.open_attempt_id is null
+  left join public.leads l on l.id = cl.lead_id
+  where cl.campaign_id = campaign and cl.open_attempt_id is null
+    and ((cl.status = 'failed' and not suppressed) or (
+      cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
+      and public.suppression_of(
+        public.suppression_keys(public.mailbox_key(l.email)), c.user_id, clock_timestamp()) is null))
     and (account_address is null or public.mailbox_key(a.email) = public.mailbox_key(account_address))
     and (because is null or strpos(lower(cl.error), lower(because)) > 0)
   order by cl.id
@@ -1050,7 +1148,14 @@ begin
     detail = 'retried by a person: ' || coalesce(s.detail, '')
   from pg_temp.outreach_retried r
   where s.id = r.attempt;
-  perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  -- Drafts of leads that were not pending may have been deleted since.
+  update public.send_attempts s
+  set draft_id = null
+  from pg_temp.outreach_retried r
+  where s.campaign_lead_id = r.id and s.outcome = 'not_sent' and s.draft_id is not null;
+  if not suppressed then
+    perform public.keep_failures(array(select r.id from pg_temp.outreach_retried r));
+  end if;
   update public.campaign_leads cl
   set status = 'pending', error = null, next_attempt_at = null
   from pg_temp.outreach_retried r
@@ -1110,7 +1215,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(c) || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+  select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
   from public.campaigns c
   where c.id > list_campaigns.after
   order by c.id
@@ -1131,7 +1236,7 @@ set search_path = ''
 as $$
   -- The newest first, of those made since then. The next page has the time and the id of the last row
   -- before it; an old campaign without a time is the oldest.
-  select pg_catalog.to_jsonb(page_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
   from (
     -- The page first: what belongs to it is counted for no other.
@@ -1166,7 +1271,7 @@ stable
 security invoker
 set search_path = ''
 as $$
-  select pg_catalog.to_jsonb(its_row) || pg_catalog.jsonb_build_object(
+  select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;
@@ -1275,6 +1380,9 @@ as $$
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
     'subject_variables', c.subject_variables,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
+    'footer_required', c.footer_required,
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -1393,6 +1501,10 @@ as $$
       'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+    'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
+      select public.cause_told(public.told_suppression(public.suppression_of(
+        public.suppression_keys(page.mailbox), c.user_id, page.t)))
+      from public.campaigns c where c.id = list_mails.campaign) end,
     'mailed_here', page.email <> '' and (
       exists (
         select from public.send_attempts s
@@ -1510,26 +1622,40 @@ as $$
 #variable_conflict use_variable
 -- Claims so many leads of the account, the first for `slot`, each with its time. The caller holds the account's lock.
 declare
-  picked uuid[];
-  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  picked uuid[] := '{}';
+  more uuid[];
+  suppressed uuid[];
+  after uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
-  -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
-  -- of the campaign will do for the planner, and with it each claim reads all that was sent.
-  select array_agg(ready.id order by ready.id) into picked
-  from (
-    select cl.id
-    from public.campaign_leads cl
-    where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, campaign, lowest)
-      and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
-      and cl.status = 'pending' and cl.open_attempt_id is null
-      and (cl.claimed_until is null or cl.claimed_until <= t)
-      and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
-    order by cl.assigned_account_id, cl.campaign_id, cl.id
-    limit room
-    for update skip locked
-  ) ready;
-  if picked is null then
+  -- Whom nobody may mail gets no time of the account: others are picked in their place, within reason.
+  for n in 1..20 loop
+    -- Compared as rows, here and in has_claimable: only campaign_leads_claimable has this order. By `=` any index
+    -- of the campaign will do for the planner, and with it each claim reads all that was sent.
+    select array_agg(ready.id order by ready.id) into more
+    from (
+      select cl.id
+      from public.campaign_leads cl
+      where (cl.assigned_account_id, cl.campaign_id, cl.id) > (account, campaign, after)
+        and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, campaign, highest)
+        and cl.status = 'pending' and cl.open_attempt_id is null
+        and (cl.claimed_until is null or cl.claimed_until <= t)
+        and (cl.next_attempt_at is null or cl.next_attempt_at <= t)
+      order by cl.assigned_account_id, cl.campaign_id, cl.id
+      limit case when n = 1 then room else greatest(room, 500) end
+      for update skip locked
+    ) ready;
+    exit when more is null;
+    after := more[cardinality(more)];
+    suppressed := public.cancel_suppressed(more, t);
+    picked := picked || array(
+      select x.id from unnest(more) x (id)
+      where x.id <> all (suppressed)
+      order by x.id
+      limit room - cardinality(picked));
+    exit when suppressed = '{}' or cardinality(picked) >= room;
+  end loop;
+  if picked = '{}' then
     return;
   end if;
   update public.campaign_leads cl
@@ -2924,17 +3050,29 @@ begin
   end loop;
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
+  revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
+    execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
-        public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers
+        public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
+        public.web_addresses
       to service_role;
-    grant select on public.schema_releases to service_role;
+    grant select, insert on public.audit to service_role;
+    grant select on public.schema_releases, public.address_hash_key to service_role;
+  end if;
+  if to_regprocedure('auth.uid()') is not null
+    and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
+    -- A user of the web app may see whom their campaigns do not mail. Last, so that it is the same each time.
+    grant select on public.suppressions to authenticated;
+    drop policy if exists suppressions_of_owner on public.suppressions;
+    create policy suppressions_of_owner on public.suppressions
+      for select to authenticated using (user_id = (select auth.uid()));
   end if;
 end
 $$;
@@ -3705,6 +3843,8 @@ as $$
   select pg_catalog.jsonb_build_object(
     'name', c.name,
     'attachment', c.attachment,
+    'list_unsubscribe', c.list_unsubscribe,
+    'footer', left(c.footer, 1000001),
     'accounts', (select count(*) from public.campaign_accounts ca
       join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
       where ca.campaign_id = c.id),
@@ -3992,6 +4132,631 @@ as $$
   where installed_release.release is not null and differs.state is not null;
 $$;
 
+-- Leads whose address is suppressed: they are cancelled, with the reason, and are no failure.
+
+create or replace function public.cancel_suppressed(leads uuid[], t timestamptz) returns uuid[]
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of these leads of campaigns, which the caller has locked, cancels those that nobody may mail; returns them.
+declare
+  has_erased boolean;
+  suspect uuid[];
+  cancelled uuid[];
+begin
+  if not exists (select from public.suppressions) then
+    return '{}';
+  end if;
+  -- Nearly all are not: suppression_of is asked of the others alone.
+  has_erased := exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;');
+  select array_agg(cl.id) into suspect
+  from public.campaign_leads cl
+  join public.leads l on l.id = cl.lead_id
+  where cl.id = any (leads) and cl.status = 'pending' and cl.open_attempt_id is null
+    and (has_erased or exists (
+      select from public.suppressions s
+      where s.key = any (public.suppression_keys(
+        -- As in import_leads: a call costs more than a look.
+        case when l.email ~ '[^!-~]' then public.mailbox_key(l.email) else lower(l.email) end))));
+  if suspect is null then
+    return '{}';
+  end if;
+  with judged as materialized (
+    select cl.id, x.held
+    from public.campaign_leads cl
+    join public.campaigns c on c.id = cl.campaign_id
+    join public.leads l on l.id = cl.lead_id
+    cross join lateral (
+      -- `offset 0`: asked once a lead.
+      select public.suppression_of(public.suppression_keys(public.mailbox_key(l.email)), c.user_id, t) as held
+      offset 0) x
+    where cl.id = any (suspect) and (x.held).id is not null
+  ), changed as (
+    update public.campaign_leads cl
+    set
+      status = 'cancelled', error = public.told_suppression(judged.held), claim_token = null, claimed_until = null,
+      next_attempt_at = null
+    from judged
+    where cl.id = judged.id
+    returning cl.id
+  )
+  select array_agg(changed.id) into cancelled from changed;
+  return coalesce(cancelled, '{}');
+end
+$$;
+
+create or replace function public.leads_of_keys(keys text[]) returns setof uuid
+language sql
+stable
+security invoker
+set search_path = ''
+-- A few leads of a large table: always by index.
+set enable_seqscan = off
+as $$
+  -- The leads that these addresses and domains may suppress, however their rows spell them; a few others, too.
+  select l.id
+  from unnest(leads_of_keys.keys) given (key)
+  join public.leads l on lower(l.email) = given.key
+  where strpos(given.key, '@') > 0
+  union
+  -- Backwards an address begins with its domain, `@` comes before `A` and `.` before `/`.
+  select l.id
+  from unnest(leads_of_keys.keys) given (key)
+  cross join lateral (
+    values (reverse(given.key) || '@', reverse(given.key) || 'A'), (reverse(given.key) || '.', reverse(given.key) || '/')
+  ) backwards (first, last)
+  join public.leads l
+    on reverse(lower(l.email)) operator(pg_catalog.~>=~) backwards.first
+    and reverse(lower(l.email)) operator(pg_catalog.~<~) backwards.last
+  where strpos(given.key, '@') = 0 and strpos(given.key, '.') > 0
+  union
+  select l.id
+  from public.leads l
+  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
+$$;
+
+create or replace function public.sweep_suppressed(
+  most integer default 1000,
+  most_leads integer default 5000,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Cancels the pending leads of addresses and domains that were suppressed since the last sweep. It waits for no
+-- lock: a lead that somebody holds at this moment is being claimed or begun, which looks for itself.
+--   swept: {suppressions, leads} nothing is left when both are 0
+declare
+  t constant timestamptz := coalesce(now, clock_timestamp());
+  swept uuid[];
+  keys text[];
+  found_leads uuid[];
+  cancelled bigint;
+begin
+  select array_agg(x.id), array_agg(x.key) into swept, keys
+  from (
+    select s.id, s.key
+    from public.suppressions s
+    where s.swept_at is null
+    order by s.id
+    limit most
+    for update skip locked
+  ) x;
+  if swept is null then
+    return next pg_catalog.jsonb_build_object('answer', 'swept', 'suppressions', 0, 'leads', 0);
+    return;
+  end if;
+  select array_agg(x.id) into found_leads
+  from (
+    select cl.id
+    from public.leads_of_keys(keys) named (lead)
+    join public.campaign_leads cl on cl.lead_id = named.lead and cl.status = 'pending' and cl.open_attempt_id is null
+    join public.campaigns c on c.id = cl.campaign_id and c.status not in ('completed', 'cancelled')
+    where (public.suppression_of(
+      public.suppression_keys(public.mailbox_key((select l.email from public.leads l where l.id = named.lead))),
+      c.user_id, t)).id is not null
+    order by cl.id
+    limit most_leads
+    for update of cl skip locked
+  ) x;
+  cancelled := cardinality(public.cancel_suppressed(coalesce(found_leads, '{}'), t));
+  if cancelled < most_leads then
+    update public.suppressions s set swept_at = t where s.id = any (swept);
+  end if;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'swept', 'suppressions', cardinality(swept), 'leads', cancelled);
+end
+$$;
+
+create or replace function public.cancelled_reasons(campaign uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Why leads of it were not mailed on purpose, without dates; leads that were cancelled with the campaign have none.
+  select pg_catalog.jsonb_build_object('reason', told.cause, 'leads', count(*))
+  from public.campaign_leads cl
+  cross join lateral (select coalesce(public.cause_told(cl.error), left(cl.error, 1001)) as cause) told
+  where cl.campaign_id = cancelled_reasons.campaign and cl.status = 'cancelled' and cl.error is not null
+  group by told.cause
+  order by count(*) desc, told.cause
+  limit 100;
+$$;
+
+-- How suppressions are written: by whomever, under the locks of their keys, each act in the audit.
+
+create or replace function public.date_suppressions(suppressions uuid[], keys text[]) returns void
+language plpgsql
+security invoker
+set search_path = ''
+-- A thousand rows of a large table: always by index.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Of rows that hold from now on, or for more than before: refuses those in another form than the log has, waits for
+-- the mails that are being begun, then dates the rows.
+declare
+  number bigint;
+  other text;
+begin
+  if cardinality(suppressions) > 1000 then
+    raise exception
+      'At most 1,000 suppressions may be written by one statement: each takes a lock until its transaction ends.'
+      using errcode = 'program_limit_exceeded';
+  end if;
+  select given.key into other
+  from unnest(keys) given (key)
+  where given.key <> public.suppression_key(given.key)
+  limit 1;
+  if found then
+    raise exception 'The suppression % is not in the form of the log: write %.', other, public.suppression_key(other)
+      using errcode = 'check_violation';
+  end if;
+  for number in
+    select distinct public.suppression_lock(given.key) from unnest(keys) given (key) order by 1
+  loop
+    perform pg_catalog.pg_advisory_xact_lock(number);
+  end loop;
+  update public.suppressions s
+  set created_at = clock_timestamp(), swept_at = null
+  where s.id = any (suppressions);
+end
+$$;
+
+create or replace function public.told_act(s public.suppressions) returns jsonb
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- What the audit keeps of a row.
+  select pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'cause', s.cause, 'reason', s.reason, 'source', s.source, 'until', s.until));
+$$;
+
+create or replace function public.suppressions_inserted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  perform public.date_suppressions(array(select n.id from new_rows n), array(select n.key from new_rows n));
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'suppressed', n.key, n.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(n)
+  from new_rows n;
+  return null;
+end
+$$;
+
+create or replace function public.suppressions_updated() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+-- Of the rows of a statement nothing is known: it would compare each with each.
+set enable_nestloop = off
+as $$
+-- A row that holds for more than before holds since now: for another key, for others, or for longer.
+declare
+  widened uuid[];
+  keys text[];
+begin
+  select array_agg(n.id), array_agg(n.key) into widened, keys
+  from new_rows n
+  left join old_rows o on o.id = n.id
+  where o.id is null or n.key <> o.key
+    or (n.user_id is distinct from o.user_id and o.user_id is not null)
+    or n.until > o.until or (n.until is null and o.until is not null);
+  if widened is not null then
+    perform public.date_suppressions(widened, keys);
+  end if;
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'changed', n.key, n.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(n)
+  from new_rows n
+  left join old_rows o on o.id = n.id
+  where (n.key, n.user_id, n.cause, n.reason, n.source, n.until)
+    is distinct from (o.key, o.user_id, o.cause, o.reason, o.source, o.until);
+  return null;
+end
+$$;
+
+create or replace function public.suppressions_deleted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into public.audit (act, subject, user_id, by_name, details)
+  select 'lifted', o.key, o.user_id, nullif(current_setting('outreach.by_name', true), ''), public.told_act(o)
+  from old_rows o;
+  return null;
+end
+$$;
+
+-- Rows of a web app count as ours do, so it is the table that keeps the rule.
+create or replace trigger suppressions_inserted after insert on public.suppressions
+  referencing new table as new_rows
+  for each statement execute function public.suppressions_inserted();
+create or replace trigger suppressions_updated after update on public.suppressions
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function public.suppressions_updated();
+create or replace trigger suppressions_deleted after delete on public.suppressions
+  referencing old table as old_rows
+  for each statement execute function public.suppressions_deleted();
+
+-- What recipients and persons do with suppressions: opt out, add, lift, look.
+
+create or replace function public.unsubscribe(token text, origin text default 'link') returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The recipient of the mail with this token wants no more of its campaign's owner. Needs neither the lead nor the
+-- campaign to exist any more; repeated it changes nothing.
+--   done, already: {campaign}    unknown: no mail has this token    canary: a trial of the web app's address
+declare
+  s public.send_attempts;
+  owner uuid;
+begin
+  if coalesce(token, '') = '' or length(token) > 200 then
+    return next pg_catalog.jsonb_build_object('answer', 'unknown');
+    return;
+  end if;
+  select x.* into s
+  from public.send_attempts x
+  where x.search_token = token and x.search_token <> ''
+  order by x.started_at desc
+  limit 1;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', case
+      when exists (select from public.web_addresses w where w.canary = token) then 'canary'
+      else 'unknown'
+    end);
+    return;
+  end if;
+  -- Where the campaign is gone its account tells the owner; without one it holds for everybody.
+  select x.user_id into owner from public.campaigns x where x.id = s.campaign_id;
+  if not found then
+    select x.user_id into owner from public.accounts x where x.id = s.account_id;
+  end if;
+  insert into public.suppressions as x (key, user_id, cause, source)
+  values (
+    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || s.address end,
+    owner, 'opt_out', left(origin, 100))
+  on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
+  set until = null, source = excluded.source
+  where x.until is not null;
+  return next pg_catalog.jsonb_build_object(
+    'answer', case when found then 'done' else 'already' end, 'campaign', s.campaign_id);
+end
+$$;
+
+create or replace function public.suppress(
+  entries jsonb,
+  origin text,
+  by_name text default null,
+  owner uuid default null,
+  forced boolean default false
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Suppresses up to 1,000 keys. entries: [{key, cause, reason, until}], all but the key optional. What holds already
+-- keeps its date; what had ended, or was to end sooner, holds from now on. A domain in which people of many
+-- companies have addresses, or many companies their own, is left out unless `forced`.
+--   suppressed: {added, known, left_out: [key]}
+declare
+  asked bigint;
+  added bigint;
+  left_out text[] := '{}';
+begin
+  if not forced then
+    select coalesce(array_agg(distinct asked_for.key), '{}') into left_out
+    from (
+      select public.suppression_key(e.key) as key
+      from pg_catalog.jsonb_to_recordset(entries) e (key text)
+      where strpos(e.key, '@') = 0
+    ) asked_for
+    join unnest(public.shared_domains()) shared (domain)
+      on shared.domain = asked_for.key or right(shared.domain, length(asked_for.key) + 1) = '.' || asked_for.key;
+  end if;
+  perform pg_catalog.set_config('outreach.by_name', coalesce(left(by_name, 200), ''), true);
+  with given as (
+    select distinct on (public.suppression_key(e.key), coalesce(e.cause, 'listed'))
+      public.suppression_key(e.key) as key, coalesce(e.cause, 'listed') as cause,
+      nullif(left(e.reason, 1000), '') as reason, e.until
+    from pg_catalog.jsonb_to_recordset(entries) e (key text, cause text, reason text, until timestamptz)
+    where public.suppression_key(e.key) <> all (left_out)
+    order by public.suppression_key(e.key), coalesce(e.cause, 'listed'), e.until desc nulls first
+  ), written as (
+    insert into public.suppressions as x (key, user_id, cause, reason, source, until)
+    select g.key, owner, g.cause, g.reason, left(origin, 100), g.until
+    from given g
+    order by g.key collate "C", g.cause -- in one order, so that two imports of the same list wait in turns
+    on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
+    set until = excluded.until, reason = coalesce(excluded.reason, x.reason), source = excluded.source
+    where x.until < excluded.until or (x.until is not null and excluded.until is null)
+    returning 1
+  )
+  select (select count(*) from given), (select count(*) from written) into asked, added;
+  perform pg_catalog.set_config('outreach.by_name', '', true);
+  return next pg_catalog.jsonb_build_object('answer', 'suppressed', 'added', added, 'known', asked - added,
+    'left_out', left_out);
+end
+$$;
+
+create or replace function public.lift_suppressions(
+  keys text[],
+  by_name text,
+  owner uuid default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Takes these addresses and domains out, whatever the cause, in the name of a person; of an owner, or of everybody.
+-- Leads that were cancelled for it stay cancelled until a person retries them.
+--   lifted: {lifted, still: [{key, why}]} what another suppression holds all the same
+declare
+  lifted bigint;
+begin
+  if btrim(coalesce(by_name, '')) = '' then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A suppression is lifted in the name of a person; name them with --by.');
+    return;
+  end if;
+  keys := array(select public.suppression_key(given.key) from unnest(keys) given (key));
+  perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
+  delete from public.suppressions s
+  where s.key = any (keys || array(
+      select 'erased:' || public.keyed_hash(given.key) from unnest(keys) given (key) where strpos(given.key, '@') > 0))
+    and (owner is null or s.user_id = owner);
+  get diagnostics lifted = row_count;
+  perform pg_catalog.set_config('outreach.by_name', '', true);
+  return next pg_catalog.jsonb_build_object('answer', 'lifted', 'lifted', lifted, 'still', coalesce((
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('key', held.key, 'why', held.why) order by held.key)
+    from (
+      select
+        given.key,
+        public.told_suppression(public.suppression_of(
+          public.suppression_keys(case when strpos(given.key, '@') > 0 then given.key else '@' || given.key end),
+          owner, clock_timestamp())) as why
+      from unnest(keys) given (key)
+    ) held
+    where held.why is not null), '[]'));
+end
+$$;
+
+create or replace function public.list_suppressions(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  owner uuid default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Those of an owner, or all; what has ended, too.
+  select pg_catalog.jsonb_build_object(
+    'id', s.id, 'key', s.key, 'owner', s.user_id, 'cause', s.cause, 'reason', s.reason, 'source', s.source,
+    'since', s.created_at, 'until', s.until, 'holds', s.until is null or s.until > clock_timestamp())
+  from public.suppressions s
+  where s.id > list_suppressions.after
+    and (list_suppressions.owner is null or s.user_id = list_suppressions.owner)
+  order by s.id
+  limit list_suppressions.most;
+$$;
+
+create or replace function public.list_acts(
+  key text,
+  most integer default 1000
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What was done to the suppressions of an address or a domain, the oldest first; of very many acts the last.
+  select pg_catalog.jsonb_build_object('at', last.at, 'act', last.act, 'by', last.by_name, 'owner', last.user_id)
+    || last.details
+  from (
+    select a.*
+    from public.audit a
+    cross join lateral (select public.suppression_key(list_acts.key) as key offset 0) asked
+    where a.subject in (asked.key, 'erased:' || public.keyed_hash(asked.key))
+    order by a.at desc, a.id desc
+    limit list_acts.most
+  ) last
+  order by last.at, last.id;
+$$;
+
+-- Whom no campaign mails: the keys by which an address is suppressed, and the rule that keeps a suppression and the
+-- beginning of a mail apart.
+--
+-- A mail is begun under shared advisory locks on its keys, and reads the suppressions after it has them. Whoever
+-- suppresses takes them exclusively, and dates the suppression then. So no mail is begun later than a suppression
+-- that holds. Who begins a mail holds its lead and its account, so it never waits for these locks: it is told to ask
+-- again. A transaction that suppresses locks no lead, account or campaign: a sweep cancels the leads later.
+
+create or replace function public.keyed_hash(given text) returns text
+language sql
+stable
+strict
+security invoker
+set search_path = ''
+as $$
+  -- HMAC-SHA-256, in hexadecimal digits: what stands for the address of an erased person.
+  select encode(sha256(k.outer_block || sha256(k.inner_block || convert_to(keyed_hash.given, 'UTF8'))), 'hex')
+  from public.address_hash_key k;
+$$;
+
+create or replace function public.suppression_keys(mailbox text) returns text[]
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What suppresses an address, given as mailbox_key has it: itself, its domain, and each parent of that with a dot.
+-- `erased:` and its keyed hash come on top.
+declare
+  keys text[] := array[mailbox];
+  domain text := substring(mailbox from '[^@]*$');
+begin
+  while strpos(domain, '.') > 0 loop
+    keys := keys || domain;
+    domain := substr(domain, strpos(domain, '.') + 1);
+  end loop;
+  return keys;
+end
+$$;
+
+create or replace function public.suppression_key(given text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- An address or a domain in the form in which it is a key.
+  select case
+    when strpos(given, '@') > 0 then public.mailbox_key(given)
+    else substr(public.mailbox_key('x@' || given), 3)
+  end;
+$$;
+
+create or replace function public.suppression_lock(key text) returns bigint
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- The number of the advisory lock of a key. Keyed hashes have one for all of them: whoever begins a mail need not
+  -- know the address's hash for it, and an erasure is rare.
+  select pg_catalog.hashtextextended(case when key like 'erased:%' then 'erased' else key end, 2318);
+$$;
+
+create or replace function public.hold_off_suppressions(mailbox text) returns text[]
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The keys of an address, as suppression_keys has them; a call of it would take longer. Until the end of this
+-- transaction nobody suppresses one of them. Null: somebody is at it.
+declare
+  keys text[] := array[mailbox];
+  domain text := substring(mailbox from '[^@]*$');
+  held boolean := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('erased', 2318))
+    and pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(mailbox, 2318));
+begin
+  while held and strpos(domain, '.') > 0 loop
+    held := pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(domain, 2318));
+    keys := keys || domain;
+    domain := substr(domain, strpos(domain, '.') + 1);
+  end loop;
+  return case when held then keys end;
+end
+$$;
+
+create or replace function public.suppression_of(
+  keys text[],
+  owner uuid,
+  t timestamptz,
+  out suppression public.suppressions
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- What keeps an address, the first of these keys, from the campaigns of this owner; null for nothing. A campaign
+-- without an owner keeps to everybody's.
+begin
+  select s.* into suppression
+  from public.suppressions s
+  where s.key = any (keys || ('erased:' || public.keyed_hash(keys[1])))
+    and (s.until is null or s.until > t)
+    and (s.user_id <> owner) is not true
+  order by
+    pg_catalog.array_position(array['opt_out', 'complaint', 'erased', 'dead', 'hold', 'listed'], s.cause), s.created_at
+  limit 1;
+end
+$$;
+
+create or replace function public.told_suppression(s public.suppressions) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The same in words, as a cancelled lead has it.
+  select case s.cause
+      when 'opt_out' then 'opted out on '
+      when 'complaint' then 'complained of a mail on '
+      when 'erased' then 'was erased on '
+      when 'dead' then 'the address was found dead on '
+      when 'hold' then 'held for a person to look at since '
+      else 'suppressed on '
+    end
+    || pg_catalog.to_char(s.created_at at time zone 'UTC', 'YYYY-MM-DD')
+    || case when strpos(s.key, '.') > 0 and strpos(s.key, '@') = 0 then ', as all of ' || s.key else '' end
+    || case
+      when s.until is not null then ', until ' || pg_catalog.to_char(s.until at time zone 'UTC', 'YYYY-MM-DD')
+      else ''
+    end
+    || case when s.cause = 'listed' and s.reason <> '' then ': ' || s.reason else '' end
+  where s.id is not null;
+$$;
+
+create or replace function public.cause_told(reason text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The cause in what told_suppression said, without its date; null for what it did not say.
+  select substring(cause_told.reason from
+    '^(opted\sout|complained\sof\sa\smail|was\serased|the\saddress\swas\sfound\sdead|'
+    'held\sfor\sa\sperson\sto\slook\sat|suppressed)\s(?:on|since)\s[0-9]{4}-');
+$$;
+
 -- A campaign whose run was suspended in Prefect is paused until that run is resumed there.
 
 create or replace function public.suspend_run(campaign uuid, run uuid, now timestamptz default null)
@@ -4176,6 +4941,90 @@ as $$
     'accounts', coalesce(
       (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))
   from looked c;
+$$;
+
+-- What recipients' programs ask for: the open pixel; and whether the web app's address answers.
+
+create or replace function public.record_open(lead uuid, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The first fetch of a mail's pixel; `lead` is campaign_leads.id. Later ones change nothing.
+begin
+  update public.campaign_leads cl
+  set opened_at = coalesce(now, clock_timestamp())
+  where cl.id = lead and cl.opened_at is null;
+  return next pg_catalog.jsonb_build_object('answer', case when found then 'opened' else 'unchanged' end);
+end
+$$;
+
+create or replace function public.take_canary(
+  web_address text,
+  fresh_canary text,
+  rest_seconds double precision default 0,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The token with which this address is tried; `fresh_canary` becomes it at the first trial. With
+-- `rest_seconds` it is none, so no trial, while the last one went well so recently, and where no campaign that
+-- has not ended has the header.
+declare
+  t timestamptz;
+begin
+  insert into public.web_addresses (address, canary) values (web_address, fresh_canary)
+  on conflict (address) do nothing;
+  t := coalesce(now, clock_timestamp());
+  return query
+  select pg_catalog.jsonb_build_object('canary', w.canary)
+  from public.web_addresses w
+  where w.address = web_address and (
+    rest_seconds <= 0
+    or (w.answers is not true or w.tried_at is null or w.tried_at < t - rest_seconds * interval '1 second')
+      and exists (
+        select from public.campaigns c
+        where c.list_unsubscribe and c.status in ('draft', 'scheduled', 'running')));
+end
+$$;
+
+create or replace function public.note_canary(
+  web_address text,
+  well boolean,
+  why text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  update public.web_addresses w
+  set tried_at = coalesce(now, clock_timestamp()), answers = well, problem = why
+  where w.address = web_address;
+  return next pg_catalog.jsonb_build_object('answer', 'noted');
+end
+$$;
+
+create or replace function public.read_canary(web_address text, now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What the last trial of this address found, and how long ago.
+  select pg_catalog.jsonb_build_object(
+    'canary', w.canary,
+    'answers', w.answers,
+    'problem', left(w.problem, 1001),
+    'age_seconds', extract(epoch from coalesce(read_canary.now, clock_timestamp()) - w.tried_at)::double precision)
+  from public.web_addresses w
+  where w.address = read_canary.web_address and w.tried_at is not null;
 $$;
 
 -- The sending window of a campaign: wall-clock hours on some weekdays, in its time zone.
