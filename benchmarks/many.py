@@ -15,6 +15,8 @@ from benchmarks.machines import api
 from benchmarks.table import Line, at_most, figure, holds
 
 CAMPAIGNS, LEADS, PACE = 30, 20, 2.0
+AT_ONCE = 200
+IN_A_ROW, STEPS = 500, 5
 
 
 @dataclass
@@ -27,6 +29,8 @@ class Measured:
     """Seconds, by part."""
     memory: float
     """Octets at most, above the idle ones."""
+    worker_memory: float
+    """Of that, the worker's own."""
     twice: int
     gaps: float
     """The longest campaign from its first mail to its last, over the ideal."""
@@ -46,15 +50,50 @@ def run(*, quick: bool) -> Iterator[Line]:
         yield figure(f"{name}: CPU of {part}", seconds, " s")
     yield at_most(f"{name}: memory above idle", found.memory / 1e6, 101, " MB")
     yield holds(f"{name}: mailed twice", 0, found.twice)
+    yield from _at_once(10 if quick else AT_ONCE, 3 if quick else LEADS)
+    yield from _in_a_row(10 if quick else IN_A_ROW)
+
+
+def _at_once(count: int, leads: int) -> Iterator[Line]:
+    with world(send_pace_seconds=PACE) as there, worker(there) as process:
+        found = measure(there, process, count, leads)
+    name = f"many: {count} campaigns at once"
+    yield at_most(f"{name}, the last begun after", found.last_begun, 40, " s")
+    yield at_most(f"{name}, the slowest once begun, over the ideal", found.gaps, 1.02, "")
+    yield at_most(f"{name}, memory of the worker each", found.worker_memory / count / 1e6, 2, " MB")
+    yield holds(f"{name}, mailed twice", 0, found.twice)
+
+
+def _in_a_row(count: int) -> Iterator[Line]:
+    """Whether anything grows with the number of campaigns that a worker has sent."""
+    seen = []
+    with world(send_pace_seconds=0) as there, worker(there) as process:
+        account = there.accounts(1)
+        for number in range(1, count + 1):
+            there.campaign(1, account)
+            while there.one("select count(*) from campaigns where status = 'completed'") < number:
+                time.sleep(0.05)
+            if number % (count // STEPS) == 0:
+                seen.append((rss(process), process.num_threads(), process.num_fds()))
+    name = f"many: {count} campaigns one after another"
+    for what, values in zip(("MB", "threads", "open files"), zip(*seen, strict=True), strict=True):
+        shown = ", ".join(f"{value:.0f}" for value in values)
+        yield figure(f"{name}, {what} of the worker, after each {count // STEPS}", shown)
+
+
+def rss(process: psutil.Process) -> float:
+    """Megabytes."""
+    return float(process.memory_info().rss) / 1e6
 
 
 def measure(there: World, process: psutil.Process, count: int, leads: int) -> Measured:
+    """All are started by Prefect's API; drafts until then, which the dispatcher leaves alone."""
     accounts = [there.accounts(1, pace=PACE) for _ in range(count)]
-    campaigns = [there.campaign(leads, own) for own in accounts]
+    campaigns = [there.campaign(leads, own, start=False) for own in accounts]
     deployment = api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
     there.rest()
-    idle, spent = memory(there, process), cpu(there, process)
-    began, most = time.monotonic(), idle
+    idle, spent, own = memory(there, process), cpu(there, process), rss(process)
+    began, most, most_own = time.monotonic(), idle, own
     for campaign in campaigns:
         api(
             there,
@@ -63,7 +102,7 @@ def measure(there: World, process: psutil.Process, count: int, leads: int) -> Me
             {"parameters": {"campaign_id": str(campaign)}},
         )
     while there.one(ENDED, campaigns) < count:
-        most = max(most, memory(there, process))
+        most, most_own = max(most, memory(there, process)), max(most_own, rss(process))
         time.sleep(0.5)
     seconds = time.monotonic() - began
     there.rest()
@@ -79,6 +118,7 @@ def measure(there: World, process: psutil.Process, count: int, leads: int) -> Me
         last_begun=max(firsts),
         cpu={part: now - spent[part] for part, now in cpu(there, process).items()},
         memory=most - idle,
+        worker_memory=1e6 * (most_own - own),
         twice=len(posts) - len({to for _, _, to in posts}),
         gaps=longest / ((leads - 1) * PACE),
     )
@@ -113,8 +153,6 @@ def worker(there: World) -> Iterator[psutil.Process]:
         subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=environment, check=True, capture_output=True
         )
-    dispatcher = api(there, "get", "/deployments/name/dispatch-campaigns/dispatch-campaigns")["id"]
-    api(there, "post", f"/deployments/{dispatcher}/pause_deployment")
     with (there.folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "deployments.worker", "outreach"],

@@ -12,13 +12,6 @@ from typing import Any, cast
 import yaml
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, StateType
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.states import Crashed
@@ -33,6 +26,7 @@ from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
 from outreach.loopback import never_through_a_proxy
 from outreach.wiring import current, current_settings
+from tasks.run_filters import runs_in
 
 
 def served() -> tuple[Kept, Kept]:
@@ -77,12 +71,7 @@ def _close_dispatchers(client: SyncPrefectClient) -> None:
     time. Nobody else serves this home's server.
     """
     dead = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=[dispatch_campaigns.name])),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(
-                type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
-            )
-        ),
+        **runs_in(dispatch_campaigns.name, StateType.PENDING, StateType.RUNNING)
     )
     for run in dead:
         client.set_flow_run_state(run.id, Crashed(message="Its process was killed."))

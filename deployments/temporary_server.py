@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
@@ -45,11 +45,10 @@ class TemporaryServer:
         while time.monotonic() < deadline:
             if (status := self.process.poll()) is not None:
                 raise _not_up(f"it exited with code {status}")
-            try:
+            with suppress(httpx.TransportError):
                 if httpx.get(f"{self.api}/health", timeout=2, trust_env=False).is_success:
                     return
-            except httpx.TransportError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         raise _not_up(f"it was not up after {self._seconds} s")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 from prefect import task
 from prefect.deployments import run_deployment
 from prefect.states import Crashed
@@ -47,33 +46,31 @@ def ask_prefect(campaign: Due) -> UUID:
 
 
 @task(**PHASE)
-def start_due(begin: Callable[[Due], UUID] = ask_prefect) -> int:
+def start_due(begin: Callable[[Due], UUID] = ask_prefect, rest_seconds: float = 0) -> int:
     """Create one run for each campaign that is due; returns their number.
 
     The idempotency key keeps a retry of this task from creating a second run. If the dispatcher
     dies in between, a campaign that was handed out and never began is due again in five minutes.
     """
     started = 0
-    for campaign in current().store.take_due():
-        if campaign.dead_run is not None:
-            if campaign.answer == "due" and ordered(campaign.id, campaign.dead_run):
-                continue
-            _mark_crashed(campaign.dead_run)
-        if campaign.answer == "given_up":
-            run_log().warning("%s: nobody began its last three runs", campaign.name)
-            announce_failure(campaign.id, campaign.dead_run or uuid4())
-        elif _begins(begin, campaign):
-            started += 1
+    for campaign in current().store.take_due(rest_seconds):
+        try:
+            started += _start(campaign, begin)
+        except Exception as error:  # noqa: BLE001 - the others were handed out, too
+            run_log().warning("%s was not begun (%s)", campaign.name, type(error).__name__)
     return started
 
 
-def _begins(begin: Callable[[Due], UUID], campaign: Due) -> bool:
-    """A campaign that cannot be begun keeps no other one waiting: it is due again later."""
-    try:
-        run = begin(campaign)
-    except httpx.HTTPError as error:
-        run_log().warning("%s was not begun (%s)", campaign.name, type(error).__name__)
+def _start(campaign: Due, begin: Callable[[Due], UUID]) -> bool:
+    if campaign.dead_run is not None:
+        if campaign.answer == "due" and ordered(campaign.id, campaign.dead_run):
+            return False
+        _mark_crashed(campaign.dead_run)
+    if campaign.answer == "given_up":
+        run_log().warning("%s: nobody began its last three runs", campaign.name)
+        announce_failure(campaign.id, campaign.dead_run or uuid4())
         return False
+    run = begin(campaign)
     current().store.note_dispatch(campaign.id, run)
     run_log().info("%s: run %s", campaign.name, run)
     return True

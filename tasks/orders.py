@@ -14,13 +14,6 @@ from uuid import UUID
 import httpx
 from prefect import runtime, task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, Pause
 from prefect.states import Cancelled, Completed, Crashed, Scheduled, Suspended
@@ -31,6 +24,7 @@ from outreach.wiring import current
 from tasks.log import Logger, run_log
 from tasks.retries import PHASE
 from tasks.run import CampaignRun
+from tasks.run_filters import runs_in
 from tasks.token import Order
 
 BEGIN_SECONDS = 60.0
@@ -185,12 +179,7 @@ def _follow(suspension: Suspension, state: State[Any] | None) -> None:
 def end_cancelling() -> None:
     """End runs that were cancelled after their process was killed: Prefect leaves them so."""
     with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[SEND_FLOW])),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING]))
-            ),
-        )
+        found = client.read_flow_runs(**runs_in(SEND_FLOW, StateType.CANCELLING))
     for run in found:
         if run.state is not None and _age(run.state) > CANCEL_SECONDS:
             force_state(run.id, Cancelled(message="It was cancelled, and its process was gone."))

@@ -12,15 +12,7 @@ from uuid import UUID
 import httpx
 from prefect import task
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterName,
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
@@ -29,6 +21,7 @@ from outreach.errors import CampaignNotFound
 from outreach.wiring import current
 from tasks.retries import PHASE
 from tasks.run import run_name
+from tasks.run_filters import runs_in
 
 PAGE = 200
 """Prefect returns no more runs per request."""
@@ -56,11 +49,8 @@ def name_upcoming() -> None:
 def _unnamed(client: SyncPrefectClient) -> Iterator[FlowRun]:
     for offset in range(0, MOST, PAGE):
         page = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[SEND_FLOW])),
+            **runs_in(SEND_FLOW, StateType.SCHEDULED),
             deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[SEND_FLOW])),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-            ),
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
             limit=PAGE,
             offset=offset,

@@ -5,7 +5,6 @@ repairs of each minute are one worker's at a time, by a lease. While the deploym
 `dispatch-campaigns` is paused in Prefect it does nothing.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,13 +17,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging.loggers import get_logger
 
 from deployments.worker.diary import Diary
-from outreach.deployment_names import DISPATCH
+from outreach.deployment_names import DISPATCH, SEND
 from outreach.errors import ConfigurationError, StoreUnavailable
-from outreach.store.alarm import Alarm
+from outreach.store.alarm import Alarm, Kind
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.dispatch import (
-    compare_schema,
     follow_up,
     settle_all,
     start_due,
@@ -43,15 +41,30 @@ LOOK_SECONDS = 1.0
 """Between two looks at whether to stop, or whether a place came free."""
 HELD_SECONDS = 5.0
 """Until the next look when a campaign is due and cannot begin yet."""
+REST_SECONDS = 30.0
+"""Before the next run of a campaign whose last one died; twice that after two."""
 AGAIN_SECONDS = 5.0
 """After an error of the database."""
+LISTEN_AGAIN_SECONDS = 600.0
+"""Until a dispatcher that polls tries to listen."""
 
 Begin = Callable[[Due], UUID]
-"""Begins a run of the campaign, or asks Prefect for one; returns its id. Raises httpx.HTTPError."""
+"""Begins a run of the campaign, or asks Prefect for one; returns its id."""
+
+REPAIRS: tuple[Callable[[], object], ...] = (
+    follow_up.fn,
+    follow_suspended.fn,
+    end_cancelling.fn,
+    settle_all.fn,
+    sweep_cancelled.fn,
+    sweep_suppressed.fn,
+    try_web_address.fn,
+    name_upcoming.fn,
+)
 
 
 class Dispatcher:
-    """A thread of the worker's process."""
+    """Two threads of the worker's process: one starts campaigns, one repairs."""
 
     def __init__(self, name: str, begin: Begin) -> None:
         """`name`: the worker's, as people see it."""
@@ -62,104 +75,135 @@ class Dispatcher:
         self._diary = Diary(self._id, name)
         self._stopping = threading.Event()
         self._place_free = threading.Event()
-        self._swept_at = time.monotonic() - HOUR_SECONDS
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._serve,), name="dispatcher", daemon=True
-        )
+        self._kind: Kind = "polls"
+        self._listening = threading.Event()
+        self._threads = [
+            threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True)
+            for name, work in (("dispatcher", self._dispatch), ("repairs", self._repair))
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Start no campaign any more; waits at most `seconds` for one that is being started."""
+        """Start no campaign any more; waits at most `seconds` for what is under way."""
         self._stopping.set()
-        self._thread.join(seconds)
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        with suppress(StoreUnavailable, ConfigurationError):
+            current().store.leave_dispatch(self._id)
 
     def place_free(self) -> None:
         """A run has ended: a campaign that waits for a place may begin."""
         self._place_free.set()
 
-    def _serve(self) -> None:
+    # --- starts -------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
         while not self._stopping.is_set():
+            rest = AGAIN_SECONDS
             try:
                 with closing(current().store.alarm()) as alarm:
+                    self._kind, rest = alarm.kind, 0.0
+                    self._listening.set()
                     self._watch(alarm)
-            except (StoreUnavailable, ConfigurationError) as error:
+            except StoreUnavailable as error:
                 self._log.warning("No campaign is started for now: %s", error)
+                rest = AGAIN_SECONDS
+            except ConfigurationError as error:
+                self._log.error("No campaign is started: %s", error)
+                rest = ROUND_SECONDS
             except Exception as error:  # noqa: BLE001 - the thread outlives any error
                 self._log.error("No campaign is started for now (%s)", type(error).__name__)
-            self._stopping.wait(AGAIN_SECONDS)
-        with suppress(StoreUnavailable):
-            current().store.leave_dispatch(self._id)
+                rest = AGAIN_SECONDS
+            self._stopping.wait(rest)
 
     def _watch(self, alarm: Alarm) -> None:
-        """Until it has to stop. Raises StoreUnavailable."""
-        store, round_at = current().store, -math.inf
+        """Until it has to stop, or may listen again. Raises StoreUnavailable, SchemaMismatch."""
+        store, again_at = current().store, time.monotonic() + LISTEN_AGAIN_SECONDS
         while not self._stopping.is_set():
-            if time.monotonic() >= round_at:
-                round_at = time.monotonic() + ROUND_SECONDS
-                if store.lead_dispatch(self._id, self._name, alarm.kind, LEASE_SECONDS):
-                    self._repair()
             seconds = store.next_due()
             if seconds == 0:
                 self._start_due()
-                seconds = store.next_due() or HELD_SECONDS
-            left = round_at - time.monotonic()
-            self._wait(alarm, left if seconds is None else min(left, seconds))
-
-    def _wait(self, alarm: Alarm, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
-            if alarm.wait(min(left, LOOK_SECONDS)) or self._place_free.is_set():
-                self._place_free.clear()
+                seconds = store.next_due()
+            held = seconds == 0
+            longest = HELD_SECONDS if held else ROUND_SECONDS
+            self._wait(alarm, min(longest, seconds or longest), held=held)
+            if alarm.kind == "polls" and time.monotonic() >= again_at:
                 return
 
+    def _wait(self, alarm: Alarm, seconds: float, *, held: bool) -> None:
+        """`held`: a campaign is due and cannot begin, which polls would tell again at once."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            if self._place_free.is_set():
+                break
+            if held and alarm.kind == "polls":
+                self._place_free.wait(min(left, LOOK_SECONDS))
+            elif alarm.wait(min(left, LOOK_SECONDS)):
+                break
+        self._place_free.clear()
+
     def _start_due(self) -> None:
+        """Raises SchemaMismatch where this release may not call the database's functions."""
         if not self._stopping.is_set() and self._is_on():
-            start_due.fn(self._begins)
+            current().store.compare_schema()
+            start_due.fn(self._begins, REST_SECONDS)
 
     def _begins(self, campaign: Due) -> UUID:
         run = self._begin(campaign)
         self._diary.note(campaign, run)
         return run
 
-    def _repair(self) -> None:
-        """The round of a minute. One step's failure keeps no other from its turn."""
-        if not self._is_on():
-            return
-        hourly = []
-        if time.monotonic() - self._swept_at >= HOUR_SECONDS:
-            self._swept_at, hourly = time.monotonic(), [sweep_drafts.fn]
-        for step in (
-            compare_schema.fn,
-            follow_up.fn,
-            follow_suspended.fn,
-            end_cancelling.fn,
-            self._start_due,
-            settle_all.fn,
-            sweep_cancelled.fn,
-            sweep_suppressed.fn,
-            *hourly,
-            try_web_address.fn,
-            name_upcoming.fn,
-        ):
-            try:
-                step()
-            except (StoreUnavailable, ConfigurationError) as error:
-                self._log.warning("The minute's round is not whole: %s", error)
-                return
-            except Exception as error:  # noqa: BLE001 - the next minute does it
-                self._log.warning("A step of the round failed (%s)", type(error).__name__)
-            if self._stopping.is_set():
-                return
-
     def _is_on(self) -> bool:
-        """Whether Prefect answers, and nobody has paused the dispatcher there."""
+        """Whether Prefect answers, can run a campaign, and nobody paused the dispatcher there."""
         try:
             with get_client(sync_client=True) as client:
-                return not client.read_deployment_by_name(DISPATCH).paused
-        except ObjectNotFound:
-            return True
+                client.read_deployment_by_name(SEND)
+                with suppress(ObjectNotFound):
+                    return not client.read_deployment_by_name(DISPATCH).paused
+                return True
         except Exception as error:  # noqa: BLE001 - it comes back
             self._log.warning("Prefect's server did not answer (%s)", type(error).__name__)
             return False
+
+    # --- repairs ------------------------------------------------------------------------
+
+    def _repair(self) -> None:
+        self._listening.wait(AGAIN_SECONDS)  # to say how it is woken
+        swept_at = float("-inf")
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            hourly = began - swept_at >= HOUR_SECONDS
+            steps = (*REPAIRS, sweep_drafts.fn) if hourly else REPAIRS
+            try:
+                if self._leads() and self._is_on() and self._repaired(steps) and hourly:
+                    swept_at = began
+            except StoreUnavailable as error:
+                self._log.warning("The minute's round is not whole: %s", error)
+            except ConfigurationError as error:
+                self._log.error("Nothing is repaired: %s", error)
+            except Exception as error:  # noqa: BLE001 - the thread outlives any error
+                self._log.error("The minute's round failed (%s)", type(error).__name__)
+            self._stopping.wait(max(LOOK_SECONDS, began + ROUND_SECONDS - time.monotonic()))
+
+    def _leads(self) -> bool:
+        """Raises SchemaMismatch as `_start_due` does."""
+        store = current().store
+        store.compare_schema()
+        return store.lead_dispatch(self._id, self._name, self._kind, LEASE_SECONDS)
+
+    def _repaired(self, steps: tuple[Callable[[], object], ...]) -> bool:
+        """The round of a minute; one step's failure keeps no other from its turn."""
+        for step in steps:
+            if self._stopping.is_set() or not self._leads():
+                return False
+            try:
+                step()
+            except (StoreUnavailable, ConfigurationError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the next minute does it
+                self._log.warning("A step of the round failed (%s)", type(error).__name__)
+        return True

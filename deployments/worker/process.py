@@ -77,8 +77,7 @@ class Process:
             loop.call_soon_threadsafe(self.retire, run.id)
 
         def begin(campaign: Due) -> UUID:
-            worker = self._worker
-            if worker is None or not worker.ready.is_set():
+            if (worker := self._worker) is None or not worker.ready.is_set():
                 return ask_prefect(campaign)
             begun = asyncio.run_coroutine_threadsafe(worker.begin_due(campaign), loop)
             return begun.result(BEGIN_SECONDS)
@@ -101,6 +100,7 @@ class Process:
                 await asyncio.wait({working})
                 watching.cancel()
                 return self._retires
+            self._worker = None
             get_logger("outreach.worker").warning(
                 "The worker lost Prefect's server (%s) and begins again; its runs go on",
                 type(working.exception()).__name__,

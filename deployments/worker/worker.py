@@ -21,7 +21,7 @@ from prefect.client.schemas.responses import (
     SetStateStatus,
 )
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Failed, Pending
+from prefect.states import Failed, Pending, Scheduled
 from prefect.workers.base import (
     BaseJobConfiguration,
     BaseVariables,
@@ -150,7 +150,11 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
             idempotency_key=campaign.key,
             state=Pending(message=f"Taken by the worker {self.name}") if here else None,
         )
-        if here and run.state is not None and run.state.is_pending():
+        if not here or run.state is None or not run.state.is_pending():
+            return run.id
+        if self.ending:  # meanwhile: another worker has to find it in the queue
+            await self.client.set_flow_run_state(run.id, Scheduled(), force=True)
+        else:
             self.runs.begin(run, send_campaign)
         return run.id
 

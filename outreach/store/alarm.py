@@ -7,7 +7,7 @@ reader looks at the clock too.
 import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
@@ -17,9 +17,9 @@ from outreach.errors import StoreUnavailable
 
 CHANNEL = "outreach_due"
 PROOF_SECONDS = 5.0
-"""A notification to oneself has come by then, or none comes."""
+"""A notification has come by then, or none comes."""
 PROBE_SECONDS = 40.0
-"""Between two such notifications: a connection that died half-open is noticed within a minute."""
+"""Between two proofs: a connection that died half-open is noticed within a minute."""
 POLL_SECONDS = 1.0
 KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 20,
@@ -51,9 +51,14 @@ class Notifications:
 
     kind: Kind = "notifications"
 
-    def __init__(self, url: SecretStr) -> None:
-        """Raises StoreUnavailable, and SilentError after PROOF_SECONDS."""
-        self._probe = f"outreach_probe_{uuid4().hex}"
+    def __init__(self, url: SecretStr, notify: Callable[[UUID], None]) -> None:
+        """`notify(probe)` notifies this session from another one.
+
+        Raises StoreUnavailable, and SilentError after PROOF_SECONDS.
+        """
+        self._notify = notify
+        self._id = uuid4()
+        self._probe = f"outreach_probe_{self._id}"
         try:
             self._connection = psycopg.connect(
                 url.get_secret_value(), autocommit=True, connect_timeout=10, **KEEPALIVES
@@ -89,9 +94,9 @@ class Notifications:
             raise _away(error) from None
 
     def _prove(self) -> bool:
-        """Notify oneself; whether a campaign may be due, too. Raises SilentError."""
-        self._connection.execute("select pg_notify(%s, '')", [self._probe])
+        """Be notified, as a row would; whether a campaign may be due, too. Raises SilentError."""
         self._due = False
+        self._notify(self._id)
         if not self._hears(self._probe, time.monotonic() + PROOF_SECONDS):
             raise SilentError
         self._probe_at = time.monotonic() + PROBE_SECONDS

@@ -31,7 +31,13 @@ from outreach.campaign.models import (
 from outreach.campaign.progress import Progress
 from outreach.campaign.report import NotMailed
 from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
-from outreach.errors import AccountUnusable, CampaignNotFound, Rejected, SchemaMismatch
+from outreach.errors import (
+    AccountUnusable,
+    CampaignNotFound,
+    Rejected,
+    SchemaMismatch,
+    StoreUnavailable,
+)
 from outreach.excerpts import REASON, cut
 from outreach.mail.addresses import normalise
 from outreach.settings import Settings
@@ -159,13 +165,16 @@ class Store:
     def cancel_run(self, campaign: UUID, run: UUID) -> None:
         self._call("cancel_run", campaign=campaign, run=run)
 
-    def take_due(self) -> list[Due]:
+    def take_due(self, rest_seconds: float = 0) -> list[Due]:
         """Campaigns to run now, and those that are given up; each is returned once.
 
-        At most as many as CAMPAIGNS_AT_ONCE has free places.
+        At most as many as CAMPAIGNS_AT_ONCE has free places. `rest_seconds`: after a run that died,
+        for each in a row.
         """
-        places = self._settings.campaigns_at_once
-        return [_answered(Due, row) for row in self._call("take_due", places=places)]
+        rows = self._call(
+            "take_due", places=self._settings.campaigns_at_once, rest_seconds=rest_seconds
+        )
+        return [_answered(Due, row) for row in rows]
 
     def next_due(self) -> float | None:
         """Seconds until the next campaign is due, 0 for now; None when none is by itself."""
@@ -173,11 +182,14 @@ class Store:
         return None if seconds is None else float(seconds)
 
     def alarm(self) -> Alarm:
-        """What wakes a dispatcher; to be closed. Raises StoreUnavailable."""
+        """What wakes a dispatcher; to be closed. It polls where no session listens."""
         if self._session_url is not None:
-            with suppress(SilentError):
-                return Notifications(self._session_url)
+            with suppress(SilentError, StoreUnavailable):
+                return Notifications(self._session_url, self._probe_dispatcher)
         return Polls(self.next_due)
+
+    def _probe_dispatcher(self, probe: UUID) -> None:
+        self._call("probe_dispatcher", probe=probe)
 
     def lead_dispatch(self, dispatcher: UUID, name: str, woken_by: str, seconds: float) -> bool:
         """Note that this dispatcher lives; whether it leads now, and for `seconds`."""

@@ -10,3 +10,8 @@ create table if not exists public.dispatchers (
 );
 create unique index if not exists dispatchers_one_leads on public.dispatchers ((true)) where lease_until is not null;
 alter table public.dispatchers enable row level security;
+
+-- The run that was made for the dispatch of `dispatched_at`; null while it is being made.
+alter table public.campaigns add column if not exists dispatched_run text;
+-- Of the last run that died, or met what may pass.
+alter table public.campaigns add column if not exists crashed_at timestamptz;

@@ -188,15 +188,19 @@ begin
   elsif c.status = 'draft' and told is not null then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
   elsif c.status = 'draft' and c.scheduled_at > t then
-    update public.campaigns x set status = 'scheduled', dispatched_at = case when asked then t end where x.id = campaign;
+    update public.campaigns x
+    set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null
+    where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
       'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
   elsif c.status = 'draft' then
-    update public.campaigns x set status = 'running', dispatched_at = case when asked then t end where x.id = campaign;
+    update public.campaigns x
+    set status = 'running', dispatched_at = case when asked then t end, dispatched_run = null
+    where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'running');
   else
     if asked and not coalesce(owned, false) and c.paused_at is null then
-      update public.campaigns x set dispatched_at = t where x.id = campaign;
+      update public.campaigns x set dispatched_at = t, dispatched_run = null where x.id = campaign;
     end if;
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,

@@ -60,7 +60,8 @@ $$;
 create or replace function public.take_due(
   most integer default 100,
   now timestamptz default null,
-  places integer default null
+  places integer default null,
+  rest_seconds double precision default 0
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -69,25 +70,31 @@ as $$
 #variable_conflict use_variable
 -- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
 -- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
--- it is given up, in error. Of `places`, those that are taken are left out: what is due for longest goes first,
+-- it is given up, in error. After a death it rests for `rest_seconds`, after the next for twice that. Of `places`, those that are taken are left out: what is due for longest goes first,
 -- the rest waits, which is held against nobody.
 declare
   c public.campaigns;
   dead_run text;
   t timestamptz := coalesce(now, clock_timestamp());
-  free bigint := places - (select (x ->> 'taken')::bigint from public.count_places(t) x);
+  free bigint;
 begin
+  if places is not null then
+    -- One at a time, and counted after that: two that count the same free place would both give it away.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('outreach places', 0));
+    select places - (x ->> 'taken')::bigint into free from public.count_places(t) x;
+  end if;
   for c in
     select x.* from public.campaigns x
     where public.is_due(x.*, t)
+      and (x.crashed_at is null or x.crashed_at <= t - rest_seconds * x.crash_count * interval '1 second')
     order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most
     for no key update skip locked
   loop
-    -- While `dispatched_at` is set, nobody has begun: the last run listed was made for that dispatch.
+    -- While `dispatched_at` is set, nobody has begun the run that was made for it.
     dead_run := case
       when c.dispatched_at is null then c.run_id::text
-      else c.flow_run_ids[cardinality(c.flow_run_ids)]
+      else c.dispatched_run
     end;
     if c.dispatch_misses >= 3 then
       perform public.end_in_error(
@@ -99,7 +106,8 @@ begin
       free := free - 1;
       update public.campaigns x
       set
-        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
+        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
+        dispatched_run = null
       where x.id = c.id;
       return next pg_catalog.jsonb_build_object(
         'answer', 'due', 'id', c.id, 'name', c.name,
@@ -119,7 +127,8 @@ as $$
   set flow_run_ids = case
     when note_dispatch.flow_run = any (x.flow_run_ids) then x.flow_run_ids
     else x.flow_run_ids || note_dispatch.flow_run
-  end
+  end,
+  dispatched_run = note_dispatch.flow_run
   where x.id = note_dispatch.campaign
   returning pg_catalog.jsonb_build_object('answer', 'noted');
 $$;
@@ -134,9 +143,9 @@ security invoker
 set search_path = ''
 as $$
   -- Campaigns whose last dispatch has not begun yet, with the run that was to.
-  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
+  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.dispatched_run)
   from public.campaigns c
-  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
+  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and c.dispatched_run is not null
     and c.id > list_dispatched.after
   order by c.id
   limit list_dispatched.most;
@@ -150,7 +159,7 @@ as $$
   -- Its run ended without beginning: the campaign may be dispatched again at once.
   update public.campaigns x
   set dispatched_at = null
-  where x.id = forget_dispatch.campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = forget_dispatch.flow_run
+  where x.id = forget_dispatch.campaign and x.dispatched_run = forget_dispatch.flow_run
   returning pg_catalog.jsonb_build_object('answer', 'forgotten');
 $$;
 
@@ -211,6 +220,16 @@ begin
     and not exists (select from public.dispatchers other where other.id <> dispatcher and other.lease_until > t);
   return next pg_catalog.jsonb_build_object('answer', case when found then 'leads' else 'follows' end);
 end
+$$;
+
+create or replace function public.probe_dispatcher(probe uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Notifies one dispatcher, which proves thereby that notifications of other sessions reach it.
+  select pg_catalog.jsonb_build_object('answer', 'notified')
+  from (select pg_catalog.pg_notify('outreach_probe_' || probe_dispatcher.probe, '')) told;
 $$;
 
 create or replace function public.leave_dispatch(dispatcher uuid) returns setof jsonb

@@ -454,7 +454,9 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'failed');
   else
     update public.campaigns x
-    set run_id = null, lease_until = null, crash_count = c.crash_count + 1
+    set
+      run_id = null, lease_until = null, crash_count = c.crash_count + 1,
+      crashed_at = coalesce(now, clock_timestamp())
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'released');
   end if;

@@ -2,9 +2,10 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -23,8 +24,18 @@ NOTIFY = "select pg_notify('outreach_due', '')"
 
 
 @pytest.fixture
-def listening(database: SecretStr) -> Iterator[Notifications]:
-    opened = Notifications(database)
+def probe(db: psycopg.Connection) -> Callable[[UUID], None]:
+    """From another session, as the store does."""
+
+    def notify(probe: UUID) -> None:
+        db.execute("select probe_dispatcher(%s)", [probe])
+
+    return notify
+
+
+@pytest.fixture
+def listening(database: SecretStr, probe: Callable[[UUID], None]) -> Iterator[Notifications]:
+    opened = Notifications(database, probe)
     yield opened
     opened.close()
 
@@ -51,17 +62,17 @@ def test_without_one_it_waits_no_longer_than_told(listening: Notifications) -> N
 def test_a_session_that_was_ended_is_told(listening: Notifications, db: psycopg.Connection) -> None:
     db.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
-        "where query ilike 'select pg_notify%' and pid <> pg_backend_pid()"
+        "where query ilike 'listen%' and pid <> pg_backend_pid()"
     )
     with pytest.raises(StoreUnavailable):
         listening.wait(LONG)
 
 
-def test_a_database_that_is_away_is_told() -> None:
+def test_a_database_that_is_away_is_told(probe: Callable[[UUID], None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(StoreUnavailable):
-        Notifications(SecretStr(f"postgresql://nobody@127.0.0.1:{port}/nothing"))
+        Notifications(SecretStr(f"postgresql://nobody@127.0.0.1:{port}/nothing"), probe)
 
 
 # --- a pooler in transaction mode ----------------------------------------------------------------
@@ -113,13 +124,13 @@ def _pass(source: socket.socket, target: socket.socket, silence: bool) -> None:
 
 
 def test_a_pooler_that_swallows_notifications_is_found_out(
-    database: SecretStr, monkeypatch: pytest.MonkeyPatch
+    database: SecretStr, probe: Callable[[UUID], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then the database is asked every second."""
     monkeypatch.setattr(alarm, "PROOF_SECONDS", 0.5)
     with pooler(database) as url:
         with pytest.raises(SilentError):
-            Notifications(url)
+            Notifications(url, probe)
         store = Store(Postgres(database), Settings.only(database_url=database), url)
         assert store.alarm().kind == "polls"
 
@@ -147,6 +158,24 @@ def test_polls_tell_when_a_campaign_is_due(monkeypatch: pytest.MonkeyPatch) -> N
 def test_polls_end_when_their_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alarm, "POLL_SECONDS", 0.01)
     assert not Polls(lambda: None).wait(0.05)
+
+
+def test_a_session_address_that_leads_nowhere_leaves_polls(database: SecretStr) -> None:
+    """With Supabase's Data API, DATABASE_URL may have served migrations alone."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nowhere = SecretStr(f"postgresql://nobody@127.0.0.1:{port}/nothing")
+    store = Store(Postgres(database), Settings.only(database_url=database), nowhere)
+    assert isinstance(store.alarm(), Polls)
+
+
+def test_a_session_of_another_database_is_found_out(
+    database: SecretStr, server: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DATABASE_URL of a staging project, say."""
+    monkeypatch.setattr(alarm, "PROOF_SECONDS", 0.5)
+    store = Store(Postgres(database), Settings.only(database_url=database), server)
+    assert isinstance(store.alarm(), Polls)
 
 
 def test_without_a_session_address_it_polls(database: SecretStr) -> None:

@@ -108,7 +108,7 @@ def test_a_session_that_was_killed_is_made_anew(world: World, new_campaign: NewC
     started(world)
     killed = world.db.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
-        "and pid <> pg_backend_pid() and query like 'select pg_notify%'"
+        "and pid <> pg_backend_pid() and query like 'listen%'"
     ).fetchall()
     assert killed == [(True,)]
     run_by_row(world, campaign)

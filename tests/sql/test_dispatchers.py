@@ -179,3 +179,45 @@ def test_two_of_them_hand_out_a_thousand_rows_once_each(
 
     assert len(first) + len(second) == 1000
     assert {*first, *second} == campaigns
+
+
+def test_a_campaign_rests_after_a_death_for_who_asks_for_that(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """A dispatcher that is woken at once would use up its three runs within seconds."""
+    campaign, run = build.campaign(account, leads=1), uuid4()
+    call.begin_run(campaign=campaign, run=run, lease_seconds=60, at=0)
+    call.crash_run(campaign=campaign, run=run, cause="boom", at=10)
+
+    assert call.take_due(at=39, rest_seconds=30) is None
+    assert call.take_due(at=41, rest_seconds=30)["id"] == str(campaign)
+
+
+def test_the_places_are_given_out_once_by_two_of_them(
+    build: Any, account: UUID, database: SecretStr
+) -> None:
+    for _ in range(40):
+        build.campaign(account)
+
+    def taken(_: int) -> int:
+        with psycopg.connect(database.get_secret_value(), autocommit=True) as own:
+            return sum(len(Sql(own).rows("take_due", places=10, most=3)) for _ in range(8))
+
+    with ThreadPoolExecutor(4) as four:
+        assert sum(four.map(taken, range(4))) == 10
+
+
+def test_a_run_that_is_being_made_is_not_judged_by_the_one_before(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """Of a campaign that had a run yesterday: what became of that says nothing of this dispatch."""
+    campaign, run = build.campaign(account, leads=1), uuid4()
+    call.begin_run(campaign=campaign, run=run, lease_seconds=60, at=0)
+    call.release_run(campaign=campaign, run=run)
+    call.take_due(at=100)
+
+    assert call.rows("list_dispatched") == []
+    call.note_dispatch(campaign=campaign, flow_run="new")
+    assert call.rows("list_dispatched") == [{"id": str(campaign), "flow_run": "new"}]
+    call.start_campaign(campaign=campaign, asked=True, at=110)
+    assert call.rows("list_dispatched") == []

@@ -1,4 +1,4 @@
--- Release 20261129105514 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129110722 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -92,6 +92,7 @@ declare
     'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
     'public.pause_campaign(uuid,timestamp with time zone)',
+    'public.probe_dispatcher(uuid)',
     'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
     'public.read_canary(text,timestamp with time zone)',
@@ -126,7 +127,7 @@ declare
     'public.sweep_cancelled(integer)',
     'public.sweep_suppressed(integer,integer,timestamp with time zone)',
     'public.take_canary(text,text,double precision,timestamp with time zone)',
-    'public.take_due(integer,timestamp with time zone,integer)',
+    'public.take_due(integer,timestamp with time zone,integer,double precision)',
     'public.tell_dispatchers()',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
@@ -163,7 +164,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129105514', '1e8066d462e242a24b0528040922f11613c85778d8d344b8f65cd84d6d0a9499', ours, '20261124009900')
+  values ('20261129110722', '81feaf9036f0a25955ea67d719f0b22513d16056358292094049074a185838ea', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -967,15 +968,19 @@ begin
   elsif c.status = 'draft' and told is not null then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
   elsif c.status = 'draft' and c.scheduled_at > t then
-    update public.campaigns x set status = 'scheduled', dispatched_at = case when asked then t end where x.id = campaign;
+    update public.campaigns x
+    set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null
+    where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
       'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
   elsif c.status = 'draft' then
-    update public.campaigns x set status = 'running', dispatched_at = case when asked then t end where x.id = campaign;
+    update public.campaigns x
+    set status = 'running', dispatched_at = case when asked then t end, dispatched_run = null
+    where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'running');
   else
     if asked and not coalesce(owned, false) and c.paused_at is null then
-      update public.campaigns x set dispatched_at = t where x.id = campaign;
+      update public.campaigns x set dispatched_at = t, dispatched_run = null where x.id = campaign;
     end if;
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,
@@ -2190,7 +2195,8 @@ $$;
 create or replace function public.take_due(
   most integer default 100,
   now timestamptz default null,
-  places integer default null
+  places integer default null,
+  rest_seconds double precision default 0
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -2199,25 +2205,31 @@ as $$
 #variable_conflict use_variable
 -- Hands out each campaign that is due, once: with a key under which Prefect makes one run and no more, and
 -- with the run that owned it before or was to, if that one is dead. Dispatched three times and never begun:
--- it is given up, in error. Of `places`, those that are taken are left out: what is due for longest goes first,
+-- it is given up, in error. After a death it rests for `rest_seconds`, after the next for twice that. Of `places`, those that are taken are left out: what is due for longest goes first,
 -- the rest waits, which is held against nobody.
 declare
   c public.campaigns;
   dead_run text;
   t timestamptz := coalesce(now, clock_timestamp());
-  free bigint := places - (select (x ->> 'taken')::bigint from public.count_places(t) x);
+  free bigint;
 begin
+  if places is not null then
+    -- One at a time, and counted after that: two that count the same free place would both give it away.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('outreach places', 0));
+    select places - (x ->> 'taken')::bigint into free from public.count_places(t) x;
+  end if;
   for c in
     select x.* from public.campaigns x
     where public.is_due(x.*, t)
+      and (x.crashed_at is null or x.crashed_at <= t - rest_seconds * x.crash_count * interval '1 second')
     order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most
     for no key update skip locked
   loop
-    -- While `dispatched_at` is set, nobody has begun: the last run listed was made for that dispatch.
+    -- While `dispatched_at` is set, nobody has begun the run that was made for it.
     dead_run := case
       when c.dispatched_at is null then c.run_id::text
-      else c.flow_run_ids[cardinality(c.flow_run_ids)]
+      else c.dispatched_run
     end;
     if c.dispatch_misses >= 3 then
       perform public.end_in_error(
@@ -2229,7 +2241,8 @@ begin
       free := free - 1;
       update public.campaigns x
       set
-        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t
+        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
+        dispatched_run = null
       where x.id = c.id;
       return next pg_catalog.jsonb_build_object(
         'answer', 'due', 'id', c.id, 'name', c.name,
@@ -2249,7 +2262,8 @@ as $$
   set flow_run_ids = case
     when note_dispatch.flow_run = any (x.flow_run_ids) then x.flow_run_ids
     else x.flow_run_ids || note_dispatch.flow_run
-  end
+  end,
+  dispatched_run = note_dispatch.flow_run
   where x.id = note_dispatch.campaign
   returning pg_catalog.jsonb_build_object('answer', 'noted');
 $$;
@@ -2264,9 +2278,9 @@ security invoker
 set search_path = ''
 as $$
   -- Campaigns whose last dispatch has not begun yet, with the run that was to.
-  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.flow_run_ids[cardinality(c.flow_run_ids)])
+  select pg_catalog.jsonb_build_object('id', c.id, 'flow_run', c.dispatched_run)
   from public.campaigns c
-  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and cardinality(c.flow_run_ids) > 0
+  where c.status in ('scheduled', 'running') and c.dispatched_at is not null and c.dispatched_run is not null
     and c.id > list_dispatched.after
   order by c.id
   limit list_dispatched.most;
@@ -2280,7 +2294,7 @@ as $$
   -- Its run ended without beginning: the campaign may be dispatched again at once.
   update public.campaigns x
   set dispatched_at = null
-  where x.id = forget_dispatch.campaign and x.flow_run_ids[cardinality(x.flow_run_ids)] = forget_dispatch.flow_run
+  where x.id = forget_dispatch.campaign and x.dispatched_run = forget_dispatch.flow_run
   returning pg_catalog.jsonb_build_object('answer', 'forgotten');
 $$;
 
@@ -2341,6 +2355,16 @@ begin
     and not exists (select from public.dispatchers other where other.id <> dispatcher and other.lease_until > t);
   return next pg_catalog.jsonb_build_object('answer', case when found then 'leads' else 'follows' end);
 end
+$$;
+
+create or replace function public.probe_dispatcher(probe uuid) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Notifies one dispatcher, which proves thereby that notifications of other sessions reach it.
+  select pg_catalog.jsonb_build_object('answer', 'notified')
+  from (select pg_catalog.pg_notify('outreach_probe_' || probe_dispatcher.probe, '')) told;
 $$;
 
 create or replace function public.leave_dispatch(dispatcher uuid) returns setof jsonb
@@ -4021,7 +4045,9 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'failed');
   else
     update public.campaigns x
-    set run_id = null, lease_until = null, crash_count = c.crash_count + 1
+    set
+      run_id = null, lease_until = null, crash_count = c.crash_count + 1,
+      crashed_at = coalesce(now, clock_timestamp())
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'released');
   end if;
