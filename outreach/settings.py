@@ -61,7 +61,8 @@ class Settings(BaseSettings):
     """Its service-role (secret) key: Settings > API Keys in Supabase."""
     database_url: SecretStr | None = None
     """Any Postgres, as in postgresql://user:password@host:5432/postgres; with Supabase it serves
-    `outreach db migrate`, and wakes the dispatcher. Without either, a Postgres is started under OUTREACH_HOME."""
+    `outreach db migrate`, and wakes the dispatcher. Without either, a Postgres is started under
+    OUTREACH_HOME."""
     outreach_home: Path = Path(".outreach")
     """The folder of what is run on this machine: the embedded Postgres, the server of
     `outreach up`."""

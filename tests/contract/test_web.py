@@ -194,6 +194,7 @@ def _head(token: str, line: str) -> bytes:
 # --- the database is away -------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # each request waits as long as it may
 def test_without_a_database_nothing_is_shown_as_done(server: SecretStr, web: Web) -> None:
     """503 with Retry-After, in words for a browser; afterwards the same link works."""
     token, lead = web.mailed(), uuid4()

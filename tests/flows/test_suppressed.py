@@ -16,6 +16,7 @@ from outreach.campaign.models import Cancelled, Claim, LeadCounts
 from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
+from outreach.mail.unsubscribe import NONE
 from outreach.store.store import Store
 from outreach.wiring import current
 from tasks.dispatch import sweep_suppressed
@@ -40,7 +41,7 @@ def sending(run: UUID, then: Callable[[], None] = lambda: None) -> Sending:
     def build(claim: Claim, token: str) -> Mail:
         made = compose(
             claim, sender=claim.sender, attachment=None, pixel_url=None, search_token=token,
-            date=datetime.now(UTC),
+            date=datetime.now(UTC), opt_out=NONE,
         ).mail  # fmt: skip
         then()
         return made

@@ -467,6 +467,8 @@ def test_all_that_can_stop_a_campaign_is_told_before_its_first_mail(build: Any, 
         "leads": {"pending": 4, "sent": 0, "failed": 1, "cancelled": 0},
         "opens": True,
         "misassigned": 3,
+        "footer": None,
+        "list_unsubscribe": False,
     }
 
 

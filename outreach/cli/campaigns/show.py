@@ -187,6 +187,7 @@ def _report(store: "Store", campaign: "UUID") -> CampaignReport:
 
 def _show(store: "Store", campaign: "UUID") -> None:
     now, progress = store.campaign_status(campaign), store.campaign_progress(campaign)
+    why = ", ".join(f"{one.leads} {one.reason}" for one in store.cancelled_reasons(campaign))
     show_fields(
         {
             "id": now.id,
@@ -200,9 +201,7 @@ def _show(store: "Store", campaign: "UUID") -> None:
             "goes on": now.resume_at,
             "waits for": now.waiting_for,
             **now.leads.model_dump(),
-            "not mailed": ", ".join(
-                f"{one.leads} {one.reason}" for one in store.cancelled_reasons(campaign)
-            ),
+            **({"not mailed": why} if why else {}),
             **watching.facts(progress),
             "flow runs": ", ".join(now.flow_run_ids),
         }
