@@ -295,6 +295,7 @@ def started(world: World, number: int, leads: int) -> UUID:
     return campaign
 
 
+@pytest.mark.chaos
 def test_a_killed_worker_that_held_twenty_campaigns_loses_none(world: World) -> None:
     """No mail is doubled or lost, and all go on within a minute and a half."""
     leads = 45
