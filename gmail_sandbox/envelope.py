@@ -42,11 +42,6 @@ class Envelope:
                 raise invalid(f"Invalid {name.title()} header")
         return tuple(address.lower() for address in found)
 
-    def written_to(self) -> str:
-        """The addresses of To, in lower case, joined with a comma; valid or not."""
-        values = [value for field, value in self.fields if field == "to"]
-        return ", ".join(address.lower() for _, address in getaddresses(values) if address)
-
     def recipients(self) -> tuple[str, ...]:
         """All of To, Cc and Bcc. Raises Refusal when a field has a syntax error."""
         return tuple(a for name in RECIPIENT_FIELDS for a in self.addresses(name))

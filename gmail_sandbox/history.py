@@ -45,6 +45,7 @@ class History:
     def restore(self, message: Message) -> None:
         """Put in a mail of an earlier sandbox. They come oldest first, before all others."""
         self._floor = min(self._floor, message.history_id - 1)
+        self.last = max(self.last, message.history_id)
         self._entries.append(Entry.of(message.history_id, "messageAdded", message))
 
     def after(self, start: int, kept: int) -> list[Entry]:

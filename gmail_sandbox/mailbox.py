@@ -130,15 +130,21 @@ class Mailbox:
         return thread_id if threads.joins(Envelope.of(raw), thread) else None
 
     def _message(
-        self, account: str, raw: bytes, recipients: tuple[str, ...], thread_id: str | None
+        self,
+        account: str,
+        raw: bytes,
+        recipients: tuple[str, ...],
+        thread_id: str | None,
+        to: str | None = None,
     ) -> Message:
+        """`to`: in place of the field To, which is not checked where the mail is not ours."""
         envelope, now = Envelope.of(raw), time.time()
         identity = self._new_id(now)
         return Message(
             id=identity,
             thread_id=thread_id or identity,
             account=account,
-            to=envelope.written_to(),
+            to=", ".join(envelope.addresses("to")) if to is None else to,
             recipients=recipients,
             subject=envelope.subject(),
             message_id=envelope.first("message-id") or "",
@@ -154,7 +160,8 @@ class Mailbox:
         answered = threads.named(Envelope.of(raw))
         with self._lock:
             ours = self._index.first_of(account, answered)
-            message = self._message(account, raw, (account,), ours.thread_id if ours else None)
+            thread_id = ours.thread_id if ours else None
+            message = self._message(account, raw, (account,), thread_id, to=account)
             message.labels = (UNREAD, SPAM if spam else INBOX)
             return self._archived(message, raw)
 

@@ -174,7 +174,9 @@ def _search(q: str, messages: list[Message]) -> list[Message]:
     """As Gmail searches, and by any part of an address or a subject."""
     test, piece = query.compiled(q), q.lower()
     return [
-        m for m in messages if piece in f"{m.to} {m.subject} {m.account} {m.id}".lower() or test(m)
+        m
+        for m in messages
+        if piece in f"{m.to} {m.sender} {m.subject} {m.account} {m.id}".lower() or test(m)
     ]
 
 

@@ -170,6 +170,29 @@ def test_a_given_mail_is_delivered_byte_for_byte(sandbox: Sandbox, sent: Message
     assert came[1].thread_id == came[1].id
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"To: " + b"(" * 300_000 + b"\r\n\r\nx",
+        b"Subject: " + b"=?utf-8?q?x?= " * 50_000 + b"\r\nReferences: " + b"<" * 1_000_000,
+        b"x" * 3_000_000,
+        b"X: y" + b"\r\n z" * 300_000 + b"\r\n\r\nx",
+    ],
+    ids=["nested comments", "encoded words", "no line", "folded lines"],
+)
+def test_a_mail_that_costs_a_reader_dear_is_delivered_and_shown(
+    sandbox: Sandbox, raw: bytes
+) -> None:
+    """By every way to look at it."""
+    came = inject(sandbox, account=ADA, raw=base64.b64encode(raw).decode())
+    token = sandbox.state.tokens.refresh(f"sandbox:{ADA}").token
+    path = f"{sandbox.url}/gmail/v1/users/me/messages/{came.id}"
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
+        shown = [client.get(path, params={"format": form}) for form in ("metadata", "full", "raw")]
+        pages = [client.get(f"{sandbox.url}/inbound{rest}") for rest in ("", f"/{came.id}")]
+    assert [answer.status_code for answer in shown + pages] == [200] * 5
+
+
 HOSTILE = (
     "=?utf-8?b?SGkNCkJjYzogZXZlQGV2aWwuZXhhbXBsZQ0KDQo8c2NyaXB0Pg==?=",
     "=?utf-8?q?=00=0B=E2=80=A8=ED=A0=80?=",
