@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gmail_sandbox import broken, refusal
+from gmail_sandbox.call import Call
 from gmail_sandbox.envelope import Envelope
 from gmail_sandbox.faults import Fault
 from gmail_sandbox.incoming import Incoming, read
-from gmail_sandbox.operations import OPERATIONS, Call, Operation
+from gmail_sandbox.operations import OPERATIONS, Operation
 from gmail_sandbox.refusal import Refusal
 from gmail_sandbox.state import State
 from gmail_sandbox.tokens import Grant

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gmail_sandbox.faults import Fault
+from gmail_sandbox.inbound import Inbound, deliver
 from gmail_sandbox.mail import MINIMAL
 from gmail_sandbox.state import Behaviour, State
 
@@ -37,6 +39,8 @@ class Control:
             ("POST", "revoke", self.revoke),
             ("POST", "expire", self.expire),
             ("POST", "reset", self.reset),
+            ("GET", "inbound", self.received),
+            ("POST", "inbound", self.deliver),
             ("GET", "mails", self.mails),
             ("GET", "mails/{message_id}/raw", self.raw),
             ("GET", "drafts", self.drafts),
@@ -83,6 +87,15 @@ class Control:
     async def reset(self, _: Request) -> Json:
         self._state.reset()
         return {}
+
+    # --- mail from others ---------------------------------------------------------------------
+
+    async def deliver(self, request: Request) -> Json:
+        asked = Inbound.model_validate_json(await request.body())
+        return (await run_in_threadpool(deliver, self._state.mailbox, asked)).received()
+
+    async def received(self, request: Request) -> Json:
+        return [mail.received() for mail in self._state.mailbox.received(_since(request))]
 
     # --- the record -------------------------------------------------------------------------
 

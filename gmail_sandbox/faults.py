@@ -47,6 +47,7 @@ REFUSALS: dict[str, Refusal] = {
     ),
     "invalid_to_400": refusal.invalid("Invalid To header"),
     "bad_request_400": Refusal(400, "badRequest", "Bad Request"),
+    "not_found_404": refusal.not_found(),
     "too_large_413": refusal.too_large(36_700_160),
     "unauthorized_401": refusal.unauthorized(),
     "server_error_500": Refusal(500, "backendError", "Internal error encountered."),
@@ -66,17 +67,23 @@ NAMES = (
     *(AFTER + how for how in (*BREAKS, "500", "503")),
 )
 SENDS = ("messages.send", "drafts.send")
-METHODS = (
-    *SENDS,
+READS = (
     "messages.list",
     "messages.get",
     "messages.attachments.get",
+    "history.list",
+    "threads.get",
+    "profile",
+)
+GROUPS = {"send": SENDS, "read": READS}
+"""Names that `on` has for several methods."""
+METHODS = (
+    *SENDS,
+    *READS,
     "drafts.create",
     "drafts.get",
     "drafts.list",
     "drafts.delete",
-    "threads.get",
-    "profile",
     "token",
 )
 
@@ -104,8 +111,9 @@ class Fault(BaseModel):
     def _is_known(self) -> "Fault":
         if self.fault not in NAMES:
             raise ValueError(f"there is no fault {self.fault!r}; there are: {', '.join(NAMES)}")
-        if self.on not in {*METHODS, "send", "*"}:
-            raise ValueError(f"nothing is called {self.on!r}; there are: {', '.join(METHODS)}")
+        if self.on not in {*METHODS, *GROUPS, "*"}:
+            known = ", ".join((*METHODS, *GROUPS))
+            raise ValueError(f"nothing is called {self.on!r}; there are: {known}")
         if self.fault in TOKEN_ERRORS and self.on not in {"token", "*"}:
             raise ValueError(f"{self.fault} is an answer of the token endpoint: on must be token")
         return self
@@ -118,7 +126,7 @@ class Fault(BaseModel):
     def concerns(self, method: str) -> bool:
         if self.fault in TOKEN_ERRORS:
             return method == "token"
-        return self.on in {"*", method} or (self.on == "send" and method in SENDS)
+        return self.on in {"*", method} or method in GROUPS.get(self.on, ())
 
     def refusal(self, account: str) -> Refusal | None:
         """The response of this fault; None when it is not one of Google's refusals."""

@@ -8,12 +8,14 @@ from typing import Any, Literal
 from outreach.mail import parts
 
 Via = Literal["messages.send", "drafts.send"]
+DRAFT, SENT = "DRAFT", "SENT"
+UNREAD, INBOX, SPAM, TRASH = "UNREAD", "INBOX", "SPAM", "TRASH"
 MINIMAL = ("id", "account", "to", "accepted_at")
 
 
 @dataclass(eq=False)
 class Message:
-    """A sent mail, or the message inside a draft (`via` is None)."""
+    """A sent mail, a received one, or the message inside a draft."""
 
     id: str
     thread_id: str
@@ -28,11 +30,16 @@ class Message:
     """Unix time in seconds of its acceptance, or of the draft's creation."""
     size: int
     via: Via | None = None
+    """How it was sent; None for what was not."""
+    labels: tuple[str, ...] = (DRAFT,)
+    sender: str = ""
+    """The From field, decoded."""
+    history_id: int = 0
     read: Callable[[], bytes] = field(default=bytes, repr=False)
 
     @property
-    def label(self) -> str:
-        return "SENT" if self.via else "DRAFT"
+    def is_draft(self) -> bool:
+        return DRAFT in self.labels
 
     @cached_property
     def words(self) -> str:
@@ -55,10 +62,21 @@ class Message:
 
     def record(self) -> dict[str, Any]:
         """Its line in an archive."""
-        return {**self.summary(), "recipients": self.recipients}
+        return {
+            **self.summary(),
+            "recipients": self.recipients,
+            "labels": self.labels,
+            "sender": self.sender,
+            "history_id": self.history_id,
+        }
+
+    def received(self) -> dict[str, Any]:
+        """The shape of a row of GET /sandbox/inbound."""
+        return {**self.summary(), "from": self.sender, "labels": self.labels}
 
     @classmethod
     def restored(cls, record: dict[str, Any], read: Callable[[], bytes]) -> "Message":
+        """From its line; that of an earlier version lacks the last three fields."""
         return cls(
             id=record["id"],
             thread_id=record["thread_id"],
@@ -70,6 +88,9 @@ class Message:
             at=record["accepted_at"],
             size=record["size"],
             via=record["via"],
+            labels=tuple(record.get("labels", (SENT,))),
+            sender=record.get("sender", ""),
+            history_id=record.get("history_id", int(record["id"], 16) >> 20),
             read=read,
         )
 

@@ -10,10 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from threading import RLock
 
+from gmail_sandbox import threads
 from gmail_sandbox.archive import Archive, Memory
 from gmail_sandbox.envelope import Envelope, as_delivered, new_message_id, refused_as_draft
-from gmail_sandbox.mail import Draft, Message, Via
+from gmail_sandbox.history import Entry, History
+from gmail_sandbox.index import Index
+from gmail_sandbox.mail import INBOX, SENT, SPAM, UNREAD, Draft, Message, Via
 from gmail_sandbox.refusal import not_found
+from outreach.mail.parts import decoded
 
 
 class Mailbox:
@@ -23,29 +27,23 @@ class Mailbox:
         self._forget()
         for message in self._archive.load():
             self._add(message)
+            self._history(message.account).restore(message)
 
     def _forget(self) -> None:
-        self._accounts: dict[str, None] = {}
-        self._messages: dict[str, dict[str, Message]] = defaultdict(dict)
-        self._threads: dict[tuple[str, str], dict[str, Message]] = defaultdict(dict)
+        self._histories: dict[str, History] = {}
+        """By account: every account has one."""
+        self._index = Index()
         self._drafts: dict[str, dict[str, Draft]] = defaultdict(dict)
         self._sent: dict[str, Message] = {}
+        self._received: dict[str, Message] = {}
         self._last_id = 0
 
     def _add(self, message: Message) -> None:
         self.open_account(message.account)
         self._last_id = max(self._last_id, int(message.id, 16))
-        self._messages[message.account][message.id] = message
-        self._threads[message.account, message.thread_id][message.id] = message
-        if message.via:
-            self._sent[message.id] = message
-
-    def _remove(self, message: Message) -> None:
-        del self._messages[message.account][message.id]
-        thread = self._threads[message.account, message.thread_id]
-        del thread[message.id]
-        if not thread:
-            del self._threads[message.account, message.thread_id]
+        self._index.add(message)
+        if not message.is_draft:
+            (self._sent if message.via else self._received)[message.id] = message
 
     def _new_id(self, now: float) -> str:
         """16 hex digits that grow with time."""
@@ -56,11 +54,28 @@ class Mailbox:
 
     def open_account(self, email: str) -> None:
         with self._lock:
-            self._accounts[email] = None
+            self._histories.setdefault(email, History())
 
     def accounts(self) -> list[str]:
         with self._lock:
-            return list(self._accounts)
+            return list(self._histories)
+
+    def _history(self, account: str) -> History:
+        self.open_account(account)
+        return self._histories[account]
+
+    def history(self, account: str, start: int, kept: int) -> tuple[list[Entry], int]:
+        """The changes after an id (see History.after), and the id of the latest one.
+
+        Raises Refusal.
+        """
+        with self._lock:
+            history = self._history(account)
+            return history.after(start, kept), history.last
+
+    def history_id(self, account: str) -> int:
+        with self._lock:
+            return self._history(account).last
 
     # --- sending ----------------------------------------------------------------------------
 
@@ -86,7 +101,7 @@ class Mailbox:
     def _accept(self, account: str, raw: bytes, thread_id: str | None, via: Via) -> Message:
         recipients = Envelope.of(raw).deliverable()
         with self._lock:
-            self._check_thread(account, thread_id)
+            thread_id = self._joined(account, raw, thread_id)
             return self._keep(account, raw, recipients, thread_id, via)
 
     def _keep(
@@ -95,31 +110,60 @@ class Mailbox:
         message_id = new_message_id()
         delivered = as_delivered(raw, account, message_id)
         message = self._message(account, delivered, recipients, thread_id)
-        message.message_id, message.via = message_id, via
-        self._archive.keep(message, delivered)
+        message.message_id, message.via, message.labels = message_id, via, (SENT,)
+        return self._archived(message, delivered)
+
+    def _archived(self, message: Message, raw: bytes) -> Message:
+        self._history(message.account).add("messageAdded", message)
+        self._archive.keep(message, raw)
         self._add(message)
         return message
 
-    def _check_thread(self, account: str, thread_id: str | None) -> None:
-        if thread_id is not None and (account, thread_id) not in self._threads:
-            raise not_found()
+    def _joined(self, account: str, raw: bytes, thread_id: str | None) -> str | None:
+        """The thread that a mail with this `threadId` is in; None for a new one.
+
+        Raises Refusal for a thread that does not exist.
+        """
+        if thread_id is None:
+            return None
+        thread = self.thread(account, thread_id)
+        return thread_id if threads.joins(Envelope.of(raw), thread) else None
 
     def _message(
-        self, account: str, raw: bytes, recipients: tuple[str, ...], thread_id: str | None
+        self,
+        account: str,
+        raw: bytes,
+        recipients: tuple[str, ...],
+        thread_id: str | None,
+        to: str | None = None,
     ) -> Message:
+        """`to`: in place of the field To, which is not checked where the mail is not ours."""
         envelope, now = Envelope.of(raw), time.time()
         identity = self._new_id(now)
         return Message(
             id=identity,
             thread_id=thread_id or identity,
             account=account,
-            to=", ".join(envelope.addresses("to")),
+            to=", ".join(envelope.addresses("to")) if to is None else to,
             recipients=recipients,
             subject=envelope.subject(),
             message_id=envelope.first("message-id") or "",
             at=now,
             size=len(raw),
+            sender=decoded(envelope.first("from") or ""),
         )
+
+    # --- receiving --------------------------------------------------------------------------
+
+    def receive(self, account: str, raw: bytes, *, spam: bool = False) -> Message:
+        """Deliver a mail of somebody else, as it is: to the thread of the nearest mail it names."""
+        answered = threads.named(Envelope.of(raw))
+        with self._lock:
+            ours = self._index.first_of(account, answered)
+            thread_id = ours.thread_id if ours else None
+            message = self._message(account, raw, (account,), thread_id, to=account)
+            message.labels = (UNREAD, SPAM if spam else INBOX)
+            return self._archived(message, raw)
 
     # --- drafts -----------------------------------------------------------------------------
 
@@ -129,18 +173,20 @@ class Mailbox:
         if refusal := refused_as_draft(recipients):
             raise refusal
         with self._lock:
-            self._check_thread(account, thread_id)
+            thread_id = self._joined(account, raw, thread_id)
             message = self._message(account, raw, recipients, thread_id)
             message.read = lambda: raw
             draft = Draft(f"r{secrets.randbelow(9 * 10**18) + 10**18}", message)
             self._drafts[account][draft.id] = draft
+            self._history(account).add("messageAdded", message)
             self._add(message)
             return draft
 
     def delete_draft(self, account: str, draft_id: str) -> None:
         with self._lock:
-            self._remove(self.draft(account, draft_id).message)
-            del self._drafts[account][draft_id]
+            message = self._drafts[account].pop(self.draft(account, draft_id).id).message
+            self._index.remove_draft(message)
+            self._history(account).add("messageDeleted", message)
 
     def draft(self, account: str, draft_id: str) -> Draft:
         with self._lock:
@@ -159,19 +205,19 @@ class Mailbox:
 
     def message(self, account: str, message_id: str) -> Message:
         with self._lock:
-            message = self._messages[account].get(message_id)
+            message = self._index.message(account, message_id)
         if message is None:
             raise not_found()
         return message
 
     def messages(self, account: str) -> list[Message]:
-        """Sent mails and drafts of an account, newest first."""
+        """All of an account, newest first."""
         with self._lock:
-            return list(reversed(self._messages[account].values()))
+            return self._index.messages(account)
 
     def thread(self, account: str, thread_id: str) -> list[Message]:
         with self._lock:
-            messages = list(self._threads.get((account, thread_id), {}).values())
+            messages = self._index.thread(account, thread_id)
         if not messages:
             raise not_found()
         return messages
@@ -189,6 +235,18 @@ class Mailbox:
     def sent_mail(self, message_id: str) -> Message | None:
         with self._lock:
             return self._sent.get(message_id)
+
+    def received(self, since: float = 0) -> list[Message]:
+        """Every mail that came after `since` (Unix time), for all accounts, oldest first."""
+        with self._lock:
+            return [message for message in self._received.values() if message.at > since]
+
+    def received_count(self) -> int:
+        return len(self._received)
+
+    def received_mail(self, message_id: str) -> Message | None:
+        with self._lock:
+            return self._received.get(message_id)
 
     def duplicates(self, since: float = 0) -> dict[str, int]:
         """Every address that got more than one mail, with their number."""

@@ -1,49 +1,14 @@
 """The methods of Gmail's API: their scopes and their effects."""
 
 import base64
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from starlette.requests import Request
-
-from gmail_sandbox import query
-from gmail_sandbox.incoming import Incoming
-from gmail_sandbox.mail import Draft, Message
+from gmail_sandbox.call import Call, Json
+from gmail_sandbox.lists import list_drafts, list_history, list_messages
+from gmail_sandbox.mail import Message
 from gmail_sandbox.refusal import invalid, metadata_scope, not_found
-from gmail_sandbox.state import State
-from gmail_sandbox.tokens import Grant
 from outreach.mail import parts
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One authorised request."""
-
-    state: State
-    grant: Grant
-    request: Request
-    incoming: Incoming
-
-    @property
-    def account(self) -> str:
-        return self.grant.account
-
-    def path(self, name: str) -> str:
-        return str(self.request.path_params[name])
-
-    def query(self, name: str, default: str = "") -> str:
-        return str(self.request.query_params.get(name, default))
-
-    def number(self, name: str, default: int) -> int:
-        text = self.query(name, str(default))
-        if not text.isdecimal():
-            raise invalid(f"Invalid value at '{name}' (TYPE_UINT32), \"{text}\"")
-        return int(text)
-
 
 # --- sending --------------------------------------------------------------------------------
 
@@ -76,7 +41,7 @@ def _raw(call: Call) -> bytes:
 
 
 def reference(message: Message) -> Json:
-    return {"id": message.id, "threadId": message.thread_id, "labelIds": [message.label]}
+    return {"id": message.id, "threadId": message.thread_id, "labelIds": list(message.labels)}
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -115,12 +80,8 @@ def get_profile(call: Call) -> Json:
         "emailAddress": call.account,
         "messagesTotal": len(messages),
         "threadsTotal": len({message.thread_id for message in messages}),
-        "historyId": _history(messages[0]) if messages else "1",
+        "historyId": str(call.state.mailbox.history_id(call.account)),
     }
-
-
-def _history(message: Message) -> str:
-    return str(int(message.id, 16) >> 20)
 
 
 def _shown(call: Call, message: Message) -> Json:
@@ -137,7 +98,7 @@ def _body(message: Message, shape: str, wanted: list[str]) -> Json:
     part = parts.tree(raw)
     shown = reference(message) | {
         "snippet": parts.snippet(part),
-        "historyId": _history(message),
+        "historyId": str(message.history_id),
         "internalDate": str(int(message.at * 1000)),
         "sizeEstimate": message.size,
     }
@@ -148,59 +109,6 @@ def _body(message: Message, shape: str, wanted: list[str]) -> Json:
     elif shape == "full":
         shown["payload"] = parts.payload(part)
     return shown
-
-
-# --- lists ----------------------------------------------------------------------------------
-
-
-def list_messages(call: Call) -> Json:
-    messages = call.state.mailbox.messages(call.account)
-    labels = set(call.request.query_params.getlist("labelIds"))
-    found = (m for m in _searched(call, messages) if labels <= {m.label})
-    page, after = _page(call, found)
-    shown = [{"id": message.id, "threadId": message.thread_id} for message in page]
-    return _listed("messages", shown, after)
-
-
-def list_drafts(call: Call) -> Json:
-    drafts: dict[str, Draft] = {
-        draft.message.id: draft for draft in call.state.mailbox.drafts(call.account)
-    }
-    page, after = _page(call, _searched(call, [draft.message for draft in drafts.values()]))
-    shown = [
-        {"id": drafts[m.id].id, "message": {"id": m.id, "threadId": m.thread_id}} for m in page
-    ]
-    return _listed("drafts", shown, after)
-
-
-def _searched(call: Call, messages: list[Message]) -> Iterator[Message]:
-    q = call.query("q")
-    if not q:
-        return iter(messages)
-    if "metadata" in call.grant.scopes:
-        raise metadata_scope("Metadata scope does not support 'q' parameter")
-    test, indexed = query.compiled(q), time.time() - call.state.behaviour.index_lag_seconds
-    return (m for m in messages if m.at <= indexed and test(m))
-
-
-def _page(call: Call, found: Iterator[Message]) -> tuple[list[Message], str | None]:
-    """One page, newest first, and the next page's token: the id of this one's last message."""
-    token, size = call.query("pageToken"), min(max(call.number("maxResults", 100), 1), 500)
-    page: list[Message] = []
-    for message in found:
-        if token and message.id >= token:
-            continue
-        if len(page) == size:
-            return page, page[-1].id
-        page.append(message)
-    return page, None
-
-
-def _listed(name: str, shown: list[Json], after: str | None) -> Json:
-    listed: Json = {name: shown} if shown else {}
-    if after:
-        listed["nextPageToken"] = after
-    return listed | {"resultSizeEstimate": len(shown) + bool(after)}
 
 
 # --- the table ------------------------------------------------------------------------------
@@ -241,5 +149,6 @@ OPERATIONS = (
         get_attachment,
     ),
     Operation("threads.get", "GET", "/threads/{thread_id}", READING, get_thread),
+    Operation("history.list", "GET", "/history", READING, list_history, slow=True),
     Operation("profile", "GET", "/profile", COMPOSING | READING, get_profile),
 )

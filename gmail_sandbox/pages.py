@@ -1,4 +1,4 @@
-"""The page for people: the “sent” mails, the drafts, and the faults in force."""
+"""The page for people: the “sent” mails, what came back, the drafts, and the faults in force."""
 
 from typing import Any
 from urllib.parse import quote
@@ -6,10 +6,12 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gmail_sandbox import query, refusal
+from gmail_sandbox.answers import KINDS
+from gmail_sandbox.inbound import Inbound, deliver
 from gmail_sandbox.mail import Message
 from gmail_sandbox.rendering import page
 from gmail_sandbox.state import State
@@ -27,11 +29,13 @@ class Pages:
     def routes(self) -> list[Route]:
         found = [
             Route("/", self.mails),
+            Route("/inbound", self.inbound),
             Route("/drafts", self.drafts),
             Route("/faults", self.faults),
             Route("/style.css", _style),
+            Route("/mails/{id}/answers", self.answer, methods=["POST"]),
         ]
-        for kind in ("mails", "drafts"):
+        for kind in ("mails", "inbound", "drafts"):
             found += [
                 Route(f"/{kind}/{{id}}", self.mail, name=kind),
                 Route(f"/{kind}/{{id}}/html", self.html, name=kind),
@@ -46,6 +50,11 @@ class Pages:
         sent = list(reversed(self._state.mailbox.sent()))
         rows = [(f"/mails/{mail.id}", mail) for mail in await _found(request, sent)]
         return self._list(request, "mails", rows)
+
+    async def inbound(self, request: Request) -> Response:
+        received = list(reversed(self._state.mailbox.received()))
+        rows = [(f"/inbound/{mail.id}", mail) for mail in await _found(request, received)]
+        return self._list(request, "inbound", rows)
 
     async def drafts(self, request: Request) -> Response:
         drafts = {draft.message: draft.id for draft in self._state.mailbox.drafts()}
@@ -82,10 +91,11 @@ class Pages:
         """The values in the top of each page."""
         counts = {
             "mails": self._state.mailbox.sent_count(),
+            "inbound": self._state.mailbox.received_count(),
             "drafts": len(self._state.mailbox.drafts()),
             "faults": len(self._state.faults.describe()),
         }
-        return {"here": here, "counts": counts}
+        return {"here": here, "counts": counts, "kinds": KINDS}
 
     # --- one mail ---------------------------------------------------------------------------
 
@@ -105,6 +115,18 @@ class Pages:
             cut=len(raw) > SOURCE_SHOWN,
             **self._frame(kind),
         )
+
+    async def answer(self, request: Request) -> Response:
+        """A button: deliver the answer of this kind to a sent mail, and show it."""
+        form = await request.form()
+        try:
+            asked = Inbound.model_validate(
+                {"kind": form.get("kind"), "mail": request.path_params["id"]}
+            )
+            message = await run_in_threadpool(deliver, self._state.mailbox, asked)
+        except ValueError:
+            raise HTTPException(404) from None
+        return RedirectResponse(f"/inbound/{message.id}", 303)
 
     async def html(self, request: Request) -> Response:
         """The mail's own HTML, for a frame."""
@@ -131,6 +153,8 @@ class Pages:
         kind, identity = request.url.path.split("/")[1], request.path_params["id"]
         if kind == "mails":
             message = self._state.mailbox.sent_mail(identity)
+        elif kind == "inbound":
+            message = self._state.mailbox.received_mail(identity)
         else:
             drafts = {draft.id: draft.message for draft in self._state.mailbox.drafts()}
             message = drafts.get(identity)
@@ -150,7 +174,9 @@ def _search(q: str, messages: list[Message]) -> list[Message]:
     """As Gmail searches, and by any part of an address or a subject."""
     test, piece = query.compiled(q), q.lower()
     return [
-        m for m in messages if piece in f"{m.to} {m.subject} {m.account} {m.id}".lower() or test(m)
+        m
+        for m in messages
+        if piece in f"{m.to} {m.sender} {m.subject} {m.account} {m.id}".lower() or test(m)
     ]
 
 

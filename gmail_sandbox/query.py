@@ -4,16 +4,23 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gmail_sandbox.mail import Message
+from gmail_sandbox.mail import DRAFT, SPAM, TRASH, Message
 from outreach.mail import parts
 
 TERM = re.compile(r'(-?)(?:([A-Za-z0-9_]+):)?("[^"]*"|\S+)')
+ANYWHERE = "ANYWHERE"
 Test = Callable[[Message], bool]
 
 
 def compiled(q: str) -> Test:
     tests = [_term(*match.groups()) for match in TERM.finditer(q)]
     return lambda message: all(test(message) for test in tests)
+
+
+def names_junk(q: str) -> bool:
+    """Whether it asks for mails in spam or trash, which no other search finds."""
+    places = {value.upper() for _, operator, value in TERM.findall(q) if operator.lower() == "in"}
+    return not places.isdisjoint({SPAM, TRASH, ANYWHERE})
 
 
 def _term(minus: str, operator: str | None, value: str) -> Test:
@@ -36,10 +43,10 @@ def _word(value: str) -> Test:
 
 
 def _in(value: str) -> Test:
-    label = {"sent": "SENT", "draft": "DRAFT", "drafts": "DRAFT"}.get(value.lower())
-    if value.lower() == "anywhere":
+    label = {"DRAFTS": DRAFT}.get(value.upper(), value.upper())
+    if label == ANYWHERE:
         return lambda _: True
-    return lambda message: message.label == label
+    return lambda message: label in message.labels
 
 
 def _to(value: str) -> Test:

@@ -12,14 +12,16 @@ from gmail_sandbox.tokens import Tokens
 
 
 class Behaviour(BaseModel):
-    """POST /sandbox/settings; seconds."""
+    """POST /sandbox/settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     index_lag_seconds: float = Field(default=0, ge=0)
-    """Time until `q` finds a mail."""
+    """Seconds until `q` finds a mail."""
     latency_seconds: float = Field(default=0, ge=0)
-    """Delay of every response of the Gmail API; the request is done before the delay."""
+    """Seconds of delay of every response of the Gmail API; the request is done before the delay."""
+    history_kept: int = Field(default=100_000, ge=0)
+    """Number of a mailbox's last changes that `history.list` knows; an id before them is 404."""
 
 
 class State:

@@ -25,6 +25,7 @@ MARKUP = re.compile(r"(?is)<(script|style|head)\b(?:(?!</?\1\b).)*+</\1\s*>|<[^<
 SPACE = re.compile(r"\s+")
 SNIPPET = 200
 DEEPEST = 20
+LONGEST_DECODED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,11 @@ def attachment(part: Part, identity: str) -> bytes | None:
 
 
 def decoded(value: str) -> str:
-    """A header's value with its encoded words decoded."""
-    if "=?" not in value:
+    """A header's value with its encoded words decoded; a value over 10,000 characters as it is.
+
+    The library's time grows with the square of their number.
+    """
+    if "=?" not in value or len(value) > LONGEST_DECODED:
         return value
     try:
         return str(make_header(decode_header(value)))

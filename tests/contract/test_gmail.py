@@ -574,7 +574,9 @@ def test_ours_is_told_from_what_was_written_later_in_its_thread(
     anna = mailbox()
     prepared = anna.prepared(ours)
     sent = anna.gmail.commit(prepared)
-    later = MAIL.replace(b"X-Outreach-Token", b"X-Other")
+    [mail] = anna.sandbox.mailbox.sent()
+    answers = b"In-Reply-To: " + mail.message_id.encode() + b"\r\nX-Other"
+    later = MAIL.replace(b"X-Outreach-Token", answers)
     anna.sandbox.mailbox.send(ANNA, later, prepared.thread_id)
     anna.sandbox.mailbox.create_draft(ANNA, later, prepared.thread_id)
     found = anna.gmail.find(prepared)

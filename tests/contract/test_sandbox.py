@@ -309,23 +309,25 @@ def test_a_refused_draft_stays_a_draft(gmail: Gmail) -> None:
 
 def test_uploads_bring_the_same_mail_as_json(sandbox: Sandbox, gmail: Gmail) -> None:
     """Media and multipart/related, as Google's clients write them, for mails and drafts."""
-    client, raw = gmail(), mail("a@x.example", body="up\r\n\r\n--load")
-    thread = send(client, raw).json()["threadId"]
+    client, raw = gmail(), mail("a@x.example", body="ü\r\n\r\n--load")
+    first = send(client, raw).json()
+    answered = sandbox.mailbox.sent()[0].message_id.encode()
     kind = {"Content-Type": 'multipart/related; boundary="=b="'}
     client.post(f"{UPLOAD}/messages/send?uploadType=media", content=raw, headers=RFC822)
-    document = json.dumps({"message": {"threadId": thread}}).encode()
+    document = json.dumps({"message": {"threadId": first["threadId"]}}).encode()
     related = (
         b"--=b=\nContent-Type: application/json\n\n%b\n--=b=\nContent-Type: message/rfc822\n\n"
     )
     made = client.post(
         f"{UPLOAD}/drafts?uploadType=multipart",
-        content=related % document + raw + b"\n--=b=--",
+        content=related % document + b"In-Reply-To: " + answered + b"\r\n" + raw + b"\n--=b=--",
         headers=kind,
     ).json()
     send_draft(client, made["id"]).raise_for_status()
     bodies = [m.read().partition(b"\r\n\r\n")[2] for m in sandbox.mailbox.sent()]
-    assert bodies == [b"up\r\n\r\n--load\r\n"] * 3
-    assert [m.thread_id == thread for m in sandbox.mailbox.sent()] == [True, False, True]
+    assert bodies == ["ü\r\n\r\n--load\r\n".encode()] * 3
+    threads = [m.thread_id == first["threadId"] for m in sandbox.mailbox.sent()]
+    assert threads == [True, False, True]
 
 
 def test_what_is_too_large_for_json_goes_by_upload(sandbox: Sandbox, gmail: Gmail) -> None:

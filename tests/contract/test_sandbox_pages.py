@@ -10,12 +10,16 @@ from email.message import EmailMessage
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from gmail_sandbox.answers import KINDS
 from gmail_sandbox.faults import Fault
+from gmail_sandbox.inbound import Inbound, deliver
 from gmail_sandbox.server import Sandbox, serve
 from outreach.campaign.models import Company, Lead, Sender
+from outreach.inbound.classify import classify
 from outreach.mail.mime import Attachment, build
 from outreach.mail.render import render
 from tests.browser import NARROW, WIDE, NewPage, complaints, overflow
@@ -90,6 +94,8 @@ def fill_with_everything(sandbox: Sandbox) -> None:
         sandbox.mailbox.send(f"{'s' * 60}@{'own.' * 20}example.com", longest)
     sandbox.mailbox.create_draft("ada@sender.example", longest)
     fill(sandbox)
+    for mail in (sandbox.mailbox.sent()[0], sandbox.mailbox.sent()[-1]):
+        deliver(sandbox.mailbox, Inbound(kind="reply", mail=mail.id))
     whose = f"{'a' * 60}@sender.example"
     sandbox.state.faults.add(Fault(fault="accept_then_close", on="send", every=3))
     sandbox.state.faults.add(Fault(fault="mail_sending_429", on="send", account=whose, times=2))
@@ -100,11 +106,15 @@ def places(sandbox: Sandbox) -> dict[str, str]:
     """Every page there is."""
     longest, *_, last = sandbox.mailbox.sent()
     [draft] = sandbox.mailbox.drafts()
+    long_one, came = sandbox.mailbox.received()
     return {
         "list": "/",
         "nothing-found": "/?q=nothing-like-it",
         "mail": f"/mails/{last.id}",
         "longest": f"/mails/{longest.id}",
+        "inbound": "/inbound",
+        "received": f"/inbound/{came.id}",
+        "longest-received": f"/inbound/{long_one.id}",
         "drafts": "/drafts",
         "draft": f"/drafts/{draft.id}",
         "faults": "/faults",
@@ -146,7 +156,7 @@ def test_a_person_reads_what_was_sent(new_page: NewPage) -> None:
         fill(sandbox)
         page = new_page()
         page.goto(sandbox.url)
-        keep(page, "sandbox-list", height=400)
+        keep(page, "sandbox-list", height=570)
         page.get_by_text("A deck for Umbrella").click()
         shown = page.frame_locator("iframe").get_by_text("Hello").inner_text()
         keep(page, "sandbox-mail", height=720)
@@ -154,6 +164,60 @@ def test_a_person_reads_what_was_sent(new_page: NewPage) -> None:
             page.get_by_role("link", name="Project Reach Out Deck.pdf").click()
     assert shown == "Hello Aoife Ní Bhriain,"
     assert download.value.suggested_filename == "Project Reach Out Deck.pdf"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_person_lets_a_lead_answer(browser: Browser, kind: str) -> None:
+    """A button beside the mail, without scripts: what came is shown, and is in the mailbox."""
+    with serve() as sandbox:
+        fill(sandbox)
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(sandbox.url)
+        page.get_by_role("button", name=f"{kind} from aoife@umbrella.example").click()
+        [came] = sandbox.mailbox.received()
+        assert page.url == f"{sandbox.url}/inbound/{came.id}"
+        page.get_by_role("link", name="Received 1").click()
+        page.locator(f'a[href="/inbound/{came.id}"]').click()
+        shown = page.locator("main h2").inner_text()
+        context.close()
+        assert (came.account, shown) == ("grace@sender.example", came.subject)
+        assert classify(came.read()).kind == kind
+
+
+def test_a_hostile_mail_and_its_answer_are_escaped(new_page: NewPage) -> None:
+    """Address, subject and text are shown as they are, in the list and beside the buttons."""
+    message = EmailMessage()
+    message["To"] = "\"<b>'x'</b>\"@x.example"
+    message["Subject"] = "<script>alert(1)</script>"
+    message.set_content("<script>alert(2)</script>")
+    with serve() as sandbox:
+        sandbox.mailbox.send("ada@sender.example", message.as_bytes())
+        page = new_page()
+        troubles = complaints(page)
+        page.goto(sandbox.url)
+        page.get_by_role("button", name="reply").click()
+        subject = page.locator("main h2").inner_text()
+        page.goto(f"{sandbox.url}/inbound")
+        listed = page.locator(".to bdi").inner_text()
+        scripts = page.locator("main script, main b").count()
+    assert (subject, scripts, troubles) == ("Re: <script>alert(1)</script>", 0, [])
+    assert listed == "\"<b>'x'</b>\"@x.example"
+
+
+def test_a_button_of_no_kind_delivers_nothing() -> None:
+    """Nor one beside a mail that is gone."""
+    with serve() as sandbox:
+        fill(sandbox)
+        sent = sandbox.mailbox.sent()[0].id
+        wrong = [(sent, {"kind": "gossip"}), (sent, {}), ("none", {"kind": "reply"})]
+        codes = [
+            httpx.post(
+                f"{sandbox.url}/mails/{mail}/answers", data=form, trust_env=False
+            ).status_code
+            for mail, form in wrong
+        ]
+        assert (codes, sandbox.mailbox.received()) == ([404] * 3, [])
 
 
 def keep(page: Page, name: str, *, height: int) -> None:
