@@ -40,6 +40,7 @@ def test_killed_at_every_step_it_mails_each_lead_once(
     assert (counts["unclear"] == 0) == (scopes == "modify")
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_over_postgrest_it_mails_each_lead_once(
     world: World, postgrest: Project, tmp_path: Path
 ) -> None:

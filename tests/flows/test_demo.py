@@ -19,6 +19,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_in_a_row_whatever_is_exported(tmp_path: Path) -> None:
     """Nothing is read from `.env` or the environment, and Prefect has every lead's task run."""
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in HOSTILE.items()))

@@ -53,6 +53,7 @@ def test_it_begins_no_campaign(
     assert rest(store, campaign) == ("running", None, LeadCounts(pending=2))
 
 
+@pytest.mark.slow
 def test_it_stops_at_its_next_claim_and_another_goes_on(
     store: Store,
     new_campaign: NewCampaign,

@@ -205,6 +205,7 @@ def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
     )
 
 
+@pytest.mark.slow
 def test_recipients_are_answered_also_after_that_process_died(machine: Machine) -> None:
     """The page is a part like the others: it is started anew, and ends with the rest."""
     free = socket.create_server(("127.0.0.1", 0))
@@ -247,6 +248,7 @@ def _health(port: int) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_its_server_and_its_folder_are_open_to_nobody_else(machine: Machine) -> None:
     """Commands of this home get in by themselves; people and programs are told the password."""
     unknown = machine.up("--show-password")
@@ -268,6 +270,7 @@ def test_its_server_and_its_folder_are_open_to_nobody_else(machine: Machine) -> 
         machine.outreach("campaigns", "start", machine.campaign("late", leads=1))
 
 
+@pytest.mark.slow
 def test_a_run_is_given_a_campaign_id_and_nothing_else(machine: Machine) -> None:
     """By the API it is refused; where nobody checks, as with schedules, it fails with a sentence."""
     running = machine.up_and_ready()
@@ -324,6 +327,7 @@ def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine)
     assert machine.end(running, signal.SIGHUP) == 0
 
 
+@pytest.mark.slow
 def test_prefects_database_is_a_part_that_has_to_live(machine: Machine) -> None:
     """Without it every request to the server would fail, so all is ended, and said."""
     running = machine.up_and_ready()
