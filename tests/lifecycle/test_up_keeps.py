@@ -60,8 +60,7 @@ def test_what_a_person_set_outlives_a_restart_and_is_told(machine: Machine) -> N
     operator.ask("POST", f"/deployments/{send}/schedules", [NIGHTLY])
     operator.ask("POST", f"/deployments/{send}/pause_deployment")
     operator.ask("PATCH", f"/automations/{trigger['id']}", {"enabled": False})
-    schedule = dispatch["schedules"][0]["id"]
-    operator.ask("PATCH", f"/deployments/{dispatch['id']}/schedules/{schedule}", {"active": False})
+    operator.ask("POST", f"/deployments/{dispatch['id']}/pause_deployment")
     before = what_is_set(operator)
     operator.ask("PATCH", "/work_pools/outreach", {"concurrency_limit": 7})
     assert machine.end(first) == 0
@@ -71,13 +70,13 @@ def test_what_a_person_set_outlives_a_restart_and_is_told(machine: Machine) -> N
 
     assert what_is_set(operator) == before == {
         SEND: (True, [(True, "0 3 * * *")], [False]),
-        DISPATCH: (False, [(False, 60.0)], []),
+        DISPATCH: (True, [(False, 60.0)], []),
     }  # fmt: skip
     (pool,) = operator.ask("POST", "/work_pools/filter", {})
     assert (pool["name"], pool["type"], pool["concurrency_limit"]) == ("outreach", TYPE, 7)
     told = doctor(machine, "deployment")
     assert f"warn: {SEND} is paused: none of its schedules makes runs." in told
-    assert any("no schedule that is on" in one for one in told)
+    assert f"warn: {DISPATCH} is paused: no campaign starts by its row." in told
     assert any("The trigger send-campaign__automation_1 of" in one for one in told)
     assert doctor(machine, "schedule") == [
         f"warn: A schedule of {SEND} (0 3 * * *) names no campaign: its runs fail."

@@ -55,7 +55,9 @@ def start(
             _begin(services.store, found)
             _run_here(services.store, found, verbose=verbose, as_json=as_json)
         else:
-            status = _begin(services.store, found)
+            # Without a free place the dispatcher begins it, when there is one.
+            free = services.store.count_places().taken < services.settings.campaigns_at_once
+            status = _begin(services.store, found, asked=free)
             _run_there(services.store, found, status, as_json=as_json)
 
 
