@@ -19,7 +19,7 @@ from outreach.store.postgres import Postgres
 from outreach.store.store import Store
 
 if TYPE_CHECKING:
-    from outreach.gmail import Gmail
+    from outreach.gmail import Gmail, GmailInbox
 
 CONNECTIONS = 8
 """For all senders: their calls take milliseconds, and each connection plans every function anew."""
@@ -32,6 +32,7 @@ class Services:
     settings: Settings
     store: Store
     mailer: "Gmail"
+    inbox: "GmailInbox"
 
     def close(self) -> None:
         self.mailer.close()
@@ -73,11 +74,12 @@ def using(settings: Settings) -> Iterator[Services]:
 
 def open_services(settings: Settings) -> Services:
     """Raises ConfigurationError, with nothing open."""
-    from outreach.gmail import Gmail
+    from outreach.gmail import Gmail, GmailInbox
 
     refuse_mixed_worlds(settings)
     store = open_store(settings)
-    return Services(settings, store, Gmail(settings, store.read_credentials))
+    mailer = Gmail(settings, store.read_credentials)
+    return Services(settings, store, mailer, GmailInbox(mailer.requests))
 
 
 def open_store(settings: Settings) -> Store:

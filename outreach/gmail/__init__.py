@@ -1,5 +1,6 @@
-"""The Mailer for Gmail: drafts where the account allows them, direct sends where it does not."""
+"""Gmail: the Mailer, with drafts where the account allows them, and the Inbox."""
 
+from outreach.gmail.inbox import GmailInbox
 from outreach.gmail.mailbox import Gmail
 
-__all__ = ["Gmail"]
+__all__ = ["Gmail", "GmailInbox"]

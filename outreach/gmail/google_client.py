@@ -19,7 +19,7 @@ from googleapiclient.errors import MediaUploadSizeError
 from googleapiclient.http import MediaUpload
 
 from outreach.errors import RecipientRefused, TemporarilyUnavailable
-from outreach.gmail.transport import Connections, body_of
+from outreach.gmail.transport import MOST, Connections, body_of
 from outreach.mail.mime import Mail
 
 
@@ -27,9 +27,11 @@ from outreach.mail.mime import Mail
 class Api:
     """Google's request builders, by resource."""
 
+    users: Any
     drafts: Any
     messages: Any
     threads: Any
+    history: Any
 
     def uploading(self, method: Callable[..., Any], mail: Mail) -> Any:
         """The request with the mail as media: JSON's `raw` is larger, slower, and ends at 6.5 MiB.
@@ -41,8 +43,8 @@ class Api:
         except MediaUploadSizeError:
             raise RecipientRefused("The mail is too large for Gmail: over 35 MB.") from None
 
-    def http(self, credentials: Credentials, connections: Connections) -> "Http":
-        return Http(credentials, connections)
+    def http(self, credentials: Credentials, connections: Connections, limit: int = MOST) -> "Http":
+        return Http(credentials, connections, limit)
 
 
 @cache
@@ -56,15 +58,25 @@ def api(url: str) -> Api:
     document |= {"rootUrl": root, "baseUrl": root, "mtlsRootUrl": root}
     nothing = object()  # in the place of an http: each request gets its own
     users = discovery.build_from_document(document, http=nothing).users()
-    return Api(drafts=users.drafts(), messages=users.messages(), threads=users.threads())
+    return Api(
+        users=users,
+        drafts=users.drafts(),
+        messages=users.messages(),
+        threads=users.threads(),
+        history=users.history(),
+    )
 
 
 class Http:
-    """The `http` object for Google's client: one account's access to Gmail."""
+    """The `http` object for Google's client: one account's access to Gmail.
 
-    def __init__(self, credentials: Credentials, connections: Connections) -> None:
+    `limit`: octets of a response that are read.
+    """
+
+    def __init__(self, credentials: Credentials, connections: Connections, limit: int) -> None:
         self._credentials = credentials
         self._connections = connections
+        self._limit = limit
 
     def request(
         self,
@@ -81,7 +93,7 @@ class Http:
             self._credentials.refresh(None)  # type: ignore[no-untyped-call]
             answer = self._send(uri, method, body, headers or {}, latest)
         response = httplib2.Response({**answer.headers, "status": str(answer.status)})
-        return response, body_of(answer)
+        return response, body_of(answer, self._limit)
 
     def _send(
         self,

@@ -1,12 +1,9 @@
 """The Mailer for Gmail: its API calls, their order, and the reading of their responses."""
 
-import threading
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
-
-from googleapiclient.errors import HttpError
 
 from outreach.campaign.models import (
     Credentials,
@@ -18,21 +15,12 @@ from outreach.campaign.models import (
 )
 from outreach.delivery.mailer import OurDraft, Prepared
 from outreach.delivery.modes import DRAFTS, METADATA, READ, Delivery, choose_delivery
-from outreach.errors import (
-    AccountUnusable,
-    ConfigurationError,
-    OutreachError,
-    TemporarilyUnavailable,
-)
+from outreach.errors import AccountUnusable
 from outreach.gmail import answers, errors
-from outreach.gmail.tokens import Access, TokenService
-from outreach.gmail.transport import Connections, never_connected
+from outreach.gmail.requests import Requests
 from outreach.mail.headers import TOKEN as TOKEN_HEADER
 from outreach.mail.mime import Mail
 from outreach.settings import Settings
-
-if TYPE_CHECKING:
-    from outreach.gmail.google_client import Api
 
 MOST_PAGES = 200
 """Pages of drafts: 100,000 drafts. Ends a listing whose every page names a next one."""
@@ -48,34 +36,30 @@ class Gmail:
     """
 
     def __init__(self, settings: Settings, credentials: Callable[[UUID], Credentials]) -> None:
-        url = settings.gmail_api_url
         self._forced = settings.gmail_delivery
-        self._credentials = credentials
-        self._url = url
-        self._connections = Connections(url, settings.gmail_timeout_seconds)
-        self._tokens = TokenService(settings)
-        self._accesses: dict[UUID, Access] = {}
-        self._lock = threading.Lock()
+        self.requests = Requests(settings, credentials)
 
     # --- the Mailer ---------------------------------------------------------------------------
 
     def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
         """Renew the access token if it ends soon; with drafts, put the mail into one."""
-        self._access(account_id).ensure_valid_for(TOKEN_MARGIN)
+        self.requests.access(account_id).ensure_valid_for(TOKEN_MARGIN)
         if self.delivery(account_id) == "direct":
             return Prepared(account_id, search_token, raw=mail)
-        request = self._api.uploading(self._api.drafts.create, mail)
-        draft = self._execute(account_id, request, "create")
+        request = self.requests.api.uploading(self.requests.api.drafts.create, mail)
+        draft = self.requests.execute(account_id, request, "create")
         thread_id = _thread_id(answers.table(draft, "message"))
         return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
 
     def commit(self, prepared: Prepared) -> Sent:
         """Post once: `drafts.send`, or `messages.send` with the mail."""
         if prepared.draft_id is not None:
-            request = self._api.drafts.send(userId="me", body={"id": prepared.draft_id})
+            request = self.requests.api.drafts.send(userId="me", body={"id": prepared.draft_id})
         else:
-            request = self._api.uploading(self._api.messages.send, prepared.raw or Mail())
-        message = self._execute(prepared.account_id, request, "send")
+            request = self.requests.api.uploading(
+                self.requests.api.messages.send, prepared.raw or Mail()
+            )
+        message = self.requests.execute(prepared.account_id, request, "send")
         return Sent(message_id=message["id"], thread_id=_thread_id(message))
 
     def find(self, prepared: Prepared) -> Finding:
@@ -98,9 +82,9 @@ class Gmail:
         """`drafts.delete`, which bypasses the bin."""
         if prepared.draft_id is None:
             return True
-        request = self._api.drafts.delete(userId="me", id=prepared.draft_id)
+        request = self.requests.api.drafts.delete(userId="me", id=prepared.draft_id)
         try:
-            self._execute(prepared.account_id, request, "look")
+            self.requests.execute(prepared.account_id, request, "look")
         except errors.NotThere:
             return False
         return True
@@ -109,7 +93,7 @@ class Gmail:
 
     def scopes(self, account_id: UUID) -> frozenset[str]:
         """The scopes that the account granted, from Google's response with its last token."""
-        return self._access(account_id).granted
+        return self.requests.scopes(account_id)
 
     def delivery(self, account_id: UUID) -> Delivery:
         """The delivery mode of this account.
@@ -119,74 +103,39 @@ class Gmail:
         try:
             return choose_delivery(self._forced, self.scopes(account_id))
         except AccountUnusable:
-            self._access(account_id).expire()
+            self.requests.access(account_id).expire()
             raise
 
     def drafts(self, account_id: UUID) -> Iterator[OurDraft]:
         """Our drafts that were neither sent nor deleted; no other drafts."""
         if not self.scopes(account_id) & DRAFTS:
             return
-        request = self._api.drafts.list(userId="me", maxResults=500)
+        request = self.requests.api.drafts.list(userId="me", maxResults=500)
         for _ in range(MOST_PAGES):
-            page = self._execute(account_id, request, "look")
+            page = self.requests.execute(account_id, request, "look")
             for entry in answers.tables(page, "drafts"):
                 if draft_id := answers.text(entry, "id"):
                     yield from self._if_ours(account_id, draft_id)
             if not answers.text(page, "nextPageToken"):
                 return
-            request = self._api.drafts.list_next(request, page)
+            request = self.requests.api.drafts.list_next(request, page)
 
     def close(self) -> None:
         """Close every connection; call it when no thread is sending any more."""
-        self._connections.close()
-        self._tokens.close()
+        self.requests.close()
 
     # --- steps --------------------------------------------------------------------------------
 
-    @property
-    def _api(self) -> "Api":
-        """Loaded at the first request: a check needs tokens alone."""
-        from outreach.gmail import google_client  # noqa: PLC0415 - takes 0.1 s
-
-        return google_client.api(self._url)
-
-    def _access(self, account_id: UUID) -> Access:
-        with self._lock:
-            if account_id not in self._accesses:
-                read = lambda: self._credentials(account_id)  # noqa: E731 - read anew each time
-                self._accesses[account_id] = Access(read, self._tokens)
-            return self._accesses[account_id]
-
-    def _execute(self, account_id: UUID, request: Any, call: errors.Call) -> dict[str, Any]:
-        """Post it once. A send's errors are SendUnclear unless it is certain that nothing left."""
-        http = self._api.http(self._access(account_id), self._connections)
-        try:
-            answer = request.execute(http=http, num_retries=0)
-        except (OutreachError, ConfigurationError):
-            raise
-        except HttpError as error:
-            refused = errors.of_api(
-                error.status_code, error.content, call, error.resp.get("retry-after")
-            )
-            if isinstance(refused, AccountUnusable):
-                self._access(account_id).expire()
-            raise refused from None
-        except Exception as error:
-            raise _lost(error, call) from error
-        if call != "look" and not answers.text(answer, "id"):
-            raise errors.of_lost_answer(call, "it was cut off")
-        return answer if isinstance(answer, dict) else {}
-
     def _is_draft(self, account_id: UUID, draft_id: str) -> bool:
         if not self.scopes(account_id) & (DRAFTS | READ):
-            self._access(account_id).expire()
+            self.requests.access(account_id).expire()
             raise AccountUnusable(
                 "The account no longer lets us see its drafts, and one of them may have been sent",
                 "reconnect the account and grant all permissions",
             )
-        request = self._api.drafts.get(userId="me", id=draft_id, format="minimal")
+        request = self.requests.api.drafts.get(userId="me", id=draft_id, format="minimal")
         try:
-            self._execute(account_id, request, "look")
+            self.requests.execute(account_id, request, "look")
         except errors.NotThere:
             return False
         return True
@@ -195,11 +144,11 @@ class Gmail:
         """Our draft opened its thread: without our header, the first mail sent there is ours."""
         if prepared.thread_id is None:
             return None
-        request = self._api.threads.get(
+        request = self.requests.api.threads.get(
             userId="me", id=prepared.thread_id, format="metadata", metadataHeaders=[TOKEN_HEADER]
         )
         try:
-            thread = self._execute(prepared.account_id, request, "look")
+            thread = self.requests.execute(prepared.account_id, request, "look")
         except errors.NotThere:
             return None
         messages = answers.tables(thread, "messages")
@@ -209,29 +158,23 @@ class Gmail:
 
     def _sent_by_search(self, prepared: Prepared) -> WasSent | None:
         """The results come newest first; a later one can only be a reply that quotes ours."""
-        request = self._api.messages.list(
+        request = self.requests.api.messages.list(
             userId="me", q=f"in:sent {prepared.search_token}", includeSpamTrash=True
         )
-        found = self._execute(prepared.account_id, request, "look")
+        found = self.requests.execute(prepared.account_id, request, "look")
         return _was_sent(answers.tables(found, "messages")[::-1])
 
     def _if_ours(self, account_id: UUID, draft_id: str) -> Iterator[OurDraft]:
-        request = self._api.drafts.get(userId="me", id=draft_id, format="metadata")
+        request = self.requests.api.drafts.get(userId="me", id=draft_id, format="metadata")
         dates: list[str] = []
         request.add_response_callback(lambda response: dates.append(response.get("date", "")))
         try:
-            message = answers.table(self._execute(account_id, request, "look"), "message")
+            message = answers.table(self.requests.execute(account_id, request, "look"), "message")
         except errors.NotThere:
             return
         token, age = _search_token(message), _age(message, dates)
         if token and age is not None:
             yield OurDraft(draft_id, max(age, 0.0), token)  # `Date` has whole seconds
-
-
-def _lost(error: Exception, call: errors.Call) -> Exception:
-    if never_connected(error):
-        return TemporarilyUnavailable(f"Gmail cannot be reached ({type(error).__name__}).")
-    return errors.of_lost_answer(call, type(error).__name__)
 
 
 def _was_sent(messages: list[dict[str, Any]]) -> WasSent | None:

@@ -2,6 +2,7 @@
 
 import re
 
+from outreach.inbound.charsets import header_text
 from outreach.inbound.found_addresses import first, local_part
 from outreach.inbound.message import Headers, Mail
 
@@ -43,3 +44,11 @@ def has_null_sender(headers: Headers) -> bool:
     """RFC 5321's `<>`, which only automatic mails have; an away notice may have it too."""
     path = headers.get("return-path", "?").strip(" <>\t\r\n").lower()
     return path == "" or path.startswith("mailer-daemon")
+
+
+def may_report(headers: Headers) -> bool:
+    """Whether a header is that of a server's report: a bounce, a delay, a complaint."""
+    kind = headers.get("content-type", "").lstrip().lower()
+    if "x-failed-recipients" in headers or kind.startswith("multipart/report"):
+        return True
+    return is_daemon(Mail(headers, "", header_text(headers.get("from", "")), ""))

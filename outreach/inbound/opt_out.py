@@ -21,7 +21,7 @@ _SIGNATURE_WORDS = 7
 _SIGNATURE_CHARACTERS = 24
 """The same of a script without spaces."""
 
-_CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:][\w.=+-]{1,200})?")
+_CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:]([\w.=+-]{1,200}))?", re.IGNORECASE)
 """The subject that `List-Unsubscribe: <mailto:…?subject=unsubscribe-TOKEN>` makes of a click."""
 _COMMA = re.compile(r"\s*[,!.:]\s*")
 _NO_WORD = re.compile(r"[\W_]+")
@@ -39,7 +39,13 @@ _CONTACT = re.compile(r"\d|@|www\.|https?:|\|")
 
 def is_click(subject: str) -> bool:
     """Whether a mail program wrote the mail for a click on “unsubscribe”."""
-    return _CLICK.fullmatch(subject.strip().lower()) is not None
+    return _CLICK.fullmatch(subject.strip()) is not None
+
+
+def token_of_click(subject: str) -> str | None:
+    """The token in that subject; None when it has none."""
+    found = _CLICK.fullmatch(subject.strip())
+    return found[1] if found else None
 
 
 def is_opt_out(text: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from outreach import commands
 from outreach.errors import ConfigurationError, Rejected, StoreFull, StoreUnavailable
-from outreach.store.store import Row
+from outreach.store.calls import Row
 
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between the tries of one call: a server that restarts is back by then, and with the

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.store.calls import Row
 from outreach.store.errors import TransientError, of_code, repeated
-from outreach.store.store import Row
 
 
 class Postgres:

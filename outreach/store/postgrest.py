@@ -18,8 +18,8 @@ from supabase.client import SupabaseException
 
 from outreach import commands
 from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.store.calls import Row
 from outreach.store.errors import CallRefused, TransientError, of_code, outdated, repeated
-from outreach.store.store import Row
 from supabase import ClientOptions, create_client
 
 TIMEOUT = 70.0

@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, time
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from outreach.campaign.models import (
     Act,
@@ -24,7 +24,6 @@ from outreach.campaign.models import (
     ExportedLead,
     ListedAccount,
     ListedLead,
-    Model,
     OpenAttempt,
     Suppression,
 )
@@ -34,7 +33,6 @@ from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
 from outreach.errors import (
     AccountUnusable,
     CampaignNotFound,
-    Rejected,
     SchemaMismatch,
     StoreUnavailable,
 )
@@ -43,7 +41,8 @@ from outreach.mail.addresses import normalise
 from outreach.settings import Settings
 from outreach.store import given, schema
 from outreach.store.alarm import Alarm, Notifications, Polls, SilentError
-from outreach.store.remedies import remedy
+from outreach.store.calls import PAGE, Calls, Row, Transport, answered
+from outreach.store.mailboxes import Mailboxes
 from outreach.store.results import (
     AccountSummary,
     Attempted,
@@ -57,7 +56,6 @@ from outreach.store.results import (
     Exposed,
     Finished,
     Imported,
-    InstalledRelease,
     Lifted,
     Places,
     Reason,
@@ -69,34 +67,17 @@ from outreach.store.results import (
 )
 from outreach.store.schema import Difference, SchemaVersion
 
-Row = dict[str, Any]
-Answer = TypeVar("Answer", bound=Model)
-
-PAGE = 500
-"""Rows per request; PostgREST returns 1,000 at most."""
-
 LARGE_PAGE = 1000
 """Rows, where a page costs more than its rows: for a tag the database reads all leads each time."""
 
 
-class Transport(Protocol):
-    def call(self, function: str, **arguments: Any) -> list[Row]:
-        """Call a SQL function by name with named arguments; returns its rows.
-
-        Raises StoreUnavailable when the database is away and ConfigurationError when the address,
-        the rights or the schema are wrong.
-        """
-        ...
-
-    def close(self) -> None: ...
-
-
-class Store:
+class Store(Calls):
     def __init__(
         self, transport: Transport, settings: Settings, session_url: SecretStr | None = None
     ) -> None:
         """`session_url`: of the same database, for sessions that listen, if it has one."""
-        self._transport = transport
+        super().__init__(transport)
+        self.mailboxes = Mailboxes(transport)
         self._settings = settings
         self._session_url = session_url
 
@@ -117,7 +98,7 @@ class Store:
             lease_seconds=lease_seconds,
             release=schema.release(),
         )
-        return _answered(Begun, _found(campaign, answer))
+        return answered(Begun, _found(campaign, answer))
 
     def renew_runs(
         self, runs: Mapping[UUID, UUID], lease_seconds: float
@@ -148,7 +129,7 @@ class Store:
         answer = self._one(
             "finish_run", campaign=campaign, run=run, resume_after=resume_after, reason=reason
         )
-        return _answered(Finished, answer)
+        return answered(Finished, answer)
 
     def fail_run(self, campaign: UUID, run: UUID, reason: str) -> bool:
         """End the campaign in error if the run owns it; returns whether it did."""
@@ -174,7 +155,7 @@ class Store:
         rows = self._call(
             "take_due", places=self._settings.campaigns_at_once, rest_seconds=rest_seconds
         )
-        return [_answered(Due, row) for row in rows]
+        return [answered(Due, row) for row in rows]
 
     def next_due(self) -> float | None:
         """Seconds until the next campaign is due, 0 for now; None when none is by itself."""
@@ -257,7 +238,7 @@ class Store:
             release=schema.release(),
             **self._defaults(),
         )
-        claimed = _answered(Batch, answer)
+        claimed = answered(Batch, answer)
         due = [
             claim.model_copy(update={"due": asked_at + claim.wait_seconds})
             for claim in claimed.claims
@@ -288,7 +269,7 @@ class Store:
             knows_cancelled=True,
             **self._defaults(),
         )
-        return _answered(Attempted, answer)
+        return answered(Attempted, answer)
 
     def record_outcome(
         self,
@@ -341,7 +322,7 @@ class Store:
 
     def unsubscribe(self, token: str, origin: str = "link") -> Unsubscribed:
         """Suppress the recipient of the mail with this search token, for its campaign's owner."""
-        return _answered(Unsubscribed, self._one("unsubscribe", token=token, origin=origin))
+        return answered(Unsubscribed, self._one("unsubscribe", token=token, origin=origin))
 
     def suppress(
         self,
@@ -709,92 +690,11 @@ class Store:
             raise SchemaMismatch(*difference)
         return difference
 
-    # --- implementation ------------------------------------------------------------------
-
-    def _call(self, function: str, **arguments: Any) -> list[Row]:
-        clean = {name: _storable(value) for name, value in arguments.items()}
-        return self._transport.call(function, **clean)
-
-    def _one(self, function: str, **arguments: Any) -> Row:
-        row = self._call(function, **arguments)[0]
-        if row.get("answer") == "rejected":
-            raise Rejected(row["reason"], remedy(row.get("remedy"), arguments))
-        return row
-
-    def _row(self, campaign: UUID, function: str, **arguments: Any) -> Row:
-        rows = self._call(function, campaign=campaign, **arguments)
-        if not rows:
-            raise CampaignNotFound(campaign)
-        return rows[0]
-
-    def _pages(self, function: str, **arguments: Any) -> Iterator[Row]:
-        arguments = {"most": PAGE, **arguments}
-        # Not null for the first page: for `id > null or ...` Postgres finds no start in the index.
-        after = UUID(int=0)
-        while rows := self._call(function, after=after, **arguments):
-            yield from rows
-            after = UUID(rows[-1]["id"])
-
     def _defaults(self) -> dict[str, Any]:
         return {
             "default_pace": self._settings.send_pace_seconds,
             "default_per_day": self._settings.account_daily_limit,
         }
-
-
-def _storable(value: Any) -> Any:
-    """The value without text that Postgres cannot store: NUL, and halves of surrogate pairs."""
-    match value:
-        case str():
-            return value if _is_storable(value) else _mended(value)
-        case list():
-            return [_storable(item) for item in value]
-        case dict() if _holds_storable_texts(value):
-            return value
-        case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
-        case _:
-            return value
-
-
-def _holds_storable_texts(table: Row) -> bool:
-    """Whether all values are storable texts. One check for a lead's dozens of columns."""
-    try:
-        return _is_storable("".join(table)) and _is_storable("".join(table.values()))
-    except TypeError:
-        return False
-
-
-def _is_storable(text: str) -> bool:
-    if "\0" in text:
-        return False
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _mended(text: str) -> str:
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _answered(kind: type[Answer], row: Row) -> Answer:
-    """Read a result; `refused` comes from a release of the functions that does not accept us.
-
-    An unknown word comes from a newer release, too.
-    """
-    if row.get("answer") == "refused":
-        installed = InstalledRelease.model_validate(row["installed"])
-        found = schema.difference(installed.state, installed.version)
-        raise SchemaMismatch(*(found or Difference("it refuses this version", schema.UPDATE)))
-    try:
-        return kind.model_validate(row)
-    except ValidationError as error:
-        if not any(problem["loc"] == ("answer",) for problem in error.errors()):
-            raise
-        raise SchemaMismatch(
-            f"it answers {row.get('answer')!r}, which this version does not know", schema.UPDATE
-        ) from None
 
 
 def _found(campaign: UUID, answer: Row) -> Row:

@@ -51,6 +51,7 @@ begin
       status_reason = case when token is null then a.status_reason end
     where a.id = saved.id
     returning * into saved;
+    update public.mailboxes m set next_read_at = null where m.account_id = saved.id and token is not null;
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'saved', 'id', saved.id, 'email', saved.email);
 end
@@ -77,7 +78,9 @@ as $$
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
     'sent_today', public.mails_of_account(a.id, clock.t),
-    'connected', coalesce(a.refresh_token, '') <> ''
+    'connected', coalesce(a.refresh_token, '') <> '',
+    'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
+    'mailbox', public.mailbox_of(a.id, clock.t)
   )
   from public.accounts a
   cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
@@ -187,6 +190,7 @@ begin
           when brief then coalesce(seconds, 2 ^ least(a.rate_pauses, 6) * (1 + random() / 4))
           else least(seconds * 2 ^ least(a.quota_pauses, 20), 86400)
         end,
+        rest_reason = null,
         quota_pauses = a.quota_pauses + (not brief)::integer,
         rate_pauses = a.rate_pauses + brief::integer
       where x.id = a.id;

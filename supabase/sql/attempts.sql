@@ -48,6 +48,7 @@ declare
   keys text[];
   is_suspect boolean;
   is_mailed boolean;
+  away_until timestamptz;
 begin
   if mail_address ~ '[^!-~]' then -- a look costs less than the call
     mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
@@ -122,8 +123,9 @@ begin
       from public.send_attempts x
       where x.account_id = a.id and public.may_have_left(x.outcome)
       order by x.started_at desc
-      limit 1)
-  into is_suspect, is_mailed, last_post;
+      limit 1),
+    public.away(keys[1], c.user_id, t)
+  into is_suspect, is_mailed, last_post, away_until;
   if is_suspect then
     refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
   end if;
@@ -156,6 +158,10 @@ begin
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
+    end if;
+    if away_until is not null then
+      free_at := greatest(free_at, away_until);
+      refusal := 'away until ' || pg_catalog.to_char(free_at at time zone 'UTC', 'YYYY-MM-DD');
     end if;
   end if;
   if free_at is not null then

@@ -295,7 +295,7 @@ begin
     update public.campaigns x
     set
       paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
-      dispatched_at = null
+      dispatched_at = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
   elsif c.status = 'error' and exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
@@ -303,7 +303,7 @@ begin
     update public.campaigns x
     set
       status = 'running', error = null, finished_at = null, paused_at = null, waiting_for = null, resume_at = null,
-      crash_count = 0, dispatch_misses = 0, dispatched_at = null
+      crash_count = 0, dispatch_misses = 0, dispatched_at = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
   else
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
@@ -441,6 +441,7 @@ security invoker
 set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+    || public.inbound_counts(c.id)
   from public.campaigns c
   where c.id > list_campaigns.after
   order by c.id
@@ -463,6 +464,7 @@ as $$
   -- before it; an old campaign without a time is the oldest.
   select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+    || public.inbound_counts(page_row.id)
   from (
     -- The page first: what belongs to it is counted for no other.
     select x.*
@@ -498,6 +500,7 @@ set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+    || public.inbound_counts(its_row.id)
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;
 $$;
@@ -531,6 +534,7 @@ as $$
     'error', left(cl.error, 1001),
     'failed_at', past.failed_at,
     'failures', coalesce(past.failures, '[]'))
+    || public.inbound_of_lead(cl.id)
   from (
     -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
     select x.*

@@ -28,27 +28,37 @@ begin
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
+  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
+    execute format(
+      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses
+        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences
       to service_role;
     grant select, insert on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
   if to_regprocedure('auth.uid()') is not null
     and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
-    -- A user of the web app may see whom their campaigns do not mail. Last, so that it is the same each time.
-    grant select on public.suppressions to authenticated;
+    -- A user of the web app may see whom their campaigns do not mail, and what came back. Last, so that it is the same
+    -- each time.
+    grant select on public.suppressions, public.inbound, public.inbound_mails to authenticated;
     drop policy if exists suppressions_of_owner on public.suppressions;
     create policy suppressions_of_owner on public.suppressions
+      for select to authenticated using (user_id = (select auth.uid()));
+    drop policy if exists inbound_of_owner on public.inbound;
+    create policy inbound_of_owner on public.inbound
+      for select to authenticated using (user_id = (select auth.uid()));
+    drop policy if exists inbound_mails_of_owner on public.inbound_mails;
+    create policy inbound_mails_of_owner on public.inbound_mails
       for select to authenticated using (user_id = (select auth.uid()));
   end if;
 end

@@ -41,8 +41,15 @@ begin
   on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
   set until = null, source = excluded.source
   where x.until is not null;
-  return next pg_catalog.jsonb_build_object(
-    'answer', case when found then 'done' else 'already' end, 'campaign', s.campaign_id);
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'already', 'campaign', s.campaign_id);
+    return;
+  end if;
+  if origin <> 'mail' then -- the reader of the mailbox records the mail
+    perform public.save_inbound(s.account_id, '{"kind": "unsubscribe"}',
+      pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('attempt', s.id)), 'link', clock_timestamp());
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'done', 'campaign', s.campaign_id);
 end
 $$;
 

@@ -23,7 +23,7 @@ from outreach.delivery.reconciler import Settling
 from outreach.delivery.sender import Sending
 from outreach.errors import SendUnclear, TemporarilyUnavailable
 from outreach.settings import Settings
-from outreach.store.store import Row, Transport
+from outreach.store.calls import Row, Transport
 from tasks import delivery
 from tasks.plan import Deferral, make_plan
 from tasks.run import CampaignRun

@@ -6,9 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from outreach.settings import Settings
+from outreach.store.calls import Transport
 from outreach.store.postgres import Postgres
 from outreach.store.postgrest import PostgREST
-from outreach.store.store import Store, Transport
+from outreach.store.store import Store
 from tests.postgrest.fixtures import TRANSPORTS, Project
 
 

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, StoreFull, StoreUnavailable
 from outreach.store import errors as failures
+from outreach.store.calls import Transport
 from outreach.store.errors import CallRefused
-from outreach.store.store import Store, Transport
+from outreach.store.store import Store
 
 ECHO = """
 create function public.echo(

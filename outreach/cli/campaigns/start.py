@@ -18,7 +18,8 @@ from outreach.cli.output import AsJson, note, say, show_json, terminal
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:
-    from outreach.store.store import Row, Store
+    from outreach.store.calls import Row
+    from outreach.store.store import Store
 
 
 def start(

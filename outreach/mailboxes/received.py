@@ -1,0 +1,170 @@
+"""Records received mails: which concern us, what they say, what follows, each repeatable."""
+
+from datetime import UTC, datetime
+from itertools import groupby
+from uuid import UUID
+
+from outreach.inbound import classify
+from outreach.inbound.daemons import may_report
+from outreach.inbound.found_addresses import first
+from outreach.inbound.message import Mail, parse
+from outreach.inbound.opt_out import is_click, token_of_click
+from outreach.inbound.reading import Reading
+from outreach.mailboxes.attribution import SERVERS, attribute
+from outreach.mailboxes.consequences import ORIGIN, Entry, suppressions
+from outreach.mailboxes.inbox import DRAFT, SENT, Envelope, Inbox, Listed
+from outreach.store.mailboxes import AboutMail, LeasedMailbox, SentMail
+from outreach.store.store import Store
+
+NAMES = 3
+"""Message-IDs of one mail that are searched for."""
+OURS = "@mail.gmail.com"
+"""Gmail gives every mail that it sends a Message-ID of its own."""
+
+
+class Recorder:
+    """Records mails of one leased mailbox."""
+
+    def __init__(self, leased: LeasedMailbox, reader: UUID, inbox: Inbox, store: Store) -> None:
+        self._leased, self._account = leased, leased.account
+        self._reader = reader
+        self._inbox = inbox
+        self._store = store
+        self._in_our_threads: frozenset[str] = frozenset()
+        self.is_searchable = False
+        """Whether the account lets us search for a Message-ID."""
+        self.recorded = 0
+
+    def unrecorded(self, mails: list[Listed]) -> list[Listed]:
+        """Those that are neither recorded nor our own."""
+        if not mails:
+            return []
+        picked = self._store.mailboxes.pick(
+            self._account, [{"id": mail.id, "thread": mail.thread_id} for mail in mails]
+        )
+        self._in_our_threads = picked.ours
+        return [mail for mail in mails if mail.id not in picked.known]
+
+    def record(self, mail: Listed) -> bool:
+        """Record the mail if it concerns us; False when another reader has the mailbox.
+
+        Raises TemporarilyUnavailable, and whatever an unforeseen mail causes.
+        """
+        if mail.id not in self._in_our_threads and not self._concerns_us(mail):
+            return True
+        received = self._inbox.mail(self._account, mail.id)
+        if received is None or received.labels & {SENT, DRAFT}:
+            return True
+        parsed = parse(received.raw)
+        reading = classify.UNREADABLE
+        if parsed is not None:
+            reading = classify.read(
+                parsed, received=received.received, footers=self._leased.footers
+            )
+        return self._record(mail.id, received.thread_id, received.received, reading, parsed)
+
+    def record_unreadable(self, mail: Listed) -> bool:
+        """Record that it could not be read; mails of its thread count as perhaps answered."""
+        found = self._find(None, [mail.thread_id], [], datetime.now(UTC))
+        reading = Reading("other")
+        about = [AboutMail(one.attempt, "none", "") for one in found]
+        return self._save(mail.id, mail.thread_id, "unreadable", datetime.now(UTC), reading, about)
+
+    # --- whether it concerns us ---------------------------------------------------------------
+
+    def _concerns_us(self, mail: Listed) -> bool:
+        envelope = self._inbox.envelope(self._account, mail.id)
+        if envelope is None or envelope.labels & {SENT, DRAFT}:
+            return False
+        headers = envelope.headers
+        if may_report(headers) or is_click(headers.get("subject", "")):
+            return True
+        thread = self._answered_thread(envelope)
+        asked = {"id": mail.id, "thread": thread, "sender": first(headers.get("from", ""))}
+        return bool(self._store.mailboxes.pick(self._account, [asked]).ours)
+
+    def _answered_thread(self, envelope: Envelope) -> str | None:
+        """Of a mail of this mailbox that it answers under another subject."""
+        answered = envelope.headers.get("in-reply-to", "").strip(" <>\t")
+        if not self.is_searchable or not answered.endswith(OURS):
+            return None
+        found = self._inbox.named(self._account, answered)
+        return found.thread_id if found else None
+
+    # --- what it says, and what follows -------------------------------------------------------
+
+    def _record(
+        self,
+        mail_id: str,
+        thread: str | None,
+        received: datetime,
+        reading: Reading,
+        parsed: Mail | None,
+    ) -> bool:
+        writer = first(parsed.sender) if parsed else ""
+        subject = parsed.subject if parsed else ""
+        token = reading.token or (
+            token_of_click(subject) if reading.kind == "unsubscribe" else None
+        )
+        answered = self._answered(reading, token)
+        threads = [thread, *(one.thread_id for one in answered)]
+        addresses = [one.address for one in reading.recipients]
+        addresses += [one.original_address for one in reading.recipients if one.original_address]
+        found = self._find(token, threads, [*addresses, writer], received)
+        attribution = attribute(reading, writer, found, frozenset(one.id for one in answered))
+        if not attribution.about and reading.kind not in SERVERS:
+            return True  # a stranger's mail: nothing of it is kept
+        self._suppress(suppressions(attribution, writer))
+        about = [AboutMail(one.mail.attempt, one.verdict, one.status) for one in attribution.about]
+        return self._save(mail_id, thread, attribution.kind, received, reading, about)
+
+    def _answered(self, reading: Reading, token: str | None) -> list[Listed]:
+        """The mails of this mailbox that it names, where nothing surer names one."""
+        if token or not self.is_searchable:
+            return []
+        named = (self._inbox.named(self._account, one) for one in reading.message_ids[:NAMES])
+        return [one for one in named if one is not None]
+
+    def _find(
+        self,
+        token: str | None,
+        threads: list[str | None],
+        addresses: list[str],
+        received: datetime,
+    ) -> list[SentMail]:
+        return self._store.mailboxes.find(
+            self._account,
+            token=token,
+            threads=list({one for one in threads if one}),
+            addresses=list({one for one in addresses if one}),
+            received=received,
+        )
+
+    def _suppress(self, entries: list[Entry]) -> None:
+        by_owner = sorted(entries, key=lambda entry: str(entry.owner))
+        for _, own in groupby(by_owner, key=lambda entry: entry.owner):
+            same = list(own)
+            rows = [entry.row() for entry in same]
+            self._store.suppress(rows, ORIGIN, owner=same[0].owner)
+
+    def _save(
+        self,
+        mail_id: str,
+        thread: str | None,
+        kind: str,
+        received: datetime,
+        reading: Reading,
+        about: list[AboutMail],
+    ) -> bool:
+        saved = self._store.mailboxes.record(
+            self._account,
+            self._reader,
+            gmail_id=mail_id,
+            thread=thread,
+            kind=kind,
+            received=received,
+            back_on=reading.back_on,
+            mails=about,
+        )
+        self.recorded += saved == "recorded"
+        return saved != "not_ours"

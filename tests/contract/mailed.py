@@ -1,0 +1,114 @@
+"""Mails that left, without Prefect: a campaign of a few leads, sent through the sandbox."""
+
+import base64
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from outreach.campaign.models import Claim
+from outreach.delivery.sender import Sending
+from outreach.mail.compose import compose
+from outreach.mail.mime import Mail
+from outreach.mail.unsubscribe import OptOut
+from outreach.mailboxes.reader import LEASE_SECONDS, Reader, Reading
+from outreach.wiring import Services
+
+ADA = "ada@ours.example"
+
+
+class Mailed:
+    """Campaigns that were sent, and what comes back to them."""
+
+    def __init__(self, services: Services, gmail: httpx.Client) -> None:
+        self.services = services
+        self.store = services.store
+        self.gmail = gmail
+
+    def campaign(
+        self, *emails: str, sender: str = ADA, scopes: str = "modify", owner: UUID | None = None
+    ) -> UUID:
+        """Send one to these addresses; returns its id."""
+        tag = uuid4().hex
+        rows = [
+            {
+                "email": email,
+                "name": "Jo",
+                "company": email,
+                "email_subject": "A deck",
+                "email_template": "<p>Hi</p>",
+            }
+            for email in emails
+        ]
+        self.store.import_leads(rows, tag=tag, owner=owner)
+        self.store.save_account(
+            uuid4(), sender, refresh_token=f"sandbox:{sender}:{scopes}", owner=owner
+        )
+        campaign = uuid4()
+        self.store.create_campaign(campaign, "Spring", [sender], tag=tag, owner=owner)
+        self.store.start_campaign(campaign)
+        self.send(campaign)
+        return campaign
+
+    def send(self, campaign: UUID) -> None:
+        run = uuid4()
+        self.store.begin_run(campaign, run, 60)
+        sending = Sending(
+            store=self.store,
+            mailer=self.services.mailer,
+            settings=self.services.settings,
+            run=run,
+            build=_mail,
+            wait=lambda _: False,
+            in_flight=lambda: nullcontext(True),
+        )
+        for claim in self.store.claim_leads(uuid4(), campaign, run, 100).claims:
+            outcome = sending.send(claim)
+            assert outcome.kind == "sent", outcome
+        self.store.finish_run(campaign, run, None, None)
+
+    def mails(self, email: str) -> list[str]:
+        """Gmail's ids of the mails to an address, the oldest first."""
+        sent = self.gmail.get("/sandbox/mails").json()
+        return [mail["id"] for mail in sent if email in mail["to"]]
+
+    def back(self, kind: str, email: str, **wishes: Any) -> None:
+        """An answer of this kind to the last mail to the address."""
+        body = {"kind": kind, "mail": self.mails(email)[-1], **wishes}
+        assert self.gmail.post("/sandbox/inbound", json=body).is_success
+
+    def receive(self, raw: bytes, account: str = ADA) -> None:
+        """Any mail."""
+        body = {"account": account, "raw": base64.b64encode(raw).decode()}
+        assert self.gmail.post("/sandbox/inbound", json=body).is_success
+
+    def read(self, address: str = ADA) -> Reading:
+        """Read the mailbox now, whatever was read when."""
+        reader = uuid4()
+        [leased] = self.store.mailboxes.take(
+            reader, lease_seconds=LEASE_SECONDS, rest_seconds=0, most=1, address=address
+        )
+        return Reader(reader, self.store, self.services.inbox).read(leased)
+
+    def replies(self, campaign: UUID) -> list[tuple[str | None, str, str]]:
+        """What came back to it: address, kind, verdict."""
+        return sorted(
+            (one.email, one.kind, one.verdict) for one in self.store.mailboxes.replies(campaign)
+        )
+
+    def suppressed(self) -> set[tuple[str, str, UUID | None]]:
+        return {(one.key, one.cause, one.owner) for one in self.store.list_suppressions()}
+
+
+def _mail(claim: Claim, search_token: str) -> Mail:
+    return compose(
+        claim,
+        sender=claim.sender,
+        attachment=None,
+        pixel_url="https://app.example/p.png",
+        search_token=search_token,
+        date=datetime.now(UTC),
+        opt_out=OptOut(base="https://app.example", in_header=True),
+    ).mail
