@@ -16,7 +16,10 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 from outreach import commands
-from outreach.deployment_names import DISPATCH, POOL, SEND
+from outreach.deployment_names import DEPLOYMENTS, DISPATCH, POOL, READ
+
+WITHOUT = {DISPATCH: "no campaign starts by its row", READ: "no mailbox is read"}
+"""What a deployment's rest means, where no worker does its work."""
 
 
 class Kept(RunnerDeployment):
@@ -49,25 +52,25 @@ def switched_off(client: SyncPrefectClient, *, dispatched: bool) -> Iterator[tup
     with suppress(ObjectNotFound):
         if client.read_work_pool(POOL).is_paused:
             yield (f"The work pool {POOL} is paused: no run begins.", "resume it in Prefect's UI")
-    for name in (SEND, DISPATCH):
+    for name in DEPLOYMENTS:
         try:
             deployment = client.read_deployment_by_name(name)
         except ObjectNotFound:
             continue
-        if deployment.paused and name == DISPATCH:
-            yield f"{name} is paused: no campaign starts by its row.", "resume it in Prefect's UI"
+        if deployment.paused and name in WITHOUT:
+            yield f"{name} is paused: {WITHOUT[name]}.", "resume it in Prefect's UI"
         elif deployment.paused:
             yield (
                 f"{name} is paused: none of its schedules makes runs.",
                 "resume it in Prefect's UI",
             )
         elif (
-            name == DISPATCH
+            name in WITHOUT
             and not dispatched
             and not any(one.active for one in deployment.schedules)
         ):
             yield (
-                f"{name} has no schedule that is on: no campaign starts by its row.",
+                f"{name} has no schedule that is on: {WITHOUT[name]}.",
                 f"run {commands.WORKER}, or turn its schedule on in Prefect's UI",
             )
         for trigger in _triggers_off(client, deployment):

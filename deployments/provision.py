@@ -27,14 +27,14 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from deployments.worker.worker import TYPE, CampaignWorker
-from outreach.deployment_names import DISPATCH, POOL, SEND
+from outreach.deployment_names import DEPLOYMENTS, DISPATCH, POOL, READ
 from tasks.slots import limit
 
 NOTIFICATION = "campaign-failed"
 """The name of the automation, and of the webhook block that it calls."""
 
-EVERY_MINUTE = timedelta(minutes=1)
-"""As prefect.yaml schedules the dispatcher."""
+SCHEDULES = {DISPATCH: timedelta(minutes=1), READ: timedelta(minutes=2)}
+"""Of prefect.yaml, for who has no worker of our type."""
 
 PAYLOAD = """{"text": {{
   ("Campaign " ~ event.payload.name ~ " failed: " ~ event.payload.error) | tojson
@@ -48,13 +48,14 @@ def provision(notify: str | None = None, pool_type: str = TYPE) -> None:
         limit(client)
         _close_deployments(client)
         if client.read_work_pool(POOL).type == TYPE:
-            _rest_dispatcher(client)
+            for name, interval in SCHEDULES.items():
+                _rest(client, name, interval)
     if notify is not None:
         _notification(notify)
 
 
 def _close_deployments(client: SyncPrefectClient) -> None:
-    for name in (SEND, DISPATCH):
+    for name in DEPLOYMENTS:
         refuse_unknown_parameters(client, name)
 
 
@@ -89,17 +90,16 @@ def refuse_unknown_parameters(client: SyncPrefectClient, deployment: str) -> Non
         client.update_deployment(found.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
-def _rest_dispatcher(client: SyncPrefectClient) -> None:
-    """Switch the dispatcher's schedule of each minute off: the workers of this type dispatch.
+def _rest(client: SyncPrefectClient, name: str, interval: timedelta) -> None:
+    """Switch the deployment's own schedule off: the workers of this type do its work.
 
     Its runs would be 1,440 a day. Other schedules stay, and so does its Run button.
     """
     with suppress(ObjectNotFound):
-        dispatcher = client.read_deployment_by_name(DISPATCH)
-        for one in dispatcher.schedules:
-            interval = getattr(one.schedule, "interval", None)
-            if one.active and interval == EVERY_MINUTE:
-                client.update_deployment_schedule(dispatcher.id, one.id, active=False)
+        found = client.read_deployment_by_name(name)
+        for one in found.schedules:
+            if one.active and getattr(one.schedule, "interval", None) == interval:
+                client.update_deployment_schedule(found.id, one.id, active=False)
 
 
 def _notification(address: str) -> None:

@@ -1,4 +1,4 @@
-"""Serves both deployments on one machine, as `outreach up` does, by a worker on their work pool.
+"""Serves the deployments on one machine, as `outreach up` does, by a worker on their work pool.
 
 Their definitions are in prefect.yaml.
 """
@@ -21,6 +21,7 @@ from deployments.kept import Kept, switched_off
 from deployments.provision import provision
 from deployments.worker.process import STOPS, serve
 from flows.dispatch_campaigns import dispatch_campaigns
+from flows.read_mailboxes import read_mailboxes
 from flows.send_campaign import send_campaign
 from outreach.deployment_names import POOL
 from outreach.errors import ConfigurationError
@@ -29,10 +30,9 @@ from outreach.wiring import current, current_settings
 from tasks.run_filters import runs_in
 
 
-def served() -> tuple[Kept, Kept]:
-    """Both deployments of prefect.yaml."""
-    send, dispatch = (_served(flow) for flow in (send_campaign, dispatch_campaigns))
-    return send, dispatch
+def served() -> list[Kept]:
+    """The deployments of prefect.yaml."""
+    return [_served(flow) for flow in (send_campaign, dispatch_campaigns, read_mailboxes)]
 
 
 def _served(flow: Flow[..., Any]) -> Kept:
@@ -64,17 +64,17 @@ def declared_deployments() -> list[dict[str, Any]]:
     return declared
 
 
-def _close_dispatchers(client: SyncPrefectClient) -> None:
-    """End dispatcher runs of a predecessor that was killed.
+def _close_rounds(client: SyncPrefectClient) -> None:
+    """End the rounds of a predecessor that was killed.
 
     Prefect would leave them as they are, and cancel all new ones for five minutes: one runs at a
     time. Nobody else serves this home's server.
     """
-    dead = client.read_flow_runs(
-        **runs_in(dispatch_campaigns.name, StateType.PENDING, StateType.RUNNING)
-    )
-    for run in dead:
-        client.set_flow_run_state(run.id, Crashed(message="Its process was killed."))
+    for flow in (dispatch_campaigns, read_mailboxes):
+        for run in client.read_flow_runs(
+            **runs_in(flow.name, StateType.PENDING, StateType.RUNNING)
+        ):
+            client.set_flow_run_state(run.id, Crashed(message="Its process was killed."))
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def main() -> None:
         deployment.apply()
     provision()
     with get_client(sync_client=True) as client:
-        _close_dispatchers(client)
+        _close_rounds(client)
         for off, remedy in switched_off(client, dispatched=True):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log
     serve(POOL, limit=current_settings().campaigns_at_once)

@@ -6,4 +6,6 @@ Here, not in `tasks`: a folder with a `tasks.py` of its own must not break the c
 SEND_FLOW = "send-campaign"
 SEND = f"{SEND_FLOW}/send-campaign"
 DISPATCH = "dispatch-campaigns/dispatch-campaigns"
+READ = "read-mailboxes/read-mailboxes"
+DEPLOYMENTS = (SEND, DISPATCH, READ)
 POOL = "outreach"

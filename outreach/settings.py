@@ -117,6 +117,15 @@ class Settings(BaseSettings):
     claim_lease_seconds: float = Field(default=120.0, gt=0, le=DAY)
     """Seconds for which a lead stays with a run that claimed it and has not begun to mail it."""
 
+    mailbox_seconds: float = Field(default=60.0, ge=0, le=DAY)
+    """Seconds between two readings of an account's mailbox, for replies, bounces and opt-outs; 0:
+    never."""
+    guard_dead_share: float = Field(default=0.05, ge=0, le=1)
+    """A campaign of whose mails this share met dead addresses pauses itself, and an account rests
+    for a day; 0: never."""
+    guard_least_mails: int = Field(default=50, ge=1, le=1_000_000)
+    """The fewest mails by which that is judged."""
+
     log_sends: bool = True
     """A line in a run's log for each mail that was sent: lead, account and Gmail's ids, addresses
     masked. 0 keeps the log of a large campaign short; `outreach campaigns leads` has all of it."""

@@ -13,7 +13,17 @@ from outreach.wiring import current
 from tasks.plan import CampaignPlan
 from tasks.run import CampaignRun
 
-What = Literal["dispatched", "started", "completed", "failed", "deferred"]
+What = Literal[
+    "dispatched",
+    "started",
+    "completed",
+    "failed",
+    "deferred",
+    "paused",
+    "reply",
+    "bounce",
+    "unsubscribe",
+]
 
 
 def announce(what: What, campaign: UUID, run: UUID, name: str, **payload: Any) -> None:

@@ -18,12 +18,13 @@ from prefect.logging.loggers import flow_run_logger
 from prefect.states import Cancelled, Crashed
 
 from flows.dispatch_campaigns import dispatch_campaigns
+from flows.read_mailboxes import read_mailboxes
 from flows.send_campaign import send_campaign
 from tasks.token import Order, RunToken, give
 
 FLOWS: dict[str, Flow[..., Any]] = {
     f"flows.{flow.fn.__name__}.{flow.fn.__name__}": flow
-    for flow in (send_campaign, dispatch_campaigns)
+    for flow in (send_campaign, dispatch_campaigns, read_mailboxes)
 }
 """By module entrypoint. Other code is not run: it could end or block this process for all."""
 

@@ -21,6 +21,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from deployments.server_checks import shortcomings
 from deployments.worker.dispatcher import Dispatcher
 from deployments.worker.hosted import FLOWS, Runs
+from deployments.worker.mailboxes import MailboxReading
 from deployments.worker.worker import TYPE, CampaignWorker, default_name
 from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
@@ -88,6 +89,8 @@ class Process:
         dispatcher = Dispatcher(self._name or default_name(), begin)
         self._runs.when_ended = dispatcher.place_free
         dispatcher.start()
+        reading = MailboxReading()
+        reading.start()
         while True:
             worker = CampaignWorker(self._pool, name=self._name, limit=self._limit, runs=self._runs)
             self._worker = worker
@@ -95,6 +98,7 @@ class Process:
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done():
                 await asyncio.to_thread(dispatcher.stop, DISPATCH_SECONDS)
+                reading.stop(0)  # what it has leased is read again later
                 await worker.stop_runs()
                 working.cancel()
                 await asyncio.wait({working})

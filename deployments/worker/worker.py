@@ -32,7 +32,7 @@ from prefect.workers.base import (
 from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.listening import Listening
 from flows.send_campaign import send_campaign
-from outreach.deployment_names import DISPATCH, SEND
+from outreach.deployment_names import DEPLOYMENTS, SEND
 from outreach.store.results import Due
 from tasks.run import run_name, run_tag
 from tasks.token import Order
@@ -212,7 +212,7 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
         return Result(identifier=identifier, status_code=0)
 
     async def _attach_deployments(self) -> None:
-        for name in (SEND, DISPATCH):
+        for name in DEPLOYMENTS:
             with suppress(ObjectNotFound):
                 found = await self.client.read_deployment_by_name(name)
                 if found.work_pool_name is None:
@@ -246,8 +246,8 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
 
     async def _refuse(self, flow_run: FlowRun) -> None:
         message = (
-            "This work pool runs the flows send-campaign and dispatch-campaigns alone. Give the "
-            "deployment of this run another work pool."
+            "This work pool runs the flows send-campaign, dispatch-campaigns and read-mailboxes "
+            "alone. Give the deployment of this run another work pool."
         )
         self.get_flow_run_logger(flow_run).error(message)
         await self.client.set_flow_run_state(flow_run.id, Failed(message=message), force=True)

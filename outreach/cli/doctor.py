@@ -19,7 +19,7 @@ from outreach.cli import flow_runs
 from outreach.cli.output import AsJson, say, show_json_list
 from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import message
-from outreach.deployment_names import DISPATCH, SEND
+from outreach.deployment_names import DEPLOYMENTS
 from outreach.errors import ConfigurationError, OutreachError, Rejected, StoreFull, StoreUnavailable
 from outreach.urls import host_of
 
@@ -304,7 +304,7 @@ def _prefect(settings: "Settings") -> Iterator[Finding]:
         if refused.severity == "error":
             return
         yield _checked("password", lambda: _password(address))
-        for name in (SEND, DISPATCH):
+        for name in DEPLOYMENTS:
             yield _checked("deployment", partial(_deployment, client.read_deployment_by_name, name))
         yield _checked("limit", lambda: _limit(client.read_global_concurrency_limit_by_name))
         yield from (

@@ -27,8 +27,8 @@ from tests.chaos.sender import Plan
 PDF = b"%PDF-1.4\n" + bytes(2000)
 
 # Everything imported once: a sender then starts in some twenty milliseconds.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.chaos.sender"])
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.chaos.sender", "tests.chaos.reader"])
 
 CLOCKS = {
     "accounts": ("paused_until", "next_send_at"),
@@ -85,9 +85,9 @@ class World:
         """A sender: the real flow where there is a Prefect server, else one without Prefect."""
         arguments = (self.settings, campaign, plan)
         process = (
-            _processes.Process(target=sender.send_by_flow, args=(*arguments, self.prefect_api))
+            processes.Process(target=sender.send_by_flow, args=(*arguments, self.prefect_api))
             if self.prefect_api
-            else _processes.Process(target=sender.send, args=arguments)
+            else processes.Process(target=sender.send, args=arguments)
         )
         process.start()
         self.senders.append(process)

@@ -98,7 +98,7 @@ class Watched:
 def send(settings: Settings, campaign: UUID, plan: Plan) -> None:
     """Run the campaign to its end, or as far as it goes now, as the flow does, without Prefect."""
     steps = Steps(plan)
-    _watch_http(steps)
+    watch_http(steps)
     with wiring.using(settings) as services:
         services.store._transport = Watched(services.store._transport, steps, plan)
         run = CampaignRun(campaign, uuid4(), services)
@@ -130,7 +130,7 @@ def send_by_flow(settings: Settings, campaign: UUID, plan: Plan, prefect_api: st
     # Hand back soon: the harness moves the clock instead of waiting.
     delivery.PATIENCE_SECONDS = PATIENCE_SECONDS
     steps = Steps(plan)
-    _watch_http(steps)
+    watch_http(steps)
     with (
         temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_LOGGING_LEVEL: "CRITICAL"}),
         wiring.using(settings) as services,
@@ -201,7 +201,7 @@ def naive(run: CampaignRun, sending: Sending) -> Callable[[Claim], Outcome]:
     return mail
 
 
-def _watch_http(steps: Steps) -> None:
+def watch_http(steps: Steps) -> None:
     original = HTTPConnectionPool.urlopen
 
     def watched(self: HTTPConnectionPool, method: str, url: str, *args: Any, **kwargs: Any) -> Any:

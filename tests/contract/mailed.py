@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from outreach.campaign.models import Claim
+from outreach.campaign.models import Claim, Outcome
 from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
@@ -49,10 +49,11 @@ class Mailed:
         campaign = uuid4()
         self.store.create_campaign(campaign, "Spring", [sender], tag=tag, owner=owner)
         self.store.start_campaign(campaign)
-        self.send(campaign)
+        assert {outcome.kind for outcome in self.send(campaign)} <= {"sent"}
         return campaign
 
-    def send(self, campaign: UUID) -> None:
+    def send(self, campaign: UUID) -> list[Outcome]:
+        """Send what is due; returns what became of each lead."""
         run = uuid4()
         self.store.begin_run(campaign, run, 60)
         sending = Sending(
@@ -64,10 +65,10 @@ class Mailed:
             wait=lambda _: False,
             in_flight=lambda: nullcontext(True),
         )
-        for claim in self.store.claim_leads(uuid4(), campaign, run, 100).claims:
-            outcome = sending.send(claim)
-            assert outcome.kind == "sent", outcome
+        claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims
+        outcomes = [sending.send(claim) for claim in claims]
         self.store.finish_run(campaign, run, None, None)
+        return outcomes
 
     def mails(self, email: str) -> list[str]:
         """Gmail's ids of the mails to an address, the oldest first."""

@@ -1,8 +1,11 @@
 """Reading mailboxes: what comes back, to which lead, and what follows."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -32,16 +35,11 @@ def settings(database: SecretStr, shared_sandbox: Sandbox, tmp_path: Path) -> Se
 
 @pytest.fixture
 def mailed(settings: Settings, shared_sandbox: Sandbox) -> Iterator[Mailed]:
+    shared_sandbox.state.reset()
     services = open_services(settings)
     with httpx.Client(base_url=shared_sandbox.url) as gmail:
         yield Mailed(services, gmail)
     services.close()
-
-
-@pytest.fixture
-def fault(mailed: Mailed) -> Iterator[None]:
-    yield
-    mailed.gmail.delete("/sandbox/faults")
 
 
 def test_each_kind_reaches_its_lead(mailed: Mailed) -> None:
@@ -69,3 +67,325 @@ def test_each_kind_reaches_its_lead(mailed: Mailed) -> None:
         ("unsubscribe@lead.example", "opt_out", owner),
     }
     assert mailed.read().recorded == 0
+
+
+# --- which lead ---------------------------------------------------------------------------------
+
+
+def sent_headers(mailed: Mailed, email: str) -> Message:
+    """The last mail to the address, as it left."""
+    raw = mailed.gmail.get(f"/sandbox/mails/{mailed.mails(email)[-1]}/raw").content
+    return message_from_bytes(raw)
+
+
+def bounce_of(returned: str, recipient: str, status: str = "5.1.1") -> bytes:
+    """A report of a server on the other side; `returned`: the header of the mail that it returns."""
+    final = f"Final-Recipient: rfc822; {recipient}\n" if recipient else ""
+    return (
+        "From: Mail Delivery System <mailer-daemon@lead.example>\n"
+        f"To: {ADA}\n"
+        "Subject: Undelivered Mail Returned to Sender\n"
+        "Auto-Submitted: auto-replied\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nThe mail could not be delivered.\n"
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.lead.example\n\n"
+        f"{final}Action: failed\nStatus: {status}\n\n"
+        f"--b\nContent-Type: text/rfc822-headers\n\n{returned}\n--b--\n"
+    ).encode()
+
+
+def test_a_reply_from_another_address_is_the_lead_s_of_the_thread(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO)
+    mailed.back("reply", JO, sender="office@elsewhere.example")
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+def test_a_reply_under_another_subject_is_found_by_the_mail_that_it_answers(mailed: Mailed) -> None:
+    """It opens a thread of its own, and its writer was never written to."""
+    campaign = mailed.campaign(JO)
+    answered = sent_headers(mailed, JO)["Message-ID"]
+    headers = {"In-Reply-To": answered}
+    raw = mail("Yes.", subject="New", sender="x@other.example", headers=headers, answers=False)
+    mailed.receive(raw)
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+def test_a_mail_that_answers_none_counts_for_the_last_one_to_its_writer(mailed: Mailed) -> None:
+    first, second = mailed.campaign(JO), mailed.campaign(JO)
+    mailed.receive(mail("Hello again.", subject="Hi", sender=f"Jo <{JO.upper()}>", answers=False))
+    mailed.read()
+    assert (mailed.replies(first), mailed.replies(second)) == ([], [(JO, "reply", "none")])
+
+
+def test_a_reply_is_that_campaign_s_whose_mail_it_answers(mailed: Mailed) -> None:
+    first, second = mailed.campaign(JO), mailed.campaign(JO)
+    body = {"kind": "reply", "mail": mailed.mails(JO)[0]}
+    assert mailed.gmail.post("/sandbox/inbound", json=body).is_success
+    mailed.read()
+    assert (mailed.replies(first), mailed.replies(second)) == ([(JO, "reply", "none")], [])
+
+
+@pytest.mark.parametrize(("writer", "lead"), [(JO, JO), (KIM, KIM), ("boss@lead.example", KIM)])
+def test_of_two_leads_in_a_thread_it_is_the_writer_s_else_whose_mail_it_answers(
+    mailed: Mailed, db: psycopg.Connection, writer: str, lead: str
+) -> None:
+    campaign = mailed.campaign(JO, KIM)
+    in_one_thread(db, KIM)
+    mailed.back("reply", KIM, sender=writer)
+    mailed.read()
+    assert mailed.replies(campaign) == [(lead, "reply", "none")]
+
+
+def test_of_two_leads_in_a_thread_it_is_both_s_where_nothing_tells(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    """It answers the mail of a colleague, who answered ours."""
+    campaign = mailed.campaign(JO, KIM)
+    in_one_thread(db, KIM)
+    mailed.back("reply", KIM, sender="boss@lead.example")
+    mailed.read()
+    [colleague] = mailed.gmail.get("/sandbox/inbound").json()
+    headers = {"In-Reply-To": colleague["message_id_header"]}
+    raw = mail("I agree.", sender="cfo@lead.example", headers=headers, answers=False)
+    mailed.receive(raw)
+    mailed.read()
+    assert mailed.replies(campaign) == [
+        (JO, "reply", "none"),
+        (KIM, "reply", "none"),
+        (KIM, "reply", "none"),
+    ]
+
+
+def in_one_thread(db: psycopg.Connection, email: str) -> None:
+    """Gmail has put all mails into the thread of this one."""
+    db.execute(
+        "update send_attempts set thread_id = (select thread_id from send_attempts where address = %s)",
+        [email],
+    )
+
+
+def test_a_bounce_without_a_recipient_is_of_the_mail_that_it_names(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO, KIM)
+    mailed.receive(bounce_of(f"Message-ID: {sent_headers(mailed, KIM)['Message-ID']}\n", ""))
+    mailed.read()
+    assert [(email, kind) for email, kind, _ in mailed.replies(campaign)] == [(KIM, "bounce")]
+
+
+def test_a_bounce_that_names_another_mail_suppresses_nobody(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO)
+    ours = sent_headers(mailed, JO)
+    strangers = {
+        "names a mail that we did not send": bounce_of("Message-ID: <a@b.example>\n", JO),
+        "names our mail to another recipient": bounce_of(
+            f"Message-ID: {ours['Message-ID']}\n", KIM
+        ),
+        "copies our header": bounce_of(f"X-Outreach-Token: {ours['X-Outreach-Token']}\n", KIM),
+        "returns a bounce": bounce_of("Message-ID: <a@b.example>\n", "mailer-daemon@lead.example"),
+        "names a recipient whom we did not mail": bounce_of("", KIM),
+    }
+    for raw in strangers.values():
+        mailed.receive(raw)
+    mailed.read()
+    assert (mailed.replies(campaign), mailed.suppressed()) == ([], set())
+
+
+def test_a_bounce_that_names_a_recipient_and_no_mail_suppresses_nobody(mailed: Mailed) -> None:
+    """It is shown; but anybody could have written it."""
+    campaign = mailed.campaign(JO)
+    mailed.receive(bounce_of("Subject: A deck\n", JO))
+    mailed.read()
+    assert (mailed.replies(campaign), mailed.suppressed()) == ([(JO, "bounce", "dead")], set())
+
+
+def test_a_forwarded_mail_bounces_for_whom_it_was_written_to(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO)
+    raw = bounce_of(f"Message-ID: {sent_headers(mailed, JO)['Message-ID']}\n", "jo@moved.example")
+    mailed.receive(raw.replace(b"Action:", f"Original-Recipient: rfc822; {JO}\nAction:".encode()))
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "bounce", "dead")]
+    assert mailed.suppressed() == {(JO, "dead", None)}
+
+
+def test_mails_of_strangers_leave_no_trace(mailed: Mailed, db: psycopg.Connection) -> None:
+    mailed.campaign(JO)
+    mailed.receive(mail("Lunch?", subject="Lunch", sender="friend@home.example", answers=False))
+    mailed.receive(mail("Lunch?", subject="Re: Lunch", sender="friend@home.example"))
+    told = mailed.read()
+    assert (told.recorded, told.problem) == (0, None)
+    assert db.execute("select count(*) from inbound").fetchone() == (0,)
+
+
+# --- what follows -------------------------------------------------------------------------------
+
+
+def test_three_soft_bounces_make_an_address_dead_unless_it_answers(mailed: Mailed) -> None:
+    for _ in range(2):
+        mailed.campaign(JO)
+        mailed.back("bounce", JO, status="4.2.2")
+    mailed.read()
+    mailed.back("reply", JO)
+    mailed.read()
+    for _ in range(2):
+        mailed.campaign(JO)
+        mailed.back("bounce", JO, status="4.2.2")
+        mailed.read()
+    assert mailed.suppressed() == set()
+    mailed.campaign(JO)
+    mailed.back("bounce", JO, status="4.2.2")
+    mailed.read()
+    assert mailed.suppressed() == {(JO, "dead", None)}
+
+
+def test_a_block_is_the_sender_s_problem(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO)
+    mailed.back("bounce", JO, status="5.7.1")
+    mailed.read()
+    assert (mailed.replies(campaign), mailed.suppressed()) == ([(JO, "bounce", "block")], set())
+    [box] = mailed.store.mailboxes.all()
+    assert (box.blocked, box.bounced) == (1, 0)
+
+
+def test_words_that_may_be_an_opt_out_hold_the_lead(mailed: Mailed) -> None:
+    owner = uuid4()
+    campaign = mailed.campaign(JO, owner=owner)
+    text = "Thanks for the deck, which I read with interest. But please unsubscribe me from this list. We have a supplier."
+    mailed.back("reply", JO, text=text)
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "reply", "held")]
+    assert mailed.suppressed() == {(JO, "hold", owner)}
+
+
+def test_who_writes_stop_is_mailed_by_this_owner_no_more(mailed: Mailed) -> None:
+    owner = uuid4()
+    mailed.campaign(JO, owner=owner)
+    mailed.back("reply", JO, text="Stop", sender="jo@private.example")
+    mailed.read()
+    assert mailed.suppressed() == {(JO, "opt_out", owner), ("jo@private.example", "opt_out", owner)}
+
+
+def test_who_is_away_is_mailed_later_and_at_once_after_an_answer(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    mailed.campaign(JO)
+    mailed.back("away", JO, back_on="2027-01-08")  # a Friday
+    mailed.read()
+    assert db.execute("select key, until at time zone 'UTC' from absences").fetchone() == (
+        JO,
+        datetime(2027, 1, 11),  # noqa: DTZ001 - a Monday, as the database has it
+    )
+    tag = uuid4().hex
+    row = {"email": JO, "email_subject": "More", "email_template": "<p>Hi</p>"}
+    mailed.store.import_leads([row], tag=tag)
+    later = uuid4()
+    mailed.store.create_campaign(later, "Later", [ADA], tag=tag)
+    mailed.store.start_campaign(later)
+    assert [one.kind for one in mailed.send(later)] == ["deferred"]
+    mailed.back("reply", JO)
+    mailed.read()
+    db.execute("update campaign_leads set next_attempt_at = null where status = 'pending'")
+    assert [one.kind for one in mailed.send(later)] == ["sent"]
+
+
+# --- whatever dies ------------------------------------------------------------------------------
+
+
+def test_a_mail_is_recorded_once_however_often_it_is_read(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    campaign = mailed.campaign(JO)
+    mailed.read()
+    mailed.back("reply", JO)
+    cursor = db.execute("select history_id from mailboxes").fetchone()
+    assert cursor
+    mailed.read()
+    db.execute("update mailboxes set history_id = %s", cursor)
+    assert mailed.read().recorded == 0
+    assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+def test_after_expired_history_the_whole_list_is_read_and_the_gap_is_told(mailed: Mailed) -> None:
+    campaign = mailed.campaign(JO, KIM)
+    mailed.read()
+    mailed.back("reply", JO)
+    mailed.back("bounce", KIM, spam=True)
+    mailed.gmail.post("/sandbox/settings", json={"history_kept": 0})
+    assert mailed.read().recorded == 2
+    assert len(mailed.replies(campaign)) == 2
+    [box] = mailed.store.mailboxes.all()
+    assert box.gap_from
+    assert box.gap_until
+    assert box.gap_from < box.gap_until
+
+
+def test_no_mail_is_lost_where_every_third_read_fails(mailed: Mailed) -> None:
+    emails = [f"lead{number}@lead.example" for number in range(7)]
+    campaign = mailed.campaign(*emails)
+    mailed.read()
+    for email in emails:
+        mailed.back("reply", email)
+    body = {"fault": "unavailable_503", "on": "read", "every": 3}
+    assert mailed.gmail.post("/sandbox/faults", json=body).is_success
+    for _ in range(6):
+        mailed.read()
+    assert mailed.replies(campaign) == [(email, "reply", "none") for email in emails]
+
+
+def test_a_mail_that_nobody_can_read_is_noted_and_passed_over(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    campaign = mailed.campaign(JO, KIM)
+    mailed.read()
+    mailed.back("reply", JO)
+    [poison] = mailed.gmail.get("/sandbox/inbound").json()
+    mailed.back("reply", KIM)
+    db.execute(
+        "create function refuses() returns trigger language plpgsql as"
+        f" $$ begin if new.gmail_id = '{poison['id']}' and new.kind = 'reply' then raise 'no'; end if;"
+        " return new; end $$;"
+        "create trigger refuses before insert on inbound for each row execute function refuses()"
+    )
+    problems = [mailed.read().problem for _ in range(3)]
+    assert [problem is None for problem in problems] == [False, False, True]
+    assert mailed.replies(campaign) == [(JO, "unreadable", "none"), (KIM, "reply", "none")]
+
+
+def test_an_account_that_is_revoked_between_list_and_get_is_told(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    campaign = mailed.campaign(JO)
+    mailed.read()
+    mailed.back("reply", JO)
+    before = db.execute("select history_id, read_at from mailboxes").fetchone()
+    body = {"fault": "unauthorized_401", "on": "messages.get"}
+    assert mailed.gmail.post("/sandbox/faults", json=body).is_success
+    told = mailed.read()
+    assert told.problem
+    assert "reconnect" in told.problem
+    assert told.is_new
+    assert not mailed.read().is_new
+    assert db.execute("select history_id, read_at from mailboxes").fetchone() == before
+    mailed.gmail.delete("/sandbox/faults")
+    assert mailed.read().recorded == 1
+    assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+def test_an_account_that_only_sends_is_told_with_what_mends_it(mailed: Mailed) -> None:
+    mailed.campaign(JO, scopes="compose")
+    told = mailed.read()
+    assert told.problem
+    assert f"accounts connect {ADA}" in told.problem
+    [box] = mailed.store.mailboxes.all()
+    assert (box.can_read, box.scopes) == (False, "compose")
+
+
+def test_one_reader_at_a_time_has_a_mailbox(mailed: Mailed, db: psycopg.Connection) -> None:
+    mailed.campaign(JO)
+    boxes, now, late = mailed.store.mailboxes, uuid4(), uuid4()
+    [leased] = boxes.take(now, lease_seconds=60, rest_seconds=0, most=9)
+    assert boxes.take(late, lease_seconds=60, rest_seconds=0, most=9, address=ADA) == []
+    db.execute("update mailboxes set lease_until = now()")
+    assert boxes.take(late, lease_seconds=60, rest_seconds=0, most=9, address=ADA)
+    assert not boxes.keep(leased.account, now, 60, "1")
+    assert not boxes.finish(leased.account, now, "1", scopes="modify")

@@ -55,6 +55,10 @@ class Build:
         self.db = db
         self.sql = Sql(db)
 
+    def time(self, at: float) -> datetime:
+        """What `at` means."""
+        return T0 + timedelta(seconds=at)
+
     # --- rows ---------------------------------------------------------------------------
 
     def insert(self, table: str, **values: Any) -> UUID:
