@@ -8,13 +8,17 @@ set search_path = ''
 -- A few mails in a large log: always by index.
 set enable_seqscan = off
 as $$
-  -- Of these mails [{id, thread, sender}] those in a thread of ours, or from an address that the account mailed,
-  -- which are not recorded yet. `known`: those that are.
+  -- Of these mails [{id, thread, sender}] those in a thread of ours, or from an address that the account mailed.
+  -- `known`: those that are recorded already, and our own.
   select pg_catalog.jsonb_build_object('id', given.id, 'known', recorded.is_known)
   from pg_catalog.jsonb_to_recordset(pick_inbound.mails) given (id text, thread text, sender text)
   cross join lateral (
     select exists (
-      select from public.inbound i where i.account_id = pick_inbound.account and i.gmail_id = given.id) as is_known
+      select from public.inbound i where i.account_id = pick_inbound.account and i.gmail_id = given.id)
+    or exists (
+      select from public.send_attempts s
+      join public.campaign_leads cl on cl.id = s.campaign_lead_id
+      where s.thread_id = given.thread and s.account_id = pick_inbound.account and cl.message_id = given.id) as is_known
   ) recorded
   where recorded.is_known
     or exists (
