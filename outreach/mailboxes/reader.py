@@ -3,6 +3,7 @@
 The cursor moves only past what is recorded. Who dies leaves it, and the next one reads the same.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,8 +23,9 @@ from outreach.mailboxes.received import Recorder
 from outreach.store.mailboxes import LeasedMailbox, Mailboxes
 from outreach.store.store import Store
 
-LEASE_SECONDS = 180.0
-"""Longer than a page takes; each recorded page prolongs it."""
+LEASE_SECONDS = 60.0
+"""A reader that died leaves the mailbox to the next one after that."""
+RENEW_SECONDS = 20.0
 TRIES = 3
 """Of a mail within a round."""
 ROUNDS = 3
@@ -85,6 +87,7 @@ class _Mailbox:
         self._reader = reader
         self._inbox = inbox
         self._mailboxes = mailboxes
+        self._renewed = time.monotonic()
         self._scopes: str | None = None
         self._readable: bool | None = None
 
@@ -146,6 +149,7 @@ class _Mailbox:
     def _keep(self, cursor: str | None) -> None:
         if not self._mailboxes.keep(self._account, self._reader, LEASE_SECONDS, cursor):
             raise LostMailboxError
+        self._renewed = time.monotonic()
 
     def _finish(self, cursor: str, gap_since: datetime | None) -> None:
         scopes = self._scopes or ""
@@ -170,6 +174,8 @@ class _Mailbox:
 
     def _tried(self, mail: Listed) -> bool:
         """Whether it needs nothing more."""
+        if time.monotonic() > self._renewed + RENEW_SECONDS:
+            self._keep(None)
         try:
             held = self.recorder.record(mail)
         except (StoreUnavailable, QuotaReached, AccountUnusable, ConfigurationError):

@@ -36,7 +36,7 @@ from deployments.worker.worker import TYPE
 from flows.dispatch_campaigns import dispatch_campaigns
 from gmail_sandbox.server import Sandbox
 from outreach.campaign.models import CampaignStatus, LeadCounts
-from outreach.deployment_names import POOL
+from outreach.deployment_names import DISPATCH, POOL, READ
 from outreach.settings import Settings
 from outreach.store.store import Store
 from tasks.ending import hand_over
@@ -103,7 +103,7 @@ def deployed(
 
 
 def deploy(home: Path, engine: Engine = "worker") -> None:
-    """`prefect deploy --all` on a new server; tests call the dispatcher themselves."""
+    """`prefect deploy --all` on a new server; tests dispatch and read mailboxes themselves."""
     with get_client(sync_client=True) as client, suppress(ObjectNotFound):
         client.delete_work_pool(POOL)  # of the other engine
     provision(pool_type=TYPE if engine == "worker" else "process")
@@ -116,8 +116,8 @@ def deploy(home: Path, engine: Engine = "worker") -> None:
     )
     provision()
     with get_client(sync_client=True) as client:
-        dispatcher = client.read_deployment_by_name("dispatch-campaigns/dispatch-campaigns")
-        client.pause_deployment(dispatcher.id)
+        for name in (DISPATCH, READ):
+            client.pause_deployment(client.read_deployment_by_name(name).id)
 
 
 @pytest.fixture
