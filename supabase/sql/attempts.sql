@@ -124,7 +124,10 @@ begin
       where x.account_id = a.id and public.may_have_left(x.outcome)
       order by x.started_at desc
       limit 1),
-    public.away(keys[1], c.user_id, t)
+    (
+      select max(x.until)
+      from public.absences x
+      where x.key = keys[1] and x.until > t and (x.user_id <> c.user_id) is not true)
   into is_suspect, is_mailed, last_post, away_until;
   if is_suspect then
     refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));

@@ -217,18 +217,6 @@ as $$
   end;
 $$;
 
-create or replace function public.away(mailbox text, owner uuid, t timestamptz) returns timestamptz
-language sql
-stable
-security invoker
--- No `set`, as for may_have_left: it costs no call.
-as $$
-  -- Until when the person of this address, as mailbox_key has it, is not to be mailed for this owner; null: now.
-  select max(x.until)
-  from public.absences x
-  where x.key = away.mailbox and x.until > away.t and (x.user_id <> away.owner) is not true;
-$$;
-
 create or replace function public.inbound_counts(campaign uuid) returns jsonb
 language sql
 stable

@@ -152,4 +152,5 @@ def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connecti
         "lead_failures",
         "suppressions",
         "audit",
+        "inbound",
     }

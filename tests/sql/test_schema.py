@@ -66,6 +66,11 @@ OURS = (
     "audit",
     "address_hash_key",
     "web_addresses",
+    "mailboxes",
+    "inbound",
+    "inbound_mails",
+    "unread_mails",
+    "absences",
 )
 STATUSES = ("draft", "scheduled", "running", "completed", "error", "cancelled")
 ROLES = """
