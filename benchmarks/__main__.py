@@ -14,6 +14,7 @@ ALL = (
     "suppressed",
     "machines",
     "many",
+    "mailboxes",
     "unsubscribes",
     "fresh",
     "idle",

@@ -1,4 +1,4 @@
--- Release 20261129110722 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129130734 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -8,6 +8,7 @@ declare
     'public.assign_companies(uuid)',
     'public.assign_texts()',
     'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
+    'public.away_until(date,timestamp with time zone)',
     'public.bare_domain(text)',
     'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
@@ -33,6 +34,7 @@ declare
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
     'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean,boolean,text)',
     'public.date_suppressions(uuid[],text[])',
+    'public.dead_of_campaign(public.campaigns,double precision,integer)',
     'public.decline_run(uuid,uuid)',
     'public.defer_lead(uuid,uuid,uuid,uuid,text,text,double precision,timestamp with time zone)',
     'public.dispatcher_state(timestamp with time zone)',
@@ -42,24 +44,32 @@ declare
     'public.end_in_error(uuid,text,timestamp with time zone)',
     'public.exposed_tokens()',
     'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
+    'public.fail_mailbox(uuid,uuid,text,boolean,text,double precision,timestamp with time zone)',
     'public.fail_run(uuid,uuid,text,timestamp with time zone)',
     'public.fail_unclaimed(uuid,uuid,text,timestamp with time zone)',
     'public.fail_unmailable(uuid,jsonb,timestamp with time zone)',
     'public.failure_reasons(uuid,integer)',
     'public.fault_of_accounts(public.campaigns)',
     'public.fault_of_window(public.campaigns,timestamp with time zone)',
+    'public.find_mails(uuid,text,text[],text[],timestamp with time zone)',
+    'public.finish_mailbox(uuid,uuid,text,text,timestamp with time zone)',
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.forget_dispatch(uuid,text)',
     'public.forget_suspension(uuid,uuid)',
     'public.free_claims(uuid)',
     'public.functions_hash(text[])',
+    'public.guard_accounts(double precision,integer,timestamp with time zone)',
+    'public.guard_campaigns(double precision,integer,timestamp with time zone)',
     'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
     'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
     'public.hold_off_suppressions(text)',
     'public.import_leads(jsonb,text,uuid)',
+    'public.inbound_counts(uuid)',
+    'public.inbound_of_lead(uuid)',
     'public.installed_release(text)',
     'public.is_due(public.campaigns,timestamp with time zone)',
     'public.keep_failures(uuid[])',
+    'public.keep_mailbox(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.keyed_hash(text)',
     'public.lead_dispatch(uuid,text,text,double precision,timestamp with time zone)',
     'public.leads_by_account(uuid)',
@@ -73,12 +83,16 @@ declare
     'public.list_campaigns(uuid,integer)',
     'public.list_dispatched(uuid,integer)',
     'public.list_leads(text,text,uuid,integer)',
+    'public.list_mailboxes(uuid,integer,timestamp with time zone)',
     'public.list_mails(uuid,double precision,boolean,uuid,text,uuid,integer,timestamp with time zone)',
     'public.list_open_attempts(uuid,uuid,integer,timestamp with time zone)',
+    'public.list_replies(uuid,uuid,integer)',
     'public.list_suppressions(uuid,integer,uuid)',
     'public.list_suspended(uuid,integer)',
+    'public.list_unannounced(integer)',
     'public.lock_down()',
     'public.mailbox_key(text)',
+    'public.mailbox_of(uuid,timestamp with time zone)',
     'public.mails_by_hour(uuid,timestamp with time zone)',
     'public.mails_left(public.accounts,integer,timestamp with time zone)',
     'public.mails_of_account(uuid,timestamp with time zone)',
@@ -86,18 +100,23 @@ declare
     'public.may_have_left(text)',
     'public.next_due(timestamp with time zone)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
+    'public.note_announced(uuid[],timestamp with time zone)',
+    'public.note_answer(text,text,uuid,timestamp with time zone)',
     'public.note_canary(text,boolean,text,timestamp with time zone)',
     'public.note_dispatch(uuid,text)',
     'public.note_failures(uuid[],timestamp with time zone)',
+    'public.note_unread(uuid,text)',
     'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
     'public.pause_campaign(uuid,timestamp with time zone)',
+    'public.pick_inbound(uuid,jsonb)',
     'public.probe_dispatcher(uuid)',
     'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
     'public.read_canary(text,timestamp with time zone)',
     'public.read_credentials(uuid)',
     'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
+    'public.record_inbound(uuid,uuid,jsonb,jsonb,timestamp with time zone)',
     'public.record_open(uuid,timestamp with time zone)',
     'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
     'public.release_run(uuid,uuid)',
@@ -109,10 +128,12 @@ declare
     'public.retry_failed(uuid,text,text,boolean,boolean)',
     'public.room_at_pace(uuid,double precision,timestamp with time zone,bigint,timestamp with time zone,integer,double precision,timestamp with time zone)',
     'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
+    'public.save_inbound(uuid,jsonb,jsonb,text,timestamp with time zone)',
     'public.schema_version()',
     'public.seconds_paused(timestamp with time zone,timestamp with time zone)',
     'public.settle_by_hand(public.campaign_leads,public.campaigns,public.send_attempts,boolean,text,timestamp with time zone)',
     'public.shared_domains()',
+    'public.soft_bounces(text,timestamp with time zone)',
     'public.spellings_of_domain(text)',
     'public.start_campaign(uuid,timestamp with time zone,boolean)',
     'public.suppress(jsonb,text,text,uuid,boolean)',
@@ -128,6 +149,7 @@ declare
     'public.sweep_suppressed(integer,integer,timestamp with time zone)',
     'public.take_canary(text,text,double precision,timestamp with time zone)',
     'public.take_due(integer,timestamp with time zone,integer,double precision)',
+    'public.take_mailboxes(uuid,double precision,double precision,integer,text,timestamp with time zone)',
     'public.tell_dispatchers()',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
@@ -137,6 +159,7 @@ declare
     'public.told_window(public.campaigns,timestamp with time zone)',
     'public.unreadable_leads(uuid[])',
     'public.unsubscribe(text,text)',
+    'public.wake_account(text)',
     'public.why_unable(public.accounts,uuid)'
   ];
   known text[];
@@ -164,7 +187,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129110722', '81feaf9036f0a25955ea67d719f0b22513d16056358292094049074a185838ea', ours, '20261124009900')
+  values ('20261129130734', '340a690f25576a4e795f1db55bed7412086e8ac7bc3e54cd53f8398acf7ff49a', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -228,6 +251,7 @@ begin
       status_reason = case when token is null then a.status_reason end
     where a.id = saved.id
     returning * into saved;
+    update public.mailboxes m set next_read_at = null where m.account_id = saved.id and token is not null;
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'saved', 'id', saved.id, 'email', saved.email);
 end
@@ -254,7 +278,9 @@ as $$
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
     'sent_today', public.mails_of_account(a.id, clock.t),
-    'connected', coalesce(a.refresh_token, '') <> ''
+    'connected', coalesce(a.refresh_token, '') <> '',
+    'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
+    'mailbox', public.mailbox_of(a.id, clock.t)
   )
   from public.accounts a
   cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
@@ -364,6 +390,7 @@ begin
           when brief then coalesce(seconds, 2 ^ least(a.rate_pauses, 6) * (1 + random() / 4))
           else least(seconds * 2 ^ least(a.quota_pauses, 20), 86400)
         end,
+        rest_reason = null,
         quota_pauses = a.quota_pauses + (not brief)::integer,
         rate_pauses = a.rate_pauses + brief::integer
       where x.id = a.id;
@@ -556,6 +583,7 @@ declare
   keys text[];
   is_suspect boolean;
   is_mailed boolean;
+  away_until timestamptz;
 begin
   if mail_address ~ '[^!-~]' then -- a look costs less than the call
     mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
@@ -630,8 +658,12 @@ begin
       from public.send_attempts x
       where x.account_id = a.id and public.may_have_left(x.outcome)
       order by x.started_at desc
-      limit 1)
-  into is_suspect, is_mailed, last_post;
+      limit 1),
+    (
+      select max(x.until)
+      from public.absences x
+      where x.key = keys[1] and x.until > t and (x.user_id <> c.user_id) is not true)
+  into is_suspect, is_mailed, last_post, away_until;
   if is_suspect then
     refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
   end if;
@@ -664,6 +696,10 @@ begin
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
+    end if;
+    if away_until is not null then
+      free_at := greatest(free_at, away_until);
+      refusal := 'away until ' || pg_catalog.to_char(free_at at time zone 'UTC', 'YYYY-MM-DD');
     end if;
   end if;
   if free_at is not null then
@@ -1075,7 +1111,7 @@ begin
     update public.campaigns x
     set
       paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
-      dispatched_at = null
+      dispatched_at = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
   elsif c.status = 'error' and exists (
     select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
@@ -1083,7 +1119,7 @@ begin
     update public.campaigns x
     set
       status = 'running', error = null, finished_at = null, paused_at = null, waiting_for = null, resume_at = null,
-      crash_count = 0, dispatch_misses = 0, dispatched_at = null
+      crash_count = 0, dispatch_misses = 0, dispatched_at = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
   else
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
@@ -1221,6 +1257,7 @@ security invoker
 set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(c) - 'footer') || pg_catalog.jsonb_build_object('leads', public.campaign_counts(c.id))
+    || public.inbound_counts(c.id)
   from public.campaigns c
   where c.id > list_campaigns.after
   order by c.id
@@ -1243,6 +1280,7 @@ as $$
   -- before it; an old campaign without a time is the oldest.
   select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+    || public.inbound_counts(page_row.id)
   from (
     -- The page first: what belongs to it is counted for no other.
     select x.*
@@ -1278,6 +1316,7 @@ set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+    || public.inbound_counts(its_row.id)
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;
 $$;
@@ -1311,6 +1350,7 @@ as $$
     'error', left(cl.error, 1001),
     'failed_at', past.failed_at,
     'failures', coalesce(past.failures, '[]'))
+    || public.inbound_of_lead(cl.id)
   from (
     -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
     select x.*
@@ -2416,6 +2456,159 @@ create or replace trigger outreach_due
 after insert or update on public.campaigns
 for each row execute function public.tell_dispatchers();
 
+-- The guard: a campaign that meets too many dead addresses pauses itself, an account rests for a day.
+
+create or replace function public.guard_campaigns(
+  share double precision,
+  least_mails integer,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Pauses campaigns of whose mails since the last resume, least_mails of them or more, at least this share met dead
+-- addresses; returns them. Each in its turn is locked, so that no mail of others waits.
+declare
+  c public.campaigns;
+  met record;
+begin
+  for c in
+    select x.*
+    from public.campaigns x
+    where x.status in ('scheduled', 'running') and x.paused_at is null
+      and exists (select from public.inbound_mails m where m.campaign_id = x.id and m.verdict = 'dead')
+    order by x.id
+  loop
+    select * into met from public.dead_of_campaign(c, share, least_mails);
+    continue when met.sent is null;
+    if not met.too_many then
+      update public.campaigns x set guarded_dead = met.dead where x.id = c.id and met.sent >= least_mails;
+      continue;
+    end if;
+    update public.campaigns x
+    set
+      paused_at = coalesce(now, clock_timestamp()),
+      waiting_for = pg_catalog.format(
+        'a person to resume it: %s of its last %s mails met dead addresses', met.dead, met.sent),
+      suspended_run = null
+    where x.id = c.id and x.paused_at is null and x.status in ('scheduled', 'running');
+    if found then
+      return next pg_catalog.jsonb_build_object(
+        'campaign', c.id, 'name', left(c.name, 1001), 'dead', met.dead, 'sent', met.sent);
+    end if;
+  end loop;
+end
+$$;
+
+create or replace function public.dead_of_campaign(
+  c public.campaigns,
+  share double precision,
+  least_mails integer,
+  out dead bigint,
+  out sent bigint,
+  out too_many boolean
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Of its mails since the last resume. Of those that were sent no more are counted than decide. `sent` is null where
+-- nothing has changed since the last look.
+begin
+  select count(distinct s.id) into dead
+  from public.inbound_mails m
+  join public.send_attempts s on s.id = m.attempt_id
+  where m.campaign_id = c.id and m.verdict = 'dead' and (c.guarded_from is null or s.started_at > c.guarded_from);
+  if dead = 0 or dead = c.guarded_dead then
+    return;
+  end if;
+  select count(*) into sent
+  from (
+    select from public.campaign_leads cl
+    where cl.campaign_id = c.id and cl.status = 'sent' and (c.guarded_from is null or cl.sent_at > c.guarded_from)
+    limit greatest(floor(dead / share) + 1, least_mails)
+  ) x;
+  too_many := sent >= least_mails and dead >= share * sent;
+end
+$$;
+
+create or replace function public.guard_accounts(
+  share double precision,
+  least_mails integer,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Lets accounts rest for a day of whose mails in the last 30 days, least_mails of them or more, at least this share
+-- met dead addresses; returns them. After the rest they are counted anew.
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+  a record;
+  sent bigint;
+  why text;
+begin
+  for a in
+    select x.id, x.email, count(distinct m.attempt_id) as dead,
+      greatest(x.guarded_from, t - interval '30 days') as since
+    from public.accounts x
+    join public.inbound i on i.account_id = x.id and i.received_at > greatest(x.guarded_from, t - interval '30 days')
+    join public.inbound_mails m on m.inbound_id = i.id and m.verdict = 'dead'
+    join public.send_attempts s on s.id = m.attempt_id and s.started_at > greatest(x.guarded_from, t - interval '30 days')
+    where x.status <> 'removed' and (x.paused_until is null or x.paused_until < t + interval '1 hour')
+    group by x.id
+    order by x.id
+  loop
+    select count(*) into sent
+    from (
+      select from public.send_attempts s
+      where s.account_id = a.id and public.may_have_left(s.outcome) and s.started_at > a.since
+      limit greatest(floor(a.dead / share) + 1, least_mails)
+    ) x;
+    continue when sent < least_mails or a.dead < share * sent;
+    why := pg_catalog.format('%s of its last %s mails met dead addresses', a.dead, sent);
+    update public.accounts x
+    set paused_until = t + interval '1 day', guarded_from = t, rest_reason = why
+    where x.id = a.id;
+    return next pg_catalog.jsonb_build_object(
+      'account', a.id, 'email', a.email, 'dead', a.dead, 'sent', sent, 'reason', why);
+  end loop;
+end
+$$;
+
+create or replace function public.wake_account(address text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- A person ends an account's rest.
+declare
+  woken public.accounts;
+begin
+  update public.accounts a
+  set paused_until = null, rest_reason = null, guarded_from = case when a.rest_reason is null then a.guarded_from else clock_timestamp() end
+  where a.status <> 'removed' and public.mailbox_key(a.email) = public.mailbox_key(address)
+  returning a.* into woken;
+  if not found then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', pg_catalog.format('There is no account %s.', address),
+      'remedy', 'list_accounts');
+    return;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'woken', 'id', woken.id);
+end
+$$;
+
 -- What a claim hands out.
 
 create or replace function public.hand_out(c public.campaigns, batch uuid, t timestamptz) returns jsonb
@@ -2511,6 +2704,386 @@ begin
   select array_agg(changed.id) into failed from changed;
   perform public.note_failures(failed, t);
 end
+$$;
+
+-- What came back: which mail of ours a received mail is about, its record, and what follows for the person.
+
+create or replace function public.pick_inbound(account uuid, mails jsonb) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- A few mails in a large log: always by index.
+set enable_seqscan = off
+as $$
+  -- Of these mails [{id, thread, sender}] those in a thread of ours, or from an address that the account mailed.
+  -- `known`: those that are recorded already, and our own.
+  select pg_catalog.jsonb_build_object('id', given.id, 'known', recorded.is_known)
+  from pg_catalog.jsonb_to_recordset(pick_inbound.mails) given (id text, thread text, sender text)
+  cross join lateral (
+    select exists (
+      select from public.inbound i where i.account_id = pick_inbound.account and i.gmail_id = given.id)
+    or exists (
+      select from public.send_attempts s
+      join public.campaign_leads cl on cl.id = s.campaign_lead_id
+      where s.thread_id = given.thread and s.account_id = pick_inbound.account and cl.message_id = given.id) as is_known
+  ) recorded
+  where recorded.is_known
+    or exists (
+      select from public.send_attempts s
+      where s.thread_id = given.thread and s.account_id = pick_inbound.account)
+    or given.sender <> '' and exists (
+      select from public.send_attempts s
+      where lower(s.address) = public.mailbox_key(given.sender) and public.may_have_left(s.outcome)
+        and s.account_id = pick_inbound.account);
+$$;
+
+create or replace function public.find_mails(
+  account uuid,
+  token text default null,
+  threads text[] default '{}',
+  addresses text[] default '{}',
+  received timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Mails of this account that a received mail may be about: by the token in it, by its threads, and the last one to
+  -- each of its addresses. `softs`: soft bounces of that address in the 30 days before, since it answered last.
+  with keys as materialized (
+    select distinct public.mailbox_key(a.address) as key from unnest(find_mails.addresses) a (address)
+  ), found as (
+    (
+      select s.id, 1 as rank
+      from public.send_attempts s
+      where s.search_token = find_mails.token and s.search_token <> '' and s.account_id = find_mails.account
+        and public.may_have_left(s.outcome)
+      limit 10
+    )
+    union all
+    (
+      select s.id, 2
+      from public.send_attempts s
+      where s.thread_id = any (find_mails.threads) and s.account_id = find_mails.account
+        and public.may_have_left(s.outcome)
+      order by s.started_at desc
+      limit 100
+    )
+    union all
+    select last.id, 3
+    from keys
+    cross join lateral (
+      select s.id
+      from public.send_attempts s
+      where lower(s.address) = keys.key and public.may_have_left(s.outcome) and s.account_id = find_mails.account
+      order by s.started_at desc
+      limit 1
+    ) last
+  )
+  select pg_catalog.jsonb_build_object(
+    'attempt', s.id, 'by', case found.rank when 1 then 'token' when 2 then 'thread' else 'address' end,
+    'message_id', cl.message_id, 'thread', s.thread_id, 'address', lower(s.address),
+    -- Where the campaign is gone its account tells the owner.
+    'owner', case when c.id is null then a.user_id else c.user_id end,
+    'named', lower(s.address) in (select keys.key from keys), 'started_at', s.started_at,
+    'softs', public.soft_bounces(s.address, coalesce(find_mails.received, clock_timestamp())))
+  from (select f.id, min(f.rank) as rank from found f group by f.id) found
+  join public.send_attempts s on s.id = found.id
+  left join public.campaign_leads cl on cl.id = s.campaign_lead_id
+  left join public.campaigns c on c.id = s.campaign_id
+  left join public.accounts a on a.id = s.account_id
+  order by found.rank, s.started_at desc;
+$$;
+
+create or replace function public.soft_bounces(address text, t timestamptz) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Of an address in the 30 days before `t`, since it answered last.
+  with back as materialized (
+    select i.kind, m.verdict, i.received_at
+    from public.send_attempts s
+    join public.inbound_mails m on m.attempt_id = s.id
+    join public.inbound i on i.id = m.inbound_id
+    where lower(s.address) = lower(soft_bounces.address) and public.may_have_left(s.outcome)
+      and i.received_at > soft_bounces.t - interval '30 days' and i.received_at < soft_bounces.t
+  )
+  select count(*) from back
+  where back.verdict = 'soft'
+    and back.received_at > coalesce((select max(b.received_at) from back b where b.kind = 'reply'), '-infinity');
+$$;
+
+create or replace function public.record_inbound(
+  account uuid,
+  reader uuid,
+  mail jsonb,
+  mails jsonb default '[]',
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- One received mail {gmail_id, thread, kind, received_at, back_on}, and what it says of mails of ours
+-- [{attempt, verdict, status}].
+--   recorded, known: {id}      not_ours: another reader has the mailbox
+declare
+  saved uuid;
+begin
+  perform from public.mailboxes m where m.account_id = account and m.reader = reader for key share;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_ours');
+    return;
+  end if;
+  saved := public.save_inbound(account, mail, mails, 'mail', coalesce(now, clock_timestamp()));
+  delete from public.unread_mails u where u.account_id = account and u.gmail_id = mail ->> 'gmail_id';
+  return next pg_catalog.jsonb_build_object('answer', case when saved is null then 'known' else 'recorded' end, 'id', saved);
+end
+$$;
+
+create or replace function public.save_inbound(account uuid, mail jsonb, mails jsonb, came_by text, t timestamptz) returns uuid
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Null: it is recorded already. Who answered is away no more; who is away is mailed later.
+declare
+  saved uuid;
+  kind constant text := mail ->> 'kind';
+  received constant timestamptz := coalesce((mail ->> 'received_at')::timestamptz, t);
+begin
+  insert into public.inbound (account_id, gmail_id, thread_id, user_id, kind, via, received_at, recorded_at, back_on, announced_at)
+  select
+    account, mail ->> 'gmail_id', mail ->> 'thread',
+    coalesce(
+      (
+        select c.user_id
+        from pg_catalog.jsonb_to_recordset(mails) given (attempt uuid)
+        join public.send_attempts s on s.id = given.attempt
+        join public.campaigns c on c.id = s.campaign_id
+        where c.user_id is not null
+        limit 1),
+      (select a.user_id from public.accounts a where a.id = account)),
+    kind, came_by, received, t, (mail ->> 'back_on')::date,
+    case when kind not in ('reply', 'bounce', 'unsubscribe', 'complaint') then t end
+  on conflict (account_id, gmail_id) do nothing
+  returning id into saved;
+  if saved is null then
+    return null;
+  end if;
+  insert into public.inbound_mails (inbound_id, attempt_id, campaign_id, campaign_lead_id, user_id, verdict, status)
+  select saved, s.id, s.campaign_id, s.campaign_lead_id, c.user_id, coalesce(given.verdict, 'none'),
+    left(coalesce(given.status, ''), 20)
+  from pg_catalog.jsonb_to_recordset(mails) given (attempt uuid, verdict text, status text)
+  join public.send_attempts s on s.id = given.attempt
+  left join public.campaigns c on c.id = s.campaign_id
+  on conflict do nothing;
+  if kind = 'reply' then
+    delete from public.absences x
+    using public.inbound_mails m, public.send_attempts s
+    where m.inbound_id = saved and s.id = m.attempt_id and x.key = public.mailbox_key(s.address)
+      and x.user_id is not distinct from m.user_id;
+  elsif kind = 'away' then
+    insert into public.absences as x (key, user_id, until)
+    select distinct on (public.mailbox_key(s.address), m.user_id)
+      public.mailbox_key(s.address), m.user_id, public.away_until((mail ->> 'back_on')::date, received)
+    from public.inbound_mails m
+    join public.send_attempts s on s.id = m.attempt_id
+    where m.inbound_id = saved and strpos(s.address, '@') > 0
+    on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000')) do update
+    set until = excluded.until;
+  end if;
+  return saved;
+end
+$$;
+
+create or replace function public.away_until(back_on date, received timestamptz) returns timestamptz
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- A working day after the first day back, in UTC, within 90 days; without a date, or after it, in a week.
+  select case
+    when away_until.back_on >= (away_until.received at time zone 'UTC')::date then least(
+      (
+        select day.day at time zone 'UTC'
+        from generate_series(away_until.back_on + 1, away_until.back_on + 3, interval '1 day') day (day)
+        where extract(isodow from day.day) < 6
+        order by day.day
+        limit 1),
+      away_until.received + interval '90 days')
+    else away_until.received + interval '7 days'
+  end;
+$$;
+
+create or replace function public.inbound_counts(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Leads of a campaign by what came back from them; a lead may be in several. A delay is no bounce.
+  select pg_catalog.jsonb_build_object(
+    'replied', count(distinct m.campaign_lead_id) filter (where i.kind = 'reply'),
+    'bounced', count(distinct m.campaign_lead_id) filter (where i.kind = 'bounce'),
+    'away', count(distinct m.campaign_lead_id) filter (where i.kind = 'away'),
+    'unsubscribed', count(distinct m.campaign_lead_id) filter (where i.kind in ('unsubscribe', 'complaint')))
+  from public.inbound_mails m
+  join public.inbound i on i.id = m.inbound_id
+  where m.campaign_id = inbound_counts.campaign;
+$$;
+
+create or replace function public.inbound_of_lead(lead uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Of campaign_leads.id: when it answered, bounced, was away and opted out first; the verdict and code of its bounce.
+  select pg_catalog.jsonb_build_object(
+    'replied_at', min(i.received_at) filter (where i.kind = 'reply'),
+    'bounced_at', min(i.received_at) filter (where i.kind = 'bounce'),
+    'bounce', (pg_catalog.array_agg(m.verdict order by i.received_at) filter (where i.kind = 'bounce'))[1],
+    'bounce_status', (pg_catalog.array_agg(nullif(m.status, '') order by i.received_at) filter (where i.kind = 'bounce'))[1],
+    'away_at', max(i.received_at) filter (where i.kind = 'away'),
+    'back_on', max(i.back_on) filter (where i.kind = 'away'),
+    'unsubscribed_at', min(i.received_at) filter (where i.kind in ('unsubscribe', 'complaint')))
+  from public.inbound_mails m
+  join public.inbound i on i.id = m.inbound_id
+  where m.campaign_lead_id = inbound_of_lead.lead;
+$$;
+
+create or replace function public.list_replies(
+  campaign uuid,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- What came back to a campaign, the oldest first. Several rows of one id: a mail about several leads; a page ends
+  -- with whole mails.
+  select pg_catalog.jsonb_build_object(
+    'id', i.id, 'lead', m.campaign_lead_id, 'email', coalesce(l.email, s.address), 'account', a.email, 'kind', i.kind,
+    'at', i.received_at, 'verdict', m.verdict, 'status', m.status, 'back_on', i.back_on, 'via', i.via,
+    'thread_id', i.thread_id)
+  from (
+    select distinct x.inbound_id
+    from public.inbound_mails x
+    where x.campaign_id = list_replies.campaign and x.inbound_id > list_replies.after
+    order by x.inbound_id
+    limit list_replies.most
+  ) page
+  join public.inbound i on i.id = page.inbound_id
+  join public.inbound_mails m on m.inbound_id = i.id and m.campaign_id = list_replies.campaign
+  left join public.send_attempts s on s.id = m.attempt_id
+  left join public.campaign_leads cl on cl.id = m.campaign_lead_id
+  left join public.leads l on l.id = cl.lead_id
+  left join public.accounts a on a.id = i.account_id
+  order by i.id, m.attempt_id;
+$$;
+
+create or replace function public.note_answer(
+  address text,
+  by_name text,
+  campaign uuid default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- A person answered by telephone, or on another way than by mail: to this campaign's mail, or to all.
+--   noted: {leads, known} mails that count as answered now, and that did already
+declare
+  s record;
+  noted bigint := 0;
+  known bigint := 0;
+  t timestamptz := coalesce(now, clock_timestamp());
+begin
+  if btrim(coalesce(by_name, '')) = '' then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'An answer is noted in the name of a person; name them with --by.');
+    return;
+  end if;
+  for s in
+    select x.id, x.account_id, x.campaign_lead_id, c.user_id, exists (
+      select from public.inbound_mails m
+      join public.inbound i on i.id = m.inbound_id and i.kind = 'reply'
+      where m.attempt_id = x.id) as answered
+    from public.send_attempts x
+    left join public.campaigns c on c.id = x.campaign_id
+    where lower(x.address) = public.mailbox_key(address) and public.may_have_left(x.outcome)
+      and (campaign is null or x.campaign_id = campaign)
+    order by x.started_at
+    limit 1000
+  loop
+    if s.answered then
+      known := known + 1;
+    else
+      perform public.save_inbound(s.account_id, '{"kind": "reply"}',
+        pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('attempt', s.id)), 'person', t);
+      insert into public.audit (act, subject, user_id, by_name, details)
+      values ('answered', public.mailbox_key(address), s.user_id, left(btrim(by_name), 200),
+        pg_catalog.jsonb_build_object('lead', s.campaign_lead_id));
+      noted := noted + 1;
+    end if;
+  end loop;
+  if noted + known = 0 then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      case when campaign is null then 'No campaign mailed %s.' else 'The campaign did not mail %s.' end, address));
+    return;
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'noted', 'leads', noted, 'known', known);
+end
+$$;
+
+create or replace function public.list_unannounced(most integer default 500) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What Prefect was not told yet, a row for each mail of ours that it is about.
+  select pg_catalog.jsonb_build_object(
+    'id', i.id, 'kind', i.kind, 'at', i.received_at, 'account', i.account_id, 'via', i.via,
+    'campaign', m.campaign_id, 'name', left(c.name, 1001), 'lead', m.campaign_lead_id, 'verdict', m.verdict,
+    'status', m.status)
+  from (
+    select x.* from public.inbound x where x.announced_at is null order by x.id limit list_unannounced.most
+  ) i
+  left join public.inbound_mails m on m.inbound_id = i.id
+  left join public.campaigns c on c.id = m.campaign_id
+  order by i.id, m.attempt_id;
+$$;
+
+create or replace function public.note_announced(received uuid[], now timestamptz default null) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  with told as (
+    update public.inbound i
+    set announced_at = coalesce(note_announced.now, clock_timestamp())
+    where i.id = any (note_announced.received) and i.announced_at is null
+    returning 1
+  )
+  select pg_catalog.jsonb_build_object('answer', 'noted', 'mails', count(*)) from told;
 $$;
 
 -- Leads: how they come in, and which of them a campaign selects.
@@ -3075,30 +3648,251 @@ begin
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
+  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
+    execute format(
+      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses
+        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences
       to service_role;
     grant select, insert on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
   if to_regprocedure('auth.uid()') is not null
     and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
-    -- A user of the web app may see whom their campaigns do not mail. Last, so that it is the same each time.
-    grant select on public.suppressions to authenticated;
+    -- A user of the web app may see whom their campaigns do not mail, and what came back. Last, so that it is the same
+    -- each time.
+    grant select on public.suppressions, public.inbound, public.inbound_mails to authenticated;
     drop policy if exists suppressions_of_owner on public.suppressions;
     create policy suppressions_of_owner on public.suppressions
       for select to authenticated using (user_id = (select auth.uid()));
+    drop policy if exists inbound_of_owner on public.inbound;
+    create policy inbound_of_owner on public.inbound
+      for select to authenticated using (user_id = (select auth.uid()));
+    drop policy if exists inbound_mails_of_owner on public.inbound_mails;
+    create policy inbound_mails_of_owner on public.inbound_mails
+      for select to authenticated using (user_id = (select auth.uid()));
   end if;
 end
+$$;
+
+-- Reading mailboxes: who reads which one, how far it was read, what failed.
+--
+-- A reader leases mailboxes, so that each is read by one at a time. The cursor moves only past what is recorded: a
+-- reader that dies leaves it, and the next one reads the same again, which `inbound` records once.
+
+create or replace function public.take_mailboxes(
+  reader uuid,
+  lease_seconds double precision,
+  rest_seconds double precision,
+  most integer default 100,
+  address text default null,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Leases mailboxes that were not read for rest_seconds, of accounts that have sent mails; or that of `address`, at
+-- any time. `since`: what arrived from then on may be unread.
+declare
+  t timestamptz;
+begin
+  insert into public.mailboxes (account_id)
+  select a.id
+  from public.accounts a
+  where a.status <> 'removed' and coalesce(a.refresh_token, '') <> ''
+    and not exists (select from public.mailboxes m where m.account_id = a.id)
+  on conflict do nothing;
+  t := coalesce(now, clock_timestamp());
+  return query
+  with due as materialized (
+    select m.account_id
+    from public.mailboxes m
+    join public.accounts a on a.id = m.account_id
+    where a.status <> 'removed' and coalesce(a.refresh_token, '') <> ''
+      and (m.lease_until is null or m.lease_until <= t or m.reader = take_mailboxes.reader)
+      and case
+        when m.reader = take_mailboxes.reader then true -- asked again
+        when address is not null then public.mailbox_key(a.email) = public.mailbox_key(address)
+        else (m.next_read_at is null or m.next_read_at <= t)
+          and exists (
+            select from public.send_attempts s where s.account_id = a.id and public.may_have_left(s.outcome))
+      end
+    order by m.next_read_at nulls first, m.account_id
+    limit most
+    for no key update of m skip locked
+  ), taken as (
+    update public.mailboxes m
+    set
+      reader = take_mailboxes.reader, reading_since = t, lease_until = t + lease_seconds * interval '1 second',
+      next_read_at = t + rest_seconds * interval '1 second'
+    from due
+    where m.account_id = due.account_id
+    returning m.*
+  )
+  select pg_catalog.jsonb_build_object(
+    'account', a.id, 'email', a.email, 'history_id', taken.history_id,
+    -- Machines' clocks are apart, and Gmail's too.
+    'since', greatest(coalesce(taken.read_at, first.started_at, t) - interval '10 minutes', t - interval '90 days'),
+    'footers', coalesce(texts.footers, '[]'))
+  from taken
+  join public.accounts a on a.id = taken.account_id
+  left join lateral (
+    select s.started_at
+    from public.send_attempts s
+    where s.account_id = a.id and public.may_have_left(s.outcome)
+    order by s.started_at
+    limit 1
+  ) first on true
+  cross join lateral (
+    select pg_catalog.jsonb_agg(f.footer) as footers
+    from (
+      select distinct left(c.footer, 2000) as footer
+      from public.campaign_accounts ca
+      join public.campaigns c on c.id = ca.campaign_id
+      where ca.account_id = a.id and c.footer <> ''
+      limit 20
+    ) f
+  ) texts;
+end
+$$;
+
+create or replace function public.keep_mailbox(
+  account uuid,
+  reader uuid,
+  lease_seconds double precision,
+  history text default null,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Prolongs the lease; with `history` moves the cursor there. No row: another reader has the mailbox.
+  update public.mailboxes m
+  set
+    lease_until = coalesce(keep_mailbox.now, clock_timestamp()) + keep_mailbox.lease_seconds * interval '1 second',
+    history_id = coalesce(keep_mailbox.history, m.history_id)
+  where m.account_id = keep_mailbox.account and m.reader = keep_mailbox.reader
+  returning pg_catalog.jsonb_build_object('answer', 'kept');
+$$;
+
+create or replace function public.finish_mailbox(
+  account uuid,
+  reader uuid,
+  history text,
+  granted text default null,
+  gap_since timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- All that had arrived when the reading began is recorded. gap_since: Gmail had forgotten the changes from then on.
+  update public.mailboxes m
+  set
+    history_id = finish_mailbox.history, read_at = m.reading_since, reader = null, lease_until = null, failures = 0,
+    problem = null, can_read = true, scopes = left(finish_mailbox.granted, 1001),
+    gap_from = coalesce(finish_mailbox.gap_since, m.gap_from),
+    gap_until = case when finish_mailbox.gap_since is null then m.gap_until else m.reading_since end
+  where m.account_id = finish_mailbox.account and m.reader = finish_mailbox.reader
+  returning pg_catalog.jsonb_build_object('answer', 'finished');
+$$;
+
+create or replace function public.fail_mailbox(
+  account uuid,
+  reader uuid,
+  why text,
+  readable boolean default null,
+  granted text default null,
+  wait_seconds double precision default null,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The cursor stays. It is tried again after wait_seconds, or later each time up to a quarter of an hour. `is_new`:
+  -- the reading before did not fail for this reason.
+  with before as (
+    select m.problem from public.mailboxes m where m.account_id = fail_mailbox.account
+  )
+  update public.mailboxes m
+  set
+    reader = null, lease_until = null, failures = m.failures + 1, problem = left(fail_mailbox.why, 1001),
+    can_read = coalesce(fail_mailbox.readable, m.can_read), scopes = coalesce(left(fail_mailbox.granted, 1001), m.scopes),
+    next_read_at = coalesce(fail_mailbox.now, clock_timestamp())
+      + coalesce(fail_mailbox.wait_seconds, least(60 * 2 ^ least(m.failures, 4), 900)) * interval '1 second'
+  from before
+  where m.account_id = fail_mailbox.account and m.reader = fail_mailbox.reader
+  returning pg_catalog.jsonb_build_object(
+    'answer', 'failed', 'is_new', before.problem is distinct from left(fail_mailbox.why, 1001));
+$$;
+
+create or replace function public.note_unread(account uuid, mail text) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- This mail could not be read in one more round, while others could; answers how often.
+  insert into public.unread_mails as u (account_id, gmail_id)
+  values (note_unread.account, note_unread.mail)
+  on conflict (account_id, gmail_id) do update set failures = u.failures + 1
+  returning pg_catalog.jsonb_build_object('failures', u.failures);
+$$;
+
+create or replace function public.mailbox_of(account uuid, now timestamptz default null) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The reading of an account's mailbox, and what came back to it in the last 30 days.
+  select pg_catalog.jsonb_build_object(
+    'can_read', m.can_read, 'scopes', m.scopes, 'read_at', m.read_at, 'problem', m.problem,
+    'gap_from', m.gap_from, 'gap_until', m.gap_until,
+    'bounced', coalesce(c.bounced, 0), 'blocked', coalesce(c.blocked, 0), 'replied', coalesce(c.replied, 0))
+  from (select mailbox_of.account as id) a
+  left join public.mailboxes m on m.account_id = a.id
+  cross join lateral (
+    select
+      count(distinct b.attempt_id) filter (where i.kind = 'bounce' and b.verdict <> 'block') as bounced,
+      count(distinct b.attempt_id) filter (where b.verdict = 'block') as blocked,
+      count(distinct b.attempt_id) filter (where i.kind = 'reply') as replied
+    from public.inbound i
+    join public.inbound_mails b on b.inbound_id = i.id
+    where i.account_id = a.id
+      and i.received_at > coalesce(mailbox_of.now, clock_timestamp()) - interval '30 days'
+  ) c;
+$$;
+
+create or replace function public.list_mailboxes(
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('id', a.id, 'email', a.email, 'status', a.status, 'connected',
+      coalesce(a.refresh_token, '') <> '')
+    || public.mailbox_of(a.id, list_mailboxes.now)
+  from public.accounts a
+  where a.status <> 'removed' and a.id > list_mailboxes.after
+  order by a.id
+  limit list_mailboxes.most;
 $$;
 
 -- What became of a mail: recorded, put off, failed, or resolved by a person.
@@ -4479,8 +5273,15 @@ begin
   on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
   set until = null, source = excluded.source
   where x.until is not null;
-  return next pg_catalog.jsonb_build_object(
-    'answer', case when found then 'done' else 'already' end, 'campaign', s.campaign_id);
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'already', 'campaign', s.campaign_id);
+    return;
+  end if;
+  if origin <> 'mail' then -- the reader of the mailbox records the mail
+    perform public.save_inbound(s.account_id, '{"kind": "unsubscribe"}',
+      pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('attempt', s.id)), 'link', clock_timestamp());
+  end if;
+  return next pg_catalog.jsonb_build_object('answer', 'done', 'campaign', s.campaign_id);
 end
 $$;
 
