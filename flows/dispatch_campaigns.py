@@ -17,6 +17,8 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_erasures,
+    sweep_retention,
     sweep_suppressed,
     try_web_address,
 )
@@ -56,8 +58,10 @@ def dispatch_all() -> int:
     settle_all()
     sweep_cancelled()
     sweep_suppressed()
+    sweep_erasures()
     if is_first_of_the_hour():
         sweep_drafts()
+        sweep_retention()
     try_web_address()
     name_upcoming()
     return started

@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     guard_least_mails: int = Field(default=50, ge=1, le=1_000_000)
     """The fewest mails by which that is judged."""
 
+    retention_days: float = Field(default=0, ge=0, le=36_500)
+    """Days after a person's last mail at which their address and fields are forgotten; 0: never."""
+
     log_sends: bool = True
     """A line in a run's log for each mail that was sent: lead, account and Gmail's ids, addresses
     masked. 0 keeps the log of a large campaign short; `outreach campaigns leads` has all of it."""

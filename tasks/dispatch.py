@@ -139,6 +139,28 @@ def sweep_drafts() -> None:
 
 
 @task(**PHASE)
+def sweep_erasures() -> None:
+    """Erase persons who waited for the outcome of a mail."""
+    if swept := current().store.sweep_erasures():
+        run_log().info("%d person(s) were erased", swept)
+
+
+@task(**PHASE)
+def sweep_retention() -> None:
+    """Forget persons who were mailed last before RETENTION_DAYS."""
+    parts, forgotten = current(), 0
+    if not parts.settings.retention_days:
+        return
+    for _ in range(SWEEPS):
+        swept = parts.store.sweep_retention(parts.settings.retention_days)
+        forgotten += swept
+        if not swept:
+            break
+    if forgotten:
+        run_log().info("%d person(s) were forgotten, as RETENTION_DAYS says", forgotten)
+
+
+@task(**PHASE)
 def try_web_address() -> None:
     """Try whether the web app unsubscribes, for campaigns whose mails offer that."""
     parts = current()

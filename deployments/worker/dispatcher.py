@@ -28,6 +28,8 @@ from tasks.dispatch import (
     start_due,
     sweep_cancelled,
     sweep_drafts,
+    sweep_erasures,
+    sweep_retention,
     sweep_suppressed,
     try_web_address,
 )
@@ -58,9 +60,11 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     settle_all.fn,
     sweep_cancelled.fn,
     sweep_suppressed.fn,
+    sweep_erasures.fn,
     try_web_address.fn,
     name_upcoming.fn,
 )
+HOURLY: tuple[Callable[[], object], ...] = (sweep_drafts.fn, sweep_retention.fn)
 
 
 class Dispatcher:
@@ -177,7 +181,7 @@ class Dispatcher:
         while not self._stopping.is_set():
             began = time.monotonic()
             hourly = began - swept_at >= HOUR_SECONDS
-            steps = (*REPAIRS, sweep_drafts.fn) if hourly else REPAIRS
+            steps = (*REPAIRS, *HOURLY) if hourly else REPAIRS
             try:
                 if self._leads() and self._is_on() and self._repaired(steps) and hourly:
                     swept_at = began

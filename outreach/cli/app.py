@@ -25,6 +25,7 @@ from outreach.cli.campaigns import (
     unconfirmed,
 )
 from outreach.cli.leads import commands as leads
+from outreach.cli.leads.erase import erase
 from outreach.cli.mailboxes import explain as mailboxes
 from outreach.cli.output import note
 from outreach.cli.suppressions import commands as suppressions
@@ -50,7 +51,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     ),
     "leads": (
         "The people to be mailed.",
-        {"import": leads.import_file, "list": leads.show},
+        {"import": leads.import_file, "list": leads.show, "erase": erase},
     ),
     "mailboxes": (
         "What comes back to the accounts: replies, bounces, away notices.",

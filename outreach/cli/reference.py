@@ -33,7 +33,7 @@ from outreach.delivery.modes import Delivery
 from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
-from outreach.store.results import Created, Exposed, Imported, Lifted
+from outreach.store.results import Created, Erased, Exposed, Imported, Lifted
 
 WIDTH = 100
 
@@ -126,6 +126,7 @@ SHAPES: dict[str, Any] = {
     },
     "suppressions list": list[Suppression],
     "suppressions remove": Lifted,
+    "leads erase": Erased,
     "leads import": {
         **{name: field.annotation for name, field in Imported.model_fields.items()},
         "skipped": list[Skip],

@@ -242,6 +242,8 @@ class Imported(Model):
     kept_apart: list[KeptApart] = Field(default_factory=list)
     shared_domains: list[str] = Field(default_factory=list)
     """Domains of the file that do not identify a company, such as gmail.com."""
+    erased: int = 0
+    """Rows of persons who were erased: they are left out."""
 
     def plus(self, more: "Imported") -> "Imported":
         """The sum of both calls; each campaign, company and domain once."""
@@ -256,7 +258,17 @@ class Imported(Model):
             text_changed=[*campaigns.values()],
             kept_apart=[*dict.fromkeys([*self.kept_apart, *more.kept_apart])],
             shared_domains=[*dict.fromkeys([*self.shared_domains, *more.shared_domains])],
+            erased=self.erased + more.erased,
         )
+
+
+class Erased(Model):
+    """The result of erase_person."""
+
+    answer: Literal["erased", "later"]
+    """`later`: a mail to the address is on its way; nobody mails it from now on."""
+    leads: int = 0
+    mails: int = 0
 
 
 class Reason(Model):

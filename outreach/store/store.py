@@ -53,6 +53,7 @@ from outreach.store.results import (
     Dispatched,
     DispatcherState,
     Due,
+    Erased,
     Exposed,
     Finished,
     Imported,
@@ -456,6 +457,21 @@ class Store(Calls):
         return Imported.model_validate(
             self._one("import_leads", rows=rows, list_tag=tag, owner=owner)
         )
+
+    def erase_person(self, address: str, by: str) -> Erased:
+        """Forget the address in every table; its keyed hash keeps the person from being mailed.
+
+        Raises Rejected without an address or a name.
+        """
+        return answered(Erased, self._one("erase_person", address=address, by_name=by))
+
+    def sweep_erasures(self) -> int:
+        """Erase persons whose mail has had its outcome meanwhile; returns how many."""
+        return int(self._one("sweep_erasures")["persons"])
+
+    def sweep_retention(self, days: float) -> int:
+        """Forget some persons who were mailed last before that many days; returns how many."""
+        return int(self._one("sweep_retention", days=float(days))["persons"])
 
     def list_leads(self, tag: str | None = None, status: str | None = None) -> Iterator[ListedLead]:
         """Leads with this tag, and with this status in a campaign."""

@@ -24,10 +24,12 @@ as $$
 --   text_changed: campaigns that are not ended, and how many of their leads are mailed another text now
 --   kept_apart: companies whose domain is another company's, too
 --   shared_domains: those that say nothing about a company
+--   erased: rows of persons who were erased, which are left out
 declare
   added bigint;
   updated bigint;
   companies_added bigint;
+  erased bigint := 0;
   without_address text;
 begin
   -- Two imports at once would both find a company missing.
@@ -78,6 +80,13 @@ begin
     return;
   end if;
 
+  if exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;') then
+    delete from pg_temp.outreach_rows r
+    where exists (
+      select from public.suppressions s
+      where s.key = 'erased:' || public.keyed_hash(public.mailbox_key(r.email)) and s.cause = 'erased');
+    get diagnostics erased = row_count;
+  end if;
   companies_added := public.assign_companies(owner);
   update pg_temp.outreach_rows r
   set (lead_id, had_subject, had_template) = (
@@ -147,7 +156,7 @@ begin
 
   return next pg_catalog.jsonb_build_object(
     'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
-    'text_changed', public.texts_changed(),
+    'erased', erased, 'text_changed', public.texts_changed(),
     'kept_apart', public.companies_kept_apart(),
     'shared_domains', coalesce((
       select pg_catalog.jsonb_agg(distinct r.given_domain)

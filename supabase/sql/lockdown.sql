@@ -28,22 +28,25 @@ begin
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
-  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from public;
+  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+    public.erasures from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
     execute format(
-      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from %I', r);
+      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+        public.erasures from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences
+        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+        public.erasures
       to service_role;
-    grant select, insert on public.audit to service_role;
+    grant select, insert, update (subject) on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
   if to_regprocedure('auth.uid()') is not null

@@ -71,6 +71,7 @@ OURS = (
     "inbound_mails",
     "unread_mails",
     "absences",
+    "erasures",
 )
 STATUSES = ("draft", "scheduled", "running", "completed", "error", "cancelled")
 ROLES = """

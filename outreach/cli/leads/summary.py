@@ -40,6 +40,7 @@ def of_import(imported: Imported) -> list[str]:
             for domain in imported.shared_domains[:NAMED]
         ),
         *_more(len(imported.shared_domains) - NAMED, "domains that are no company's"),
+        *([f"{imported.erased} row(s) of erased persons are left out."] * bool(imported.erased)),
     ]
 
 
