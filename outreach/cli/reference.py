@@ -41,6 +41,7 @@ SECTIONS = {
     "supabase_url": "The database: Supabase, or any Postgres, or neither",
     "google_client_id": "Google",
     "app_url": "The mail",
+    "domain_checks": "Domains in DNS",
     "send_pace_seconds": "The pace",
     "log_sends": "The log",
 }

@@ -20,6 +20,7 @@ from outreach import wiring
 from outreach.preflight.runner import Inspecting
 from outreach.settings import Settings
 from outreach.store.store import Store
+from tests.dns_server import serve_dns
 from tests.flows.conftest import PDF
 from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
     Outreach,
@@ -91,8 +92,35 @@ def test_a_campaign_that_is_well_passes_and_is_told_when_it_ends(
         "errors": 0,
         "warnings": 0,
         "findings": [],
+        "notes": [],
+        "recipient_domains": {"looked_up": 0, "unknown": 0, "leads_left": 0},
     }
     assert everything(db) == before
+
+
+def test_domains_that_receivers_refuse_are_told(
+    outreach: Outreach, campaign: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As warnings, of accounts and of leads; what DNS does not tell is a note, also when strict."""
+    monkeypatch.setenv("DOMAIN_CHECKS", "1")
+    with serve_dns() as dns, serve_dns() as broken:
+        dns.add("acme.example", "MX", "0 .")
+        dns.text("_dmarc.ours.example", "v=DMARC1; p=none")
+        broken.fault("*", "SERVFAIL")
+        monkeypatch.setenv("DNS_SERVERS", dns.address)
+        shown = outreach("campaigns", "check", campaign)
+        monkeypatch.setenv("DNS_SERVERS", broken.address)
+        strict = outreach("campaigns", "check", campaign, "--strict", "--json")
+
+    assert shown.status == 0
+    assert "warn   ours.example has no SPF record (ada@ours.example: 2 leads)\n" in shown.out
+    assert "warn   The domain of the address takes no mail (null MX) (2 leads: " in shown.out
+    assert "\nnote   The DMARC policy of ours.example is none: " in shown.out
+    assert (strict.status, strict.json["findings"]) == (0, [])
+    assert strict.json["notes"] == [
+        "DNS does not tell SPF, DMARC and DKIM of ours.example",
+        "DNS does not tell of 1 of 1 recipients' domains whether they take mail",
+    ]
 
 
 def test_what_is_wrong_is_told_with_whom_it_concerns(
