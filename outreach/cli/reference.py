@@ -30,6 +30,7 @@ from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.leads.csv_file import Skip
 from outreach.cli.suppressions.list_file import Left
 from outreach.delivery.modes import Delivery
+from outreach.delivery.proof import Proof
 from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
@@ -89,6 +90,7 @@ SHAPES: dict[str, Any] = {
         "account": str,
         "message_id": str | None,
         "thread_id": str | None,
+        "received": Proof | None,
     },
     "db migrate": {"applied": list[str], "mended": bool, "exposed_tokens": list[Exposed]},
     "db stop": {"was_running": bool},

@@ -48,7 +48,7 @@ def notes_of_sender(found: SenderDomain) -> Iterator[str]:
     """Of what is no problem, or not known to be one."""
     domain = found.domain
     if unknown := [name for name, part in _parts(found) if part is None]:
-        yield f"DNS does not tell {_listed(unknown)} of {domain}"
+        yield f"DNS does not tell of {domain}: {', '.join(unknown)}"
     if found.dmarc is not None and found.dmarc.policy == "none":
         yield f"The DMARC policy of {domain} is none: receivers report forged mail, and deliver it"
     if found.dkim == "revoked":
@@ -75,7 +75,3 @@ def summary(found: SenderDomain) -> str:
 
 def _parts(found: SenderDomain) -> list[tuple[str, object]]:
     return [("SPF", found.spf), ("DMARC", found.dmarc), ("DKIM", found.dkim)]
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

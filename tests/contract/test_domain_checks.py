@@ -126,7 +126,7 @@ def test_what_is_no_fault_is_a_note(dns: DnsServer) -> None:
     assert notes == [
         "The DMARC policy of ours.example is none: receivers report forged mail, and deliver it",
         "The DKIM key google of ours.example is revoked: what it signed does not count",
-        "DNS does not tell SPF and DMARC of lame.example",
+        "DNS does not tell of lame.example: SPF, DMARC",
     ]
 
 

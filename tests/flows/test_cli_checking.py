@@ -118,7 +118,7 @@ def test_domains_that_receivers_refuse_are_told(
     assert "\nnote   The DMARC policy of ours.example is none: " in shown.out
     assert (strict.status, strict.json["findings"]) == (0, [])
     assert strict.json["notes"] == [
-        "DNS does not tell SPF, DMARC and DKIM of ours.example",
+        "DNS does not tell of ours.example: SPF, DMARC, DKIM",
         "DNS does not tell of 1 of 1 recipients' domains whether they take mail",
     ]
 
@@ -620,7 +620,7 @@ def test_a_test_may_be_sent_from_another_account(
     (sent,) = gmail.get("/sandbox/mails").json()
     assert ran.json | {"lead": ""} == {
         "to": "me@mine.example", "lead": "", "account": "ben@ours.example",
-        "message_id": sent["id"], "thread_id": sent["thread_id"],
+        "message_id": sent["id"], "thread_id": sent["thread_id"], "received": None,
     }  # fmt: skip
 
 
@@ -673,6 +673,67 @@ def test_an_answer_that_is_lost_is_not_posted_again(
     told = one_sentence(outreach("campaigns", "test-send", campaign, "--to", "me@mine.example"))
     assert told.startswith("Gmail's answer was lost, so the test may have been sent;")
     assert len(gmail.get("/sandbox/mails").json()) == 1
+
+
+# --- its proof --------------------------------------------------------------------------------------
+
+
+BEN = "ben@ours.example"
+
+
+def connect_ben(outreach: Outreach, scopes: str) -> None:
+    """Another account of ours, whose mailbox exists from its first token on."""
+    outreach(
+        "accounts", "add", BEN, "--refresh-token-stdin", stdin=f"sandbox:{BEN}:{scopes}\n"
+    )  # fmt: skip
+    outreach("doctor")
+
+
+def test_a_test_to_another_account_of_ours_proves_how_receivers_see_it(
+    outreach: Outreach, campaign: UUID, gmail: httpx.Client
+) -> None:
+    """Google's verdict on the mail that arrived, also with a tag in the address."""
+    connect_ben(outreach, "modify")
+    command = ("campaigns", "test-send", campaign, "--to", "Ben+test@ours.example", "--wait", "0")
+    googles = "Google signed it with a domain of its own; switch DKIM on for ours.example in Google's admin console."
+    told = {
+        "pass": "SPF pass, DKIM pass (ours.example), DMARC pass.",
+        "fail": "SPF fail, DKIM fail (ours.example), DMARC fail. Not passed: SPF, DKIM, DMARC; see the records of ours.example.",
+        "unsigned": f"SPF pass, DKIM pass (ours-example.20230601.gappssmtp.com), DMARC pass. {googles}",
+    }
+    for found, line in told.items():
+        gmail.post("/sandbox/settings", json={"authentication": found}).raise_for_status()
+        shown = outreach(*command)
+        assert shown.out.splitlines()[1] == f"Arrived at {BEN}, in its inbox: {line}"
+    assert outreach(*command, "--json").json["received"] == {
+        "account": BEN,
+        "folder": "inbox",
+        "spf": "pass",
+        "dkim": "pass",
+        "dkim_domain": "ours-example.20230601.gappssmtp.com",
+        "dmarc": "pass",
+        "problem": googles.removesuffix("."),
+    }
+
+
+def test_a_mailbox_that_cannot_be_read_fails_no_test(
+    outreach: Outreach, campaign: UUID, gmail: httpx.Client
+) -> None:
+    """It was sent; what is not known is said. A mail to oneself proves nothing."""
+    command = ("campaigns", "test-send", campaign, "--wait", "0", "--to")
+    connect_ben(outreach, "send")
+    blind = outreach(*command, BEN)
+    connect_ben(outreach, "modify")
+    fault = {"fault": "unavailable_503", "on": "messages.list"}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+    away, own = outreach(*command, BEN), outreach(*command, ADA)
+
+    assert [ran.status for ran in (blind, away, own)] == [0, 0, 0]
+    assert blind.out.splitlines()[1] == (
+        f"{BEN}: The account has not granted to read its mails; reconnect the account and grant it."
+    )
+    assert away.out.splitlines()[1] == f"{BEN}: Gmail is not available (HTTP 503)."
+    assert own.out.count("\n") == 1
 
 
 @pytest.fixture
