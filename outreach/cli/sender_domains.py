@@ -25,10 +25,9 @@ def told_domains(accounts: "Sequence[Account]", settings: "Settings") -> Iterato
     from outreach.preflight.domain_checks import MOST_SENDERS, judged_domain
 
     domains = dict.fromkeys(filter(None, (judged_domain(one.email) for one in accounts)))
-    lookups = lookups_for(settings)
-    if lookups is None:
-        return
-    with lookups:
+    with lookups_for(settings) as lookups:
+        if lookups is None:
+            return
         for domain in islice(domains, MOST_SENDERS):
             lookups.begin_sender(domain)
         senders, _ = lookups.end()

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -67,14 +68,13 @@ class Lookups:
         return senders, recipients
 
 
-def lookups_for(settings: Settings) -> Lookups | None:
+def lookups_for(settings: Settings) -> AbstractContextManager[Lookups | None]:
     """None where DNS is not to be asked: it is switched off, or Gmail is the sandbox, whose
     domains no DNS has, and no server is named.
     """
-    if not settings.domain_checks:
-        return None
-    if is_loopback(settings.gmail_api_url) and not settings.dns_servers:
-        return None
+    sandbox = is_loopback(settings.gmail_api_url) and not settings.dns_servers
+    if sandbox or not settings.domain_checks:
+        return nullcontext()
     return Lookups(Resolver(servers(settings.dns_servers)))
 
 

@@ -4,15 +4,12 @@ Of leads' domains a bounded number is looked up, those of the first leads; notes
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from outreach.campaign.snapshot import CampaignAccount, PlannedMail
 from outreach.domains.lookups import Lookups
 from outreach.domains.recipient import Receiving
-from outreach.domains.sender import GOOGLES
+from outreach.domains.sender import GOOGLES, SenderDomain
 from outreach.mail.addresses import is_valid, mailbox_key
 from outreach.preflight.findings import EXAMPLES, Problem, RecipientDomains, Tally
 from outreach.preflight.sender_domains import notes_of_sender, of_sender
@@ -43,20 +40,6 @@ class DomainChecks:
         self._leads: dict[str, _Leads] = {}
         self._accounts: dict[str, list[CampaignAccount]] = {}
         self._senders_left = self._leads_left = 0
-        self._opened = ExitStack()
-        if lookups is not None:
-            self._opened.enter_context(lookups)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened.close()
 
     def see_accounts(self, accounts: list[CampaignAccount]) -> None:
         if self._lookups is None:
@@ -92,23 +75,29 @@ class DomainChecks:
         if self._lookups is None:
             return [], RecipientDomains()
         senders, recipients = self._lookups.end(until)
+        self._tell_senders(senders, tally)
+        self._tell_recipients(recipients, tally)
+        counts = RecipientDomains(
+            looked_up=len(recipients),
+            unknown=sum(receiving == "unknown" for receiving in recipients.values()),
+            leads_left=self._leads_left,
+        )
+        notes = [note for found in senders for note in notes_of_sender(found)]
+        return [*notes, *self._of_counts(counts)], counts
+
+    def _tell_senders(self, senders: list[SenderDomain], tally: Tally) -> None:
         for found in senders:
             accounts = self._accounts[found.domain]
+            addresses = [account.email for account in accounts]
             for problem in of_sender(found):
-                addresses = [account.email for account in accounts]
                 tally.add(problem, *addresses, count=sum(account.leads for account in accounts))
+
+    def _tell_recipients(self, recipients: dict[str, Receiving], tally: Tally) -> None:
         for domain, receiving in recipients.items():
             if message := NO_MAIL.get(receiving):
                 leads = self._leads[domain]
                 problem = Problem("warning", "recipient domain", message, REMEDY)
                 tally.add(problem, *leads.examples, count=leads.count)
-        counts = RecipientDomains(
-            looked_up=len(recipients),
-            unknown=_unknown(recipients),
-            leads_left=self._leads_left,
-        )
-        notes = [note for found in senders for note in notes_of_sender(found)]
-        return [*notes, *self._of_counts(counts)], counts
 
     def _of_counts(self, counts: RecipientDomains) -> Iterator[str]:
         if self._senders_left:
@@ -138,7 +127,3 @@ def domain_of(address: str) -> str:
     """In lower-case ASCII; empty for text that is no address."""
     key = mailbox_key(address)
     return key.rpartition("@")[2] if is_valid(key) else ""
-
-
-def _unknown(recipients: dict[str, Receiving]) -> int:
-    return sum(receiving == "unknown" for receiving in recipients.values())

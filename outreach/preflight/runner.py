@@ -130,7 +130,8 @@ class Inspecting:
             tally.add(problem, count=snapshot.leads.pending)
         for problem in self._unsubscribing(rows):
             tally.add(problem, count=snapshot.leads.pending)
-        with DomainChecks(lookups_for(self._settings)) as domains:
+        with lookups_for(self._settings) as lookups:
+            domains = DomainChecks(lookups)
             domains.see_accounts(snapshot.accounts)
             able = self._accounts(snapshot, tally, until)
             footer = lead_checks.Footer(snapshot.footer)

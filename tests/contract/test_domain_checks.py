@@ -44,7 +44,8 @@ def checked(
     dns: DnsServer, accounts: list[CampaignAccount], mails: list[PlannedMail]
 ) -> tuple[list[Finding], list[str], RecipientDomains]:
     tally = Tally()
-    with DomainChecks(Lookups(Resolver(servers(dns.address)), seconds=5)) as checks:
+    with Lookups(Resolver(servers(dns.address))) as lookups:
+        checks = DomainChecks(lookups)
         checks.see_accounts(accounts)
         for mail in mails:
             checks.see(mail)
@@ -199,14 +200,14 @@ def test_a_bounded_number_of_domains_is_looked_up(
 )  # fmt: skip
 def test_dns_is_asked_by_the_settings(settings: dict[str, Any], *, asked: bool) -> None:
     """The sandbox's domains are in no DNS but a test's."""
-    assert (lookups_for(Settings.only(**settings)) is not None) == asked
+    with lookups_for(Settings.only(**settings)) as lookups:
+        assert (lookups is not None) == asked
 
 
 def test_without_dns_nothing_is_told() -> None:
     """Neither a problem nor a note."""
-    tally = Tally()
-    with DomainChecks(None) as checks:
-        checks.see_accounts([account()])
-        checks.see(planned("a@gone.example"))
-        assert checks.tell(tally, None) == ([], RecipientDomains())
+    tally, checks = Tally(), DomainChecks(None)
+    checks.see_accounts([account()])
+    checks.see(planned("a@gone.example"))
+    assert checks.tell(tally, None) == ([], RecipientDomains())
     assert tally.findings() == []

@@ -421,15 +421,20 @@ def test_the_flow_tells_its_findings_and_goes_on(
     campaign: UUID,
     settings: Settings,
     db: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As an artifact of its run, whoever started it, with nobody's whole address."""
+    monkeypatch.setattr("tasks.checks.SECONDS", 60.0)
     db.execute("update leads set email = 'sales@acme.example' where name = 'Bob'")
     db.execute("update companies set name = 'ben@acme.example'")
     db.execute("update leads set name = null where name = 'Zoë'")
     db.execute("update campaigns set status = 'running'")
 
-    with wiring.using(settings):
-        state = send_campaign(campaign, return_state=True)
+    with serve_dns() as dns:
+        dns.text("ours.example", "v=spf1 include:_spf.google.com ~all")
+        asks = {"domain_checks": True, "dns_servers": dns.address}
+        with wiring.using(settings.model_copy(update=asks)):
+            state = send_campaign(campaign, return_state=True)
 
     assert state.message == "2/2 sent"
     with get_client(sync_client=True) as client:
@@ -444,6 +449,8 @@ def test_the_flow_tells_its_findings_and_goes_on(
     assert told == {
         ("warning", "", "s…@acme.example"),
         ("warning", "b…@acme.example", "z…@acme.example"),
+        ("warning", "", "a…@ours.example"),  # its domain has no DMARC record
+        ("warning", "", "z…@acme.example, s…@acme.example"),  # DNS does not know theirs
     }
 
 
