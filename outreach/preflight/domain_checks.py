@@ -57,15 +57,17 @@ class DomainChecks:
     def see(self, planned: PlannedMail) -> None:
         if self._lookups is None or planned.missing is not None or planned.suppressed is not None:
             return
-        if not (domain := domain_of(planned.lead.email)):
-            return
-        leads = self._leads.get(domain)
-        if leads is None:
+        key = mailbox_key(planned.lead.email)
+        domain = key.rpartition("@")[2]
+        if domain not in self._leads:
+            if not is_valid(key):
+                return
             if len(self._leads) == MOST_DOMAINS:
                 self._leads_left += 1
                 return
             self._lookups.begin_recipient(domain)
-            leads = self._leads[domain] = _Leads()
+            self._leads[domain] = _Leads()
+        leads = self._leads[domain]
         leads.count += 1
         if len(leads.examples) < EXAMPLES:
             leads.examples.append(planned.lead.email)
@@ -118,12 +120,7 @@ class DomainChecks:
 
 
 def judged_domain(address: str) -> str:
-    """The domain of a sender; empty where it is Google's own."""
-    domain = domain_of(address)
-    return "" if domain in GOOGLES else domain
-
-
-def domain_of(address: str) -> str:
-    """In lower-case ASCII; empty for text that is no address."""
+    """The domain of a sender, in lower-case ASCII; empty where it is Google's own, or none."""
     key = mailbox_key(address)
-    return key.rpartition("@")[2] if is_valid(key) else ""
+    domain = key.rpartition("@")[2]
+    return domain if is_valid(key) and domain not in GOOGLES else ""
