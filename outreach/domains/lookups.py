@@ -1,11 +1,11 @@
 """The questions of one check to DNS: side by side, and all ended together."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from outreach.domains.recipient import Receiving, look_up_recipient
 from outreach.domains.resolver import Resolver
@@ -57,13 +57,13 @@ class Lookups:
         latest = time.monotonic() + self._seconds
         latest = latest if until is None else min(latest, until)
         self._resolver.end_by(latest)
+        begun: list[Future[Any]] = [*self._senders.values(), *self._recipients.values()]
+        wait(begun, max(0, latest - time.monotonic()))
         senders = [
-            _in_time(found, latest) or SenderDomain(domain)
-            for domain, found in self._senders.items()
+            _found(answer) or SenderDomain(domain) for domain, answer in self._senders.items()
         ]
         recipients = {
-            domain: _in_time(found, latest) or "unknown"
-            for domain, found in self._recipients.items()
+            domain: _found(answer) or "unknown" for domain, answer in self._recipients.items()
         }
         return senders, recipients
 
@@ -78,8 +78,9 @@ def lookups_for(settings: Settings) -> AbstractContextManager[Lookups | None]:
     return Lookups(Resolver(servers(settings.dns_servers)))
 
 
-def _in_time(answer: Future[Found], latest: float) -> Found | None:
+def _found(answer: Future[Found]) -> Found | None:
+    """None for one that is late, and for unexpected data: neither says anything of the domain."""
     try:
-        return answer.result(max(0, latest - time.monotonic()))
-    except Exception:  # noqa: BLE001 - late, or unexpected data: neither says anything of the domain
+        return answer.result(0)
+    except Exception:  # noqa: BLE001 - whatever a name or a record did
         return None
