@@ -84,9 +84,9 @@ def test_a_missing_mail_server_and_an_unknown_address_are_unknown(
     assert look_up_recipient(resolver, "acme.example") == "unknown"
 
 
-def test_ten_thousand_records_are_not_read(dns: DnsServer, resolver: Resolver) -> None:
-    """As many as a message holds; one too many is too many, and is not cached."""
-    dns.add("many.example", "A", *(f"10.0.{n // 256}.{n % 256}" for n in range(4_000)))
+def test_a_flood_of_records_is_not_read(dns: DnsServer, resolver: Resolver) -> None:
+    """A message holds 4,000; more than anyone needs is unknown, and is not cached."""
+    dns.add("many.example", "A", *(f"10.0.{n // 256}.{n % 256}" for n in range(1_000)))
     dns.add("fits.example", "A", *(f"10.0.0.{n}" for n in range(MOST_RECORDS)))
     assert len(resolver.addresses("fits.example").values) == MOST_RECORDS
     for _ in range(2):
