@@ -92,7 +92,7 @@ class Control:
 
     async def deliver(self, request: Request) -> Json:
         asked = Inbound.model_validate_json(await request.body())
-        return (await run_in_threadpool(deliver, self._state.mailbox, asked)).received()
+        return (await run_in_threadpool(deliver, self._state, asked)).received()
 
     async def received(self, request: Request) -> Json:
         return [mail.received() for mail in self._state.mailbox.received(_since(request))]

@@ -9,9 +9,10 @@ from gmail_sandbox import incoming
 from gmail_sandbox.answered import Wish
 from gmail_sandbox.answers import Kind, compose
 from gmail_sandbox.envelope import is_address
+from gmail_sandbox.handover import with_verdict
 from gmail_sandbox.mail import Message
-from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.refusal import Refusal
+from gmail_sandbox.state import State
 
 Address = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True)]
 
@@ -54,14 +55,18 @@ class Inbound(BaseModel):
         return Wish(self.text, self.sender, self.status, self.back_on)
 
 
-def deliver(mailbox: Mailbox, asked: Inbound) -> Message:
-    """Put the mail into its mailbox. Raises ValueError where there is no such mail."""
+def deliver(state: State, asked: Inbound) -> Message:
+    """Put the mail into its mailbox; a given one as it is, a composed one with Google's verdict.
+
+    Raises ValueError where there is no such mail.
+    """
+    mailbox = state.mailbox
     if asked.kind is None:
         return mailbox.receive(asked.account or "", _decoded(asked.raw or ""), spam=asked.spam)
     answered = mailbox.sent_mail(asked.mail or "")
     if answered is None:
         raise ValueError(f"there is no sent mail {asked.mail!r}; GET /sandbox/mails lists them")
-    raw = compose(asked.kind, answered, asked.wish)
+    raw = with_verdict(compose(asked.kind, answered, asked.wish), state.behaviour.authentication)
     return mailbox.receive(answered.account, raw, spam=asked.spam)
 
 

@@ -56,6 +56,10 @@ class Mailbox:
         with self._lock:
             self._histories.setdefault(email, History())
 
+    def has_account(self, email: str) -> bool:
+        with self._lock:
+            return email in self._histories
+
     def accounts(self) -> list[str]:
         with self._lock:
             return list(self._histories)

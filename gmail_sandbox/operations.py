@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmail_sandbox.call import Call, Json
+from gmail_sandbox.handover import hand_over
 from gmail_sandbox.lists import list_drafts, list_history, list_messages
 from gmail_sandbox.mail import Message
 from gmail_sandbox.refusal import invalid, metadata_scope, not_found
@@ -15,7 +16,9 @@ from outreach.mail import parts
 
 def send_message(call: Call) -> Json:
     raw = _raw(call)
-    return reference(call.state.mailbox.send(call.account, raw, call.incoming.thread_id))
+    message = call.state.mailbox.send(call.account, raw, call.incoming.thread_id)
+    hand_over(call.state, message)
+    return reference(message)
 
 
 def create_draft(call: Call) -> Json:
@@ -27,9 +30,10 @@ def create_draft(call: Call) -> Json:
 def send_draft(call: Call) -> Json:
     if not call.incoming.draft_id:
         raise not_found()
-    return reference(
-        call.state.mailbox.send_draft(call.account, call.incoming.draft_id, call.incoming.raw)
-    )
+    draft_id, raw = call.incoming.draft_id, call.incoming.raw
+    message = call.state.mailbox.send_draft(call.account, draft_id, raw)
+    hand_over(call.state, message)
+    return reference(message)
 
 
 def _raw(call: Call) -> bytes:

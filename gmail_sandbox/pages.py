@@ -123,7 +123,7 @@ class Pages:
             asked = Inbound.model_validate(
                 {"kind": form.get("kind"), "mail": request.path_params["id"]}
             )
-            message = await run_in_threadpool(deliver, self._state.mailbox, asked)
+            message = await run_in_threadpool(deliver, self._state, asked)
         except ValueError:
             raise HTTPException(404) from None
         return RedirectResponse(f"/inbound/{message.id}", 303)

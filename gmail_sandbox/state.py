@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +10,8 @@ from gmail_sandbox.archive import Folder
 from gmail_sandbox.faults import Faults
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.tokens import Tokens
+
+Authentication = Literal["pass", "fail", "unsigned"]
 
 
 class Behaviour(BaseModel):
@@ -22,6 +25,8 @@ class Behaviour(BaseModel):
     """Seconds of delay of every response of the Gmail API; the request is done before the delay."""
     history_kept: int = Field(default=100_000, ge=0)
     """Number of a mailbox's last changes that `history.list` knows; an id before them is 404."""
+    authentication: Authentication = "pass"
+    """Google's verdict on mails that come in; `unsigned`: it signed with its own domain alone."""
 
 
 class State:

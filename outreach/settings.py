@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from outreach.errors import ConfigurationError
-from outreach.urls import split, web_address
+from outreach.urls import servers, split, web_address
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
 DAY = 86_400.0
@@ -31,6 +31,14 @@ def _networks(text: str) -> str:
             ip_network(one, strict=False)
     except ValueError:
         raise ValueError("addresses or networks are needed, as in 10.0.0.1, 10.1.0.0/16") from None
+    return text
+
+
+def _servers(text: str) -> str:
+    try:
+        servers(text)
+    except ValueError:
+        raise ValueError("IP addresses are needed, as in 10.0.0.1, [::1]:5353") from None
     return text
 
 
@@ -104,6 +112,13 @@ class Settings(BaseSettings):
     """A path or an https address, of any host; its name is what recipients see. A campaign may name
     its own (a file beside this one, or an https address of a public host), or none."""
 
+    domain_checks: bool = True
+    """`check` and `doctor` ask DNS whether receivers trust the senders' domains (SPF, DKIM, DMARC),
+    and `check` whether recipients' domains take mail. 0: DNS is not asked."""
+    dns_servers: Annotated[str, AfterValidator(_servers)] = ""
+    """Resolvers to ask in place of the system's, as IP addresses with commas between, such as
+    10.0.0.1, [::1]:5353. With the Gmail sandbox DNS is asked only where this is set."""
+
     send_pace_seconds: float = Field(default=2.0, ge=0, le=DAY)
     """Seconds between two mails of an account; an account may have its own."""
     account_daily_limit: int = Field(default=500, ge=1, le=1_000_000)
@@ -162,7 +177,11 @@ class Settings(BaseSettings):
 
 
 class _Isolated(Settings):
-    """Settings of the demo and the tests: no variable of the environment can cause a real mail."""
+    """Settings of the demo and the tests: no variable of the environment can cause a real mail, and
+    the real DNS is not asked.
+    """
+
+    domain_checks: bool = False
 
     @classmethod
     def settings_customise_sources(

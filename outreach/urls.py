@@ -15,6 +15,8 @@ _URL = re.compile(
 _HOST = re.compile(r"[\w.-]*(:\d*)?|\[[\da-f.:]*\](:\d*)?", re.IGNORECASE)
 _USER = re.compile(r"[^/@]*:[^@]*@")
 _IN_A_PATH = "/%:@!$&'()*+;=~"
+_SERVER = re.compile(r"\[([^\]]*)\](?::(\d{1,5}))?|([\d.]+)(?::(\d{1,5}))?")
+_PORTS = 65_536
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
 
 
@@ -64,6 +66,22 @@ def web_address(address: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("a user, a password, “?” and “#” have no place in this address")
     return address
+
+
+def servers(text: str, port: int = 53) -> list[tuple[str, int]]:
+    """IP addresses with commas between, each with its port: `10.0.0.1, [::1]:5353`.
+
+    Raises ValueError, which does not repeat them.
+    """
+    found = []
+    for written in filter(None, map(str.strip, text.split(","))):
+        match = _SERVER.fullmatch(written)
+        address = str(ip_address((match[1] or match[3]) if match else written))
+        own = int(match[2] or match[4] or port) if match else port
+        if not 0 < own < _PORTS:
+            raise ValueError("a port is a number up to 65535")
+        found.append((address, own))
+    return found
 
 
 def ascii_address(address: str) -> str:

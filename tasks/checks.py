@@ -71,6 +71,8 @@ def _report(run: CampaignRun, plan: CampaignPlan, looking: Inspecting, rows: Row
         run_log().warning(
             "%s: %s (%d leads)", finding.severity, masked(finding.message), finding.count
         )
+    for note in report.notes[:LINES]:
+        run_log().info("Check: %s", masked(note))
     if report.findings:
         rows_told = json.dumps([_row(finding) for finding in report.findings])
         title = (

@@ -41,8 +41,11 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # Whatever is exported here: a test reads no setting, and reaches no server that it did not start.
 for name in [*os.environ]:
-    if name.startswith(("SUPABASE_", "NEXT_PUBLIC_", "DATABASE_", "GOOGLE_", "GMAIL_", "PREFECT_")):
+    if name.startswith(
+        ("SUPABASE_", "NEXT_PUBLIC_", "DATABASE_", "GOOGLE_", "GMAIL_", "PREFECT_", "DNS_")
+    ):
         del os.environ[name]
+os.environ["DOMAIN_CHECKS"] = "0"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 
 

@@ -247,7 +247,10 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
             "There is no account to send from.",
             f"connect one with {commands.CONNECT_ACCOUNT}",
         )
+    from outreach.cli.sender_domains import told_domains
     from outreach.gmail import Gmail
+
+    yield from (Finding(*told) for told in told_domains(accounts, settings))
 
     try:
         gmail = Gmail(settings, store.read_credentials)

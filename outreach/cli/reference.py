@@ -30,6 +30,7 @@ from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.leads.csv_file import Skip
 from outreach.cli.suppressions.list_file import Left
 from outreach.delivery.modes import Delivery
+from outreach.delivery.proof import Proof
 from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
@@ -41,6 +42,7 @@ SECTIONS = {
     "supabase_url": "The database: Supabase, or any Postgres, or neither",
     "google_client_id": "Google",
     "app_url": "The mail",
+    "domain_checks": "Domains in DNS",
     "send_pace_seconds": "The pace",
     "log_sends": "The log",
 }
@@ -88,6 +90,7 @@ SHAPES: dict[str, Any] = {
         "account": str,
         "message_id": str | None,
         "thread_id": str | None,
+        "received": Proof | None,
     },
     "db migrate": {"applied": list[str], "mended": bool, "exposed_tokens": list[Exposed]},
     "db stop": {"was_running": bool},

@@ -5,6 +5,7 @@ Its draft carries the header by which the dispatcher's sweep finds drafts of dea
 """
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from outreach.campaign.models import Account, Lead, Sender, Sent
@@ -19,6 +20,12 @@ MARK = "[Test] "
 HEADER = b"X-Outreach-Test: yes\r\n"
 
 
+class Trial(NamedTuple):
+    sent: Sent
+    search_token: str
+    """A word in the mail by which the mailbox that gets it finds it."""
+
+
 def send_trial(
     mailer: Mailer,
     planned: PlannedMail,
@@ -27,7 +34,7 @@ def send_trial(
     attachment: Attachment | None,
     opt_out: OptOut,
     canary: str | None = None,
-) -> Sent:
+) -> Trial:
     """Post it once, from `account`, marked in its subject and with a header of its own.
 
     Its links to unsubscribe carry the `canary`: they work as those of the campaign, and unsubscribe
@@ -38,7 +45,7 @@ def send_trial(
     """
     token = f"o{uuid4().hex}"
     mail = Mail(HEADER, *_composed(planned, account, to, attachment, token, opt_out, canary))
-    return _post(mailer, account.id, mail, token)
+    return Trial(_post(mailer, account.id, mail, token), token)
 
 
 def _composed(

@@ -71,6 +71,12 @@ def mailbox_key(address: str) -> str:
     return normalise(address).lower()
 
 
+def without_tag(address: str) -> str:
+    """`mailbox_key` of the mailbox that gets the mail: Gmail takes `you+test@` for `you@`."""
+    local, at, domain = mailbox_key(address).rpartition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
+
+
 def is_valid(address: str) -> bool:
     """Whether Gmail accepts it: `local@domain.tld`, one address, no display name, no quotes.
 

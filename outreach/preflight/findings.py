@@ -56,6 +56,16 @@ class Finding(Model):
         return self.remedy
 
 
+class RecipientDomains(Model):
+    """How many domains of recipients DNS was asked about."""
+
+    looked_up: int = 0
+    unknown: int = 0
+    """Of these, those of which DNS told nothing."""
+    leads_left: int = 0
+    """Leads of further domains, which were not looked up."""
+
+
 class Report(Model):
     """The result of a check: the shape of `outreach campaigns check --json`."""
 
@@ -75,6 +85,9 @@ class Report(Model):
     errors: int
     warnings: int
     findings: list[Finding]
+    notes: list[str]
+    """Of the domains in DNS: what is no problem, or not known. They block nothing."""
+    recipient_domains: RecipientDomains
 
     def blocks(self, *, strict: bool = False) -> bool:
         return bool(self.errors or (strict and self.warnings))

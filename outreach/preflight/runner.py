@@ -17,6 +17,7 @@ from outreach.delivery.web_address import (
     known_address,
     tried_address,
 )
+from outreach.domains.lookups import lookups_for
 from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
@@ -27,8 +28,9 @@ from outreach.errors import (
 from outreach.mail.mime import Attachment
 from outreach.preflight import campaign as checks
 from outreach.preflight import leads as lead_checks
+from outreach.preflight.domain_checks import DomainChecks
 from outreach.preflight.fallbacks import Fallbacks
-from outreach.preflight.findings import Problem, Report, Tally
+from outreach.preflight.findings import Problem, RecipientDomains, Report, Tally
 from outreach.settings import Settings
 from outreach.store.schema import Difference
 from outreach.store.store import Store
@@ -116,7 +118,8 @@ class Inspecting:
         """Check what was read; `news` reports progress.
 
         After `until`, in seconds of the monotonic clock, it checks no further lead and waits for no
-        further account. Raises SchemaMismatch and StoreUnavailable where leads follow lazily.
+        further account, nor for DNS. Raises SchemaMismatch and StoreUnavailable where leads follow
+        lazily.
         """
         snapshot, now, tally = rows.snapshot, datetime.now(UTC), Tally()
         for problem in checks.of_schema(rows.difference):
@@ -127,10 +130,14 @@ class Inspecting:
             tally.add(problem, count=snapshot.leads.pending)
         for problem in self._unsubscribing(rows):
             tally.add(problem, count=snapshot.leads.pending)
-        able = self._accounts(snapshot, tally, until)
-        footer = lead_checks.Footer(snapshot.footer)
-        looked_at = _leads(rows.mails, footer, tally, news, until)
-        return self._report(snapshot, able, tally, looked_at, now)
+        with lookups_for(self._settings) as lookups:
+            domains = DomainChecks(lookups)
+            domains.see_accounts(snapshot.accounts)
+            able = self._accounts(snapshot, tally, until)
+            footer = lead_checks.Footer(snapshot.footer)
+            looked_at = _leads(rows.mails, footer, domains, tally, news, until)
+            told = domains.tell(tally, until)
+        return self._report(snapshot, able, tally, looked_at, told, now)
 
     def _unsubscribing(self, rows: Rows) -> Iterator[Problem]:
         yield from checks.of_footer(rows.snapshot, required=self._settings.footer_required)
@@ -174,6 +181,7 @@ class Inspecting:
         able: list[CampaignAccount],
         tally: Tally,
         looked_at: int,
+        told: tuple[list[str], RecipientDomains],
         now: datetime,
     ) -> Report:
         seconds = checks.estimate(
@@ -183,7 +191,7 @@ class Inspecting:
             pace=self._settings.send_pace_seconds,
             daily_limit=self._settings.account_daily_limit,
         )
-        findings = tally.findings()
+        findings, (notes, recipient_domains) = tally.findings(), told
         return Report(
             id=snapshot.id,
             name=snapshot.name,
@@ -197,6 +205,8 @@ class Inspecting:
             errors=sum(finding.severity == "error" for finding in findings),
             warnings=sum(finding.severity == "warning" for finding in findings),
             findings=findings,
+            notes=notes,
+            recipient_domains=recipient_domains,
         )
 
 
@@ -212,6 +222,7 @@ def _in_time(
 def _leads(
     mails: Iterable[PlannedMail],
     footer: lead_checks.Footer,
+    domains: DomainChecks,
     tally: Tally,
     news: News,
     until: float | None,
@@ -229,6 +240,7 @@ def _leads(
         ):
             tally.add(problem, *filter(None, [planned.lead.email]))
         fallbacks.see(planned)
+        domains.see(planned)
         if looked_at % NEWS == 0:
             news(f"{looked_at:,} leads")
     fallbacks.tell(tally)

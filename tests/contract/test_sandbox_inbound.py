@@ -13,6 +13,7 @@ from gmail_sandbox import Sandbox, serve
 from gmail_sandbox.answers import KINDS
 from gmail_sandbox.envelope import head
 from gmail_sandbox.mail import Message
+from outreach.inbound.authentication import Authentication, Verdict, read_results
 from outreach.inbound.classify import classify
 from outreach.inbound.reading import Reading
 
@@ -138,6 +139,24 @@ def test_a_click_on_unsubscribe_sends_the_subject_that_we_asked_for(
     came = [inject(sandbox, kind="unsubscribe", mail=mail.id) for mail in (sent, plain)]
     assert [mail.subject for mail in came] == [f"unsubscribe-{TOKEN}", "unsubscribe"]
     assert [reading(mail).kind for mail in came] == ["unsubscribe"] * 2
+
+
+@pytest.mark.parametrize("found", ["pass", "fail"])
+def test_a_mail_that_comes_in_has_googles_verdict_on_top(
+    sandbox: Sandbox, sent: Message, found: str
+) -> None:
+    """Above all that its sender wrote; a mail that is injected whole stays as it is."""
+    settings = httpx.post(
+        f"{sandbox.url}/sandbox/settings", json={"authentication": found}, trust_env=False
+    )
+    came = inject(sandbox, kind="reply", mail=sent.id)
+    message = message_from_bytes(came.read())
+    verdict = read_results(message.get_all("Authentication-Results", []), "lead.example")
+    whole = inject(sandbox, account=ADA, raw=base64.b64encode(OURS).decode())
+    assert settings.is_success
+    assert message.keys()[0] == "Authentication-Results"
+    assert verdict == Authentication(*[Verdict(found, "lead.example")] * 3)
+    assert whole.read() == OURS
 
 
 def test_a_complaint_names_the_recipient(sandbox: Sandbox, sent: Message) -> None:

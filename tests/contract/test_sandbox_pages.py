@@ -95,7 +95,7 @@ def fill_with_everything(sandbox: Sandbox) -> None:
     sandbox.mailbox.create_draft("ada@sender.example", longest)
     fill(sandbox)
     for mail in (sandbox.mailbox.sent()[0], sandbox.mailbox.sent()[-1]):
-        deliver(sandbox.mailbox, Inbound(kind="reply", mail=mail.id))
+        deliver(sandbox.state, Inbound(kind="reply", mail=mail.id))
     whose = f"{'a' * 60}@sender.example"
     sandbox.state.faults.add(Fault(fault="accept_then_close", on="send", every=3))
     sandbox.state.faults.add(Fault(fault="mail_sending_429", on="send", account=whose, times=2))

@@ -20,6 +20,7 @@ from outreach import wiring
 from outreach.preflight.runner import Inspecting
 from outreach.settings import Settings
 from outreach.store.store import Store
+from tests.dns_server import serve_dns
 from tests.flows.conftest import PDF
 from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
     Outreach,
@@ -91,8 +92,35 @@ def test_a_campaign_that_is_well_passes_and_is_told_when_it_ends(
         "errors": 0,
         "warnings": 0,
         "findings": [],
+        "notes": [],
+        "recipient_domains": {"looked_up": 0, "unknown": 0, "leads_left": 0},
     }
     assert everything(db) == before
+
+
+def test_domains_that_receivers_refuse_are_told(
+    outreach: Outreach, campaign: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As warnings, of accounts and of leads; what DNS does not tell is a note, also when strict."""
+    monkeypatch.setenv("DOMAIN_CHECKS", "1")
+    with serve_dns() as dns, serve_dns() as broken:
+        dns.add("acme.example", "MX", "0 .")
+        dns.text("_dmarc.ours.example", "v=DMARC1; p=none")
+        broken.fault("*", "SERVFAIL")
+        monkeypatch.setenv("DNS_SERVERS", dns.address)
+        shown = outreach("campaigns", "check", campaign)
+        monkeypatch.setenv("DNS_SERVERS", broken.address)
+        strict = outreach("campaigns", "check", campaign, "--strict", "--json")
+
+    assert shown.status == 0
+    assert "warn   ours.example has no SPF record (ada@ours.example: 2 leads)\n" in shown.out
+    assert "warn   The domain of the address takes no mail (null MX) (2 leads: " in shown.out
+    assert "\nnote   The DMARC policy of ours.example is none: " in shown.out
+    assert (strict.status, strict.json["findings"]) == (0, [])
+    assert strict.json["notes"] == [
+        "DNS does not tell of ours.example: SPF, DMARC, DKIM",
+        "DNS does not tell of 1 of 1 recipients' domains whether they take mail",
+    ]
 
 
 def test_what_is_wrong_is_told_with_whom_it_concerns(
@@ -393,15 +421,20 @@ def test_the_flow_tells_its_findings_and_goes_on(
     campaign: UUID,
     settings: Settings,
     db: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As an artifact of its run, whoever started it, with nobody's whole address."""
+    monkeypatch.setattr("tasks.checks.SECONDS", 60.0)
     db.execute("update leads set email = 'sales@acme.example' where name = 'Bob'")
     db.execute("update companies set name = 'ben@acme.example'")
     db.execute("update leads set name = null where name = 'Zoë'")
     db.execute("update campaigns set status = 'running'")
 
-    with wiring.using(settings):
-        state = send_campaign(campaign, return_state=True)
+    with serve_dns() as dns:
+        dns.text("ours.example", "v=spf1 include:_spf.google.com ~all")
+        asks = {"domain_checks": True, "dns_servers": dns.address}
+        with wiring.using(settings.model_copy(update=asks)):
+            state = send_campaign(campaign, return_state=True)
 
     assert state.message == "2/2 sent"
     with get_client(sync_client=True) as client:
@@ -416,6 +449,8 @@ def test_the_flow_tells_its_findings_and_goes_on(
     assert told == {
         ("warning", "", "s…@acme.example"),
         ("warning", "b…@acme.example", "z…@acme.example"),
+        ("warning", "", "a…@ours.example"),  # its domain has no DMARC record
+        ("warning", "", "z…@acme.example, s…@acme.example"),  # DNS does not know theirs
     }
 
 
@@ -592,7 +627,7 @@ def test_a_test_may_be_sent_from_another_account(
     (sent,) = gmail.get("/sandbox/mails").json()
     assert ran.json | {"lead": ""} == {
         "to": "me@mine.example", "lead": "", "account": "ben@ours.example",
-        "message_id": sent["id"], "thread_id": sent["thread_id"],
+        "message_id": sent["id"], "thread_id": sent["thread_id"], "received": None,
     }  # fmt: skip
 
 
@@ -645,6 +680,67 @@ def test_an_answer_that_is_lost_is_not_posted_again(
     told = one_sentence(outreach("campaigns", "test-send", campaign, "--to", "me@mine.example"))
     assert told.startswith("Gmail's answer was lost, so the test may have been sent;")
     assert len(gmail.get("/sandbox/mails").json()) == 1
+
+
+# --- its proof --------------------------------------------------------------------------------------
+
+
+BEN = "ben@ours.example"
+
+
+def connect_ben(outreach: Outreach, scopes: str) -> None:
+    """Another account of ours, whose mailbox exists from its first token on."""
+    outreach(
+        "accounts", "add", BEN, "--refresh-token-stdin", stdin=f"sandbox:{BEN}:{scopes}\n"
+    )  # fmt: skip
+    outreach("doctor")
+
+
+def test_a_test_to_another_account_of_ours_proves_how_receivers_see_it(
+    outreach: Outreach, campaign: UUID, gmail: httpx.Client
+) -> None:
+    """Google's verdict on the mail that arrived, also with a tag in the address."""
+    connect_ben(outreach, "modify")
+    command = ("campaigns", "test-send", campaign, "--to", "Ben+test@ours.example", "--wait", "0")
+    googles = "Google signed it with a domain of its own; switch DKIM on for ours.example in Google's admin console."
+    told = {
+        "pass": "SPF pass, DKIM pass (ours.example), DMARC pass.",
+        "fail": "SPF fail, DKIM fail (ours.example), DMARC fail. Not passed: SPF, DKIM, DMARC; see the records of ours.example.",
+        "unsigned": f"SPF pass, DKIM pass (ours-example.20230601.gappssmtp.com), DMARC pass. {googles}",
+    }
+    for found, line in told.items():
+        gmail.post("/sandbox/settings", json={"authentication": found}).raise_for_status()
+        shown = outreach(*command)
+        assert shown.out.splitlines()[1] == f"Arrived at {BEN}, in its inbox: {line}"
+    assert outreach(*command, "--json").json["received"] == {
+        "account": BEN,
+        "folder": "inbox",
+        "spf": "pass",
+        "dkim": "pass",
+        "dkim_domain": "ours-example.20230601.gappssmtp.com",
+        "dmarc": "pass",
+        "problem": googles.removesuffix("."),
+    }
+
+
+def test_a_mailbox_that_cannot_be_read_fails_no_test(
+    outreach: Outreach, campaign: UUID, gmail: httpx.Client
+) -> None:
+    """It was sent; what is not known is said. A mail to oneself proves nothing."""
+    command = ("campaigns", "test-send", campaign, "--wait", "0", "--to")
+    connect_ben(outreach, "send")
+    blind = outreach(*command, BEN)
+    connect_ben(outreach, "modify")
+    fault = {"fault": "unavailable_503", "on": "messages.list"}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+    away, own = outreach(*command, BEN), outreach(*command, ADA)
+
+    assert [ran.status for ran in (blind, away, own)] == [0, 0, 0]
+    assert blind.out.splitlines()[1] == (
+        f"{BEN}: The account has not granted to read its mails; reconnect the account and grant it."
+    )
+    assert away.out.splitlines()[1] == f"{BEN}: Gmail is not available (HTTP 503)."
+    assert own.out.count("\n") == 1
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from outreach.settings import Settings
 from outreach.store import errors as failures
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
+from tests.dns_server import serve_dns
 from tests.postgrest.fixtures import Project
 
 ADA = "ada@ours.example"
@@ -108,6 +109,37 @@ def test_an_accounts_scopes_decide_its_delivery(
     """And with it the promise."""
     add(store, scopes=scopes)
     assert doctor(0)[ADA]["told"] == f"{says} ({scopes})"
+
+
+def test_each_domain_of_the_accounts_has_a_line(doctor: Doctor, store: Store) -> None:
+    """How receivers see it, and the record to add; what DNS does not tell is no warning."""
+    add(store)
+    add(store, "ben@ours.example")
+    add(store, "eve@bare.example")
+    add(store, "kim@lame.example")
+    add(store, "ada.byron@gmail.com")
+    with serve_dns() as dns:
+        dns.text("ours.example", "v=spf1 redirect=_spf.google.com")
+        dns.text("_dmarc.ours.example", "v=DMARC1; p=quarantine")
+        dns.text("google._domainkey.ours.example", "v=DKIM1; p=MIGf")
+        dns.text("bare.example", "v=spf1 -all")
+        for name in ("lame", "_dmarc.lame", "google._domainkey.lame"):
+            dns.fault(f"{name}.example", "SERVFAIL")
+        found = doctor(0, DOMAIN_CHECKS="1", DNS_SERVERS=dns.address)
+
+    domains = {check: one for check, one in found.items() if check.endswith((".example", ".com"))}
+    told = {
+        check: (one["verdict"], one["told"]) for check, one in domains.items() if "@" not in check
+    }
+    bare = "SPF fail, DMARC missing, DKIM no key google, maybe another; The SPF record of bare.example does not cover Google (fail); bare.example has no DMARC record"
+    assert told == {
+        "ours.example": ("ok", "SPF pass, DMARC quarantine, DKIM key google"),
+        "bare.example": ("warn", bare),
+        "lame.example": ("ok", "SPF unknown, DMARC unknown, DKIM unknown"),
+    }
+    assert domains["bare.example"]["todo"] == (
+        "add include:_spf.google.com to it; add a TXT record to _dmarc.bare.example: “v=DMARC1; p=none”"
+    )
 
 
 def test_each_account_that_cannot_send_is_named(

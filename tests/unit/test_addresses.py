@@ -2,7 +2,7 @@
 
 import pytest
 
-from outreach.mail.addresses import from_cell, is_valid
+from outreach.mail.addresses import from_cell, is_valid, without_tag
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_an_address_is_taken_out_of_what_stands_around_it(cell: str, address: st
 def test_what_is_no_single_address_stays_what_it_is(cell: str) -> None:
     """To be refused, not guessed."""
     assert not is_valid(from_cell(cell))
+
+
+@pytest.mark.parametrize(
+    ("address", "mailbox"),
+    [
+        ("Ada+Test@Ours.example", "ada@ours.example"),
+        ("ada@ours.example", "ada@ours.example"),
+        ("+ada@ours.example", "+ada@ours.example"),
+    ],
+)
+def test_a_tag_leads_to_the_same_mailbox(address: str, mailbox: str) -> None:
+    """As Gmail has it."""
+    assert without_tag(address) == mailbox

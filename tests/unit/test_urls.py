@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from outreach.errors import AttachmentMissing, ConfigurationError
 from outreach.settings import Settings
-from outreach.urls import host_of, shown, split, web_address
+from outreach.urls import host_of, servers, shown, split, web_address
 
 ADDRESSES = [
     "supabase_url",
@@ -132,3 +132,31 @@ def test_a_default_attachment_that_nobody_can_read_is_refused(source: str) -> No
 def test_settings_do_not_show_a_signed_address() -> None:
     """Their representation may be logged."""
     assert "KEY" not in repr(Settings.only(attachment_pdf="https://a.example/x.pdf?sig=KEY"))
+
+
+# --- DNS servers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("10.0.0.1", [("10.0.0.1", 53)]),
+        (" 10.0.0.1:5353 , ::1,[::1],[2001:DB8::1]:54,",
+         [("10.0.0.1", 5353), ("::1", 53), ("::1", 53), ("2001:db8::1", 54)]),
+    ],
+)  # fmt: skip
+def test_servers_are_ip_addresses_with_or_without_a_port(
+    text: str, found: list[tuple[str, int]]
+) -> None:
+    """Of both families."""
+    assert servers(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["dns.example", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:x", "10.0.0", "[10.0.0.1", "1 2"]
+)  # fmt: skip
+def test_other_text_is_no_server(text: str) -> None:
+    """A name would need DNS to be found."""
+    with pytest.raises(ValueError, match=r"."):
+        servers(text)

@@ -94,6 +94,10 @@ def lines(report: "Report") -> Iterator[str]:
         yield from _told(group)
     if (left := len(groups) - SHOWN) > 0:
         yield f"… and {left} more; `outreach campaigns check {report.id} --json` has them all"
+    for line in report.notes[:SHOWN]:
+        yield f"note   {line}"
+    if (left := len(report.notes) - SHOWN) > 0:
+        yield f"… and {left} more notes; `--json` has them all"
     if report.pending:
         yield _when(report)
     counts = _counts(report)
@@ -127,7 +131,7 @@ def _who(group: list["Finding"]) -> str:
     count = _leads(group)
     leads = _number(count, "lead") if count else ""
     some = [example for finding in group for example in finding.examples]
-    if group[0].check in {"account", "settings"}:
+    if group[0].check in {"account", "settings", "domain"}:
         return ": ".join(filter(None, (", ".join(some), leads)))
     return ": ".join(filter(None, (leads, _some(some, count))))
 

@@ -11,6 +11,7 @@ import typer
 
 from outreach import commands
 from outreach.campaign.snapshot import COOLDOWN_DAYS
+from outreach.cli.campaigns.proof import proof_of, told
 from outreach.cli.context import campaign_id, opened_services, opened_store
 from outreach.cli.output import AsJson, note, say, show_json, show_json_line
 from outreach.errors import AttachmentMissing, RecipientRefused, Rejected, TemplateNotReady
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from outreach.web.show import Shown
 
 LIMIT = 100
+WAIT_SECONDS = 30.0
 DAY = 24 * 60 * 60
 
 Campaign = Annotated[str, typer.Argument(metavar="ID")]
@@ -69,11 +71,16 @@ def send_test(
     account: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="Send it from this account.")
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, max=600, help="For its arrival; 0: look once."),
+    ] = WAIT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
     """Send a lead's mail to yourself, marked as a test; of the first pending lead unless told.
 
-    The lead stays as it is: nothing is recorded of a test.
+    The lead stays as it is: nothing is recorded of a test. If the address is another connected
+    account, its mailbox is read: whether the test arrived, and passed SPF, DKIM and DMARC.
     """
     from outreach.delivery import test_mail as trial
     from outreach.delivery.web_address import tried_address
@@ -92,11 +99,12 @@ def send_test(
         try:
             web = tried_address(services.store, services.settings)
             ways = _opt_out(snapshot, web.base)
-            sent = trial.send_trial(
+            sent, token = trial.send_trial(
                 services.mailer, planned, sender, address, attachment, ways, web.canary
             )
         except (TemplateNotReady, RecipientRefused) as error:
             raise Rejected(error.problem, "mend that, then test again") from None
+        proof = proof_of(services, sender, address, token, wait)
     if as_json:
         show_json(
             {
@@ -105,10 +113,13 @@ def send_test(
                 "account": sender.email,
                 "message_id": sent.message_id,
                 "thread_id": sent.thread_id,
+                "received": proof and proof.model_dump(),
             }
         )
     else:
         say(f"Sent to {address} as a test, from {sender.email}: the mail of {planned.lead.email}.")
+        if proof is not None:
+            say(told(proof))
 
 
 # --- which mails ------------------------------------------------------------------------------
