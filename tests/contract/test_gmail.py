@@ -195,7 +195,7 @@ def test_a_token_that_ends_soon_is_renewed_before_the_mail_is_recorded(mailbox: 
     """So that nothing stands between the record and the post."""
     anna = mailbox("send")
     anna.prepared()
-    access = anna.gmail._access(anna.id)
+    access = anna.gmail.requests.access(anna.id)
     assert access.expiry is not None
     access.expiry -= timedelta(seconds=3599 - 290)
     anna.prepared()
@@ -664,7 +664,7 @@ def test_no_error_shows_a_secret(mailbox: Opener, fault: str, on: str) -> None:
     with pytest.raises((OutreachError, ConfigurationError)) as caught:
         anna.gmail.commit(anna.prepared())
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    secrets = ["hush", f"sandbox:{ANNA}:send", str(anna.gmail._access(anna.id).token)]
+    secrets = ["hush", f"sandbox:{ANNA}:send", str(anna.gmail.requests.access(anna.id).token)]
     assert [secret for secret in secrets if secret != "None" and secret in shown] == []
     assert "jo@example.com" not in shown
 
@@ -673,6 +673,15 @@ def test_nothing_of_the_client_shows_a_secret(mailbox: Opener) -> None:
     """Objects end up in logs."""
     anna = mailbox("send")
     prepared = anna.prepared()
-    access = anna.gmail._access(anna.id)
-    shown = repr((anna.gmail, access, prepared, anna.gmail._tokens, anna.gmail._connections))
+    access = anna.gmail.requests.access(anna.id)
+    shown = repr(
+        (
+            anna.gmail,
+            access,
+            prepared,
+            anna.gmail.requests,
+            anna.gmail.requests._tokens,
+            anna.gmail.requests._connections,
+        )
+    )
     assert [s for s in (str(access.token), f"sandbox:{ANNA}:send", "Hello Jo") if s in shown] == []
