@@ -107,7 +107,6 @@ class Dispatcher:
 
     def _dispatch(self) -> None:
         while not self._stopping.is_set():
-            rest = AGAIN_SECONDS
             try:
                 with closing(current().store.alarm()) as alarm:
                     self._kind, rest = alarm.kind, 0.0
@@ -183,6 +182,7 @@ class Dispatcher:
             hourly = began - swept_at >= HOUR_SECONDS
             steps = (*REPAIRS, *HOURLY) if hourly else REPAIRS
             try:
+                current().store.compare_schema()
                 if self._leads() and self._is_on() and self._repaired(steps) and hourly:
                     swept_at = began
             except StoreUnavailable as error:
@@ -194,9 +194,7 @@ class Dispatcher:
             self._stopping.wait(max(LOOK_SECONDS, began + ROUND_SECONDS - time.monotonic()))
 
     def _leads(self) -> bool:
-        """Raises SchemaMismatch as `_start_due` does."""
         store = current().store
-        store.compare_schema()
         return store.lead_dispatch(self._id, self._name, self._kind, LEASE_SECONDS)
 
     def _repaired(self, steps: tuple[Callable[[], object], ...]) -> bool:
