@@ -7,14 +7,12 @@ the server, too: half of the time to the first mail. This one starts beside the 
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-import httpx
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
-from deployments.server import end, free_port
+from deployments.server import end, free_port, until_healthy
 from outreach import commands
 from outreach.errors import ConfigurationError
 from tasks.ending import hand_over
@@ -41,15 +39,12 @@ class TemporaryServer:
 
     def wait(self) -> None:
         """Until it answers. Raises ConfigurationError."""
-        deadline = time.monotonic() + self._seconds
-        while time.monotonic() < deadline:
-            if (status := self.process.poll()) is not None:
-                raise _not_up(f"it exited with code {status}")
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{self.api}/health", timeout=2, trust_env=False).is_success:
-                    return
-            time.sleep(0.05)
-        raise _not_up(f"it was not up after {self._seconds} s")
+        if (cause := until_healthy(self.process, self.api, self._seconds)) is not None:
+            raise ConfigurationError(
+                f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
+                "try again when the machine is less busy, or set PREFECT_API_URL to a server that "
+                f"runs: {commands.UP} starts one",
+            )
 
 
 @contextmanager
@@ -62,11 +57,3 @@ def temporary_server() -> Iterator[TemporaryServer]:
     finally:
         hand_over(HAND_OVER_SECONDS)
         end(server.process, STOP_SECONDS)
-
-
-def _not_up(cause: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
-        "try again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
-        f"{commands.UP} starts one",
-    )
