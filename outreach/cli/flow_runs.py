@@ -15,7 +15,6 @@ from outreach.deployment_names import SEND
 from outreach.errors import ConfigurationError
 from outreach.urls import split
 
-REFUSED = (401, 403)
 TEMPORARY = {
     # Prefect's own 20 s are too short for a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -60,15 +59,11 @@ def _refuse_no_address(address: str | None) -> None:
 
 def _failure(error: Exception) -> str:
     """Why Prefect gave no usable response; ends with the remedy."""
-    import httpx
+    from deployments.server_checks import refusal
 
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
-        return f"Prefect {refusal(error.response.status_code)}; set it to the server's"
+    if (refused := refusal(error)) is not None:
+        return f"Prefect {refused}; set it to the server's"
     return f"Prefect cannot be reached ({type(error).__name__}); correct PREFECT_API_URL"
-
-
-def refusal(status: int) -> str:
-    return f"refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY (HTTP {status})"
 
 
 def credentials_failure(client: Any) -> Exception | None:
