@@ -23,6 +23,7 @@ from outreach.store.alarm import Alarm, Kind
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.dispatch import (
+    end_pending,
     follow_up,
     settle_all,
     start_due,
@@ -57,6 +58,7 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     follow_up.fn,
     follow_suspended.fn,
     end_cancelling.fn,
+    end_pending.fn,
     settle_all.fn,
     sweep_cancelled.fn,
     sweep_suppressed.fn,
