@@ -214,7 +214,7 @@ class TestNewServer:
         self, pool: str | None, then: str
     ) -> None:
         """Earlier versions served without a pool; who has chosen one has a reason."""
-        send, _ = served()
+        send, *_ = served()
         send.name = "earlier"
         with get_client(sync_client=True) as client:
             if pool is not None:
@@ -238,7 +238,7 @@ class TestNewServer:
         self, active: bool
     ) -> None:
         """There the dispatcher's schedule made them; a worker's dispatcher has none. Once alone."""
-        _, dispatch = served()
+        _, dispatch, *_ = served()
         dispatch.name = "earlier"
         every_minute = IntervalSchedule(interval=timedelta(minutes=1))
         with get_client(sync_client=True) as client:
@@ -259,7 +259,7 @@ class TestNewServer:
 
     def test_what_an_operator_has_set_in_a_deployment_outlives_another_start(self) -> None:
         """Prefect's own way would resume it, and delete the schedule that was added."""
-        send, _ = served()
+        send, *_ = served()
         send.name = "kept"
         added = IntervalSchedule(interval=timedelta(hours=1))
         with get_client(sync_client=True) as client:
