@@ -47,8 +47,9 @@ def _serve(port: int, *, ephemeral: bool) -> None:
 
 
 def _end_with_stdin() -> None:
-    """However the other end dies."""
-    sys.stdin.buffer.read()
+    """However the other end dies. Unbuffered: the lock of a buffer would hold up our own end."""
+    while os.read(0, 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
