@@ -14,17 +14,23 @@ REST_SECONDS = 60
 CPU, MEMORY = 2.0, 400.0
 EVENTS = 0.25
 """Of the older build's events."""
+GROWTH_SECONDS, A_DAY = 600, 86_400
+GROWTH = 15.0
+"""MB of an idle day."""
 
 
 def run(*, quick: bool) -> Iterator[Line]:
     found: dict[str, dict[str, float]] = {}
     with builds(beside=not quick) as all_builds:
         for build in all_builds:
-            found[build.name] = _measured(build, 3 if quick else CAMPAIGNS)
+            found[build.name] = _measured(build, quick=quick)
     ours = found["this build"]
     yield at_most("idle: CPU a minute, fresh", ours["fresh"], CPU, " s")
     yield at_most("idle: CPU a minute, after use", ours["used"], CPU, " s")
     yield at_most("idle: memory", ours["memory"] / 1e6, MEMORY, " MB")
+    yield at_most(
+        "idle: growth of Prefect's database in a day", ours["growth"] / 1e6, GROWTH, " MB"
+    )
     for build, figures in found.items():
         if build != "this build":
             limit = EVENTS * figures["octets"] / 1e6
@@ -33,12 +39,14 @@ def run(*, quick: bool) -> Iterator[Line]:
         yield figure(f"idle: {build}", shown)
 
 
-def _measured(build: Build, campaigns: int) -> dict[str, float]:
+def _measured(build: Build, *, quick: bool) -> dict[str, float]:
+    campaigns = 3 if quick else CAMPAIGNS
     with machine(build, pace=0.2) as there:
         there.outreach("db", "migrate")
         made = [there.campaign(f"work{number}", LEADS) for number in range(campaigns)]
         there.up()
         fresh, memory = _cpu_a_minute(there), there.memory()
+        growth = _growth_a_day(there, GROWTH_SECONDS / 10 if quick else GROWTH_SECONDS)
         before, began = _events(there), time.monotonic()
         with there.database() as db:
             db.execute("update campaigns set status = 'running'")
@@ -51,6 +59,7 @@ def _measured(build: Build, campaigns: int) -> dict[str, float]:
             "fresh": fresh,
             "used": used,
             "memory": memory,
+            "growth": growth,
             "worked": worked,
             "events": after[0] - before[0],
             "octets": after[1] - before[1],
@@ -67,6 +76,19 @@ def _cpu_a_minute(there: Machine) -> float:
     before = there.cpu()
     time.sleep(REST_SECONDS)
     return there.cpu() - before
+
+
+def _growth_a_day(there: Machine, seconds: float) -> float:
+    """Octets; what autovacuum will reuse is growth here, so that a day's is less."""
+    before = _size(there)
+    time.sleep(seconds)
+    return (_size(there) - before) * A_DAY / seconds
+
+
+def _size(there: Machine) -> int:
+    with there.prefect_database() as db:
+        row = db.execute("select pg_database_size(current_database())").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _events(there: Machine) -> tuple[int, int]:

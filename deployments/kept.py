@@ -16,7 +16,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 from outreach import commands
-from outreach.deployment_names import DEPLOYMENTS, DISPATCH, POOL, READ
+from outreach.deployment_names import DEPLOYMENTS, DISPATCH, DISPATCH_FLOW, POOL, READ
 
 WITHOUT = {DISPATCH: "no campaign starts by its row", READ: "no mailbox is read"}
 """What a deployment's rest means, where no worker does its work."""
@@ -40,8 +40,16 @@ class Kept(RunnerDeployment):
             )
             if found.work_pool_name is None:  # as earlier versions made it
                 changed.work_pool_name = self.work_pool_name
+                if self.flow_name == DISPATCH_FLOW and _rests(found):
+                    # That stopped the starts by rows; a worker's dispatcher needs no schedule.
+                    changed.paused = True
             client.update_deployment(found.id, changed)
             return found.id
+
+
+def _rests(deployment: DeploymentResponse) -> bool:
+    """Whether a person has switched all of its schedules off."""
+    return bool(deployment.schedules) and not any(one.active for one in deployment.schedules)
 
 
 def switched_off(client: SyncPrefectClient, *, dispatched: bool) -> Iterator[tuple[str, str]]:

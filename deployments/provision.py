@@ -44,19 +44,25 @@ PAYLOAD = """{"text": {{
 def provision(notify: str | None = None, pool_type: str = TYPE) -> None:
     """The work pool, the limit, and with an address the notification on failed campaigns."""
     with get_client(sync_client=True) as client:
-        _work_pool(client, pool_type)
-        limit(client)
-        _close_deployments(client)
-        if client.read_work_pool(POOL).type == TYPE:
-            for name, interval in SCHEDULES.items():
-                _rest(client, name, interval)
+        before_deployments(client, pool_type)
+        after_deployments(client)
     if notify is not None:
         _notification(notify)
 
 
-def _close_deployments(client: SyncPrefectClient) -> None:
+def before_deployments(client: SyncPrefectClient, pool_type: str = TYPE) -> None:
+    """What deployments and their runs need."""
+    _work_pool(client, pool_type)
+    limit(client)
+
+
+def after_deployments(client: SyncPrefectClient) -> None:
+    """What only an existing deployment takes."""
     for name in DEPLOYMENTS:
         refuse_unknown_parameters(client, name)
+    if client.read_work_pool(POOL).type == TYPE:
+        for name, interval in SCHEDULES.items():
+            _rest(client, name, interval)
 
 
 def _work_pool(client: SyncPrefectClient, pool_type: str) -> None:

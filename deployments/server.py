@@ -147,7 +147,10 @@ def running_server(
         }
         process = _launch(home, log, port, environment, claim)
         try:
-            _wait_until_healthy(process, api, log)
+            if (cause := until_healthy(process, api, START_SECONDS)) is not None:
+                raise ConfigurationError(
+                    f"Prefect's server did not start ({cause})", f"its log is {log}"
+                )
             yield Server(api, process, database, log)
         finally:
             end(process, STOP_SECONDS)
@@ -197,15 +200,19 @@ def free_port(port: int | None = None) -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], api: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{api}/health", timeout=2, trust_env=False).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise ConfigurationError("Prefect's server did not start", f"its log is {log}")
+def until_healthy(process: subprocess.Popen[bytes], api: str, seconds: float) -> str | None:
+    """Wait until the server answers; None then, else why it does not."""
+    deadline = time.monotonic() + seconds
+    # One client: each makes a TLS context, half of a core if one is made for each question.
+    with httpx.Client(timeout=2, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            if (status := process.poll()) is not None:
+                return f"it exited with code {status}"
+            with suppress(httpx.TransportError):
+                if client.get(f"{api}/health").is_success:
+                    return None
+            time.sleep(0.05)
+    return f"it was not up after {seconds:.0f} s"
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:

@@ -13,6 +13,15 @@ from deployments.server import LEASE_STORAGE, SETTINGS
 EVENTS_SECONDS = 10.0
 CLOSING_SECONDS = 0.1
 """For the sockets of an attempt that was given up: the loop that closes them ends after it."""
+REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+
+
+def refusal(error: Exception | None) -> str | None:
+    """How Prefect has turned our credentials down, as in "Prefect …"; None for any other error."""
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
+        status = int(error.response.status_code)
+        return f"refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY (HTTP {status})"
+    return None
 
 
 def shortcomings(client: SyncPrefectClient) -> Iterator[tuple[str, str]]:

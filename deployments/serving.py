@@ -18,7 +18,7 @@ from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
 from deployments.kept import Kept, switched_off
-from deployments.provision import provision
+from deployments.provision import after_deployments, before_deployments
 from deployments.worker.process import STOPS, serve
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.read_mailboxes import read_mailboxes
@@ -88,11 +88,11 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     if difference is not None:
         print(f"The database: {difference}.", file=sys.stderr)  # noqa: T201 - its log
-    provision()
-    for deployment in served():
-        deployment.apply()
-    provision()
     with get_client(sync_client=True) as client:
+        before_deployments(client)
+        for deployment in served():
+            deployment.apply()
+        after_deployments(client)
         _close_rounds(client)
         for off, remedy in switched_off(client, dispatched=True):
             print(f"{off} To change that, {remedy}.", file=sys.stderr)  # noqa: T201 - its log

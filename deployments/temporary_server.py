@@ -1,23 +1,19 @@
 """A Prefect server for one command, with the database of Prefect's home. It ends with the command.
 
 Prefect's own temporary server is started while its client waits, after this process has imported
-the server, too: half of the time to the first mail. This one starts beside the command's own work.
+the server, too: half of the time to the first mail. This one is launched before all else that the
+command does, the import of Prefect included.
 """
 
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-import httpx
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
-
-from deployments.server import end, free_port
+from deployments.server import end, free_port, until_healthy
 from outreach import commands
 from outreach.errors import ConfigurationError
-from tasks.ending import hand_over
 
 HAND_OVER_SECONDS = 10.0
 """For what the run has told last."""
@@ -25,48 +21,52 @@ STOP_SECONDS = 5.0
 
 
 class TemporaryServer:
-    def __init__(self) -> None:
-        """Launch it."""
-        settings = get_current_settings()
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Launch it. `settings`: of Prefect, in addition to those that it finds as this process."""
         self.api = f"http://127.0.0.1:{(port := free_port())}/api"
-        self._seconds = settings.server.ephemeral.startup_timeout_seconds
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-P", "-m", "deployments.own_server", str(port), "--for-stdin"],
-            env=os.environ | settings.to_environment_variables(exclude_unset=True),
+            env=os.environ | settings,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the command, which ends it
         )
 
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """For the block it is Prefect's server of this process."""
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        from tasks.ending import hand_over
+
+        with temporary_settings({PREFECT_API_URL: self.api}):
+            try:
+                yield
+            finally:
+                hand_over(HAND_OVER_SECONDS)
+
     def wait(self) -> None:
         """Until it answers. Raises ConfigurationError."""
-        deadline = time.monotonic() + self._seconds
-        while time.monotonic() < deadline:
-            if (status := self.process.poll()) is not None:
-                raise _not_up(f"it exited with code {status}")
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{self.api}/health", timeout=2, trust_env=False).is_success:
-                    return
-            time.sleep(0.05)
-        raise _not_up(f"it was not up after {self._seconds} s")
+        from prefect.settings import get_current_settings
+
+        seconds = get_current_settings().server.ephemeral.startup_timeout_seconds
+        if (cause := until_healthy(self._process, self.api, seconds)) is not None:
+            raise ConfigurationError(
+                f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
+                "try again when the machine is less busy, or set PREFECT_API_URL to a server that "
+                f"runs: {commands.UP} starts one",
+            )
+
+    def end(self) -> None:
+        end(self._process, STOP_SECONDS)
 
 
 @contextmanager
-def temporary_server() -> Iterator[TemporaryServer]:
-    """Launched for the block, in which it is Prefect's server of this process."""
-    server = TemporaryServer()
+def launched(settings: Mapping[str, str]) -> Iterator[TemporaryServer]:
+    """Launched for the block."""
+    server = TemporaryServer(settings)
     try:
-        with temporary_settings({PREFECT_API_URL: server.api}):
-            yield server
+        yield server
     finally:
-        hand_over(HAND_OVER_SECONDS)
-        end(server.process, STOP_SECONDS)
-
-
-def _not_up(cause: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"Nothing was started, since Prefect's temporary server did not come up ({cause})",
-        "try again when the machine is less busy, or set PREFECT_API_URL to a server that runs: "
-        f"{commands.UP} starts one",
-    )
+        server.end()

@@ -12,6 +12,7 @@ from prefect.states import Completed
 from flows.parameters import tell_what_is_wrong
 from tasks.dispatch import (
     compare_schema,
+    end_pending,
     follow_up,
     settle_all,
     start_due,
@@ -54,6 +55,7 @@ def dispatch_all() -> int:
     follow_up()
     follow_suspended()
     end_cancelling()
+    end_pending()
     started = start_due()
     settle_all()
     sweep_cancelled()

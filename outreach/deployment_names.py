@@ -5,7 +5,8 @@ Here, not in `tasks`: a folder with a `tasks.py` of its own must not break the c
 
 SEND_FLOW = "send-campaign"
 SEND = f"{SEND_FLOW}/send-campaign"
-DISPATCH = "dispatch-campaigns/dispatch-campaigns"
+DISPATCH_FLOW = "dispatch-campaigns"
+DISPATCH = f"{DISPATCH_FLOW}/{DISPATCH_FLOW}"
 READ = "read-mailboxes/read-mailboxes"
 DEPLOYMENTS = (SEND, DISPATCH, READ)
 POOL = "outreach"

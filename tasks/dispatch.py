@@ -5,23 +5,29 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect import task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
 from outreach.delivery.web_address import REST_SECONDS, try_address
-from outreach.deployment_names import SEND
+from outreach.deployment_names import SEND, SEND_FLOW
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
-from tasks.orders import force_state, ordered, state_of
+from tasks.orders import age_of, force_state, ordered, state_of
 from tasks.retries import PHASE
 from tasks.run import run_name, run_tag
+from tasks.run_filters import runs_in
 
 SWEEPS = 200
 """Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
+PENDING_SECONDS = 300.0
+"""A worker that has taken a run begins it by then, or it died: as `due_at` in the database."""
 
 
 @task(**PHASE)
@@ -89,6 +95,22 @@ def follow_up() -> None:
             run_log().info("Campaign %s was held or cancelled before it began", dispatched.id)
         elif state is None or state.is_final():
             store.forget_dispatch(dispatched.id, dispatched.flow_run)
+
+
+@task(**PHASE)
+def end_pending() -> None:
+    """Mark runs Crashed that a worker took and never began.
+
+    `start_due` knows those that were noted as a campaign's dispatch. Not those whose worker died
+    before it noted them, nor those that somebody started in Prefect.
+    """
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            **runs_in(SEND_FLOW, StateType.PENDING), sort=FlowRunSort.EXPECTED_START_TIME_ASC
+        )
+    for run in found:
+        if run.state is not None and age_of(run.state) > PENDING_SECONDS:
+            _mark_crashed(run.id)
 
 
 @task(**PHASE)

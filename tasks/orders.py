@@ -170,7 +170,7 @@ def _follow(suspension: Suspension, state: State[Any] | None) -> None:
         store.forget_suspension(suspension.id, run)
     elif state.is_paused():
         _suspend(run, state)
-    elif suspension.held and state.is_running() and _age(state) > BEGIN_SECONDS:
+    elif suspension.held and state.is_running() and age_of(state) > BEGIN_SECONDS:
         force_state(run, Crashed(message="It was resumed, and its process was gone."))
         store.resume_campaign(suspension.id)
 
@@ -181,7 +181,7 @@ def end_cancelling() -> None:
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(**runs_in(SEND_FLOW, StateType.CANCELLING))
     for run in found:
-        if run.state is not None and _age(run.state) > CANCEL_SECONDS:
+        if run.state is not None and age_of(run.state) > CANCEL_SECONDS:
             force_state(run.id, Cancelled(message="It was cancelled, and its process was gone."))
 
 
@@ -197,6 +197,6 @@ def _suspend(flow_run: UUID, state: State[Any]) -> None:
         force_state(flow_run, Suspended(message=told))
 
 
-def _age(state: State[Any]) -> float:
+def age_of(state: State[Any]) -> float:
     """Seconds, by this machine's clock and the server's: exact enough for a minute."""
     return (datetime.now(UTC) - state.timestamp).total_seconds()

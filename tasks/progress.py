@@ -1,12 +1,8 @@
 """The progress bar of a run, and its log lines."""
 
-import threading
 import time
-from uuid import UUID
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-
+from tasks.artifacts import ChangingArtifact
 from tasks.background import background
 from tasks.log import run_log
 from tasks.plan import CampaignPlan
@@ -26,9 +22,9 @@ class Progress:
     def __init__(self, run: CampaignRun, plan: CampaignPlan) -> None:
         self._run = run
         self._leads = plan.leads
-        self._title = f"Leads of {plan.name} done"
-        self._artifact: UUID | None = None
-        self._lock = threading.Lock()
+        self._bar = ChangingArtifact(
+            "progress", KEY, f"Leads of {plan.name} done", self._percent, run.id
+        )
         self._shown = 0.0
         now = time.monotonic()
         self._bar_due, self._line_due = now + MOVE_SECONDS, now + LINE_SECONDS
@@ -46,22 +42,7 @@ class Progress:
     def close(self) -> None:
         """Move the bar to where the run is."""
         self._shown = self._percent()
-        background().put(self._run.id, "progress", self._publish)
-
-    def _publish(self) -> None:
-        with self._lock, get_client(sync_client=True) as client:
-            if self._artifact is not None:
-                client.update_artifact(self._artifact, ArtifactUpdate(data=self._percent()))
-                return
-            made = ArtifactCreate(
-                type="progress",
-                key=KEY,
-                data=self._percent(),
-                description=self._title,
-                flow_run_id=self._run.id,
-                task_run_id=None,
-            )
-            self._artifact = client.create_artifact(made).id
+        background().put(self._run.id, "progress", self._bar.publish)
 
     def _percent(self) -> float:
         leads = self._leads

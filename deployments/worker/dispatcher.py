@@ -23,6 +23,7 @@ from outreach.store.alarm import Alarm, Kind
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.dispatch import (
+    end_pending,
     follow_up,
     settle_all,
     start_due,
@@ -57,6 +58,7 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     follow_up.fn,
     follow_suspended.fn,
     end_cancelling.fn,
+    end_pending.fn,
     settle_all.fn,
     sweep_cancelled.fn,
     sweep_suppressed.fn,
@@ -107,7 +109,6 @@ class Dispatcher:
 
     def _dispatch(self) -> None:
         while not self._stopping.is_set():
-            rest = AGAIN_SECONDS
             try:
                 with closing(current().store.alarm()) as alarm:
                     self._kind, rest = alarm.kind, 0.0
@@ -183,6 +184,7 @@ class Dispatcher:
             hourly = began - swept_at >= HOUR_SECONDS
             steps = (*REPAIRS, *HOURLY) if hourly else REPAIRS
             try:
+                current().store.compare_schema()
                 if self._leads() and self._is_on() and self._repaired(steps) and hourly:
                     swept_at = began
             except StoreUnavailable as error:
@@ -194,9 +196,7 @@ class Dispatcher:
             self._stopping.wait(max(LOOK_SECONDS, began + ROUND_SECONDS - time.monotonic()))
 
     def _leads(self) -> bool:
-        """Raises SchemaMismatch as `_start_due` does."""
         store = current().store
-        store.compare_schema()
         return store.lead_dispatch(self._id, self._name, self._kind, LEASE_SECONDS)
 
     def _repaired(self, steps: tuple[Callable[[], object], ...]) -> bool:

@@ -18,7 +18,7 @@ from prefect.logging.loggers import get_logger
 from prefect.results import get_default_result_storage
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from deployments.server_checks import shortcomings
+from deployments.server_checks import refusal, shortcomings
 from deployments.worker.dispatcher import Dispatcher
 from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.mailboxes import MailboxReading
@@ -33,7 +33,6 @@ from tasks.lease import leases
 from tasks.log import Logger
 from tasks.run import CampaignRun
 
-REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 INTERRUPTED = 130
 STOPS = {signal.SIGTERM, signal.SIGINT}
 AGAIN_SECONDS = 5.0
@@ -166,13 +165,9 @@ def _kind_of(pool: str) -> str | None:
             f"Prefect has no work pool {pool}", "make it with `python -m deployments.provision`"
         ) from None
     except httpx.HTTPStatusError as error:
-        if error.response.status_code not in REFUSED:
+        if (refused := refusal(error)) is None:
             return None
-        raise ConfigurationError(
-            f"Prefect refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY "
-            f"(HTTP {error.response.status_code})",
-            "set it to the server's",
-        ) from None
+        raise ConfigurationError(f"Prefect {refused}", "set it to the server's") from None
     except httpx.HTTPError:
         return None
 

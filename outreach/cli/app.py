@@ -30,6 +30,7 @@ from outreach.cli.mailboxes import explain as mailboxes
 from outreach.cli.output import note
 from outreach.cli.suppressions import commands as suppressions
 from outreach.cli.telling import message
+from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
 
 INTERRUPTED = 130
@@ -162,7 +163,9 @@ def main() -> None:
         ]  # as `.env` files write what is not set; Prefect would ask it
     # For a database outage the command has a message of its own, in place of the pool's log.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
-    sys.exit(run(sys.argv[1:]))
+    with rarely_collected():  # most of its time it imports
+        status = run(sys.argv[1:])
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:

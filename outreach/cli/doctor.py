@@ -351,15 +351,10 @@ def _is_dispatched(settings: "Settings") -> bool:
 
 def _credentials(client: Any, where: str) -> Finding:
     """The health check needs no credentials."""
-    failure = flow_runs.credentials_failure(client)
-    status = getattr(getattr(failure, "response", None), "status_code", None)
-    if status in flow_runs.REFUSED:
-        return Finding(
-            "prefect",
-            "error",
-            f"{where} {flow_runs.refusal(status)}.",
-            "set it to the server's",
-        )
+    from deployments.server_checks import refusal
+
+    if (refused := refusal(flow_runs.credentials_failure(client))) is not None:
+        return Finding("prefect", "error", f"{where} {refused}.", "set it to the server's")
     return Finding("prefect", "ok", where)
 
 

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from outreach import commands
@@ -15,7 +16,9 @@ from outreach.deployment_names import SEND
 from outreach.errors import ConfigurationError
 from outreach.urls import split
 
-REFUSED = (401, 403)
+if TYPE_CHECKING:
+    from deployments.temporary_server import TemporaryServer
+
 TEMPORARY = {
     # Prefect's own 20 s are too short for a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -60,15 +63,11 @@ def _refuse_no_address(address: str | None) -> None:
 
 def _failure(error: Exception) -> str:
     """Why Prefect gave no usable response; ends with the remedy."""
-    import httpx
+    from deployments.server_checks import refusal
 
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in REFUSED:
-        return f"Prefect {refusal(error.response.status_code)}; set it to the server's"
+    if (refused := refusal(error)) is not None:
+        return f"Prefect {refused}; set it to the server's"
     return f"Prefect cannot be reached ({type(error).__name__}); correct PREFECT_API_URL"
-
-
-def refusal(status: int) -> str:
-    return f"refuses PREFECT_API_AUTH_STRING or PREFECT_API_KEY (HTTP {status})"
 
 
 def credentials_failure(client: Any) -> Exception | None:
@@ -174,26 +173,41 @@ def cancel(flow_run: str) -> None:
             client.set_flow_run_state(UUID(flow_run), Cancelling())
 
 
-def prepare_here(stack: ExitStack, *, verbose: bool) -> Callable[[], None]:
+def launch_server(stack: ExitStack) -> "TemporaryServer | None":
+    """Launch the server that a run in this process may need; it comes up beside all other work.
+
+    None where PREFECT_API_URL names one. It ends by itself where Prefect's profile does, and with
+    the stack.
+    """
+    for name, value in TEMPORARY.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get("PREFECT_API_URL") or "prefect" in sys.modules:
+        return None
+    from deployments.temporary_server import launched
+
+    return stack.enter_context(launched({}))
+
+
+def prepare_here(
+    stack: ExitStack, server: "TemporaryServer | None", *, verbose: bool
+) -> Callable[[], None]:
     """Set Prefect up for a run in this process, before its first import elsewhere.
 
-    Returns what waits until its server answers; a temporary one comes up meanwhile, and ends with
-    the stack. Raises ConfigurationError when PREFECT_API_URL leads nowhere.
+    `server`: of `launch_server`. Returns what waits until Prefect's server answers. Raises
+    ConfigurationError when PREFECT_API_URL leads nowhere.
     """
     if not verbose:
         # Prefect logs every failure with its traceback: right for its UI, wrong for this terminal.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    for name, value in TEMPORARY.items():
-        os.environ.setdefault(name, value)
     use_own_password()
-    address = api_address()
-    if address is None:
-        from deployments.temporary_server import temporary_server
-
+    if api_address() is None:
         note("PREFECT_API_URL is not set: the run is kept in a Prefect server of its own.")
-        server = stack.enter_context(temporary_server())
+        own = server or _launched_late(stack)
+        stack.enter_context(own.used())
         import_module("flows.send_campaign")  # while the server comes up
-        return server.wait
+        return own.wait
+    if server is not None:
+        server.end()
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -204,6 +218,16 @@ def prepare_here(stack: ExitStack, *, verbose: bool) -> Callable[[], None]:
             "without a server."
         )
     return lambda: None
+
+
+def _launched_late(stack: ExitStack) -> "TemporaryServer":
+    """With the settings that this process has set in Prefect."""
+    from prefect.settings import get_current_settings
+
+    from deployments.temporary_server import launched
+
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    return stack.enter_context(launched(settings))
 
 
 def run_here(campaign: UUID) -> Ended:

@@ -3,9 +3,9 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -18,6 +18,7 @@ from outreach.store import alarm
 from outreach.store.alarm import Notifications, Polls, SilentError
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
+from tests.pgbouncer import transaction_pooling
 
 LONG = 20.0
 NOTIFY = "select pg_notify('outreach_due', '')"
@@ -133,6 +134,23 @@ def test_a_pooler_that_swallows_notifications_is_found_out(
             Notifications(url, probe)
         store = Store(Postgres(database), Settings.only(database_url=database), url)
         assert store.alarm().kind == "polls"
+
+
+@pytest.mark.slow
+def test_pgbouncer_in_transaction_mode_is_found_out(
+    database: SecretStr, probe: Callable[[UUID], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its own calls go through it, too, or past it. Behind it all else works."""
+    monkeypatch.setattr(alarm, "PROOF_SECONDS", 0.5)
+    with transaction_pooling(database) as url:
+        with pytest.raises(SilentError):
+            Notifications(url, probe)
+        store = Store(Postgres(url), Settings.only(database_url=url), url)
+        with closing(store), closing(store.alarm()) as found:
+            assert found.kind == "polls"
+            assert not found.wait(0.05)
+            assert store.lead_dispatch(uuid4(), "worker", found.kind, 90)
+            assert [one.woken_by for one in store.dispatcher_state().dispatchers] == ["polls"]
 
 
 def test_a_session_that_falls_silent_is_told(

@@ -23,7 +23,7 @@ import yaml
 from prefect import Flow
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
@@ -214,7 +214,7 @@ class TestNewServer:
         self, pool: str | None, then: str
     ) -> None:
         """Earlier versions served without a pool; who has chosen one has a reason."""
-        send, _ = served()
+        send, *_ = served()
         send.name = "earlier"
         with get_client(sync_client=True) as client:
             if pool is not None:
@@ -233,9 +233,33 @@ class TestNewServer:
 
         assert found == then
 
+    @pytest.mark.parametrize("active", [True, False])
+    def test_starts_by_rows_that_an_operator_stopped_in_an_earlier_version_stay_stopped(
+        self, active: bool
+    ) -> None:
+        """There the dispatcher's schedule made them; a worker's dispatcher has none. Once alone."""
+        _, dispatch, *_ = served()
+        dispatch.name = "earlier"
+        every_minute = IntervalSchedule(interval=timedelta(minutes=1))
+        with get_client(sync_client=True) as client:
+            made = client.create_deployment(
+                flow_id=client.create_flow(flow_of(str(dispatch.entrypoint))),
+                name=dispatch.name,
+                entrypoint=dispatch.entrypoint,
+                schedules=[DeploymentScheduleCreate(schedule=every_minute, active=active)],
+            )
+            dispatch.apply()
+            paused = client.read_deployment(made).paused
+            client.resume_deployment(made)
+            dispatch.apply()
+            resumed = not client.read_deployment(made).paused
+            client.delete_deployment(made)
+
+        assert (paused, resumed) == (not active, True)
+
     def test_what_an_operator_has_set_in_a_deployment_outlives_another_start(self) -> None:
         """Prefect's own way would resume it, and delete the schedule that was added."""
-        send, _ = served()
+        send, *_ = served()
         send.name = "kept"
         added = IntervalSchedule(interval=timedelta(hours=1))
         with get_client(sync_client=True) as client:

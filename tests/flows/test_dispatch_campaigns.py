@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.states import Cancelled, Running
+from prefect.states import Cancelled, Pending, Running
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
@@ -186,6 +186,30 @@ def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(
 
     assert (started, state_of(silent)) == (1, "Crashed")
     assert len(runs_of(store, campaign)) == 2
+
+
+def test_a_run_whose_worker_died_before_the_database_knew_it_is_marked_crashed(
+    store: Store, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Prefect it would be pending for good. One that was taken just now is left alone."""
+    campaign = new_campaign()
+    (due,) = store.take_due()
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("send-campaign/send-campaign")
+        unknown = client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters={"campaign_id": str(campaign)},
+            idempotency_key=due.key,
+            state=Pending(),
+        )
+
+    dispatch_campaigns()
+    before = state_of(str(unknown.id))
+    monkeypatch.setattr("tasks.dispatch.PENDING_SECONDS", 0.0)
+    dispatch_campaigns()
+
+    assert (before, state_of(str(unknown.id))) == ("Pending", "Crashed")
+    assert (runs_of(store, campaign), store.campaign_status(campaign).status) == ([], "running")
 
 
 def test_a_campaign_cancelled_by_its_row_has_its_leads_cancelled(

@@ -1,5 +1,6 @@
 """The worker's own dispatcher: a row is enough, also on bad days."""
 
+import json
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from prefect.client.schemas.actions import WorkPoolUpdate
 from outreach.deployment_names import DISPATCH, POOL
 from tests.flows.conftest import NewCampaign
 from tests.lifecycle.conftest import World, one_engine, until
+from tests.pgbouncer import transaction_pooling
 
 pytestmark = [
     pytest.mark.lifecycle,
@@ -100,6 +102,27 @@ def test_a_row_without_a_notification_is_found_within_a_minute(
     run_by_row(world, campaign)
 
     completed(world, campaign, 75)
+
+
+def test_behind_pgbouncer_a_row_is_found_by_polls_and_doctor_says_so(
+    world: World, new_campaign: NewCampaign
+) -> None:
+    """In transaction mode it accepts LISTEN, and no notification comes."""
+    campaign = draft(new_campaign, world)
+    assert world.settings.database_url is not None
+    with transaction_pooling(world.settings.database_url) as url:
+        there = {"DATABASE_URL": url.get_secret_value()}
+        worker = world.worker(**there)
+        started(world)
+        run_by_row(world, campaign)
+        completed(world, campaign)
+
+        doctor = world.command("doctor", "--json", **there)
+        told = [one["message"] for one in json.loads(doctor.communicate(timeout=60)[0])]
+        worker.vanish()
+
+    assert any("Notifications of the database do not reach" in message for message in told), told
+    assert world.account_for(campaign) == {"sent": 2}
 
 
 def test_a_session_that_was_killed_is_made_anew(world: World, new_campaign: NewCampaign) -> None:

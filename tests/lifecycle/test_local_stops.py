@@ -72,3 +72,18 @@ def test_a_temporary_server_that_does_not_come_up_is_told(
         in told
     )
     assert "Traceback" not in told
+
+
+def test_the_server_of_a_command_ends_where_prefects_profile_names_another(tmp_path: Path) -> None:
+    """It is launched before the command knows."""
+    named = 'active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "http://127.0.0.1:4/api"\n'
+    (tmp_path / "profiles.toml").write_text(named)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "deployments.own_server", "0", "--for-stdin"],
+        env={**os.environ, "PREFECT_HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
+    ) as server:
+        try:
+            assert server.wait(60) == 0
+        finally:
+            server.kill()

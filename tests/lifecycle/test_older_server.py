@@ -78,7 +78,7 @@ def _running(python: Path, home: Path) -> Iterator[str]:
     """As `deployments.server` runs its own: the same settings, an embedded Postgres."""
     log = home / "server.log"
     with postgres.temporary(home, durable=True) as database, log.open("wb") as file:
-        port = server._free(None)
+        port = server.free_port()
         api = f"http://127.0.0.1:{port}/api"
         process = subprocess.Popen(
             [python, "-m", "prefect", "server", "start", "--port", str(port)],
@@ -94,7 +94,7 @@ def _running(python: Path, home: Path) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            server._wait_until_healthy(process, api, log)
+            assert server.until_healthy(process, api, server.START_SECONDS) is None, log
             yield api
         finally:
             server.end(process, server.STOP_SECONDS)

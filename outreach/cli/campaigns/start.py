@@ -39,11 +39,13 @@ def start(
     It is checked first, as by `check`, and what that finds is told; errors keep it from starting.
     """
     found = campaign_id(campaign)
-    with ExitStack() as stack, opened_services() as services:
+    with ExitStack() as stack:
+        server = flow_runs.launch_server(stack) if local else None
+        services = stack.enter_context(opened_services())
         _refuse_unstartable(services.store, found)
         # Checked first: without a server to run it, the campaign stays a draft.
         if local:
-            until_prefect_answers = flow_runs.prepare_here(stack, verbose=verbose)
+            until_prefect_answers = flow_runs.prepare_here(stack, server, verbose=verbose)
         else:
             flow_runs.find_deployment(found)
         report = checking.tell(services, found, cooldown=cooldown, here=local)
