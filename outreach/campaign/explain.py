@@ -156,7 +156,9 @@ def _rest(account: AccountProgress) -> tuple[float, str] | None:
     if account.paused_seconds is not None:
         return account.paused_seconds, "Gmail's quota"
     if account.limit_seconds is not None:
-        return account.limit_seconds, f"its daily limit of {account.daily_limit}"
+        ramped = account.full_limit is not None and account.daily_limit < account.full_limit
+        by_ramp = ", by its ramp" if ramped else ""
+        return account.limit_seconds, f"its daily limit of {account.daily_limit}{by_ramp}"
     return None
 
 

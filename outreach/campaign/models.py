@@ -219,6 +219,21 @@ class Credentials(Model):
     refresh_token: SecretStr | None = None
 
 
+class Ramp(Model):
+    """A daily limit that grows by `step` with each day that sent, up to the full limit."""
+
+    begin: int
+    step: int
+    days: int
+    """Days of 24 hours in which it sent and that are over."""
+    limit: int
+    """begin + step x days; the full limit may be lower."""
+    frozen: bool = False
+    """Whether it does not grow, because too many mails came back dead."""
+    day_ends_seconds: Seconds | None = None
+    """Until the day that it sends in is over; None: its next mail begins one."""
+
+
 class Account(Model):
     """An account as an operator sees it; no secret."""
 
@@ -234,10 +249,22 @@ class Account(Model):
     """Seconds; None: SEND_PACE_SECONDS."""
     daily_limit: int | None = None
     """None: ACCOUNT_DAILY_LIMIT."""
+    ramp: Ramp | None = None
+    domain_cap: int | None = None
+    """It mails no domain that got so many mails in the last 24 hours, from any account."""
     sent_today: int = 0
     """Mails of the last 24 hours that left or may have left."""
     connected: bool = False
     """Whether a refresh token is stored."""
+
+    def full_limit(self, default: int) -> int:
+        """Its mails in any 24 hours without a ramp; `default`: ACCOUNT_DAILY_LIMIT."""
+        return default if self.daily_limit is None else self.daily_limit
+
+    def limit(self, default: int) -> int:
+        """Its mails in any 24 hours now."""
+        full = self.full_limit(default)
+        return full if self.ramp is None else min(full, self.ramp.limit)
 
 
 class ListedAccount(Account):
@@ -259,6 +286,18 @@ class LeadCounts(Model):
     @property
     def total(self) -> int:
         return self.pending + self.sent + self.failed + self.cancelled
+
+
+class CappedDomain(Model):
+    """A domain that gets more of a campaign's mails than a day's cap allows."""
+
+    domain: Called
+    leads: int
+    """Pending ones of accounts with a cap."""
+    cap: int
+    """Mails in any 24 hours."""
+    sent_by_hour: list[int]
+    """Mails to it from any account, by age in whole hours, the youngest first."""
 
 
 class CampaignStatus(Model):

@@ -3,14 +3,23 @@
 Pure. All times are durations in seconds from the database's clock.
 """
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from math import isfinite
 from uuid import UUID
 
 from pydantic import Field
 
-from outreach.campaign.estimate import Load, seconds_to_send, window_of
-from outreach.campaign.models import Called, LeadCounts, Model, Pace, Seconds, Told
+from outreach.campaign.estimate import Load, of_domains, seconds_to_send, window_of
+from outreach.campaign.models import (
+    Called,
+    CappedDomain,
+    LeadCounts,
+    Model,
+    Pace,
+    Ramp,
+    Seconds,
+    Told,
+)
 from outreach.errors import Rejected
 
 MINUTE = 60.0
@@ -49,6 +58,9 @@ class AccountProgress(Model):
     pace_seconds: Pace
     sent_today: int
     daily_limit: int
+    """In force now: a ramp may hold it below `full_limit`."""
+    full_limit: int | None = None
+    ramp: Ramp | None = None
     limit_seconds: Seconds | None = None
     """Seconds until its daily limit has room; None while it has room."""
     sent_by_hour: list[int] = Field(default_factory=list)
@@ -89,6 +101,8 @@ class Progress(Model):
     send_days: list[int] | None = None
     send_from: time | None = None
     send_until: time | None = None
+    skip_dates: list[date] | None = None
+    """Dates in its time zone on which its window does not open."""
     dispatched_seconds: Seconds | None = None
     """Since Prefect was asked for a run that has not begun."""
     dispatch_misses: int = 0
@@ -97,6 +111,7 @@ class Progress(Model):
     in_doubt: int = 0
     """Mails that may have left."""
     accounts: list[AccountProgress] = Field(default_factory=list)
+    capped_domains: list[CappedDomain] = Field(default_factory=list)
 
     @property
     def leads(self) -> LeadCounts:
@@ -145,6 +160,7 @@ def seconds_left(progress: Progress, now: datetime) -> float | None:
     loads = [_load(one) for one in able]
     if not all(load.step for load in loads):
         return None
+    loads += of_domains(progress.capped_domains if loads else [])
     try:
         seconds = max(begins, seconds_to_send(loads, window_of(progress), begins, now))
     except Rejected:
@@ -158,6 +174,8 @@ def _load(account: AccountProgress) -> Load:
         leads=account.leads.pending,
         step=1 / speed if speed else account.pace_seconds,
         daily_limit=account.daily_limit,
+        full_limit=account.full_limit,
+        ramp=account.ramp,
         rests=account.paused_seconds,
         sent_by_hour=account.sent_by_hour,
         below_limit_in=account.limit_seconds,

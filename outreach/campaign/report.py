@@ -1,6 +1,6 @@
 """Pure: full report on a campaign: its row, its speed, and why it sends no mail."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -43,6 +43,8 @@ class CampaignReport(CampaignStatus):
     now: str | None
     """Why no mail is sent, and the remedy; None while mails leave."""
     by_account: list[AccountReport] = Field(default_factory=list)
+    skip_dates: list[date] = Field(default_factory=list)
+    """Dates on which its window does not open."""
     not_mailed: list[NotMailed] = Field(default_factory=list)
     """Why leads are cancelled while the campaign is not."""
 
@@ -60,6 +62,7 @@ def report(
         ends=end(progress, now),
         now=why_nothing_is_sent(progress, now),
         by_account=[_account(one) for one in progress.accounts],
+        skip_dates=progress.skip_dates or [],
         not_mailed=not_mailed or [],
     )
 

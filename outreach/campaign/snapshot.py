@@ -1,6 +1,6 @@
 """Snapshot of a campaign for the checks before its start. Frozen; no I/O."""
 
-from datetime import time
+from datetime import date, time
 from typing import Literal
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from outreach.campaign.models import (
     Account,
     Called,
+    CappedDomain,
     Company,
     Lead,
     LeadCounts,
@@ -55,12 +56,15 @@ class CampaignSnapshot(Model):
     send_days: list[int] | None = None
     send_from: time | None = None
     send_until: time | None = None
+    skip_dates: list[date] | None = None
+    """Dates in its time zone on which its window does not open."""
     opens: bool = True
     """False when its send window never opens, as the database computes it."""
     leads: LeadCounts
     misassigned: int
     """Pending leads whose account is not one of the campaign's."""
     accounts: list[CampaignAccount]
+    capped_domains: list[CappedDomain] = Field(default_factory=list)
     fault_of_accounts: Fault | None = None
     """None unless some accounts belong to another user than the campaign."""
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from outreach.errors import Rejected
@@ -24,6 +24,8 @@ class Window:
     until: time | None
     """None: until midnight."""
     zone: str
+    skip: frozenset[date] = frozenset()
+    """Dates in `zone` on which it does not open."""
 
 
 def parse(text: str) -> Window:
@@ -45,16 +47,26 @@ def opening(window: Window, moment: datetime) -> tuple[datetime, datetime] | Non
     for a zone that this machine does not know.
     """
     zone = _zone(window.zone)
-    date = moment.astimezone(zone).date()
-    for _ in range(len(DAYS) + 1):
-        tomorrow = date + timedelta(days=1)
-        until = (tomorrow, time()) if window.until is None else (date, window.until)
-        opens = datetime.combine(date, window.start, zone).astimezone(UTC)
-        closes = datetime.combine(*until, zone).astimezone(UTC)
-        if date.isoweekday() in window.days and closes > max(moment, opens):
+    today = moment.astimezone(zone).date()
+    # A date to skip puts it off by a week at most.
+    for ahead in range(len(DAYS) * (1 + len(window.skip)) + 1):
+        day = today + timedelta(days=ahead)
+        if day.isoweekday() not in window.days or day in window.skip:
+            continue
+        until = (day + timedelta(days=1), time()) if window.until is None else (day, window.until)
+        opens, closes = _moment(day, window.start, zone), _moment(*until, zone)
+        if closes > max(moment, opens):
             return opens, closes
-        date = tomorrow
     return None
+
+
+def _moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """In UTC, as Postgres has it: of a time that comes twice the second, of none an hour later."""
+    wall = datetime.combine(day, clock)
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if second.astimezone(zone).replace(tzinfo=None) == wall:
+        return second
+    return wall.replace(tzinfo=zone).astimezone(UTC)
 
 
 def _days(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite
 
 from outreach import commands
-from outreach.campaign.estimate import Load, seconds_to_send, window_of
+from outreach.campaign.estimate import Load, of_domains, seconds_to_send, window_of
 from outreach.campaign.models import Lead, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
 from outreach.delivery.account_health import AccountHealth
@@ -65,6 +65,14 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
         yield _as_error("window", NeverOpen()), pending
 
 
+def of_caps(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, str, int]]:
+    """Domains whose cap makes the campaign last longer than a day, each with its leads."""
+    for one in snapshot.capped_domains:
+        message = f"The cap of {one.cap} mail(s) a day to a domain makes some go later"
+        problem = Problem("warning", "domain", message, "raise --domain-cap, if that is too long")
+        yield problem, one.domain, one.leads
+
+
 def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -> Iterator[Problem]:
     """`here`: this machine sends the campaign; on another machine the file may exist."""
     if isinstance(found, AttachmentMissing):
@@ -121,13 +129,16 @@ def of_account(
     """`found`: the account's health, or the error of Google's response or its absence."""
     yield from _of_standing(account, found, here=here)
     yield from _of_sender(account)
-    limit = account.daily_limit or daily_limit
+    limit = account.limit(daily_limit)
     if account.paused_seconds:
         message = "Gmail asked it for a pause: its mails go later"
         yield Problem("warning", "account", message, "wait, or lower its daily limit")
     elif account.sent_today >= limit:
         message = f"It is at its daily limit of {limit}: its mails go later"
         yield Problem("warning", "account", message)
+    elif account.ramp and account.ramp.frozen and limit < account.full_limit(daily_limit):
+        message = f"Too many of its mails came back dead: its ramp stays at {limit} mails a day"
+        yield Problem("warning", "account", message, "mail addresses that are known to work")
     elif account.sent_today + account.leads > limit:
         message = f"Its daily limit of {limit} makes it take more than a day"
         yield Problem("warning", "account", message, "add accounts, if that is too long")
@@ -184,6 +195,7 @@ def estimate(
     loads = [_load(account, pace, daily_limit) for account in accounts if account.leads]
     if not loads:
         return None
+    loads += of_domains(snapshot.capped_domains)
     try:
         seconds = seconds_to_send(loads, window_of(snapshot), snapshot.wait_seconds, now)
     except Rejected:
@@ -196,7 +208,9 @@ def _load(account: CampaignAccount, pace: float, daily_limit: int) -> Load:
     return Load(
         leads=account.leads,
         step=pace if account.pace_seconds is None else account.pace_seconds,
-        daily_limit=account.daily_limit or daily_limit,
+        daily_limit=account.limit(daily_limit),
+        full_limit=account.full_limit(daily_limit),
+        ramp=account.ramp,
         rests=account.paused_seconds,
         sent_by_hour=account.sent_by_hour,
     )

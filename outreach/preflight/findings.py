@@ -4,11 +4,11 @@ An error certainly keeps mails from leaving, all of them or a lead's, until a pe
 lets them leave with content that a recipient must not see. A warning may be intended.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from outreach.campaign.models import Model
 
@@ -82,6 +82,8 @@ class Report(Model):
     seconds: float | None
     """From now until the last mail leaves; None: more than ten years, or unknown."""
     done_at: datetime | None
+    skip_dates: list[date] = Field(default_factory=list)
+    """Dates on which its window does not open."""
     errors: int
     warnings: int
     findings: list[Finding]

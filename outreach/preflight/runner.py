@@ -130,6 +130,8 @@ class Inspecting:
             tally.add(problem, count=snapshot.leads.pending)
         for problem in self._unsubscribing(rows):
             tally.add(problem, count=snapshot.leads.pending)
+        for problem, domain, leads in checks.of_caps(snapshot):
+            tally.add(problem, domain, count=leads)
         with lookups_for(self._settings) as lookups:
             domains = DomainChecks(lookups)
             domains.see_accounts(snapshot.accounts)
@@ -202,6 +204,7 @@ class Inspecting:
             starts_in_seconds=snapshot.wait_seconds,
             seconds=seconds,
             done_at=None if seconds is None else now + timedelta(seconds=seconds),
+            skip_dates=snapshot.skip_dates or [],
             errors=sum(finding.severity == "error" for finding in findings),
             warnings=sum(finding.severity == "warning" for finding in findings),
             findings=findings,

@@ -8,7 +8,7 @@ https://supabase.com/docs/guides/platform/http-status-codes
 
 import re
 import socket
-from datetime import datetime, time
+from datetime import date, time
 from typing import Any, cast
 from uuid import UUID
 
@@ -186,7 +186,7 @@ def _as_json(value: Any) -> Any:
     match value:
         case UUID():
             return str(value)
-        case datetime() | time():
+        case date() | time():  # a datetime is a date
             return value.isoformat()
         case list():
             return [_as_json(one) for one in value]

@@ -8,13 +8,14 @@ import time as clock
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
 from outreach.campaign.models import (
+    Account,
     Act,
     CampaignLead,
     CampaignStatus,
@@ -379,8 +380,14 @@ class Store(Calls):
         pace_seconds: float | None = None,
         daily_limit: int | None = None,
         owner: UUID | None = None,
+        ramp: tuple[int, int] | None = None,
+        domain_cap: int | None = None,
     ) -> UUID:
-        """Add or change an account; None leaves a value unchanged. Returns the account's id."""
+        """Add or change an account; None leaves a value unchanged. Returns the account's id.
+
+        `ramp`: the limit of its first day and what each day that sent adds; (0, 0): none.
+        `domain_cap`: mails in any 24 hours to one domain, from all accounts; 0: no cap.
+        """
         answer = self._one(
             "save_account",
             account=account,
@@ -391,20 +398,21 @@ class Store(Calls):
             pace=given.pace(pace_seconds),
             per_day=daily_limit,
             owner=owner,
+            # Only what is given: functions of an earlier release do not know them.
+            **({} if ramp is None else {"ramp_begin": ramp[0], "ramp_growth": ramp[1]}),
+            **({} if domain_cap is None else {"cap": domain_cap}),
         )
         return UUID(answer["id"])
 
     def list_accounts(self) -> Iterator[ListedAccount]:
         """All accounts; without its own pace or limit, an account has those of this process."""
         for row in self._pages("list_accounts"):
-            pace, limit = row["pace_seconds"], row["daily_limit"]
+            pace, account = row["pace_seconds"], Account.model_validate(row)
             yield ListedAccount.model_validate(
                 {
                     **row,
                     "pace_in_force": self._settings.send_pace_seconds if pace is None else pace,
-                    "limit_in_force": self._settings.account_daily_limit
-                    if limit is None
-                    else limit,
+                    "limit_in_force": account.limit(self._settings.account_daily_limit),
                 }
             )
 
@@ -496,11 +504,12 @@ class Store(Calls):
         subject_variables: bool | None = False,
         list_unsubscribe: bool = False,
         footer: str | None = None,
+        skip_dates: list[date] | None = None,
     ) -> Created:
         """`subject_variables`: fill the subjects for each lead; None: if one has a placeholder.
 
         `list_unsubscribe`: its mails have the header fields to unsubscribe; `footer`: a template
-        below each of them.
+        below each of them. `skip_dates`: in its time zone, its window does not open on them.
 
         Raises Rejected, and changes nothing, without a lead or an account.
         """
@@ -521,6 +530,7 @@ class Store(Calls):
             subject_variables=subject_variables,
             list_unsubscribe=list_unsubscribe,
             footer_text=footer,
+            **({} if skip_dates is None else {"days_off": skip_dates}),
         )
         return Created.model_validate(answer)
 

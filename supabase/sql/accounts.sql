@@ -8,14 +8,18 @@ create or replace function public.save_account(
   answer_to text default null,
   pace double precision default null,
   per_day integer default null,
-  owner uuid default null
+  owner uuid default null,
+  ramp_begin integer default null,
+  ramp_growth integer default null,
+  cap integer default null
 ) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Adds the account of this address, or changes what is given of it. A token makes it usable again.
+-- Adds the account of this address, or changes what is given of it. A token makes it usable again. A ramp that
+-- begins with 0, and a cap of 0: none.
 declare
   saved public.accounts;
 begin
@@ -35,8 +39,12 @@ begin
   for no key update;
 
   if not found then
-    insert into public.accounts (id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit)
-    values (account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day)
+    insert into public.accounts (
+      id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit, ramp_from, ramp_step,
+      domain_cap)
+    values (
+      account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day,
+      nullif(ramp_begin, 0), case when ramp_begin > 0 then ramp_growth end, nullif(cap, 0))
     returning * into saved;
   else
     update public.accounts a
@@ -47,6 +55,9 @@ begin
       reply_to = coalesce(answer_to, a.reply_to),
       pace_seconds = coalesce(pace, a.pace_seconds),
       daily_limit = coalesce(per_day, a.daily_limit),
+      ramp_from = nullif(coalesce(ramp_begin, a.ramp_from), 0),
+      ramp_step = case when ramp_begin = 0 then null else coalesce(ramp_growth, a.ramp_step) end,
+      domain_cap = nullif(coalesce(cap, a.domain_cap), 0),
       status = case when token is null and a.status <> 'removed' then a.status else 'active' end,
       status_reason = case when token is null then a.status_reason end
     where a.id = saved.id
@@ -77,12 +88,16 @@ as $$
     'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
+    'ramp', public.told_ramp(its_row, clock.t),
+    'domain_cap', a.domain_cap,
     'sent_today', public.mails_of_account(a.id, clock.t),
     'connected', coalesce(a.refresh_token, '') <> '',
     'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
     'mailbox', public.mailbox_of(a.id, clock.t)
   )
   from public.accounts a
+  -- As a whole it is called by a name that no column has: then the name would be that column.
+  join public.accounts its_row on its_row.id = a.id
   cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
   where a.status <> 'removed' and a.id > list_accounts.after
   order by a.id

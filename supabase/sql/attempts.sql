@@ -99,7 +99,9 @@ begin
     return;
   end if;
 
-  keys := public.hold_off_suppressions(lower(mail_address));
+  if a.domain_cap is null or public.hold_domain(mail_address) then
+    keys := public.hold_off_suppressions(lower(mail_address));
+  end if;
   if keys is null then
     return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
     return;
@@ -143,7 +145,7 @@ begin
   t := coalesce(now, clock_timestamp());
 
   pace := public.pace_of(a, default_pace);
-  per_day := coalesce(a.daily_limit, default_per_day);
+  per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
   if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
@@ -154,10 +156,13 @@ begin
       free_at := allowed.free_at;
       refusal := allowed.waiting_for;
     end if;
-    opening := case
-      when c.send_days is null and c.send_from is null and c.send_until is null then t -- saves the call
-      else public.next_opening(c, t)
-    end;
+    if free_at is null and a.domain_cap is not null then
+      free_at := public.domain_free_at(public.capped_domain(mail_address), a.domain_cap, t);
+      if free_at is not null then
+        refusal := public.told_domain_cap(public.capped_domain(mail_address), a.domain_cap);
+      end if;
+    end if;
+    opening := case when public.has_window(c) then public.next_opening(c, t) else t end; -- saves the call
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);

@@ -15,7 +15,8 @@ create or replace function public.create_campaign(
   owner uuid default null,
   subject_variables boolean default false,
   list_unsubscribe boolean default false,
-  footer_text text default null
+  footer_text text default null,
+  days_off date[] default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -77,7 +78,7 @@ begin
 
     select public.fault_of_window(
       pg_catalog.jsonb_populate_record(null::public.campaigns, pg_catalog.jsonb_build_object(
-        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until)),
+        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until, 'skip_dates', days_off)),
       clock_timestamp())
     into fault;
     if fault is not null then
@@ -87,10 +88,10 @@ begin
 
     insert into public.campaigns (
       id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
-      subject_variables, list_unsubscribe, footer)
+      subject_variables, list_unsubscribe, footer, skip_dates)
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
-      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text, days_off)
     on conflict (id) do nothing;
   end if;
 

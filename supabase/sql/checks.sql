@@ -37,6 +37,7 @@ as $$
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    'skip_dates', c.skip_dates,
     -- As a whole it is called by a name that no column has: then the name would be that column.
     'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
@@ -57,11 +58,14 @@ as $$
         'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
+        'ramp', (select public.told_ramp(its_row, clock.t) from public.accounts its_row where its_row.id = a.id),
+        'domain_cap', a.domain_cap,
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
         'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
         'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
-      from mine a), '[]'))
+      from mine a), '[]'),
+    'capped_domains', public.capped_domains(c.id, clock.t))
   from public.campaigns c
   join public.campaigns its_row on its_row.id = c.id
   cross join clock

@@ -83,6 +83,8 @@ declare
   picked uuid[] := '{}';
   more uuid[];
   suppressed uuid[];
+  is_capped constant boolean := exists (
+    select from public.accounts x where x.id = account and x.domain_cap is not null);
   after uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
@@ -106,6 +108,10 @@ begin
     exit when more is null;
     after := more[cardinality(more)];
     suppressed := public.cancel_suppressed(more, t);
+    if is_capped then
+      suppressed := suppressed || public.defer_capped(account, array(
+        select x.id from unnest(more) x (id) where x.id <> all (suppressed)), t);
+    end if;
     picked := picked || array(
       select x.id from unnest(more) x (id)
       where x.id <> all (suppressed)

@@ -109,7 +109,10 @@ begin
       a := sender.account;
       t := coalesce(now, clock_timestamp());
       pace := public.pace_of(a, default_pace);
-      per_day := coalesce(a.daily_limit, default_per_day);
+      if a.ramp_from is not null then
+        a := public.count_ramp(a, t);
+      end if;
+      per_day := public.daily_limit_of(a, default_per_day, t);
 
       -- Of another user: put there since the run began, which looked at all of them.
       refusal := public.why_unable(a, c.user_id);
@@ -132,6 +135,10 @@ begin
         end if;
         if room > 0 then
           perform public.claim_slots(batch, campaign, a.id, room, pace, slot, claim_seconds, t);
+        end if;
+        if a.domain_cap is not null then
+          -- It may have deferred all that it looked at, and there is more.
+          candidate := coalesce(candidate, t);
         end if;
       end if;
 
@@ -162,7 +169,7 @@ begin
   awaited := public.awaited_by(campaign, settle_seconds, is_closed, t);
   if awaited.at < coalesce(later, 'infinity') then
     later := awaited.at;
-    why := awaited.why;
+    why := coalesce(public.awaited_cap(campaign, awaited.at, t), awaited.why);
   end if;
   -- Without a time: leads whose row somebody holds, or whose account left the campaign. No busy loop.
   return next pg_catalog.jsonb_build_object(

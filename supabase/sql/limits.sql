@@ -27,23 +27,52 @@ as $$
     and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
+create or replace function public.by_hour(started timestamptz[], t timestamptz) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from unnest(by_hour.started) s (started_at)
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
 create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
-  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
-  from generate_series(0, 23) ages (age)
-  left join (
-    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
-    from public.send_attempts s
-    where s.account_id = mails_by_hour.account
-      and public.may_have_left(s.outcome)
-      and s.started_at > mails_by_hour.t - interval '24 hours'
-    group by 1
-  ) counted on counted.age = ages.age;
+  -- The same mails, as by_hour has them.
+  select public.by_hour(
+    array(
+      select s.started_at
+      from public.send_attempts s
+      where s.account_id = mails_by_hour.account
+        and public.may_have_left(s.outcome)
+        and s.started_at > mails_by_hour.t - interval '24 hours'),
+    mails_by_hour.t);
+$$;
+
+create or replace function public.daily_limit_of(a public.accounts, default_per_day integer, t timestamptz)
+returns integer
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Its mails in any 24 hours: its own number or the default one, or fewer while its ramp has not reached that.
+  select case
+    when a.ramp_from is null then coalesce(a.daily_limit, default_per_day)
+    else public.ramped_limit(a, coalesce(a.daily_limit, default_per_day), t)
+  end;
 $$;
 
 create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint

@@ -21,8 +21,8 @@ as $$
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
       its_row.dispatch_misses, its_row.suspended_run,
-      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
-      (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
+      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until, its_row.skip_dates,
+      public.has_window(its_row) as windowed,
       public.next_opening(its_row, clock.t) as opening,
       clock.t
     from public.campaigns its_row
@@ -33,13 +33,15 @@ as $$
     select x.* from public.leads_by_account(campaign_progress.campaign) x
   ),
   senders as materialized (
-    select either.account_id, looked.t, coalesce(a.daily_limit, campaign_progress.default_per_day) as per_day
+    select
+      either.account_id, looked.t, public.daily_limit_of(its_row, campaign_progress.default_per_day, looked.t) as per_day,
+      public.told_ramp(its_row, looked.t) as ramp
     from looked, (
       select ca.account_id from public.campaign_accounts ca where ca.campaign_id = campaign_progress.campaign
       union
       select counted.account from counted
     ) either
-    left join public.accounts a on a.id = either.account_id
+    left join public.accounts its_row on its_row.id = either.account_id
   ),
   accounts as (
     select pg_catalog.jsonb_build_object(
@@ -58,6 +60,8 @@ as $$
       'sent_today', public.mails_of_account(s.account_id, s.t),
       'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
       'daily_limit', s.per_day,
+      'full_limit', coalesce(a.daily_limit, campaign_progress.default_per_day),
+      'ramp', s.ramp,
       'limit_seconds',
       extract(epoch from public.below_daily_limit_at(s.account_id, s.per_day, s.t) - s.t)::double precision,
       'recent', pg_catalog.jsonb_build_object(
@@ -102,6 +106,7 @@ as $$
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    'skip_dates', c.skip_dates,
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
@@ -116,6 +121,7 @@ as $$
         and cl.status = 'pending' and cl.open_attempt_id is null)) - c.t)::double precision,
     'in_doubt', (select count(*) from public.send_attempts x where x.campaign_id = c.id and x.outcome is null),
     'accounts', coalesce(
-      (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))
+      (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb),
+    'capped_domains', public.capped_domains(c.id, c.t))
   from looked c;
 $$;

@@ -20,6 +20,7 @@ from outreach.campaign.models import (
     LeadFailure,
     ListedAccount,
     ListedLead,
+    Ramp,
     Sender,
 )
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
@@ -87,14 +88,15 @@ def test_an_account_is_saved_and_listed(store: Store) -> None:
     """All fields, then a change of one; the id stays."""
     account = store.save_account(
         uuid4(), "ann@us.test", refresh_token="t", sender_name="Ann", reply_to="re@us.test",
-        pace_seconds=2.5, daily_limit=40,
+        pace_seconds=2.5, daily_limit=40, ramp=(10, 5), domain_cap=3,
     )  # fmt: skip
     again = store.save_account(uuid4(), "ANN@us.test", daily_limit=50)
     assert again == account
     assert list(store.list_accounts()) == [
         ListedAccount(
             id=account, email="ann@us.test", sender_name="Ann", reply_to="re@us.test", status="active",
-            pace_seconds=2.5, daily_limit=50, sent_today=0, connected=True, pace_in_force=2.5, limit_in_force=50,
+            pace_seconds=2.5, daily_limit=50, sent_today=0, connected=True, pace_in_force=2.5, limit_in_force=10,
+            ramp=Ramp(begin=10, step=5, days=0, limit=10), domain_cap=3,
         )
     ]  # fmt: skip
 

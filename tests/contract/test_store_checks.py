@@ -1,6 +1,6 @@
 """What the Store knows of a campaign before it starts, through the Store alone."""
 
-from datetime import time
+from datetime import date, time
 from math import inf, nan
 from uuid import UUID, uuid4
 
@@ -34,7 +34,7 @@ def new_campaign(store: Store) -> UUID:
     made = uuid4()
     store.create_campaign(
         made, "Spring", ["ann@us.test"], tag="spring", attachment="", time_zone="Europe/Berlin",
-        days=EVERY_DAY, day_from=time(0), day_until=time.max,
+        days=EVERY_DAY, day_from=time(0), day_until=time.max, skip_dates=[date(2126, 12, 24)],
     )  # fmt: skip
     return made
 
@@ -68,6 +68,7 @@ def test_the_facts_of_a_campaign_are_its_own_and_its_accounts(store: Store, acco
         EVERY_DAY,
     )
     assert (before.send_from, before.send_until) == (time(0), time.max)
+    assert before.skip_dates == [date(2126, 12, 24)]
     assert (before.leads, after.leads) == (LeadCounts(pending=3), LeadCounts(pending=2, sent=1))
     assert [
         (a.id, a.email, a.sender_name, a.connected, a.leads, a.sent_today, a.sent_by_hour)

@@ -308,6 +308,8 @@ def test_a_token_comes_from_stdin_and_is_never_shown(outreach: Outreach, store: 
         "paused_seconds": None,
         "pace_seconds": None,
         "daily_limit": None,
+        "ramp": None,
+        "domain_cap": None,
         "sent_today": 0,
         "connected": True,
         "pace_in_force": 0,
@@ -636,6 +638,34 @@ def test_a_window_a_time_and_an_attachment_are_recorded(
     )
 
 
+DAILY = ("--window", "Mon-Sun 00:00-24:00 UTC")
+
+
+def test_days_off_are_those_of_a_file_and_of_a_place(
+    outreach: Outreach,
+    campaign: UUID,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    """Both together; `status` and `check` tell the next ones."""
+    dates = tmp_path / "off.txt"
+    dates.write_text("2126-01-02  # the office is closed\n")
+    made = outreach(
+        "campaigns", "create", "--name", "Two", "--company", "acme", "--account", "ada@ours.example",
+        "--window", "Mon-Fri 09:00-17:00 Europe/Berlin", "--skip-dates", f"{dates}",
+        "--holidays", "DE-BY",
+    )  # fmt: skip
+
+    two = made.out.strip()
+    status, check = (
+        outreach("campaigns", word, two, "--json").json for word in ("status", "check")
+    )
+    assert status["skip_dates"] == check["skip_dates"]
+    assert "2126-01-02" in status["skip_dates"]
+    assert len(status["skip_dates"]) > 30
+    assert "days off" in outreach("campaigns", "status", two).out
+    assert "Days off: " in outreach("campaigns", "check", two).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -646,6 +676,9 @@ def test_a_window_a_time_and_an_attachment_are_recorded(
         (["--attachment", "other.pdf"], "No such file"),
         (["--account", "eve@ours.example"], "There is no account eve@ours.example"),
         (["--name", " "], "needs a name"),
+        (["--holidays", "DE-BY"], "Days off need a window: its time zone says when a day begins"),
+        ([*DAILY, "--holidays", "Bavaria"], "No public holidays are known of 'Bavaria'"),
+        ([*DAILY, "--skip-dates", "none.txt"], "none.txt cannot be read"),
     ],
 )
 def test_a_campaign_that_could_not_be_sent_is_refused(

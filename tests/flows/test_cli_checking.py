@@ -89,6 +89,7 @@ def test_a_campaign_that_is_well_passes_and_is_told_when_it_ends(
         "starts_in_seconds": 0,
         "seconds": 600,
         "done_at": "",
+        "skip_dates": [],
         "errors": 0,
         "warnings": 0,
         "findings": [],

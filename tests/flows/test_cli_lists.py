@@ -228,6 +228,20 @@ def test_accounts_show_the_pace_and_the_limit_that_are_in_force(
     ]
 
 
+def test_accounts_show_their_ramp_and_their_cap(outreach: Outreach, store: Store) -> None:
+    """The ramp's limit is the one in force; `off` and 0 take them away."""
+    add = ("accounts", "add", "ada@ours.example")
+    outreach(*add, "--ramp", "20+5", "--domain-cap", "3")
+    (row,) = shown(outreach("accounts", "list"))
+    (found,) = read(outreach("accounts", "list", "--json"))
+    outreach(*add, "--ramp", "off", "--domain-cap", "0")
+    (after,) = store.list_accounts()
+
+    assert (row["limit"], row["ramp"], row["to a domain"]) == ("20", "20+5, day 1", "3")
+    assert (found["ramp"]["limit"], found["limit_in_force"], found["domain_cap"]) == (20, 20, 3)
+    assert (after.ramp, after.domain_cap) == (None, None)
+
+
 # --- leads list -------------------------------------------------------------------------------
 
 

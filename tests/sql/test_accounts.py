@@ -112,6 +112,8 @@ def test_accounts_are_listed_without_their_secrets(build: Any, call: Any) -> Non
             "paused_seconds": 800,
             "pace_seconds": None,
             "daily_limit": None,
+            "ramp": None,
+            "domain_cap": None,
             "sent_today": 2,
             "connected": True,
         }

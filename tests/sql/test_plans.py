@@ -112,6 +112,7 @@ def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:
     [
         ("account_id = gen_random_uuid()", "send_attempts_of_account"),
         ("lower(address) = 'ann@x.test'", "send_attempts_one_mail"),
+        ("mail_domain(address) = 'x.test'", "send_attempts_to_domain"),
     ],
 )
 def test_mails_that_may_have_left_are_found_by_the_indexes_that_hold_only_these(

@@ -358,6 +358,10 @@ def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connect
         " order by 1"
     ).fetchall()
     assert [name for (name,) in unset] == [
+        "daily_limit_of",
+        "has_window",
+        "limit_on_day",
+        "mail_domain",
         "mailbox_key",
         "mails_left",
         "may_have_left",

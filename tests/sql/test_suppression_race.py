@@ -30,7 +30,7 @@ class Race:
 
     def __init__(self, build: Any, another: Callable[[], Any]) -> None:
         self.another = another
-        accounts = [build.account("a@us.test"), build.account("b@us.test")]
+        accounts = [build.account("a@us.test", domain_cap=1_000_000), build.account("b@us.test")]
         self.campaigns = [build.campaign(*accounts, leads=ADDRESSES) for _ in range(2)]
         self.runs = [uuid4() for _ in self.campaigns]
         for campaign, run in zip(self.campaigns, self.runs, strict=True):

@@ -1,10 +1,17 @@
 """The sending window of a campaign: when it opens, and that nothing leaves while it is closed."""
 
-from datetime import UTC, datetime, time
+import random
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
+
+from outreach.campaign import window
+from outreach.campaign.estimate import window_of
+from outreach.campaign.progress import Progress
 
 WEEKDAYS = [1, 2, 3, 4, 5]
 HOUR = 60 * 60
@@ -173,3 +180,104 @@ def test_a_mail_that_may_have_left_is_looked_for_at_any_hour(build: Any) -> None
         119,
         "mails whose delivery is in doubt",
     )
+
+
+# --- days off -------------------------------------------------------------------------------------
+
+
+def test_the_window_does_not_open_on_days_off(build: Any) -> None:
+    """From Wednesday's end over Christmas to Monday; in the middle of a day off to the next day."""
+    cases = [
+        ("2026-12-23T16:00", [24, 25], "2026-12-28T08:00"),
+        ("2026-12-24T12:00", [24], "2026-12-25T08:00"),
+        ("2026-12-24T12:00", [25], "2026-12-24T12:00"),
+        ("2026-12-24T12:00", [], "2026-12-24T12:00"),
+    ]
+    for at, skip, opens in cases:
+        dates = [date(2026, 12, day) for day in skip]
+        assert opening(build, at, **OFFICE, skip_dates=dates) == opens
+
+
+def test_a_day_off_begins_and_ends_in_the_windows_zone(build: Any) -> None:
+    """Midnight in New York is five o'clock in UTC; the day the clocks change has 25 hours."""
+    off = {"skip_dates": [date(2026, 11, 1)], "time_zone": "America/New_York"}
+    ends = [opening(build, at, **off) for at in ("2026-11-01T03:59", "2026-11-01T04:00")]
+    assert ends == ["2026-11-01T03:59", "2026-11-02T05:00"]
+
+
+def test_many_weeks_off_in_a_row_still_end(build: Any) -> None:
+    """Only Mondays, and the next twenty are off."""
+    mondays = [date(2026, 11, 30) + timedelta(weeks=n) for n in range(20)]
+    assert opening(build, "2026-11-24T09:00", send_days=[1], skip_dates=mondays) == (
+        "2027-04-19T00:00"
+    )
+
+
+def test_a_run_waits_over_days_off_and_tells_the_date(build: Any) -> None:
+    """T0 is a Tuesday; the weekday alone would not say which one."""
+    off = [date(2026, 11, 24) + timedelta(days=n) for n in range(10)]
+    campaign = build.campaign(build.account(), leads=1, **OFFICE, skip_dates=off)
+    answer = build.claim(campaign, build.begin(campaign))
+    assert answer["waiting_for"] == (
+        "its sending window, which opens Fri 2026-12-04 09:00 Europe/Berlin"
+    )
+
+
+def test_what_a_web_app_cannot_have_as_days_off_is_refused(build: Any) -> None:
+    """More than a thousand dates, one that is in no calendar, none."""
+    campaign = build.campaign()
+    for dates in (["2026-12-24"] * 1001, ["infinity"], [None]):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            build.db.execute(
+                "update campaigns set skip_dates = %s::text[]::date[] where id = %s",
+                (dates, campaign),
+            )
+
+
+def test_a_program_sees_the_same_openings_as_the_database(build: Any) -> None:
+    """Any window, zone, days off and moment, around changes of the clocks above all."""
+    dice = random.Random(25)  # noqa: S311 - a test's dice
+    cases = [any_case(dice) for _ in range(1500)]
+    rows = build.db.execute(
+        "select public.next_opening(jsonb_populate_record(null::campaigns, x.row), x.moment)"
+        " from rows from (unnest(%s::jsonb[]), unnest(%s::timestamptz[])) with ordinality"
+        " x (row, moment, nth) order by x.nth",
+        ([Jsonb(row) for row, _ in cases], [moment for _, moment in cases]),
+    ).fetchall()
+    differing = [
+        (row, moment, found)
+        for (row, moment), (found,) in zip(cases, rows, strict=True)
+        if found != opens_by_python(row, moment)
+    ]
+    assert differing == []
+
+
+def any_case(dice: random.Random) -> tuple[dict[str, Any], datetime]:
+    """A campaign's columns as JSON, and a moment near its days off or a change of the clocks."""
+    near = dice.choice(
+        [date(2026, 3, 29), date(2026, 10, 25), date(2026, 11, 1), date(2026, 12, 24)]
+    )
+    quarters = sorted(dice.sample(range(97), 2))
+    start, until = (f"{n // 4:02}:{n % 4 * 15:02}" for n in quarters)
+    row = {
+        "send_days": dice.choice([None, WEEKDAYS, [7], sorted(dice.sample(range(1, 8), 3))]),
+        "send_from": dice.choice([None, start]),
+        "send_until": dice.choice([None, until]),
+        "time_zone": dice.choice([None, "Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
+        "skip_dates": dice.choice(
+            [None, [], [f"{near + timedelta(days=dice.randrange(-3, 25))}" for _ in range(12)]]
+        ),
+    }
+    moment = datetime.combine(near, time(), UTC) + timedelta(minutes=dice.randrange(-4000, 4000))
+    return row, moment
+
+
+def opens_by_python(row: dict[str, Any], moment: datetime) -> datetime | None:
+    until = row["send_until"]
+    hours = Progress.model_validate(
+        {"id": UUID(int=0), "name": "", "status": "", "paused": False, "owned": False, **row}
+        | {"send_until": None if until == "24:00" else until}
+    )
+    mine = window_of(hours)
+    found = mine and window.opening(mine, moment)
+    return moment if mine is None else found and max(found[0], moment)

@@ -20,7 +20,7 @@ from outreach.errors import (
 )
 from outreach.mail.mime import Attachment
 from outreach.mail.role_addresses import role_of
-from outreach.preflight.campaign import estimate, of_account, of_attachment, of_campaign
+from outreach.preflight.campaign import estimate, of_account, of_attachment, of_campaign, of_caps
 from outreach.preflight.findings import EXAMPLES, Finding, Problem, Tally
 from outreach.preflight.leads import problems
 
@@ -45,6 +45,10 @@ def planned(**changes: Any) -> PlannedMail:
         company=Company.model_validate(company | theirs),
         **changes,
     )
+
+
+RAMP = {"begin": 20, "step": 5, "days": 0, "limit": 20}
+"""20 mails on the first day, 5 more with each that sent."""
 
 
 def account(**changes: Any) -> CampaignAccount:
@@ -216,6 +220,10 @@ def test_what_stops_a_campaign_is_an_error(
         ({"sent_today": 500}, GOOD, [("warning", "account")]),
         ({"sent_today": 495}, GOOD, [("warning", "account")]),
         ({"daily_limit": 9}, GOOD, [("warning", "account")]),
+        ({"leads": 21, "ramp": RAMP}, GOOD, [("warning", "account")]),
+        ({"leads": 1, "ramp": RAMP}, GOOD, []),
+        ({"leads": 1, "ramp": RAMP | {"frozen": True}}, GOOD, [("warning", "account")]),
+        ({"leads": 1, "ramp": RAMP | {"frozen": True}, "daily_limit": 20}, GOOD, []),
         ({"sender_name": "A\nBcc: x"}, GOOD, [("error", "account")]),
         ({"reply_to": "nobody"}, GOOD, [("error", "account")]),
     ],
@@ -269,6 +277,59 @@ def test_the_daily_limit_counts_the_mails_of_the_last_24_hours() -> None:
     assert lasts(account(leads=21, daily_limit=10)) == 2 * DAY
     before = [0] * 20 + [10] + [0] * 3
     assert lasts(account(leads=1, daily_limit=10, sent_by_hour=before)) == 4 * 3600
+
+
+@pytest.mark.parametrize(
+    ("changes", "days"),
+    [
+        ({"leads": 20}, 0),
+        ({"leads": 45}, 1),
+        ({"leads": 46}, 2),
+        ({"leads": 70, "daily_limit": 25}, 2),
+        ({"leads": 71, "daily_limit": 25}, 3),
+        ({"leads": 45, "ramp": RAMP | {"frozen": True}}, 2),
+        ({"leads": 45, "ramp": RAMP | {"days": 9, "limit": 65}}, 0),
+    ],
+)
+def test_a_ramp_raises_the_daily_limit_with_each_day(changes: dict[str, Any], days: int) -> None:
+    """20, 25, 30, …, never above the daily limit; not while it is frozen."""
+    one = account(**{"ramp": RAMP, "pace_seconds": 0} | changes)
+    assert lasts(one) == days * DAY
+
+
+def test_the_day_that_is_not_over_ends_when_its_first_mail_is_a_day_old() -> None:
+    """20 of today are sent, the first 22 hours ago: in two hours 5 more may leave, and so on."""
+    today = RAMP | {"day_ends_seconds": 7200}
+    sent = [0] * 21 + [20] + [0] * 2
+    one = account(leads=5, pace_seconds=0, ramp=today, sent_by_hour=sent)
+    assert lasts(one) == 3 * 3600  # by whole hours
+
+
+def test_a_domain_with_a_cap_lasts_as_long_as_the_cap_says() -> None:
+    """Beside its accounts, whichever takes longer; within the window."""
+    one = account(leads=11)
+    acme = {"domain": "acme.test", "leads": 11, "cap": 5, "sent_by_hour": [0] * 24}
+    used = acme | {"sent_by_hour": [0] * 20 + [5] + [0] * 3}
+    assert lasts(one, capped_domains=[acme]) == 2 * DAY
+    assert lasts(one, capped_domains=[used]) == 2 * DAY + 4 * 3600
+    assert lasts(account(leads=11, daily_limit=1), capped_domains=[acme]) == 10 * DAY
+    assert lasts(one, capped_domains=[acme], send_days=[2], time_zone="UTC") == 14 * DAY - 9 * 3600
+
+
+def test_a_domain_that_is_mailed_for_days_is_warned_of() -> None:
+    """With the leads that are its own."""
+    acme = {"domain": "acme.test", "leads": 11, "cap": 5, "sent_by_hour": [0] * 24}
+    ((problem, domain, leads),) = of_caps(snapshot(account(), capped_domains=[acme]))
+    assert (problem.severity, domain, leads) == ("warning", "acme.test", 11)
+
+
+def test_nothing_leaves_on_days_off() -> None:
+    """Tuesday is off, and Wednesday; without hours the whole day."""
+    off = {"skip_dates": ["2026-11-24", "2026-11-25"], "time_zone": "UTC"}
+    assert (
+        lasts(account(leads=1), **off)
+        == (TUESDAY.replace(hour=0) - TUESDAY).total_seconds() + 2 * DAY
+    )
 
 
 def test_nothing_leaves_outside_the_window() -> None:

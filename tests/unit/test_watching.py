@@ -211,19 +211,24 @@ def test_the_end_is_told_as_a_time() -> None:
 
 
 def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
-    """700 leads at 2 s, 300 of its 500 mails sent some hours ago, weekdays from nine to five."""
+    """700 leads at 2 s, 300 mails sent some hours ago, a ramp, a cap, weekdays and days off."""
     hours = {
         "send_days": [1, 2, 3, 4, 5], "send_from": time(9), "send_until": time(17),
         "time_zone": "Europe/Berlin",
     }  # fmt: skip
     sent = [0] * 6 + [300] + [0] * 17
-    mine = {"pace_seconds": 2, "daily_limit": 500, "sent_by_hour": sent, "status": "active"}
+    ramp = {"begin": 300, "step": 50, "days": 2, "limit": 400, "day_ends_seconds": 9000}
+    mine = {"pace_seconds": 2, "sent_by_hour": sent, "status": "active", "ramp": ramp}
+    acme = {"domain": "acme.test", "leads": 70, "cap": 9, "sent_by_hour": sent}
+    more = {**hours, "skip_dates": ["2026-11-25", "2026-11-27"], "capped_domains": [acme]}
     checked = CampaignSnapshot(
         id=ID, name="Spring", status="draft", paused=False, wait_seconds=0, misassigned=0,
-        leads=LeadCounts(pending=700), **hours,
-        accounts=[CampaignAccount(id=ID, email="ada@us.test", leads=700, **mine)],
+        leads=LeadCounts(pending=700), **more,
+        accounts=[CampaignAccount(id=ID, email="ada@us.test", leads=700, daily_limit=500, **mine)],
     )  # fmt: skip
-    watched = progress(account(leads=LeadCounts(pending=700), **mine), **hours)
+    watched = progress(
+        account(leads=LeadCounts(pending=700), daily_limit=400, full_limit=500, **mine), **more
+    )
 
     before = estimate(checked, checked.accounts, NOW, pace=9, daily_limit=9)
 
@@ -245,6 +250,10 @@ def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
         (done(sent=1), "done"),
         (account(paused_seconds=900), "rests for 15 minutes: Gmail's quota"),
         (account(limit_seconds=7200), "rests for 2 hours: its daily limit of 500"),
+        (
+            account(limit_seconds=7200, daily_limit=25, full_limit=500),
+            "rests for 2 hours: its daily limit of 25, by its ramp",
+        ),
         (account(recent=Recent(mails=1, first_seconds=9, last_seconds=9)), "sending"),
         (account(recent=Recent(mails=1, first_seconds=99, last_seconds=99)), "ready"),
         (account(), "ready"),

@@ -16,6 +16,9 @@ from outreach.errors import Rejected
 from outreach.mail.addresses import is_valid, normalise
 from outreach.store import given
 
+COLUMNS = ("email", "sender", "reply to", "status", "pace", "limit", "ramp", "to a domain",
+           "last 24 h", "connected")  # fmt: skip
+
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 SenderName = Annotated[
     str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
@@ -24,6 +27,21 @@ ReplyTo = Annotated[str | None, typer.Option(help="Where answers go; “” for 
 Pace = Annotated[float | None, seconds(0, 86400, "Seconds between two of its mails.")]
 DailyLimit = Annotated[
     int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")
+]
+Ramp = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FROM+STEP",
+        help="Begin with FROM mails in 24 hours and add STEP with each day that sent; “off”.",
+    ),
+]
+DomainCap = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=1_000_000,
+        help="Mails in any 24 hours to one domain, of all accounts; 0: no cap.",
+    ),
 ]
 
 
@@ -37,6 +55,8 @@ def add(
     reply_to: ReplyTo = None,
     pace: Pace = None,
     daily_limit: DailyLimit = None,
+    ramp: Ramp = None,
+    domain_cap: DomainCap = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +64,7 @@ def add(
 
     `outreach accounts connect` does that and asks Google for the refresh token.
     """
-    changes = details(sender_name, reply_to, pace, daily_limit)
+    changes = details(sender_name, reply_to, pace, daily_limit, ramp, domain_cap)
     address = address_of(email)
     token = _read_token() if refresh_token_stdin else None
     with opened_store() as store:
@@ -69,7 +89,7 @@ def show(*, as_json: AsJson = False) -> None:
         show_json_list(accounts)
     elif accounts:
         show_table(
-            ("email", "sender", "reply to", "status", "pace", "limit", "last 24 h", "connected"),
+            COLUMNS,
             map(_row, accounts),
         )
     else:
@@ -87,7 +107,12 @@ def remove(email: Email, *, as_json: AsJson = False) -> None:
 
 
 def details(
-    sender_name: str | None, reply_to: str | None, pace: float | None, daily_limit: int | None
+    sender_name: str | None,
+    reply_to: str | None,
+    pace: float | None,
+    daily_limit: int | None,
+    ramp: str | None,
+    domain_cap: int | None,
 ) -> dict[str, Any]:
     """Validated values of an account, as arguments for the Store. Raises Rejected."""
     return {
@@ -95,6 +120,8 @@ def details(
         "reply_to": address_of(reply_to) if reply_to else reply_to,
         "pace_seconds": given.pace(pace),
         "daily_limit": daily_limit,
+        "ramp": given.ramp(ramp),
+        "domain_cap": domain_cap,
     }
 
 
@@ -130,13 +157,24 @@ def _row(account: ListedAccount) -> tuple[object, ...]:
         account.reply_to,
         _status(account),
         _in_force(account.pace_seconds, account.pace_in_force),
-        _in_force(account.daily_limit, account.limit_in_force),
+        _in_force(account.daily_limit or account.ramp, account.limit_in_force),
+        _ramp(account),
+        account.domain_cap,
         account.sent_today,
         account.connected,
     )
 
 
-def _in_force(own: float | None, in_force: float) -> str:
+def _ramp(account: Account) -> str | None:
+    """`20+5, day 3`: of the days that sent, the one that is to come or not over."""
+    if account.ramp is None:
+        return None
+    ramp = account.ramp
+    frozen = ", stays: mails come back dead" if ramp.frozen else ""
+    return f"{ramp.begin}+{ramp.step}, day {ramp.days + 1}{frozen}"
+
+
+def _in_force(own: object, in_force: float) -> str:
     return cell(in_force) if own is not None else f"{cell(in_force)} (default)"
 
 

@@ -13,7 +13,9 @@ import typer
 from outreach import commands
 from outreach.cli.accounts.commands import (
     DailyLimit,
+    DomainCap,
     Pace,
+    Ramp,
     ReplyTo,
     SenderName,
     address_of,
@@ -67,6 +69,8 @@ def connect(
     reply_to: ReplyTo = None,
     pace: Pace = None,
     daily_limit: DailyLimit = None,
+    ramp: Ramp = None,
+    domain_cap: DomainCap = None,
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +82,8 @@ def connect(
     from outreach.gmail.tokens import TokenService
 
     wanted = address_of(email) if email else None
-    given = {**details(sender_name, reply_to, pace, daily_limit), "owner": owner}
+    changes = details(sender_name, reply_to, pace, daily_limit, ramp, domain_cap)
+    given = {**changes, "owner": owner}
     settings = settings_module.load()
     wiring.refuse_half_a_consent(settings)
 

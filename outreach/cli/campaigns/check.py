@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from outreach.campaign import days_off
 from outreach.campaign.durations import format_exactly
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli.context import campaign_id, opened_services
@@ -100,6 +101,8 @@ def lines(report: "Report") -> Iterator[str]:
         yield f"… and {left} more notes; `--json` has them all"
     if report.pending:
         yield _when(report)
+    if days := days_off.told(report.skip_dates, datetime.now().astimezone().date()):
+        yield f"Days off: {days}."
     counts = _counts(report)
     yield f"{counts[0].upper()}{counts[1:]}."
 

@@ -1,12 +1,13 @@
 """`outreach campaigns create`: makes a draft from leads and their accounts."""
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
+from outreach.campaign import days_off
 from outreach.campaign import window as windows
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, cell, note, say, show_json
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from outreach.store.results import Created
 
 LONGEST_FOOTER = 20_000
+LONGEST_DATES = 100_000
 TOLD = 5
 """Duplicates that `create` names."""
 
@@ -39,6 +41,16 @@ def create(
     ] = None,
     window: Annotated[
         str | None, typer.Option(help=f"Mail at these times only, as in “{windows.EXAMPLE}”.")
+    ] = None,
+    skip_dates: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="… and not on these dates, one a line."),
+    ] = None,
+    holidays: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE", help=f"… nor on its public holidays, as in “{days_off.EXAMPLE}”."
+        ),
     ] = None,
     subject_variables: Annotated[
         bool | None,
@@ -78,6 +90,7 @@ def create(
         "list_unsubscribe": list_unsubscribe,
         "footer": None if footer is None else _footer(footer),
         **(_window(window) if window else {}),
+        "skip_dates": _days_off(skip_dates, holidays, windowed=bool(window)),
     }
     with opened_store() as store:
         created = store.create_campaign(uuid4(), campaign_name(name), account, **given)
@@ -121,6 +134,23 @@ def _window(text: str) -> dict[str, Any]:
     }
 
 
+def _days_off(file: Path | None, place: str | None, *, windowed: bool) -> list[date] | None:
+    """None: it has none. Raises Rejected."""
+    if file is None and place is None:
+        return None
+    if not windowed:
+        raise Rejected(
+            "Days off need a window: its time zone says when a day begins",
+            f"give one as well, as --window '{windows.EXAMPLE}'",
+        )
+    dates = set() if file is None else set(days_off.parse(_text(file, LONGEST_DATES)))
+    if place is not None:
+        dates |= set(days_off.public_holidays(place, datetime.now().astimezone().year))
+    if len(dates) > days_off.MOST:
+        raise Rejected(f"A campaign has at most {days_off.MOST:,} days off", "leave past ones out")
+    return sorted(dates)
+
+
 def _attachment(text: str) -> str:
     """The attachment for the campaign's row. Checks a file now; the run checks an address."""
     if text == "none":
@@ -138,13 +168,7 @@ def _footer(file: Path) -> str:
     from outreach.errors import TemplateNotReady
     from outreach.mail.render import compiled_footer
 
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(LONGEST_FOOTER + 1).decode("utf-8-sig")
-    except OSError as error:
-        raise Rejected(f"{file} cannot be read ({error.strerror})", "name another file") from None
-    except UnicodeDecodeError:
-        raise Rejected(f"{file} is not UTF-8", "save it as UTF-8") from None
+    text = _text(file, LONGEST_FOOTER)
     if len(text) > LONGEST_FOOTER or not text.strip():
         raise Rejected(
             f"A footer has 1 to {LONGEST_FOOTER:,} characters, and {file} has not",
@@ -155,6 +179,17 @@ def _footer(file: Path) -> str:
     except TemplateNotReady as error:
         raise Rejected(error.problem, error.remedy) from None
     return text
+
+
+def _text(file: Path, most: int) -> str:
+    """The file's first characters, one more than `most` at least. Raises Rejected."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise Rejected(f"{file} cannot be read ({error.strerror})", "name another file") from None
+    except UnicodeDecodeError:
+        raise Rejected(f"{file} is not UTF-8", "save it as UTF-8") from None
 
 
 def _tell_skipped(created: "Created") -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
+from outreach.campaign import days_off
 from outreach.campaign.explain import account_state, end, is_due, why_nothing_is_sent
 from outreach.campaign.progress import AccountProgress, Progress, mails_a_minute
 from outreach.cli.output import cell, redraws, show_table, table, terminal
@@ -89,10 +90,12 @@ def shown_meanwhile(
 def facts(progress: Progress) -> dict[str, Any]:
     """`status` beside the counts: the rate, the end, and why no mail is sent."""
     now, rate = datetime.now().astimezone(), mails_a_minute(progress)
+    days = days_off.told(progress.skip_dates, now.date())
     return {
         "rate": None if rate is None else f"{_rounded(rate)} mails a minute",
         "ends": end(progress, now),
         "now": why_nothing_is_sent(progress, now),
+        **({} if days is None else {"days off": days}),
     }
 
 
