@@ -20,6 +20,12 @@ def worker(
         int | None,
         typer.Option(min=1, help="Campaigns at once in this process; else all that come."),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Of /metrics and /health; else METRICS_PORT. 0 takes a free one."
+        ),
+    ] = None,
 ) -> NoReturn:
     """Run campaigns for Prefect's server at PREFECT_API_URL, until SIGTERM or Ctrl-C."""
     from deployments.server import RUN_SETTINGS
@@ -27,6 +33,8 @@ def worker(
     from outreach.cli import flow_runs
 
     settings = settings_module.load()
+    if metrics_port is not None:
+        settings = settings.model_copy(update={"metrics_port": metrics_port})
     flow_runs.use_own_password()
     if (address := flow_runs.api_address()) is None:
         raise ConfigurationError(
