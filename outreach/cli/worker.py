@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -35,6 +36,7 @@ def worker(
     settings = settings_module.load()
     if metrics_port is not None:
         settings = settings.model_copy(update={"metrics_port": metrics_port})
+    _need_prefect_home()
     flow_runs.use_own_password()
     if (address := flow_runs.api_address()) is None:
         raise ConfigurationError(
@@ -52,3 +54,17 @@ def worker(
     command += ["--limit", str(limit)] if limit else []
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)  # noqa: S606 - ourselves
+
+
+def _need_prefect_home() -> None:
+    """Prefect itself only warns, and each run would fail at its end. Raises ConfigurationError."""
+    from outreach.local import private
+
+    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    try:
+        private.writable(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The worker cannot write into the folder {folder} ({error.strerror})",
+            "mount a volume there, or set PREFECT_HOME to a folder that it may write to",
+        ) from None
