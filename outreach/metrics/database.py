@@ -40,6 +40,10 @@ SINGLE: dict[str, tuple[str, Callable[[OperatingFigures], float]]] = {
         "Age of the oldest of them.",
         lambda figures: figures.oldest_open_attempt_seconds,
     ),
+    "outreach_mailbox_age_seconds": (
+        "Since the last whole reading of the mailbox that was read longest ago.",
+        lambda figures: figures.mailbox_age_seconds,
+    ),
 }
 BY_STATE: dict[str, tuple[str, Callable[[OperatingFigures], Values]]] = {
     "outreach_campaigns": (
@@ -50,9 +54,12 @@ BY_STATE: dict[str, tuple[str, Callable[[OperatingFigures], Values]]] = {
         "Accounts by state; resting: Gmail asked for a pause; unusable: to be connected again.",
         lambda figures: figures.accounts.model_dump(),
     ),
+    "outreach_mailboxes": (
+        "Mailboxes of active accounts by state; unreadable: its account lets nobody read.",
+        lambda figures: figures.mailboxes.model_dump(),
+    ),
 }
-"""A further gauge, such as the age of a mailbox's last look, is a key of operating_figures, a field
-of its model, and a line of these tables."""
+"""A further gauge is a key of operating_figures, a field of its model, and a line of a table."""
 
 
 class DatabaseMetrics(Collector):

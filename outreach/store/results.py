@@ -154,6 +154,16 @@ class AccountsByState(Model):
     """A person has to connect it again."""
 
 
+class MailboxesByState(Model):
+    """Mailboxes of active accounts that somebody has tried to read."""
+
+    read: int
+    failing: int
+    """The last reading failed; it is tried again."""
+    unreadable: int
+    """Its account lets nobody read."""
+
+
 class OperatingFigures(Model):
     """The result of operating_figures: the metrics of the database."""
 
@@ -167,6 +177,9 @@ class OperatingFigures(Model):
     """Mails in flight and in doubt, without those of paused campaigns."""
     oldest_open_attempt_seconds: Seconds
     accounts: AccountsByState
+    mailboxes: MailboxesByState
+    mailbox_age_seconds: Seconds
+    """Since the last whole reading of the mailbox that was read longest ago."""
 
 
 class Attempted(Model):

@@ -9,7 +9,7 @@ set search_path = ''
 set enable_seqscan = off
 as $$
   -- One row for all metrics of the database, asked for again and again: it reads the campaigns that have not ended,
-  -- the accounts, and of leads and attempts only those in hand. A null is a figure that does not exist.
+  -- the accounts with their mailboxes, and of leads and attempts only those in hand. A null is a figure that does not exist.
   with looked as materialized (
     select
       clock.t,
@@ -63,6 +63,24 @@ as $$
       from public.accounts a
       where a.status <> 'removed'
     ) x
+  ),
+  mailboxes as (
+    select
+      count(*) filter (where x.state = 'read') as read,
+      count(*) filter (where x.state = 'failing') as failing,
+      count(*) filter (where x.state = 'unreadable') as unreadable,
+      -- Of one that lets nobody read there is none.
+      max(x.age) filter (where x.state <> 'unreadable') as oldest
+    from (
+      select
+        case when m.can_read is false then 'unreadable' when m.failures > 0 then 'failing' else 'read' end as state,
+        case when isfinite(m.read_at)
+          then greatest(extract(epoch from coalesce(operating_figures.now, clock_timestamp()) - m.read_at), 0)
+        end as age
+      from public.mailboxes m
+      join public.accounts a on a.id = m.account_id and a.status = 'active'
+      where m.read_at is not null or m.failures > 0
+    ) x
   )
   select pg_catalog.jsonb_build_object(
     'campaigns', pg_catalog.jsonb_build_object(
@@ -72,6 +90,8 @@ as $$
     'lead_lag_seconds', coalesce(l.lag, 0)::double precision,
     'open_attempts', s.open,
     'oldest_open_attempt_seconds', coalesce(s.oldest, 0)::double precision,
-    'accounts', pg_catalog.jsonb_build_object('active', a.active, 'resting', a.resting, 'unusable', a.unusable))
-  from campaigns c, claimed l, attempts s, accounts a;
+    'accounts', pg_catalog.jsonb_build_object('active', a.active, 'resting', a.resting, 'unusable', a.unusable),
+    'mailboxes', pg_catalog.jsonb_build_object('read', m.read, 'failing', m.failing, 'unreadable', m.unreadable),
+    'mailbox_age_seconds', coalesce(m.oldest, 0)::double precision)
+  from campaigns c, claimed l, attempts s, accounts a, mailboxes m;
 $$;

@@ -35,6 +35,7 @@ from outreach.store.results import (
     Created,
     Finished,
     Imported,
+    MailboxesByState,
     OperatingFigures,
     Reason,
 )
@@ -57,6 +58,8 @@ def test_the_figures_of_an_empty_database(store: Store) -> None:
         open_attempts=0,
         oldest_open_attempt_seconds=0,
         accounts=AccountsByState(active=0, resting=0, unusable=0),
+        mailboxes=MailboxesByState(read=0, failing=0, unreadable=0),
+        mailbox_age_seconds=0,
     )
 
 

@@ -17,6 +17,8 @@ NONE = {
     "open_attempts": 0,
     "oldest_open_attempt_seconds": 0,
     "accounts": {"active": 0, "resting": 0, "unusable": 0},
+    "mailboxes": {"read": 0, "failing": 0, "unreadable": 0},
+    "mailbox_age_seconds": 0,
 }
 
 
@@ -97,6 +99,30 @@ def test_each_account_has_one_state(build: Any, call: Any) -> None:
         build.insert("accounts", **{"email": f"{number}@us.test", "refresh_token": "t", **values})
 
     assert call.operating_figures(at=0)["accounts"] == {"active": 2, "resting": 1, "unusable": 2}
+
+
+def test_the_mailbox_that_was_read_longest_ago_is_told(build: Any, call: Any) -> None:
+    """Not one of an account that lets nobody read, or that is not used any more."""
+    for number, (status, mailbox) in enumerate((
+        ("active", {"read_at": at(-30)}),
+        ("active", {"read_at": at(-300), "failures": 2}),
+        ("active", {"read_at": "-infinity"}),
+        ("active", {"read_at": at(-9000), "can_read": False, "failures": 1}),
+        ("active", {}),
+        ("removed", {"read_at": at(-9000)}),
+    )):  # fmt: skip
+        account = build.account(f"{number}@us.test", status=status)
+        columns = ", ".join(["account_id", *mailbox])
+        marks = ", ".join(["%s"] * (1 + len(mailbox)))
+        build.db.execute(
+            f"insert into mailboxes ({columns}) values ({marks})",  # noqa: S608 - our words
+            [account, *mailbox.values()],
+        )
+
+    found = call.operating_figures(at=0)
+
+    assert found["mailboxes"] == {"read": 2, "failing": 1, "unreadable": 1}
+    assert found["mailbox_age_seconds"] == 300
 
 
 def test_they_read_no_more_when_thousands_were_sent(build: Any, call: Any) -> None:
