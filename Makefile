@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo bench bounces test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
+.PHONY: demo bench bounces containers test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -37,6 +37,12 @@ bench: .venv/bench
 # How well bounces are read, and how fast: the mails of ../shared/bounces or of BOUNCES=FOLDER.
 bounces: .venv/bounces
 	$(if $(BOUNCES),BOUNCES=$(BOUNCES)) $(BIN)/python -m benchmarks.bounces
+
+# The image built, and every service of compose.yaml run in containers: root, and Debian's buildah, podman, runc and
+# debootstrap. BASE=IMAGE takes another base than debootstrap's.
+containers: .venv/containers
+	$(BIN)/python -m deployments.containers.trial
+	$(BIN)/pytest -q tests/unit/test_containers.py
 
 check: lint types imports test
 
@@ -73,6 +79,10 @@ lock:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/containers: deployments/containers/requirements.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r deployments/containers/requirements.txt
 	touch $@
 
 .venv/bench: benchmarks/requirements.txt .venv/ready

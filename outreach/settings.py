@@ -148,6 +148,14 @@ class Settings(BaseSettings):
     """A line in a run's log for each mail that was sent: lead, account and Gmail's ids, addresses
     masked. 0 keeps the log of a large campaign short; `outreach campaigns leads` has all of it."""
 
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """The port of `/metrics` (Prometheus), `/health` and `/ready` of `outreach worker`, and of the
+    worker of `outreach up`; 0 takes a free one. Without it there are none."""
+    web_metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """The same for `outreach web`: a port of its own, since recipients reach the other one."""
+    metrics_host: str = "127.0.0.1"
+    """The address on which both listen. The metrics have no password."""
+
     @property
     def settle_after_seconds(self) -> float:
         """Age from which an attempt may be decided by others than its own sender.

@@ -124,6 +124,11 @@ class Leases:
             self._changed.notify()
         return lease
 
+    @property
+    def number(self) -> int:
+        """Of runs of this process."""
+        return len(self._held)
+
     def let_go(self, lease: Lease) -> None:
         with self._changed:
             if lease in self._held:

@@ -14,6 +14,7 @@ from prefect.logging.loggers import flow_run_logger, get_logger
 
 from outreach.campaign.models import OpenAttempt, Outcome, Sent
 from outreach.mail.addresses import mask
+from outreach.metrics.sends import SETTLED
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -33,7 +34,8 @@ def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:
 
 
 def tell_settled(attempt: OpenAttempt, outcome: Outcome) -> None:
-    """Log a reconciled mail; a sent one with everything that its sender would log."""
+    """Log and count a reconciled mail; a sent one is logged as its sender would do it."""
+    SETTLED.labels(outcome.kind).inc()
     kind: str = outcome.kind
     if isinstance(outcome, Sent):
         lead = attempt.campaign_lead_id

@@ -20,6 +20,7 @@ from outreach.mail.addresses import mask
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.render import pixel_url
+from outreach.metrics.sends import SENDS
 from tasks.log import describe_sent, run_log
 from tasks.plan import CampaignPlan
 from tasks.retries import PHASE, is_last_try
@@ -143,6 +144,7 @@ def send(group: Group, sender: CampaignSender) -> State[Any]:
                 outcome = sender.sending.give_up(claim, error)
             group.outcomes[claim.id] = outcome
             sender.outcomes.count(outcome)
+            SENDS.labels(outcome.kind).inc()
             if isinstance(outcome, Sent):
                 sent.append((claim, outcome))
     if passing is not None:

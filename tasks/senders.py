@@ -135,6 +135,11 @@ class Gate:
     def size(self) -> int:
         return self._size
 
+    @property
+    def inside(self) -> int:
+        """Mails in flight."""
+        return self._inside
+
     def resize(self, size: int) -> None:
         """Who is inside stays inside."""
         with self._changed:

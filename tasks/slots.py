@@ -162,25 +162,26 @@ class Slots:
                     self._shrink(client, target)
                     self._grow(client, target)
             finally:
-                self.gate.resize(min(self._slots, target) if found.active else wanted)
+                self.gate.resize(min(self.number, target) if found.active else wanted)
                 self._notes.write(lease.id for lease in self._leases)
         if self._shares and target == 0:
             raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
 
     @property
-    def _slots(self) -> int:
+    def number(self) -> int:
+        """Slots that this process has of the limit."""
         return sum(lease.slots for lease in self._leases)
 
     def _shrink(self, client: SyncPrefectClient, target: int) -> None:
-        while self._slots > target:
+        while self.number > target:
             lease = self._leases.pop()
-            self.gate.resize(min(self._slots, target))
+            self.gate.resize(min(self.number, target))
             client.release_concurrency_slots_with_lease(lease.id)
 
     def _grow(self, client: SyncPrefectClient, target: int) -> None:
         """Takes what is free, in pieces; one slot at a time when a piece is too much."""
         piece = PIECE
-        while (missing := target - self._slots) > 0 and piece:
+        while (missing := target - self.number) > 0 and piece:
             slots = min(piece, missing)
             lease = _taken(client, slots)
             if lease is not None:

@@ -1,6 +1,7 @@
 """`outreach web` as a process, for tests of what it answers."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ class Web:
         self.log = folder / "log"
         with self.log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "outreach.cli", "web", "--port", "0"],
+                [sys.executable, "-m", "outreach.cli", "web", "--port=0", "--metrics-port=0"],
                 cwd=folder,
                 env={
                     **os.environ,
@@ -41,6 +42,9 @@ class Web:
         assert self.line, self.log.read_text()
         self.url = self.line.split()[0]
         self.port = int(self.url.rpartition(":")[2])
+        logged = re.search(r"Metrics: (\S+)", self.log.read_text())
+        assert logged is not None
+        self.metrics = logged[1]
         self.db = psycopg.connect(database.get_secret_value(), autocommit=True)
         self.build = Build(self.db)
 

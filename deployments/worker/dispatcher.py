@@ -19,6 +19,7 @@ from prefect.logging.loggers import get_logger
 from deployments.worker.diary import Diary
 from outreach.deployment_names import DISPATCH, SEND
 from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.metrics.sends import LAST_ROUND
 from outreach.store.alarm import Alarm, Kind
 from outreach.store.results import Due
 from outreach.wiring import current
@@ -185,8 +186,9 @@ class Dispatcher:
             steps = (*REPAIRS, *HOURLY) if hourly else REPAIRS
             try:
                 current().store.compare_schema()
-                if self._leads() and self._is_on() and self._repaired(steps) and hourly:
-                    swept_at = began
+                if self._leads() and self._is_on() and self._repaired(steps):
+                    LAST_ROUND.set_to_current_time()
+                    swept_at = began if hourly else swept_at
             except StoreUnavailable as error:
                 self._log.warning("The minute's round is not whole: %s", error)
             except ConfigurationError as error:

@@ -22,11 +22,13 @@ from deployments.server_checks import refusal, shortcomings
 from deployments.worker.dispatcher import Dispatcher
 from deployments.worker.hosted import FLOWS, Runs
 from deployments.worker.mailboxes import MailboxReading
+from deployments.worker.metrics import WorkerMetrics, serve_metrics
 from deployments.worker.worker import TYPE, CampaignWorker, default_name
 from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
 from outreach.store.results import Due
+from outreach.wiring import current_settings
 from tasks.dispatch import ask_prefect
 from tasks.ending import hand_over, watch, watch_no_longer
 from tasks.lease import leases
@@ -50,12 +52,20 @@ HAND_OVER_SECONDS = 5.0
 class Process:
     """One worker process, until it is told to stop or has to start anew."""
 
-    def __init__(self, pool: str, name: str | None, limit: int | None) -> None:
+    def __init__(
+        self, pool: str, name: str | None, limit: int | None, metrics: WorkerMetrics
+    ) -> None:
         self._pool, self._name, self._limit = pool, name, limit
-        self._runs = Runs(copy_context())
+        self._runs = metrics.runs = Runs(copy_context())
+        metrics.takes_campaigns = self.takes_campaigns
         self._stop = asyncio.Event()
         self._retires = False
         self._worker: CampaignWorker | None = None
+
+    def takes_campaigns(self) -> bool:
+        """Whether Prefect's server knows it, and nothing told it to stop."""
+        worker = self._worker
+        return worker is not None and worker.ready.is_set() and not self._stop.is_set()
 
     def retire(self, stuck: UUID) -> None:
         """The thread of this run cannot be ended: give all back, and start this process anew."""
@@ -118,6 +128,7 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
     """
     never_through_a_proxy()
     try:
+        metrics = serve_metrics(current_settings())  # first: a worker that waits is healthy
         wait_for_pool(pool)
     except ConfigurationError as error:
         raise SystemExit(str(error)) from None
@@ -130,7 +141,7 @@ def serve(pool: str, name: str | None = None, limit: int | None = None) -> NoRet
         storage: Any = get_default_result_storage()  # sync, as its caller is
         for flow in FLOWS.values():
             flow.result_storage = storage  # else each run asks the server for it, twice
-        starts_anew = asyncio.run(_served(pool, name, limit))
+        starts_anew = asyncio.run(Process(pool, name, limit, metrics).serve())
     _leave(starts_anew=starts_anew)
 
 
@@ -183,10 +194,6 @@ async def _watched() -> None:
     while True:
         watch(SILENT_SECONDS)
         await asyncio.sleep(WATCH_SECONDS)
-
-
-async def _served(pool: str, name: str | None, limit: int | None) -> bool:
-    return await Process(pool, name, limit).serve()
 
 
 def _leave(*, starts_anew: bool) -> NoReturn:

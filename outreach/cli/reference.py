@@ -45,6 +45,7 @@ SECTIONS = {
     "domain_checks": "Domains in DNS",
     "send_pace_seconds": "The pace",
     "log_sends": "The log",
+    "metrics_port": "Monitoring",
 }
 """By the first setting of each."""
 

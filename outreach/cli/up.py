@@ -114,6 +114,8 @@ def _start(started: ExitStack, settings: "Settings", port: int, web_port: int | 
     say(f"          {serving.log}")
     say(f"          {recipients.log}")
     say(f"Web       http://127.0.0.1:{web_port} (the page to unsubscribe, the open pixel)")
+    if settings.metrics_port:
+        say(f"Metrics   http://{settings.metrics_host}:{settings.metrics_port}/metrics")
     say(f"Commands  in other terminals: export PREFECT_API_URL={server.api}")
     say('          and: export PREFECT_API_AUTH_STRING="$(outreach up --show-password)"')
     say("Campaigns that are due are sent. Ctrl-C ends all.")

@@ -17,6 +17,12 @@ def web(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Of /metrics; else WEB_METRICS_PORT. 0 takes a free one."
+        ),
+    ] = None,
 ) -> None:
     """Serve the page to unsubscribe and the open pixel, until Ctrl-C or SIGTERM.
 
@@ -27,6 +33,8 @@ def web(
 
     signal.signal(signal.SIGTERM, _interrupt)
     settings = settings_module.load()
+    if metrics_port is not None:
+        settings = settings.model_copy(update={"web_metrics_port": metrics_port})
     with opened_store() as store:
         listener = server.listen(host, port)
         name = f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ may read a lock's file may hold the lock.
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from filelock import FileLock
@@ -47,6 +48,12 @@ def folder(path: Path) -> Path:
     path.mkdir(mode=FOLDER, parents=True, exist_ok=True)
     path.chmod(FOLDER)
     return path
+
+
+def writable(path: Path) -> None:
+    """Make a folder if it is missing. Raises OSError unless this process can write into it."""
+    path.mkdir(mode=FOLDER, parents=True, exist_ok=True)
+    TemporaryFile(dir=path).close()
 
 
 def appending(path: Path) -> BinaryIO:

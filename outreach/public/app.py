@@ -24,6 +24,7 @@ from starlette.routing import Route
 from outreach.errors import ConfigurationError, OutreachError
 from outreach.mail.unsubscribe import CANARY
 from outreach.public import clients, forms
+from outreach.public.metrics import UNSUBSCRIBES
 from outreach.public.page import HEADERS, Shown, language_of, page
 from outreach.store.store import Store
 
@@ -100,6 +101,7 @@ class Recipients:
         if _TOKEN.fullmatch(token):
             try:
                 answer = (await self._asked(self._store.unsubscribe, token)).answer
+                UNSUBSCRIBES.labels(answer).inc()
             except Away:
                 return _told(request, 503, "away", "try again", retry=RETRY)
         if answer == "unknown" and (wait := self._misses.count(self._client(request), self._now())):

@@ -16,6 +16,7 @@ from outreach import commands
 from outreach.errors import ConfigurationError
 from outreach.public import clients
 from outreach.public.app import Recipients, application, log
+from outreach.public.metrics import count, serve_metrics
 from outreach.settings import Settings
 from outreach.store.store import Store
 
@@ -27,7 +28,7 @@ _LINE = 200
 
 
 class Logged:
-    """A line for each request: what was asked for without a token or a query, status, time."""
+    """A line for each request, without its token and query; and a count by route and status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,6 +50,7 @@ class Logged:
         finally:
             took = (time.monotonic() - began) * 1000
             log.info("%s %s %d %.0f ms", scope["method"], _path(scope["path"]), status, took)
+            count(scope["path"], status, took / 1000)
 
 
 def _path(path: str) -> str:
@@ -97,6 +99,7 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; calls `ready` as soon as it answers."""
     _log_to_stderr()
+    serve_metrics(store, settings)
     recipients = Recipients(store, clients.networks(settings.web_proxies))
     server = _Server(Logged(application(recipients)), ready)
     try:

@@ -135,6 +135,53 @@ class DispatcherState(Model):
     """Whether the trigger on campaigns is there and on."""
 
 
+class CampaignsByState(Model):
+    """Campaigns that have not ended: each has one of these states."""
+
+    due: int
+    """A run of it could begin now, and it has none."""
+    sending: int
+    waiting: int
+    """For its time, a limit, or a run that was asked for."""
+    paused: int
+
+
+class AccountsByState(Model):
+    active: int
+    resting: int
+    """Gmail asked for a pause."""
+    unusable: int
+    """A person has to connect it again."""
+
+
+class MailboxesByState(Model):
+    """Mailboxes of active accounts that somebody has tried to read."""
+
+    read: int
+    failing: int
+    """The last reading failed; it is tried again."""
+    unreadable: int
+    """Its account lets nobody read."""
+
+
+class OperatingFigures(Model):
+    """The result of operating_figures: the metrics of the database."""
+
+    campaigns: CampaignsByState
+    places_taken: int
+    campaign_lag_seconds: Seconds
+    """Of the campaign that is due for longest; 0 for one whose row has no time."""
+    lead_lag_seconds: Seconds
+    """Of the claimed lead whose time passed first; a claim lapses after CLAIM_LEASE_SECONDS."""
+    open_attempts: int
+    """Mails in flight and in doubt, without those of paused campaigns."""
+    oldest_open_attempt_seconds: Seconds
+    accounts: AccountsByState
+    mailboxes: MailboxesByState
+    mailbox_age_seconds: Seconds
+    """Since the last whole reading of the mailbox that was read longest ago."""
+
+
 class Attempted(Model):
     """The result of begin_attempt."""
 

@@ -59,6 +59,7 @@ from outreach.store.results import (
     Finished,
     Imported,
     Lifted,
+    OperatingFigures,
     Places,
     Reason,
     Suppressed,
@@ -189,6 +190,10 @@ class Store(Calls):
 
     def count_places(self) -> Places:
         return Places.model_validate(self._one("count_places"))
+
+    def operating_figures(self) -> OperatingFigures:
+        """For operators' monitoring; cheap enough to be asked for every few seconds."""
+        return OperatingFigures.model_validate(self._one("operating_figures"))
 
     def note_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
         self._call("note_dispatch", campaign=campaign, flow_run=str(flow_run))

@@ -26,13 +26,17 @@ from outreach.campaign.models import (
 from outreach.errors import AccountUnusable, CampaignNotFound, Rejected
 from outreach.store.remedies import remedy
 from outreach.store.results import (
+    AccountsByState,
     AccountSummary,
     Batch,
     Begun,
+    CampaignsByState,
     Checked,
     Created,
     Finished,
     Imported,
+    MailboxesByState,
+    OperatingFigures,
     Reason,
 )
 from outreach.store.store import Store
@@ -41,6 +45,22 @@ ROW = {
     "email": "bob@acme.test", "name": "Bob", "role": "CEO", "company": "Acme", "domain": "acme.test",
     "email_subject": "Hello", "email_template": "Hi {name}", "custom_fields": {"city": "Köln", "n": 1},
 }  # fmt: skip
+
+
+def test_the_figures_of_an_empty_database(store: Store) -> None:
+    figures = store.operating_figures()
+
+    assert figures == OperatingFigures(
+        campaigns=CampaignsByState(due=0, sending=0, waiting=0, paused=0),
+        places_taken=0,
+        campaign_lag_seconds=0,
+        lead_lag_seconds=0,
+        open_attempts=0,
+        oldest_open_attempt_seconds=0,
+        accounts=AccountsByState(active=0, resting=0, unusable=0),
+        mailboxes=MailboxesByState(read=0, failing=0, unreadable=0),
+        mailbox_age_seconds=0,
+    )
 
 
 @pytest.fixture

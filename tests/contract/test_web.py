@@ -55,6 +55,21 @@ def test_one_click_unsubscribes_and_again_is_well(web: Web, http: httpx.Client) 
     assert web.suppressed(token)
 
 
+def test_prometheus_gets_the_counts_on_another_port(web: Web, http: httpx.Client) -> None:
+    """What strangers reach has no metrics."""
+    counted = 'outreach_web_unsubscribes_total{answer="done"} '
+
+    def done() -> float:
+        text = httpx.get(web.metrics, trust_env=False).text
+        return float(text.partition(counted)[2].partition("\n")[0])
+
+    before = done()
+    http.post(f"/api/unsubscribe/{web.mailed()}", data=ONE_CLICK)
+
+    assert done() == before + 1
+    assert http.get("/metrics").status_code == 404
+
+
 @pytest.mark.parametrize("given", ACTS, ids=lambda given: given.name)
 def test_each_valid_form_unsubscribes(web: Web, http: httpx.Client, given: Body) -> None:
     token = web.mailed()

@@ -14,6 +14,7 @@ from deployments.worker.hosted import Hosted, _execute
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
+from outreach.metrics.sends import REGISTRY
 from outreach.store.store import Store
 from tasks.token import Order
 from tests.flows.conftest import NewCampaign
@@ -43,14 +44,20 @@ def state_of(one: Hosted) -> State[Any]:
     return state
 
 
+def sends() -> float:
+    """As this process tells Prometheus."""
+    return REGISTRY.get_sample_value("outreach_sends_total", {"outcome": "sent"}) or 0
+
+
 def test_a_run_sends_its_campaign(store: Store, new_campaign: NewCampaign) -> None:
     """As it does in a process of its own."""
-    campaign = new_campaign(leads=2)
+    campaign, before = new_campaign(leads=2), sends()
     one = hosted(campaign_id=str(campaign))
 
     assert run(one) == []
 
     assert (state_of(one).name, state_of(one).message) == ("Completed", "2/2 sent")
+    assert sends() - before == 2
     assert store.campaign_status(campaign).status == "completed"
 
 

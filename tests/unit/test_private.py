@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from outreach.cli.app import run
 from outreach.errors import ConfigurationError
 from outreach.local import private
 
@@ -61,3 +62,19 @@ def test_files_and_locks_are_closed_whoever_made_them(tmp_path: Path, before: in
     assert {mode(log), mode(page), held} == {0o600}
     assert log.read_text() == ("before after" if before else "after")
     assert page.read_text() == "after"
+
+
+def test_a_worker_without_a_folder_for_its_results_says_which_one_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container with a read-only root and without a volume."""
+    (tmp_path / "file").touch()
+    home = tmp_path / "file" / "prefect"
+    monkeypatch.setenv("PREFECT_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["worker"]) == 1
+    assert capsys.readouterr().err == (
+        f"Error: The worker cannot write into the folder {home} (Not a directory); mount a volume"
+        " there, or set PREFECT_HOME to a folder that it may write to.\n"
+    )
