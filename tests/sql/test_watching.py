@@ -41,7 +41,7 @@ def test_leads_are_counted_by_account_and_mails_of_late_too(
         "email": "ann@us.test",
         "leads": {"pending": 0, "sent": 2, "failed": 0, "cancelled": 0},
         "status": "active", "status_reason": None, "connected": True, "assigned": True,
-        "paused_seconds": None, "pace_seconds": 2, "sent_today": 2, "daily_limit": 500,
+        "paused_seconds": None, "rest_reason": None, "pace_seconds": 2, "sent_today": 2, "daily_limit": 500,
         "full_limit": 500, "ramp": None,
         "limit_seconds": None, "sent_by_hour": [2] + [0] * 23,
         "recent": {"mails": 2, "first_seconds": 30, "last_seconds": 30},
