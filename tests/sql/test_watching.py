@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 
@@ -86,6 +87,24 @@ def test_leads_that_no_account_of_the_campaign_has_are_counted_too(
         "gone@us.test": (1, False, "removed"),
         None: (2, False, "removed"),
     }
+
+
+def test_what_the_guard_stopped_is_told_with_its_reason(
+    build: Any, call: Any, looked: Callable[..., Any], db: psycopg.Connection
+) -> None:
+    """Of the campaign and of the account; a person's pause has none."""
+    campaign = build.campaign(build.account("ann@us.test"), leads=2)
+    call.pause_campaign(campaign=campaign)
+    by_hand = looked(campaign)["paused_for"]
+    why = "3 of its last 60 mails met dead addresses"
+    db.execute("update campaigns set waiting_for = %s", [f"a person to resume it: {why}"])
+    db.execute("update accounts set paused_until = %s, rest_reason = %s", [build.time(900), why])
+
+    told = looked(campaign, at=100)
+
+    assert (by_hand, told["paused_for"]) == (None, why)
+    assert by_email(told)["ann@us.test"]["rest_reason"] == why
+    assert by_email(looked(campaign, at=901))["ann@us.test"]["rest_reason"] is None
 
 
 def test_a_rest_is_told_in_seconds(build: Any, call: Any, looked: Callable[..., Any]) -> None:
