@@ -16,6 +16,8 @@ WEB = "`outreach web`"
 DOCTOR = "`outreach doctor`"
 MIGRATE = "`outreach db migrate`"
 
+READ_MAILBOXES = "`outreach mailboxes read`"
+LIST_MAILBOXES = "`outreach mailboxes list`"
 ADD_ACCOUNT = "`outreach accounts add`"
 CONNECT_ACCOUNT = "`outreach accounts connect`"
 LIST_ACCOUNTS = "`outreach accounts list`"
@@ -32,6 +34,10 @@ LIST_SUPPRESSIONS = "`outreach suppressions list`"
 
 def connect_account(email: str) -> str:
     return f"`outreach accounts connect {email}`"
+
+
+def wake_account(email: str) -> str:
+    return f"`outreach accounts wake {email}`"
 
 
 def import_leads(tag: str) -> str:
@@ -57,6 +63,10 @@ def resume(campaign: Campaign) -> str:
 
 def retry_failed(campaign: Campaign) -> str:
     return f"`outreach campaigns retry-failed {campaign}`"
+
+
+def list_replies(campaign: Campaign) -> str:
+    return f"`outreach campaigns replies {campaign}`"
 
 
 def list_leads(campaign: Campaign) -> str:

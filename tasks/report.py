@@ -10,6 +10,7 @@ import httpx
 from prefect import task
 
 from outreach.campaign.durations import format_duration
+from outreach.delivery.modes import UNREAD
 from outreach.errors import StoreUnavailable
 from outreach.mail.addresses import mask
 from outreach.store.results import Finished
@@ -69,9 +70,14 @@ def summary(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> Iterato
     yield f"This run: {run.outcomes}, in {took}."
     if not_mailed := run.store.cancelled_reasons(run.campaign):
         yield f"Not mailed: {', '.join(f'{one.leads} {one.reason}' for one in not_mailed)}."
+    if back := run.store.campaign_status(run.campaign).returned:
+        told = ", ".join(f"{count} {name}" for name, count in back.items())
+        yield f"Came back so far: {told}."
     if finished.waiting_for:
         later = format_duration(finished.resume_seconds or 0)
         yield f"It goes on in {later}, after {finished.waiting_for}."
     for one in run.store.list_accounts():
         if one.status != "active":
             yield f"- {mask(one.email)} cannot send: {one.status_reason}"
+        elif one.mailbox.can_read is False:
+            yield f"- {mask(one.email)}: {UNREAD}"

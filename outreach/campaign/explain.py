@@ -79,11 +79,12 @@ def _paused(progress: Progress) -> str:
             "It is paused: its run is suspended in Prefect. Resume goes on with it there, and here "
             f"{commands.resume(progress.id)}."
         )
-    message = (
-        f"It is paused: {progress.waiting_for}"
-        if progress.cut_over
-        else "It is paused until a person acts."
-    )
+    if progress.cut_over:
+        message = f"It is paused: {progress.waiting_for}"
+    elif progress.paused_for:
+        message = f"It is paused until a person acts, since {progress.paused_for}."
+    else:
+        message = "It is paused until a person acts."
     return f"{message} {commands.resume(progress.id)} goes on."
 
 
@@ -154,12 +155,18 @@ def _all_resting(progress: Progress, now: datetime) -> str | None:
 def _rest(account: AccountProgress) -> tuple[float, str] | None:
     """Seconds of rest and their reason."""
     if account.paused_seconds is not None:
-        return account.paused_seconds, "Gmail's quota"
+        return account.paused_seconds, _why_it_rests(account)
     if account.limit_seconds is not None:
         ramped = account.full_limit is not None and account.daily_limit < account.full_limit
         by_ramp = ", by its ramp" if ramped else ""
         return account.limit_seconds, f"its daily limit of {account.daily_limit}{by_ramp}"
     return None
+
+
+def _why_it_rests(account: AccountProgress) -> str:
+    if account.rest_reason is None:
+        return "Gmail's quota"
+    return f"the end of its rest, since {account.rest_reason}"
 
 
 def _in_doubt(progress: Progress) -> str:
@@ -189,7 +196,7 @@ def account_state(account: AccountProgress) -> str:
         case _ if not account.leads.pending:
             return "done"
         case _ if rest is not None:
-            return f"rests for {format_duration(rest[0])}: {rest[1]}"
+            return f"rests for {format_duration(rest[0])}: {account.rest_reason or rest[1]}"
         case _:
             last = account.recent.last_seconds
             return "sending" if last is not None and last <= QUIET_SECONDS else "ready"

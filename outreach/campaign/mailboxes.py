@@ -3,29 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from outreach.campaign.models import Model, Told
-
-
-class MailboxState(Model):
-    """How far an account's mailbox was read, and what came back to it in the last 30 days."""
-
-    can_read: bool | None = None
-    """Whether the account lets us read it; None: nobody asked yet."""
-    scopes: str | None = None
-    """What the account granted, by Gmail's short names."""
-    read_at: datetime | None = None
-    """All that arrived before was read; None: never read."""
-    problem: Told | None = None
-    """Why the last reading failed; None when it did not."""
-    gap_from: datetime | None = None
-    """From then until `gap_until` Gmail had forgotten what changed; all mails were looked at."""
-    gap_until: datetime | None = None
-    replied: int = 0
-    """Mails that were answered."""
-    bounced: int = 0
-    """Mails that came back, blocked ones aside."""
-    blocked: int = 0
-    """Mails that the recipient's server refused for the sender or the content."""
+from outreach.campaign.models import MailboxState, Model, Told
 
 
 class ListedMailbox(MailboxState):
@@ -35,6 +13,18 @@ class ListedMailbox(MailboxState):
     status: str
     """The account's: active or unusable."""
     connected: bool
+
+
+class ReadMailbox(Model):
+    """A row of `outreach mailboxes read --json`: a contract with scripts."""
+
+    email: str
+    recorded: int = 0
+    """Mails that were recorded; those that do not concern us are not."""
+    problem: Told | None = None
+    """Why it could not be read to its end."""
+    busy: bool = False
+    """Whether another process reads it at this moment."""
 
 
 class Returned(Model):

@@ -4,13 +4,14 @@ Durations are seconds as floats, from the database's clock: they are never compa
 own clock.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from math import isfinite
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, computed_field
 
+from outreach.campaign.durations import format_duration
 from outreach.excerpts import REASON, cut, one_line
 
 LONGEST_NAME = 200
@@ -234,6 +235,30 @@ class Ramp(Model):
     """Until the day that it sends in is over; None: its next mail begins one."""
 
 
+class MailboxState(Model):
+    """How far an account's mailbox was read, and what came back to it in the last 30 days."""
+
+    can_read: bool | None = None
+    """Whether the account lets us read it; None: nobody asked yet."""
+    scopes: str | None = None
+    """What the account granted, by Gmail's short names."""
+    read_at: datetime | None = None
+    """All that arrived before was read; None: never read."""
+    unread_seconds: Seconds | None = None
+    """Since when mails may have come unread; None where no mail has left yet."""
+    problem: Told | None = None
+    """Why the last reading failed; None when it did not."""
+    gap_from: datetime | None = None
+    """From then until `gap_until` Gmail had forgotten what changed; all mails were looked at."""
+    gap_until: datetime | None = None
+    replied: int = 0
+    """Mails that were answered."""
+    bounced: int = 0
+    """Mails that came back, blocked ones aside."""
+    blocked: int = 0
+    """Mails that the recipient's server refused for the sender or the content."""
+
+
 class Account(Model):
     """An account as an operator sees it; no secret."""
 
@@ -244,7 +269,9 @@ class Account(Model):
     status: str
     status_reason: Told | None = None
     paused_seconds: Seconds | None = None
-    """Seconds left of its pause after a quota response; None when it does not pause."""
+    """Seconds left of its rest; None when it does not rest."""
+    rest_reason: Told | None = None
+    """Why it rests; None: Gmail asked for it, or it does not rest."""
     pace_seconds: Pace | None = None
     """Seconds; None: SEND_PACE_SECONDS."""
     daily_limit: int | None = None
@@ -256,6 +283,15 @@ class Account(Model):
     """Mails of the last 24 hours that left or may have left."""
     connected: bool = False
     """Whether a refresh token is stored."""
+    mailbox: MailboxState = MailboxState()
+
+    @property
+    def resting(self) -> str:
+        """How long it still rests, and why, in words; empty when it does not rest."""
+        if not self.paused_seconds:
+            return ""
+        why = f": {self.rest_reason}" if self.rest_reason else ""
+        return f"rests for {format_duration(self.paused_seconds)}{why}"
 
     def full_limit(self, default: int) -> int:
         """Its mails in any 24 hours without a ramp; `default`: ACCOUNT_DAILY_LIMIT."""
@@ -319,6 +355,14 @@ class CampaignStatus(Model):
     waiting_for: Told | None = None
     accounts: list[str] = Field(default_factory=list)
     """The addresses of its accounts."""
+    replied: int = 0
+    """Leads that answered. A lead may be in several of these four."""
+    bounced: int = 0
+    """Leads whose mail came back."""
+    unsubscribed: int = 0
+    """Leads that unsubscribed or complained."""
+    away: int = 0
+    """Leads that said that they are away, now or once."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -332,6 +376,12 @@ class CampaignStatus(Model):
         """Per cent of leads that are done, to one decimal; 100 without leads."""
         done = self.leads.total - self.leads.pending
         return round(100 * done / self.leads.total, 1) if self.leads.total else 100.0
+
+    @property
+    def returned(self) -> dict[str, int]:
+        """Leads by what came back from them, without zeros."""
+        names = ("replied", "bounced", "unsubscribed", "away")
+        return {name: count for name in names if (count := getattr(self, name))}
 
 
 class LeadFailure(Model):
@@ -357,6 +407,20 @@ class CampaignLead(Model):
     """Its last failure, kept when it is tried again."""
     failures: list[LeadFailure] = Field(default_factory=list)
     """Its failures, the oldest first; at most the last hundred."""
+    replied_at: datetime | None = None
+    """When it answered first."""
+    bounced_at: datetime | None = None
+    """When its mail came back first."""
+    bounce: str | None = None
+    """The verdict on that bounce: dead, block or soft."""
+    bounce_status: str | None = None
+    """RFC 3463's code of a bounce, such as 5.1.1."""
+    away_at: datetime | None = None
+    """When it said last that it is away."""
+    back_on: date | None = None
+    """The first day on which it is back, as it said."""
+    unsubscribed_at: datetime | None = None
+    """When it unsubscribed or complained first."""
 
 
 class ExportedLead(CampaignLead):

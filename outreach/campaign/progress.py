@@ -54,7 +54,9 @@ class AccountProgress(Model):
     assigned: bool
     """Whether it is one of the campaign's accounts."""
     paused_seconds: Seconds | None = None
-    """Seconds left of its pause for Gmail's quota."""
+    """Seconds left of its rest."""
+    rest_reason: Told | None = None
+    """Why it rests; None: Gmail's quota, or it does not rest."""
     pace_seconds: Pace
     sent_today: int
     daily_limit: int
@@ -85,6 +87,8 @@ class Progress(Model):
     waiting_for: Told | None = None
     cut_over: bool = False
     """Paused by the first migration: another sender may have been at it. `waiting_for` says so."""
+    paused_for: Told | None = None
+    """Why the guard paused it; None when a person did."""
     owned: bool
     """Whether a live run has it."""
     silent_seconds: Seconds | None = None

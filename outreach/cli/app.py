@@ -20,13 +20,16 @@ from outreach.cli.campaigns import (
     export,
     operate,
     preview,
+    replies,
     show,
     start,
     unconfirmed,
 )
+from outreach.cli.leads import answered
 from outreach.cli.leads import commands as leads
 from outreach.cli.leads.erase import erase
-from outreach.cli.mailboxes import explain as mailboxes
+from outreach.cli.mailboxes import commands as mailboxes
+from outreach.cli.mailboxes import explain
 from outreach.cli.output import note
 from outreach.cli.suppressions import commands as suppressions
 from outreach.cli.telling import message
@@ -47,16 +50,22 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "add": accounts.add,
             "list": accounts.show,
             "remove": accounts.remove,
+            "wake": accounts.wake,
             "connect": connect.connect,
         },
     ),
     "leads": (
         "The people to be mailed.",
-        {"import": leads.import_file, "list": leads.show, "erase": erase},
+        {
+            "import": leads.import_file,
+            "list": leads.show,
+            "answered": answered.answered,
+            "erase": erase,
+        },
     ),
     "mailboxes": (
         "What comes back to the accounts: replies, bounces, away notices.",
-        {"explain": mailboxes.explain},
+        {"read": mailboxes.read, "list": mailboxes.show, "explain": explain.explain},
     ),
     "campaigns": (
         "Campaigns: make, start, watch and end them.",
@@ -65,6 +74,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "list": show.show_all,
             "status": show.status,
             "leads": show.show_leads,
+            "replies": replies.replies,
             "export": export.export,
             "cancel": cancel.cancel,
             "check": check.check,

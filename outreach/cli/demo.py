@@ -8,22 +8,27 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 
 from gmail_sandbox.server import Sandbox, serve
 from outreach import wiring
+from outreach.campaign.models import CampaignLead
 from outreach.cli.campaigns.watch import shown_meanwhile
 from outreach.cli.leads.csv_file import Sheet, read_leads
-from outreach.errors import OutreachError
+from outreach.errors import OutreachError, Rejected
 from outreach.local import access, postgres, private
+from outreach.mailboxes.now import read_now
 from outreach.settings import Settings
 from outreach.store.schema import packaged
 from outreach.store.store import Store
+from outreach.wiring import Services
 
 ACCOUNTS = {
     "ada@sender.example": "Ada Lovelace",
@@ -31,6 +36,15 @@ ACCOUNTS = {
     "edsger@sender.example": "Edsger W. Dijkstra, Ph.D.",
 }
 PACE_SECONDS = 1.0
+BACK = {
+    "zoe@acme.example": "reply",
+    "soren@globex.example": "bounce",
+    "ines@acme.example": "away",
+    "yuki@globex.example": "unsubscribe",
+}
+"""What comes back from whom."""
+PERSON = "outreach demo"
+"""In whose name the next demo undoes what came back in this one."""
 SHOWN = {"sent": "green", "failed": "red", "pending": "yellow", "cancelled": "dim"}
 
 
@@ -56,6 +70,9 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
         campaign = _create(used.store)
         flow_run = _send(console, used.store, campaign)
         _show_outcomes(console, used.store, campaign)
+        _send_back(used.store, campaign, sandbox)
+        _read_mailboxes(used)
+        _show_what_follows(console, used.store, campaign)
         _wait_until_recorded(flow_run)
         if sys.stdin.isatty() and console.is_terminal:
             _say(console, f"\nThe mails:  {sandbox.url}")
@@ -109,10 +126,20 @@ def _create(store: Store) -> UUID:
     for email, name in ACCOUNTS.items():
         store.save_account(uuid4(), email, refresh_token=f"sandbox:{email}", sender_name=name)
     store.import_leads(rows, tag="demo")
+    _undo_what_came_back(store)
     campaign = uuid4()
     store.create_campaign(campaign, "Demo", list(ACCOUNTS), tag="demo")
     store.start_campaign(campaign)
     return campaign
+
+
+def _undo_what_came_back(store: Store) -> None:
+    """As a person may: of the demo before some are suppressed, and one is away."""
+    store.lift_suppressions(list(BACK), PERSON)
+    for email, kind in BACK.items():
+        if kind == "away":
+            with suppress(Rejected):  # the first demo has mailed nobody
+                store.mailboxes.note_answer(email, PERSON)
 
 
 def _send(console: Console, store: Store, campaign: UUID) -> str:
@@ -134,6 +161,46 @@ def _show_outcomes(console: Console, store: Store, campaign: UUID) -> None:
         colour = SHOWN[lead.status]
         table.add_row(lead.email, f"[{colour}]{lead.status}[/]", lead.account, lead.error or "")
     console.print(table)
+
+
+def _send_back(store: Store, campaign: UUID, sandbox: Sandbox) -> None:
+    """As the buttons of the sandbox's page do."""
+    for lead in store.list_campaign_leads(campaign):
+        if kind := BACK.get(lead.email or ""):
+            answer = {"kind": kind, "mail": lead.message_id}
+            httpx.post(f"{sandbox.url}/sandbox/inbound", json=answer).raise_for_status()
+
+
+def _read_mailboxes(services: Services) -> None:
+    """As workers do every minute or two."""
+    for email in ACCOUNTS:
+        for reading in read_now(services.store, services.inbox, email):
+            if reading.problem:
+                raise OutreachError(f"The demo's mailbox {email} was not read: {reading.problem}")
+
+
+def _show_what_follows(console: Console, store: Store, campaign: UUID) -> None:
+    causes = {one.key: one.cause for one in store.list_suppressions()}
+    table = Table("lead", "came back", "what follows", title="What came back, as it was read")
+    for lead in store.list_campaign_leads(campaign):
+        if kind := BACK.get(lead.email or ""):
+            table.add_row(lead.email, kind, _follows(lead, causes.get(lead.email or "")))
+    console.print(table)
+
+
+def _follows(lead: CampaignLead, cause: str | None) -> str:
+    """Why this lead gets nothing more, by what the database has of it."""
+    match lead:
+        case CampaignLead(bounced_at=datetime()) if cause == "dead":
+            return f"no campaign mails it again ({lead.bounce_status})"
+        case CampaignLead(unsubscribed_at=datetime()) if cause == "opt_out":
+            return "its sender's campaigns mail it no more"
+        case CampaignLead(away_at=datetime(), back_on=date()):
+            return f"its mails wait until after {lead.back_on}"
+        case CampaignLead(replied_at=datetime()):
+            return "a person answers, and no program"
+        case _:
+            raise OutreachError(f"The demo did not find what came back from {lead.email}.")
 
 
 def _wait_until_recorded(flow_run: str) -> None:

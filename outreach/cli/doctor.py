@@ -16,7 +16,7 @@ import typer
 
 from outreach import commands
 from outreach.cli import flow_runs
-from outreach.cli.output import AsJson, say, show_json_list
+from outreach.cli.output import AsJson, cell, say, show_json_list
 from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import message
 from outreach.deployment_names import DEPLOYMENTS
@@ -99,15 +99,20 @@ def _checked(check: str, probe: Callable[[], Finding]) -> Finding:
     """The finding of a probe, or its failure."""
     try:
         return probe()
-    except StoreUnavailable as error:
-        full = isinstance(error, StoreFull)
-        return Finding(
-            check, "error", str(error), "" if full else "see whether it is up, then try again"
-        )
-    except (OutreachError, ConfigurationError, Rejected) as error:
-        return Finding(check, "error", str(error))
     except Exception as error:  # noqa: BLE001 - an unexpected error
-        return Finding(check, "error", message(error))
+        return _failed(check, error)
+
+
+def _failed(check: str, error: Exception) -> Finding:
+    match error:
+        case StoreFull():
+            return Finding(check, "error", str(error))
+        case StoreUnavailable():
+            return Finding(check, "error", str(error), "see whether it is up, then try again")
+        case OutreachError() | ConfigurationError() | Rejected():
+            return Finding(check, "error", str(error))
+        case _:
+            return Finding(check, "error", message(error))
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -258,16 +263,33 @@ def _accounts(store: "Store", settings: "Settings") -> Iterator[Finding]:
         yield Finding("accounts", "error", str(error))
         return
     with contextlib.closing(gmail), ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
-        yield from side_by_side.map(
-            lambda account: _checked(account.email, lambda: _account(account, gmail)), accounts
-        )
+        for found in side_by_side.map(lambda account: _account(account, gmail), accounts):
+            yield from found
 
 
-def _account(account: "Account", gmail: "Gmail") -> Finding:
+def _account(account: "Account", gmail: "Gmail") -> list[Finding]:
+    """Whether it can send, and what keeps its mailbox from being read."""
     from outreach.delivery.account_health import account_health
 
-    found = account_health(account, gmail)
-    return Finding(account.email, found.severity, found.message, found.remedy)
+    try:
+        found = account_health(account, gmail)
+    except Exception as error:  # noqa: BLE001 - an unexpected error
+        return [_failed(account.email, error)]
+    facts = "; ".join(filter(None, (found.message, _came_back(account))))
+    findings = [Finding(account.email, found.severity, facts, found.remedy)]
+    if found.mailbox:
+        said = f"{account.email}: {found.mailbox.problem}."
+        findings.append(Finding("mailbox", "warning", said, found.mailbox.remedy))
+    return findings
+
+
+def _came_back(account: "Account") -> str:
+    """When its mailbox was read, and what came back in the last 30 days; empty: never read."""
+    mailbox = account.mailbox
+    if mailbox.read_at is None:
+        return ""
+    counts = f"{mailbox.replied} answered, {mailbox.bounced} bounced, {mailbox.blocked} blocked"
+    return f"read {cell(mailbox.read_at)}, in 30 days {counts}"
 
 
 # --- Prefect and the attachment -----------------------------------------------------------------

@@ -17,6 +17,7 @@ import typer
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from outreach.campaign.mailboxes import ListedMailbox, ReadMailbox, Returned
 from outreach.campaign.models import (
     Act,
     CampaignLead,
@@ -60,6 +61,7 @@ SHAPES: dict[str, Any] = {
     },
     "accounts list": list[ListedAccount],
     "accounts remove": {"email": str, "status": str},
+    "accounts wake": {"email": str, "rests": bool},
     "campaigns cancel": {"id": UUID, "status": str, "leads": int},
     "campaigns check": Report,
     "campaigns create": Created,
@@ -73,6 +75,7 @@ SHAPES: dict[str, Any] = {
         "mails": int,
         "problems": int,
     },
+    "campaigns replies": list[Returned],
     "campaigns resolve": {
         "answer": str,
         "lead": UUID,
@@ -118,6 +121,9 @@ SHAPES: dict[str, Any] = {
             "why": str,
         }
     ],
+    "mailboxes list": list[ListedMailbox],
+    "mailboxes read": list[ReadMailbox],
+    "leads answered": {"email": str, "noted": int, "known": int},
     "leads list": list[ListedLead],
     "suppressions add": {"key": str, "added": bool},
     "suppressions history": list[Act],

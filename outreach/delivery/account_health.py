@@ -4,9 +4,9 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from outreach import commands
-from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, Model
-from outreach.delivery.modes import delivers
+from outreach.delivery.mailbox_health import MailboxTrouble, mailbox_trouble
+from outreach.delivery.modes import READ, delivers
 
 
 class Mailbox(Protocol):
@@ -25,23 +25,28 @@ class AccountHealth(Model):
     """For people; without the account's address."""
     remedy: str = ""
     delivery: Literal["drafts", "direct"]
+    mailbox: MailboxTrouble | None = None
+    """Why what comes back to it stays unseen; None when it is read."""
 
 
 def account_health(account: Account, mailbox: Mailbox) -> AccountHealth:
     """The account's health, with a token request to Google. Raises as `Mailbox` does."""
     granted, delivery = mailbox.scopes(account.id), mailbox.delivery(account.id)
     message = delivers(delivery, granted)
+    trouble = mailbox_trouble(account, can_read=bool(granted & READ))
     if account.status == "unusable":
         return AccountHealth(
             severity="error",
             message=f"Its token works, but it is marked unusable: {account.status_reason}",
             remedy=f"connect it again with {commands.connect_account(account.email)}",
             delivery=delivery,
+            mailbox=trouble,
         )
-    if account.paused_seconds:
+    if account.resting:
         return AccountHealth(
             severity="warning",
-            message=f"{message}; rests for {format_duration(account.paused_seconds)}",
+            message=f"{message}; {account.resting}",
             delivery=delivery,
+            mailbox=trouble,
         )
-    return AccountHealth(severity="ok", message=message, delivery=delivery)
+    return AccountHealth(severity="ok", message=message, delivery=delivery, mailbox=trouble)

@@ -13,6 +13,10 @@ DRAFTS = frozenset({FULL, MODIFY, COMPOSE})
 """Each of these allows to create, send, read and delete drafts."""
 DIRECT = DRAFTS | {SEND}
 READ = frozenset({FULL, MODIFY, READONLY})
+UNREAD = (
+    "The account lets us send but not read, so replies, bounces and opt-outs by mail stay unseen"
+)
+"""What an account without one of READ means."""
 
 Delivery = Literal["drafts", "direct"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from outreach import commands
-from outreach.delivery.modes import METADATA, READ, named
+from outreach.delivery.modes import METADATA, READ, UNREAD, named
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -95,11 +95,8 @@ class _Mailbox:
         granted = self._inbox.scopes(self._account)
         self._scopes, self._readable = ", ".join(named(granted)), bool(granted & READ)
         if not self._readable:
-            raise AccountUnusable(
-                "The account lets us send but not read, so replies, bounces and opt-outs by mail "
-                "stay unseen",
-                f"grant that with {commands.connect_account(self._leased.email)}",
-            )
+            remedy = f"grant that with {commands.connect_account(self._leased.email)}"
+            raise AccountUnusable(UNREAD, remedy)
         self.recorder.is_searchable = METADATA not in granted
         if self._leased.history_id is None:
             self._read_list(None)

@@ -128,11 +128,12 @@ def of_account(
 ) -> Iterator[Problem]:
     """`found`: the account's health, or the error of Google's response or its absence."""
     yield from _of_standing(account, found, here=here)
+    if isinstance(found, AccountHealth) and found.mailbox:
+        yield Problem("warning", "account", found.mailbox.problem, found.mailbox.remedy)
     yield from _of_sender(account)
     limit = account.limit(daily_limit)
     if account.paused_seconds:
-        message = "Gmail asked it for a pause: its mails go later"
-        yield Problem("warning", "account", message, "wait, or lower its daily limit")
+        yield _rest(account)
     elif account.sent_today >= limit:
         message = f"It is at its daily limit of {limit}: its mails go later"
         yield Problem("warning", "account", message)
@@ -167,6 +168,15 @@ def _of_standing(
         case Explained():
             message = f"Whether it can send was not found out: {found.problem}"
             yield Problem("warning", "account", message, found.remedy or "check again")
+
+
+def _rest(account: CampaignAccount) -> Problem:
+    if account.rest_reason is None:
+        message = "Gmail asked it for a pause: its mails go later"
+        return Problem("warning", "account", message, "wait, or lower its daily limit")
+    message = f"It rests, since {account.rest_reason}: its mails go later"
+    remedy = f"see where its addresses are from, then {commands.wake_account(account.email)}"
+    return Problem("warning", "account", message, remedy)
 
 
 def _of_sender(account: CampaignAccount) -> Iterator[Problem]:

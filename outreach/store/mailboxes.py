@@ -214,6 +214,10 @@ class Mailboxes(Calls):
         mails: list[AboutMail],
     ) -> Literal["recorded", "known", "not_ours"]:
         """Record a received mail, once; `not_ours` when another reader has the mailbox."""
+        rows = [
+            {"attempt": str(about.attempt), "verdict": about.verdict, "status": about.status}
+            for about in mails
+        ]
         answer = self._one(
             "record_inbound",
             account=account,
@@ -225,10 +229,8 @@ class Mailboxes(Calls):
                 "received_at": received.isoformat(),
                 "back_on": back_on.isoformat() if back_on else None,
             },
-            mails=[
-                {"attempt": str(about.attempt), "verdict": about.verdict, "status": about.status}
-                for about in mails
-            ],
+            # An empty list would be an array of Postgres, not of JSON.
+            **({"mails": rows} if rows else {}),
         )
         return answer["answer"]  # type: ignore[no-any-return]
 

@@ -56,6 +56,7 @@ as $$
         'status', a.status,
         'status_reason', a.status_reason,
         'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
+        'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
         'ramp', (select public.told_ramp(its_row, clock.t) from public.accounts its_row where its_row.id = a.id),

@@ -235,27 +235,6 @@ as $$
   where m.campaign_id = inbound_counts.campaign;
 $$;
 
-create or replace function public.inbound_of_lead(lead uuid) returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-set enable_seqscan = off
-as $$
-  -- Of campaign_leads.id: when it answered, bounced, was away and opted out first; the verdict and code of its bounce.
-  select pg_catalog.jsonb_build_object(
-    'replied_at', min(i.received_at) filter (where i.kind = 'reply'),
-    'bounced_at', min(i.received_at) filter (where i.kind = 'bounce'),
-    'bounce', (pg_catalog.array_agg(m.verdict order by i.received_at) filter (where i.kind = 'bounce'))[1],
-    'bounce_status', (pg_catalog.array_agg(nullif(m.status, '') order by i.received_at) filter (where i.kind = 'bounce'))[1],
-    'away_at', max(i.received_at) filter (where i.kind = 'away'),
-    'back_on', max(i.back_on) filter (where i.kind = 'away'),
-    'unsubscribed_at', min(i.received_at) filter (where i.kind in ('unsubscribe', 'complaint')))
-  from public.inbound_mails m
-  join public.inbound i on i.id = m.inbound_id
-  where m.campaign_lead_id = inbound_of_lead.lead;
-$$;
-
 create or replace function public.list_replies(
   campaign uuid,
   after uuid default '00000000-0000-0000-0000-000000000000',

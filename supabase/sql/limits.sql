@@ -167,7 +167,10 @@ as $$
 begin
   if a.paused_until > t then
     free_at := a.paused_until;
-    waiting_for := pg_catalog.format('the quota of %s', a.email);
+    waiting_for := case
+      when a.rest_reason is null then pg_catalog.format('the quota of %s', a.email)
+      else pg_catalog.format('the rest of %s (%s)', a.email, a.rest_reason)
+    end;
     return;
   end if;
   mails_left := public.mails_left(a, per_day, t);

@@ -174,10 +174,21 @@ as $$
   -- The reading of an account's mailbox, and what came back to it in the last 30 days.
   select pg_catalog.jsonb_build_object(
     'can_read', m.can_read, 'scopes', m.scopes, 'read_at', m.read_at, 'problem', m.problem,
+    'unread_seconds', case
+      when first.started_at is not null
+        then extract(epoch from a.t - greatest(m.read_at, first.started_at))::double precision
+    end,
     'gap_from', m.gap_from, 'gap_until', m.gap_until,
     'bounced', coalesce(c.bounced, 0), 'blocked', coalesce(c.blocked, 0), 'replied', coalesce(c.replied, 0))
-  from (select mailbox_of.account as id) a
+  from (select mailbox_of.account as id, coalesce(mailbox_of.now, clock_timestamp()) as t) a
   left join public.mailboxes m on m.account_id = a.id
+  left join lateral (
+    select s.started_at
+    from public.send_attempts s
+    where s.account_id = a.id and public.may_have_left(s.outcome)
+    order by s.started_at
+    limit 1
+  ) first on true
   cross join lateral (
     select
       count(distinct b.attempt_id) filter (where i.kind = 'bounce' and b.verdict <> 'block') as bounced,
@@ -185,8 +196,7 @@ as $$
       count(distinct b.attempt_id) filter (where i.kind = 'reply') as replied
     from public.inbound i
     join public.inbound_mails b on b.inbound_id = i.id
-    where i.account_id = a.id
-      and i.received_at > coalesce(mailbox_of.now, clock_timestamp()) - interval '30 days'
+    where i.account_id = a.id and i.received_at > a.t - interval '30 days'
   ) c;
 $$;
 

@@ -56,6 +56,7 @@ as $$
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
       'paused_seconds', public.seconds_paused(a.paused_until, s.t),
+      'rest_reason', case when a.paused_until > s.t then a.rest_reason end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
       'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
@@ -94,6 +95,11 @@ as $$
     -- As the first migration paused it.
     'cut_over', c.paused_at is not null and c.waiting_for is not distinct from
       'The previous sender may have mailed some of the pending leads: check them, then resume.',
+    -- Why the guard paused it.
+    'paused_for', case
+      when c.paused_at is not null
+        then nullif(pg_catalog.split_part(c.waiting_for, 'a person to resume it: ', 2), '')
+    end,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
       when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision

@@ -19,6 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
+from outreach.campaign.models import MailboxState
 from outreach.cli import app
 from outreach.cli.campaigns import watch as watching
 from outreach.settings import Settings
@@ -312,6 +313,8 @@ def test_a_token_comes_from_stdin_and_is_never_shown(outreach: Outreach, store: 
         "domain_cap": None,
         "sent_today": 0,
         "connected": True,
+        "rest_reason": None,
+        "mailbox": MailboxState().model_dump(),
         "pace_in_force": 0,
         "limit_in_force": 100_000,
     }

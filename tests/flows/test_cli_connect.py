@@ -182,6 +182,7 @@ def test_send_only_asks_for_less_and_promises_less(connect: Connect, new_page: N
         "scopes": ["send"],
     }
     assert "Sensitive scope (send)" in ran.err
+    assert "replies, bounces and opt-outs by mail stay unseen." in ran.err
 
 
 def test_the_page_opens_in_the_persons_browser(connect: Connect, tmp_path: Path) -> None:

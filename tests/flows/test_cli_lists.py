@@ -118,7 +118,7 @@ def test_a_listed_campaign_tells_its_dates_accounts_progress_and_total(
         "goes on": "", "error": "", "progress": "33.3 %", "total": "3",
         "accounts": "sender0@ours.example, sender1@ours.example, 2 more",
         "created": "2026-11-24 09:00:00", "started": "2026-11-24 10:00:00",
-        "ended": "2026-11-24 11:00:00",
+        "ended": "2026-11-24 11:00:00", "replied": "0", "bounced": "0", "unsubscribed": "0",
     }  # fmt: skip
     assert found == {
         "id": str(campaign), "name": "Spring", "status": "running", "error": None,
@@ -128,7 +128,7 @@ def test_a_listed_campaign_tells_its_dates_accounts_progress_and_total(
         "started_at": "2026-11-24T10:00:00Z", "finished_at": "2026-11-24T11:00:00Z",
         "paused_at": None, "waiting_for": None,
         "accounts": [f"sender{number}@ours.example" for number in range(4)],
-        "total": 3, "progress": 33.3,
+        "replied": 0, "bounced": 0, "unsubscribed": 0, "away": 0, "total": 3, "progress": 33.3,
     }  # fmt: skip
 
 
@@ -338,6 +338,9 @@ def test_a_failed_lead_tells_when_and_why_also_after_a_retry(
     assert retried["failed at"] <= failed["failed at"] != ""
     assert [one["reason"] for one in found["failures"]] == ["no template", "{{ nmae }}"]
     assert found["failed_at"] == found["failures"][-1]["failed_at"]
-    assert exported[0].endswith(",error,lead,failed_at,failures")
-    assert exported[1].endswith("Z {{ nmae }}")
+    assert exported[0].endswith(
+        ",error,lead,failed_at,failures,replied_at,bounced_at,bounce,bounce_status,away_at,back_on,"
+        "unsubscribed_at"
+    )
+    assert exported[1].endswith("Z {{ nmae }},,,,,,,")
     assert "Z no template | 20" in exported[1]

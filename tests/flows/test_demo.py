@@ -1,6 +1,7 @@
 """`outreach demo`, as a newcomer runs it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,13 @@ HOSTILE = {
     "GMAIL_API_URL": "https://gmail.example",
     "PREFECT_API_URL": "http://127.0.0.1:9/api",
     "SEND_PACE_SECONDS": "3600",
+}
+
+FOLLOWS = {
+    "reply": "a person answers",
+    "bounce": r"no campaign mails it again \(5\.1\.1\)",
+    "away": "its mails wait until after 20",
+    "unsubscribe": "its sender's campaigns mail it no more",
 }
 
 
@@ -40,6 +48,8 @@ def test_the_demo_runs_twice_in_a_row_whatever_is_exported(tmp_path: Path) -> No
         assert "Demo: completed" in done.stdout
         assert done.stdout.count("│ sent ") == 9
         assert done.stdout.count("│ failed ") == 3
+        for kind, follows in FOLLOWS.items():
+            assert re.search(rf"│ {kind} +│ {follows}", done.stdout), kind
         with (
             postgres.temporary(tmp_path / ".outreach/demo/prefect") as server,
             psycopg.connect(server.url.get_secret_value()) as db,

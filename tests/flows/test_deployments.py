@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
@@ -91,6 +93,27 @@ def emit(api: str, event: str, payload: dict[str, str]) -> None:
         "payload": payload,
     }
     httpx.post(f"{api}/events", json=[made]).raise_for_status()
+
+
+@contextmanager
+def chat() -> Iterator[tuple[str, SimpleQueue[tuple[str, bytes]]]]:
+    """A webhook: its address, and the content type and body of what is posted to it."""
+    told: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.put((self.headers["Content-Type"], body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Chat) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", told
+        server.shutdown()
 
 
 def flow_of(entrypoint: str) -> Flow[..., Any]:
@@ -275,31 +298,35 @@ class TestNewServer:
 
     def test_a_failed_campaign_is_told_to_a_webhook(self, new_server: str) -> None:
         """The example automation, made twice: one message, and names may hold quotes."""
-        told: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
-
-        class Chat(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                told.put((self.headers["Content-Type"], body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with HTTPServer(("127.0.0.1", 0), Chat) as chat:
-            Thread(target=chat.serve_forever, daemon=True).start()
-            provision(f"http://127.0.0.1:{chat.server_port}/")
-            provision(f"http://127.0.0.1:{chat.server_port}/")
+        with chat() as (address, told):
+            provision(address)
+            provision(address)
             payload = {"name": 'The "Spring" one', "error": "No account"}
             emit(new_server, "campaign.failed", payload)
             content_type, body = told.get(timeout=60)
-            chat.shutdown()
 
         assert content_type == "application/json"
         assert json.loads(body) == {"text": 'Campaign The "Spring" one failed: No account'}
         assert told.empty()
         assert Automation.read(name=NOTIFICATION).enabled
+
+    def test_each_reply_is_told_to_a_webhook(self, new_server: str) -> None:
+        """The example in docs, made twice: one message for each event, with ids alone."""
+        tell_replies = runpy.run_path(str(ROOT / "docs/examples/tell_replies.py"))["tell_replies"]
+        with chat() as (address, told):
+            tell_replies(address)
+            tell_replies(address)
+            for name in ('The "Spring" one', "Autumn"):
+                emit(new_server, "campaign.reply", {"name": name, "campaign_id": "1-2-3"})
+            bodies = [told.get(timeout=60) for _ in range(2)]
+
+        says = "has answered. Who, and in which thread: outreach campaigns replies 1-2-3"
+        assert {content_type for content_type, _ in bodies} == {"application/json"}
+        assert sorted(json.loads(body)["text"] for _, body in bodies) == [
+            f"A lead of Autumn {says}",
+            f'A lead of The "Spring" one {says}',
+        ]
+        assert told.empty()
 
     def test_an_event_starts_a_campaign(self, new_server: str) -> None:
         """`campaign.start` with the id in its payload: a run that waits for a worker."""

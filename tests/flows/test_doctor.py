@@ -108,7 +108,30 @@ def test_an_accounts_scopes_decide_its_delivery(
 ) -> None:
     """And with it the promise."""
     add(store, scopes=scopes)
-    assert doctor(0)[ADA]["told"] == f"{says} ({scopes})"
+    findings = doctor(0)
+    assert findings[ADA]["told"] == f"{says} ({scopes})"
+    assert ("mailbox" in findings) == (scopes == "send")
+
+
+def test_what_came_back_and_why_a_mailbox_is_not_read_is_told(
+    doctor: Doctor, store: Store, db: psycopg.Connection
+) -> None:
+    """After how long it was read, and what mends it."""
+    add(store)
+    db.execute(
+        "insert into mailboxes (account_id, read_at, can_read, problem)"
+        " select id, now(), true, 'Gmail is not available (HTTP 503).' from accounts"
+    )
+
+    findings = doctor(0)
+
+    assert findings[ADA]["told"].startswith("delivers by drafts, exactly once (modify); read 20")
+    assert findings[ADA]["told"].endswith(", in 30 days 0 answered, 0 bounced, 0 blocked")
+    assert (findings["mailbox"]["severity"], findings["mailbox"]["message"]) == (
+        "warning",
+        f"{ADA}: Its mailbox could not be read: Gmail is not available (HTTP 503).",
+    )
+    assert findings["mailbox"]["remedy"].endswith(f"`outreach accounts connect {ADA}`")
 
 
 def test_each_domain_of_the_accounts_has_a_line(doctor: Doctor, store: Store) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -53,9 +54,18 @@ def sending(run: UUID, then: Callable[[], None] = lambda: None) -> Sending:
 
 
 def test_who_opted_out_is_not_mailed_and_the_summary_says_so(
-    store: Store, gmail: httpx.Client, new_campaign: NewCampaign
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign, db: psycopg.Connection
 ) -> None:
+    """And what came back, and of whom nothing is seen."""
     campaign = new_campaign(leads=4)
+    db.execute(
+        "with back as (insert into inbound (account_id, kind, received_at)"
+        " select id, 'reply', now() from accounts returning id)"
+        " insert into inbound_mails (inbound_id, attempt_id, campaign_id, campaign_lead_id)"
+        " select back.id, gen_random_uuid(), cl.campaign_id, cl.id from back, campaign_leads cl"
+        " limit 1"
+    )
+    db.execute("insert into mailboxes (account_id, can_read) select id, false from accounts")
     suppress(store, "lead1@acme1.example")
     suppress(store, "acme3.example")
     state = send_campaign(campaign, return_state=True)
@@ -70,7 +80,9 @@ def test_who_opted_out_is_not_mailed_and_the_summary_says_so(
     assert (state.message, status.status) == ("2/4 sent", "completed")
     assert status.leads == LeadCounts(sent=2, cancelled=2)
     assert len(gmail.get("/sandbox/mails").json()) == 2
-    assert any("Not mailed: 2 opted out." in str(one.data) for one in artifacts)
+    (told,) = (str(one.data) for one in artifacts if "Not mailed: 2 opted out." in str(one.data))
+    assert "Came back so far: 1 replied." in told
+    assert "s…@ours.example: The account lets us send but not read" in told
 
 
 def test_a_lead_that_opts_out_while_its_mail_is_made_leaves_no_draft(

@@ -116,8 +116,13 @@ def test_accounts_are_listed_without_their_secrets(build: Any, call: Any) -> Non
             "domain_cap": None,
             "sent_today": 2,
             "connected": True,
+            "rest_reason": None,
+            "mailbox": {
+                "can_read": None, "scopes": None, "read_at": None, "problem": None, "gap_from": None, "gap_until": None,
+                "unread_seconds": DAY + 101, "replied": 0, "bounced": 0, "blocked": 0,
+            },
         }
-    ]
+    ]  # fmt: skip
 
 
 def test_accounts_are_listed_page_by_page(build: Any, call: Any) -> None:

@@ -355,6 +355,22 @@ def test_a_pause_of_the_account_defers(build: Any, call: Any, campaign: UUID, ru
     }
 
 
+def test_a_rest_that_the_guard_gave_has_its_reason(
+    build: Any, db: psycopg.Connection, campaign: UUID, run: UUID
+) -> None:
+    """It is no quota of Gmail's."""
+    claim = build.claim(campaign, run)["claims"][0]
+    db.execute(
+        "update accounts set paused_until = %s, rest_reason = '3 of its last 60 mails met dead addresses'",
+        [build.time(900)],
+    )
+    assert build.attempt(claim, run, at=1) == {
+        "answer": "deferred",
+        "reason": "the rest of ann@us.test (3 of its last 60 mails met dead addresses)",
+        "wait_seconds": 899,
+    }
+
+
 def test_many_connections_never_pass_the_cap(build: Any, another: Callable[[], Any]) -> None:
     """Eight at once, room for three."""
     account = build.account(daily_limit=8)

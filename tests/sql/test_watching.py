@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 
@@ -41,7 +42,7 @@ def test_leads_are_counted_by_account_and_mails_of_late_too(
         "email": "ann@us.test",
         "leads": {"pending": 0, "sent": 2, "failed": 0, "cancelled": 0},
         "status": "active", "status_reason": None, "connected": True, "assigned": True,
-        "paused_seconds": None, "pace_seconds": 2, "sent_today": 2, "daily_limit": 500,
+        "paused_seconds": None, "rest_reason": None, "pace_seconds": 2, "sent_today": 2, "daily_limit": 500,
         "full_limit": 500, "ramp": None,
         "limit_seconds": None, "sent_by_hour": [2] + [0] * 23,
         "recent": {"mails": 2, "first_seconds": 30, "last_seconds": 30},
@@ -86,6 +87,24 @@ def test_leads_that_no_account_of_the_campaign_has_are_counted_too(
         "gone@us.test": (1, False, "removed"),
         None: (2, False, "removed"),
     }
+
+
+def test_what_the_guard_stopped_is_told_with_its_reason(
+    build: Any, call: Any, looked: Callable[..., Any], db: psycopg.Connection
+) -> None:
+    """Of the campaign and of the account; a person's pause has none."""
+    campaign = build.campaign(build.account("ann@us.test"), leads=2)
+    call.pause_campaign(campaign=campaign)
+    by_hand = looked(campaign)["paused_for"]
+    why = "3 of its last 60 mails met dead addresses"
+    db.execute("update campaigns set waiting_for = %s", [f"a person to resume it: {why}"])
+    db.execute("update accounts set paused_until = %s, rest_reason = %s", [build.time(900), why])
+
+    told = looked(campaign, at=100)
+
+    assert (by_hand, told["paused_for"]) == (None, why)
+    assert by_email(told)["ann@us.test"]["rest_reason"] == why
+    assert by_email(looked(campaign, at=901))["ann@us.test"]["rest_reason"] is None
 
 
 def test_a_rest_is_told_in_seconds(build: Any, call: Any, looked: Callable[..., Any]) -> None:

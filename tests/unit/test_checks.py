@@ -8,9 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from outreach.campaign.estimate import DAY
-from outreach.campaign.models import Company, Lead, LeadCounts, Sender
+from outreach.campaign.models import Company, Lead, LeadCounts, MailboxState, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot, PlannedMail
 from outreach.delivery.account_health import AccountHealth
+from outreach.delivery.mailbox_health import MailboxTrouble, mailbox_trouble
+from outreach.delivery.modes import UNREAD
 from outreach.errors import (
     AccountUnusable,
     AttachmentMissing,
@@ -213,10 +215,18 @@ def test_what_stops_a_campaign_is_an_error(
             [("error", "account")],
         ),
         ({}, AccountHealth(severity="ok", message="", delivery="direct"), [("warning", "account")]),
+        (
+            {},
+            AccountHealth(
+                severity="ok", message="", delivery="drafts", mailbox=MailboxTrouble("x", "y")
+            ),
+            [("warning", "account")],
+        ),
         ({}, StoreUnavailable("Google cannot be reached."), [("warning", "account")]),
         ({}, ConfigurationError("GOOGLE_CLIENT_ID is not set."), [("error", "settings")]),
         ({"status": "unusable"}, StoreUnavailable("Google is away."), [("error", "account")]),
         ({"paused_seconds": 60}, GOOD, [("warning", "account")]),
+        ({"paused_seconds": 60, "rest_reason": "x"}, GOOD, [("warning", "account")]),
         ({"sent_today": 500}, GOOD, [("warning", "account")]),
         ({"sent_today": 495}, GOOD, [("warning", "account")]),
         ({"daily_limit": 9}, GOOD, [("warning", "account")]),
@@ -233,6 +243,27 @@ def test_how_an_account_stands(
 ) -> None:
     """Google being away is no error: the run may meet it again."""
     assert told(list(of_account(account(**changes), found, 500, here=True))) == expected
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "can_read", "problem"),
+    [
+        ({}, None, None),
+        ({}, True, None),
+        ({}, False, UNREAD),
+        ({"can_read": False, "problem": "x"}, None, UNREAD),
+        ({"can_read": False, "problem": "x"}, True, None),
+        ({"can_read": True, "problem": "Gmail is away."}, True, "Its mailbox could not be read: Gmail is away"),
+        ({"can_read": True, "unread_seconds": 899}, True, None),
+        ({"can_read": True, "unread_seconds": 7200}, None, "Its mailbox was not read for 2 hours"),
+    ],
+)  # fmt: skip
+def test_why_a_mailbox_is_not_read(
+    mailbox: dict[str, Any], can_read: bool | None, problem: str | None
+) -> None:
+    """By its scopes, its last reading, and how long that is ago."""
+    trouble = mailbox_trouble(account(mailbox=MailboxState(**mailbox)), can_read=can_read)
+    assert (trouble and trouble.problem) == problem
 
 
 def test_what_this_machine_lacks_stops_no_run_elsewhere() -> None:

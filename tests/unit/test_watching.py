@@ -78,6 +78,10 @@ def done(**given: Any) -> AccountProgress:
             f"It is paused: its run is suspended in Prefect. Resume goes on with it there, and here `outreach campaigns resume {ID}`.",
         ),
         (
+            progress(paused=True, paused_for="4 of its last 50 mails met dead addresses"),
+            f"It is paused until a person acts, since 4 of its last 50 mails met dead addresses. `outreach campaigns resume {ID}` goes on.",
+        ),
+        (
             progress(owned=False, places=3, places_taken=3),
             "It is due, and all 3 places are taken (CAMPAIGNS_AT_ONCE): it begins when another campaign ends or rests.",
         ),
@@ -123,6 +127,10 @@ def done(**given: Any) -> AccountProgress:
         (
             progress(account(paused_seconds=900)),
             "ada@us.test may send again in 15 minutes (14:35): it waits for Gmail's quota.",
+        ),
+        (
+            progress(account(paused_seconds=7200, rest_reason="9 of its last 50 mails met dead addresses")),
+            "ada@us.test may send again in 2 hours (16:20): it waits for the end of its rest, since 9 of its last 50 mails met dead addresses.",
         ),
         (
             progress(
@@ -249,6 +257,7 @@ def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
         (account(assigned=False), "is none of the campaign's accounts"),
         (done(sent=1), "done"),
         (account(paused_seconds=900), "rests for 15 minutes: Gmail's quota"),
+        (account(paused_seconds=900, rest_reason="x"), "rests for 15 minutes: x"),
         (account(limit_seconds=7200), "rests for 2 hours: its daily limit of 500"),
         (
             account(limit_seconds=7200, daily_limit=25, full_limit=500),

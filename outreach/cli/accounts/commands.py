@@ -7,17 +7,18 @@ from uuid import uuid4
 import typer
 
 from outreach import commands
-from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Account, ListedAccount
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.numbers import seconds
 from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
+from outreach.delivery.mailbox_health import mailbox_trouble
 from outreach.errors import Rejected
 from outreach.mail.addresses import is_valid, normalise
 from outreach.store import given
 
 COLUMNS = ("email", "sender", "reply to", "status", "pace", "limit", "ramp", "to a domain",
-           "last 24 h", "connected")  # fmt: skip
+           "last 24 h", "connected", "answered", "bounced", "blocked", "granted", "read at",
+           "mailbox")  # fmt: skip
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 SenderName = Annotated[
@@ -88,12 +89,22 @@ def show(*, as_json: AsJson = False) -> None:
     if as_json:
         show_json_list(accounts)
     elif accounts:
-        show_table(
-            COLUMNS,
-            map(_row, accounts),
-        )
+        show_table(COLUMNS, map(_row, accounts))
     else:
         note(f"There is no account yet; connect one with {commands.CONNECT_ACCOUNT}.")
+
+
+def wake(email: Email, *, as_json: AsJson = False) -> None:
+    """End an account's rest, after Gmail's quota or too many dead addresses.
+
+    Dead addresses count anew from then on.
+    """
+    with opened_store() as store:
+        store.mailboxes.wake_account(email.strip())
+    if as_json:
+        show_json({"email": email, "rests": False})
+    else:
+        say(f"{email} rests no more.")
 
 
 def remove(email: Email, *, as_json: AsJson = False) -> None:
@@ -162,6 +173,21 @@ def _row(account: ListedAccount) -> tuple[object, ...]:
         account.domain_cap,
         account.sent_today,
         account.connected,
+        *_mailbox(account),
+    )
+
+
+def _mailbox(account: Account) -> tuple[object, ...]:
+    """What came back, what it granted, when it was read, and what keeps it from being read."""
+    mailbox = account.mailbox
+    trouble = mailbox_trouble(account, can_read=None)
+    return (
+        mailbox.replied,
+        mailbox.bounced,
+        mailbox.blocked,
+        mailbox.scopes,
+        mailbox.read_at,
+        trouble and f"{trouble.problem}; {trouble.remedy}",
     )
 
 
@@ -181,6 +207,4 @@ def _in_force(own: object, in_force: float) -> str:
 def _status(account: Account) -> str:
     if account.status_reason:
         return f"{account.status}: {account.status_reason}"
-    if account.paused_seconds:
-        return f"rests for {format_duration(account.paused_seconds)}"
-    return account.status
+    return account.resting or account.status

@@ -24,7 +24,7 @@ from outreach.cli.accounts.commands import (
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.numbers import seconds
 from outreach.cli.output import AsJson, note, say, show_json
-from outreach.delivery.modes import Delivery, choose_delivery, delivers, named
+from outreach.delivery.modes import READ, UNREAD, Delivery, choose_delivery, delivers, named
 from outreach.errors import Rejected
 from outreach.mail.addresses import mailbox_key
 
@@ -173,3 +173,5 @@ def _show(connected: Connected, *, as_json: bool) -> None:
     else:
         say(str(connected))
     note(verification(connected.scopes))
+    if not connected.scopes & READ:
+        note(f"{UNREAD}.")

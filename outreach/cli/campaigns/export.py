@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from outreach.campaign.models import ExportedLead, LeadFailure
 
 COLUMNS = ("email", "name", "company", "role", "status", "account", "sent_at", "opened_at",
-           "thread_id", "message_id", "error", "lead", "failed_at", "failures")  # fmt: skip
+           "thread_id", "message_id", "error", "lead", "failed_at", "failures",
+           "replied_at", "bounced_at", "bounce", "bounce_status", "away_at", "back_on",
+           "unsubscribed_at")  # fmt: skip
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """First character of a cell that a spreadsheet may read as a formula (OWASP, “CSV injection”)."""

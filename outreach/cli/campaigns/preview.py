@@ -271,9 +271,9 @@ def _usable(account: "Account") -> "Account":
     if account.paused_seconds:
         from outreach.campaign.durations import format_duration
 
+        why = f"since {account.rest_reason}" if account.rest_reason else "as Gmail asked"
         raise Rejected(
-            f"{account.email} rests for {format_duration(account.paused_seconds)} more, "
-            "as Gmail asked",
+            f"{account.email} rests for {format_duration(account.paused_seconds)} more, {why}",
             "try later, or name another with --account",
         )
     return account

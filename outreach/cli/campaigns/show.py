@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 
 COLUMNS = ("id", "name", "status", "sent", "failed", "goes on", "error", "progress", "total",
-           "accounts", "created", "started", "ended")  # fmt: skip
+           "accounts", "created", "started", "ended", "replied", "bounced",
+           "unsubscribed")  # fmt: skip
 LEAD_COLUMNS = ("email", "status", "account", "sent at", "thread", "message", "error", "failed at",
-                "failed before")  # fmt: skip
+                "failed before", "came back")  # fmt: skip
 TOLD = 2
 """Accounts in a list; `status` and `--json` have them all."""
 
@@ -132,6 +133,7 @@ def show_leads(
                         x.error,
                         x.failed_at,
                         _past(x),
+                        _came_back(x),
                     )
                     for x in leads
                 ),
@@ -155,6 +157,9 @@ def _row(campaign: CampaignStatus) -> tuple[object, ...]:
         campaign.created_at,
         campaign.started_at,
         campaign.finished_at,
+        campaign.replied,
+        campaign.bounced,
+        campaign.unsubscribed,
     )
 
 
@@ -164,6 +169,17 @@ def _past(lead: "CampaignLead") -> str:
     if lead.status == "failed" and reasons and reasons[-1] == lead.error:
         reasons.pop()
     return " | ".join(dict.fromkeys(reasons))
+
+
+def _came_back(lead: "CampaignLead") -> str:
+    """Such as `replied, away until 2027-01-07`."""
+    said = {
+        "replied": lead.replied_at,
+        " ".join(filter(None, ("bounced:", lead.bounce, lead.bounce_status))): lead.bounced_at,
+        f"away until {lead.back_on}" if lead.back_on else "away": lead.away_at,
+        "unsubscribed": lead.unsubscribed_at,
+    }
+    return ", ".join(words for words, at in said.items() if at)
 
 
 def _moment(text: str) -> datetime:
@@ -202,6 +218,7 @@ def _show(store: "Store", campaign: "UUID") -> None:
             "waits for": now.waiting_for,
             **now.leads.model_dump(),
             **({"not mailed": why} if why else {}),
+            **now.returned,
             **watching.facts(progress),
             "flow runs": ", ".join(now.flow_run_ids),
         }
@@ -220,7 +237,8 @@ def _changes(store: "Store", campaign: "UUID") -> Iterator[CampaignStatus]:
 
 
 def _line(campaign: CampaignStatus) -> str:
-    counts = ", ".join(f"{n} {name}" for name, n in campaign.leads.model_dump().items())
+    counted = campaign.leads.model_dump() | campaign.returned
+    counts = ", ".join(f"{n} {name}" for name, n in counted.items())
     return ": ".join(filter(None, (_shown(campaign), counts, cell(campaign.error))))
 
 
