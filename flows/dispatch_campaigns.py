@@ -14,6 +14,7 @@ from tasks.dispatch import (
     compare_schema,
     end_pending,
     follow_up,
+    plan_steps,
     settle_all,
     start_due,
     sweep_cancelled,
@@ -55,6 +56,7 @@ def dispatch_all() -> int:
     follow_up()
     follow_suspended()
     end_cancelling()
+    plan_steps()
     end_pending()
     started = start_due()
     settle_all()

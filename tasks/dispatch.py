@@ -161,6 +161,19 @@ def sweep_drafts() -> None:
 
 
 @task(**PHASE)
+def plan_steps() -> None:
+    """Plan the leads of follow-ups that are due within a quarter of an hour."""
+    leads = 0
+    for _ in range(SWEEPS):
+        planned = current().store.plan_steps()
+        leads += planned
+        if not planned:
+            break
+    if leads:
+        run_log().info("%d leads of follow-ups were planned", leads)
+
+
+@task(**PHASE)
 def sweep_erasures() -> None:
     """Erase persons who waited for the outcome of a mail."""
     if swept := current().store.sweep_erasures():

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -14,12 +15,14 @@ from prefect.states import Completed, Failed
 from prefect.utilities.collections import batched_iterable
 
 from outreach.campaign.models import Claim, Outcome, Sent
+from outreach.delivery.following import Look
 from outreach.delivery.sender import Sending
 from outreach.errors import TemporarilyUnavailable
 from outreach.mail.addresses import mask
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.render import pixel_url
+from outreach.mailboxes.now import read_account_now
 from outreach.metrics.sends import SENDS
 from tasks.log import describe_sent, run_log
 from tasks.plan import CampaignPlan
@@ -67,6 +70,11 @@ class CampaignSender:
             build=self._build,
             wait=run.token.wait,
             in_flight=lambda: gate.place(lambda: run.token.stopped),
+            look=Look(
+                services.mailer,
+                services.store.mailboxes,
+                partial(read_account_now, services.store, services.inbox),
+            ),
         )
 
     def _build(self, claim: Claim, search_token: str) -> Mail:
@@ -78,6 +86,7 @@ class CampaignSender:
             search_token=search_token,
             date=datetime.now(UTC),
             opt_out=self._opt_out,
+            reply=claim.reply,
         ).mail
 
 

@@ -26,6 +26,7 @@ from outreach.wiring import current
 from tasks.dispatch import (
     end_pending,
     follow_up,
+    plan_steps,
     settle_all,
     start_due,
     sweep_cancelled,
@@ -59,6 +60,7 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     follow_up.fn,
     follow_suspended.fn,
     end_cancelling.fn,
+    plan_steps.fn,
     end_pending.fn,
     settle_all.fn,
     sweep_cancelled.fn,

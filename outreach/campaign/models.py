@@ -94,6 +94,34 @@ class Draft(Model):
     search_token: str
 
 
+class FollowedMail(Model):
+    """A mail of the chain that a lead has got."""
+
+    message_id: str | None
+    thread_id: str | None
+
+
+class Follows(Model):
+    """What a follow-up follows."""
+
+    in_thread: bool
+    """Whether it belongs into the thread of the last mail; else it opens one."""
+    mails: list[FollowedMail]
+    """The last one first."""
+
+
+class ReplyTo(Model):
+    """The mail that a mail answers, in its thread."""
+
+    thread_id: str
+    subject: str
+    """Of the answer."""
+    message_id: str
+    """With its angle brackets."""
+    references: list[str] = Field(default_factory=list)
+    """Message-IDs of the thread so far, the oldest first, that one among them."""
+
+
 class Claim(Model):
     """One lead, claimed by one run, to be mailed in `wait_seconds`. Holds no secret."""
 
@@ -110,6 +138,10 @@ class Claim(Model):
     subject_variables: bool = False
     """Whether the subject is a template; else it is sent unchanged."""
     draft: Draft | None = None
+    follows: Follows | None = None
+    """None: it is no follow-up."""
+    reply: ReplyTo | None = None
+    """Found by a look at the thread, right before it is sent."""
 
 
 # --- its outcome ----------------------------------------------------------------------------
@@ -183,6 +215,8 @@ class OpenAttempt(Model):
     draft_id: str | None = None
     thread_id: str | None = None
     search_token: str
+    joins: bool = False
+    """Whether its thread is that of an earlier mail."""
     age_seconds: float
     """Since `started_at`, on the database's clock."""
     campaign_cancelled: bool = False
@@ -336,6 +370,25 @@ class CappedDomain(Model):
     """Mails to it from any account, by age in whole hours, the youngest first."""
 
 
+class StepStatus(Model):
+    """A follow-up, as the status of its first campaign has it."""
+
+    id: UUID
+    step: int
+    """Its number; the first campaign is step 1."""
+    name: Called
+    status: str
+    leads: LeadCounts
+    replied: int = 0
+    """Leads that answered its mail."""
+    waiting: int = 0
+    """Leads that were sent the mail before and are not due yet."""
+    saved: int = 0
+    """Leads that would have been mailed and had answered."""
+    next_at: datetime | None = None
+    """When the next of its mails is due."""
+
+
 class CampaignStatus(Model):
     """The shape of `outreach campaigns status --json`: a contract with scripts."""
 
@@ -363,6 +416,12 @@ class CampaignStatus(Model):
     """Leads that unsubscribed or complained."""
     away: int = 0
     """Leads that said that they are away, now or once."""
+    parent_id: UUID | None = None
+    """Of a follow-up: the first campaign of its chain."""
+    step: int | None = None
+    """Its number in the chain; None unless it is a follow-up."""
+    steps: list[StepStatus] = Field(default_factory=list)
+    """Its follow-ups; in a list of campaigns they are rows of their own."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

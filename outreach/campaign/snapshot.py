@@ -52,6 +52,8 @@ class CampaignSnapshot(Model):
     footer: str | None = None
     """A template below each of its mails."""
     footer_required: bool = False
+    has_steps: bool = False
+    """Whether it has follow-ups, or is one."""
     time_zone: str | None = None
     send_days: list[int] | None = None
     send_from: time | None = None

@@ -18,6 +18,7 @@ from outreach.cli.campaigns import (
     check,
     create,
     export,
+    follow_up,
     operate,
     preview,
     replies,
@@ -71,6 +72,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         "Campaigns: make, start, watch and end them.",
         {
             "create": create.create,
+            "follow-up": follow_up.follow_up,
             "list": show.show_all,
             "status": show.status,
             "leads": show.show_leads,

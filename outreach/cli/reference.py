@@ -35,7 +35,7 @@ from outreach.delivery.proof import Proof
 from outreach.inbound.reading import Kind, Recipient
 from outreach.preflight.findings import Report
 from outreach.settings import Settings
-from outreach.store.results import Created, Erased, Exposed, Imported, Lifted
+from outreach.store.results import AddedStep, Created, Erased, Exposed, Imported, Lifted
 
 WIDTH = 100
 
@@ -137,6 +137,7 @@ SHAPES: dict[str, Any] = {
     "suppressions list": list[Suppression],
     "suppressions remove": Lifted,
     "leads erase": Erased,
+    "campaigns follow-up": AddedStep,
     "leads import": {
         **{name: field.annotation for name, field in Imported.model_fields.items()},
         "skipped": list[Skip],

@@ -20,6 +20,8 @@ class Prepared:
     search_token: str
     draft_id: str | None = None
     thread_id: str | None = None
+    joins: bool = False
+    """Whether the thread was there before: what else was sent in it is another mail."""
     raw: Mail | None = field(default=None, repr=False)
 
 
@@ -31,6 +33,20 @@ class OurDraft(NamedTuple):
     search_token: str
 
 
+class ThreadMail(NamedTuple):
+    """A mail in a thread of the account, by its header."""
+
+    id: str
+    is_sent: bool
+    """Sent by the account, else received; drafts are left out."""
+    subject: str
+    message_id: str
+    """With its angle brackets; empty where it has none."""
+    references: list[str]
+    search_token: str | None
+    """Ours; None for a mail that was written by hand."""
+
+
 class Mailer(Protocol):
     """Sends for many accounts and from many threads at once.
 
@@ -38,10 +54,13 @@ class Mailer(Protocol):
     ConfigurationError; in each of these cases nothing has left.
     """
 
-    def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
+    def prepare(
+        self, account_id: UUID, mail: Mail, search_token: str, thread_id: str | None = None
+    ) -> Prepared:
         """Do everything possible before the mail leaves; invisible to the recipient.
 
-        Raises RecipientRefused when Gmail already refuses the message.
+        With `thread_id` it joins that thread. Raises RecipientRefused when Gmail already refuses
+        the message.
         """
         ...
 
@@ -50,6 +69,13 @@ class Mailer(Protocol):
 
         Raises SendUnclear when the response was lost after the request may have reached Gmail, and
         when a draft no longer exists; RecipientRefused when Gmail refuses it.
+        """
+        ...
+
+    def thread(self, account_id: UUID, thread_id: str) -> list[ThreadMail] | None:
+        """The mails of a thread, the oldest first; None where the thread is gone.
+
+        Raises AccountUnusable also when the account does not let us read.
         """
         ...
 

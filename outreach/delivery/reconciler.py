@@ -95,4 +95,10 @@ class Settling:
 
 
 def _prepared(attempt: OpenAttempt) -> Prepared:
-    return Prepared(attempt.account_id, attempt.search_token, attempt.draft_id, attempt.thread_id)
+    return Prepared(
+        attempt.account_id,
+        attempt.search_token,
+        attempt.draft_id,
+        attempt.thread_id,
+        attempt.joins,
+    )

@@ -15,6 +15,7 @@ from outreach.campaign.models import (
     Claim,
     Deferred,
     Failed,
+    Follows,
     Gone,
     NotOurs,
     Open,
@@ -24,6 +25,7 @@ from outreach.campaign.models import (
     Unclear,
     WasSent,
 )
+from outreach.delivery.following import Looked
 from outreach.delivery.mailer import Mailer, Prepared
 from outreach.errors import (
     AccountUnusable,
@@ -45,6 +47,8 @@ from outreach.store.store import Store
 BuildMail = Callable[[Claim, str], Mail]
 """(claim, search token) -> the complete mail. Raises LeadError."""
 
+UNSEEN_SECONDS = 900.0
+"""Until a follow-up is tried again whose thread could not be looked at."""
 STOPPED = NotOurs(reason="the run was stopped")
 
 
@@ -61,10 +65,12 @@ class Sending:
         build: BuildMail,
         wait: Callable[[float], bool],
         in_flight: Callable[[], AbstractContextManager[bool]],
+        look: Callable[[Claim, Follows], Looked] | None = None,
     ) -> None:
         """`wait(seconds)` sleeps; True when the run is to stop.
 
-        `in_flight()` is a place among the mails in flight; False when the run is to stop.
+        `in_flight()` is a place among the mails in flight; False when the run is to stop. `look` is
+        that before a follow-up; without it none is sent.
         """
         self._store = store
         self._mailer = mailer
@@ -73,6 +79,7 @@ class Sending:
         self._build = build
         self._wait = wait
         self._in_flight = in_flight
+        self._look = look
 
     def send(self, claim: Claim) -> Outcome:
         """Mail one lead, at its time, and record the outcome.
@@ -85,11 +92,15 @@ class Sending:
         with self._in_flight() as is_free:
             if not is_free or self._wait(0):  # stopped while it waited for its turn
                 return STOPPED
+            looked = self._looked(claim)
+            if not isinstance(looked, Looked):
+                return self._record_before(claim, looked)
+            claim = claim.model_copy(update={"reply": looked.reply}) if looked.reply else claim
             try:
                 prepared = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim.sender.id, error))
-            outcome = self._begin_and_post(uuid4(), claim, prepared)
+            outcome = self._begin_and_post(uuid4(), claim, prepared, looked.at)
             if isinstance(outcome, Failed | Cancelled) or (
                 outcome.kind == "not_ours" and claim.draft is None
             ):
@@ -100,6 +111,18 @@ class Sending:
         """After the last retry of a transient failure: defer the lead."""
         return self._record_before(claim, Deferred(reason=str(error)))
 
+    def _looked(self, claim: Claim) -> Looked | Outcome:
+        """What a look at the chain's threads says. A look that fails never fails the lead."""
+        if claim.follows is None or self._look is None:
+            return Looked(time.monotonic())
+        try:
+            looked = self._look(claim, claim.follows)
+        except QuotaReached as error:
+            return Deferred(reason=str(error), retry_after=self._pause(claim.sender.id, error))
+        except AccountUnusable as error:
+            return Deferred(reason=str(error), retry_after=UNSEEN_SECONDS)
+        return Cancelled(reason=looked.stop) if looked.stop else looked
+
     def _prepare(self, claim: Claim) -> Prepared:
         if claim.draft is not None:
             return Prepared(
@@ -107,10 +130,12 @@ class Sending:
                 search_token=claim.draft.search_token,
                 draft_id=claim.draft.id,
                 thread_id=claim.draft.thread_id,
+                joins=claim.reply is not None,
             )
         search_token = f"o{uuid4().hex}"
         mail = self._made(claim, search_token)
-        return self._mailer.prepare(claim.sender.id, mail, search_token)
+        thread_id = claim.reply.thread_id if claim.reply else None
+        return self._mailer.prepare(claim.sender.id, mail, search_token, thread_id)
 
     def _made(self, claim: Claim, search_token: str) -> Mail:
         try:
@@ -121,13 +146,15 @@ class Sending:
             # One lead with unexpected data must not stop all the others.
             raise TemplateNotReady(f"Its mail cannot be made ({type(error).__name__}).") from error
 
-    def _begin_and_post(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Outcome:
+    def _begin_and_post(
+        self, attempt: UUID, claim: Claim, prepared: Prepared, looked_at: float
+    ) -> Outcome:
         """Write the attempt ahead, then post; handle an attempt that may not go (yet)."""
         lapses_at = time.monotonic() + self._settings.claim_lease_seconds
         while True:
             asked_at = time.monotonic()
             try:
-                begun = self._begin(attempt, claim, prepared)
+                begun = self._begin(attempt, claim, prepared, looked_at)
             except StoreUnavailable as error:
                 if asked_at > lapses_at or self._wait(1):
                     # It may be written or not: the reconciler finds out which.
@@ -156,7 +183,9 @@ class Sending:
                 case _:
                     assert_never(begun.answer)
 
-    def _begin(self, attempt: UUID, claim: Claim, prepared: Prepared) -> Attempted:
+    def _begin(
+        self, attempt: UUID, claim: Claim, prepared: Prepared, looked_at: float
+    ) -> Attempted:
         return self._store.begin_attempt(
             attempt,
             claim,
@@ -164,6 +193,7 @@ class Sending:
             prepared.search_token,
             prepared.draft_id,
             prepared.thread_id,
+            time.monotonic() - looked_at if claim.follows and self._look else None,
         )
 
     def _post(self, attempt: UUID, claim: Claim, prepared: Prepared, until: float) -> Outcome:
@@ -228,6 +258,8 @@ class Sending:
         match outcome:
             case Failed():
                 self._store.fail_lead(claim, outcome.reason)
+            case Cancelled():
+                self._store.leave_lead(claim, outcome.reason)
             case Deferred():
                 self._store.defer_lead(
                     uuid4(), claim, self._run, outcome.reason, outcome.retry_after

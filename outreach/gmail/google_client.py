@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import httplib2
 import requests
@@ -33,15 +34,18 @@ class Api:
     threads: Any
     history: Any
 
-    def uploading(self, method: Callable[..., Any], mail: Mail) -> Any:
+    def uploading(
+        self, method: Callable[..., Any], mail: Mail, about: dict[str, Any] | None = None
+    ) -> Any:
         """The request with the mail as media: JSON's `raw` is larger, slower, and ends at 6.5 MiB.
 
-        Raises RecipientRefused.
+        `about` goes beside it, as JSON. Raises RecipientRefused.
         """
         try:
-            return method(userId="me", media_body=_Whole(mail))
+            request = method(userId="me", media_body=_Whole(mail))
         except MediaUploadSizeError:
             raise RecipientRefused("The mail is too large for Gmail: over 35 MB.") from None
+        return request if about is None else _in_two_parts(request, mail, about)
 
     def http(self, credentials: Credentials, connections: Connections, limit: int = MOST) -> "Http":
         return Http(credentials, connections, limit)
@@ -112,6 +116,19 @@ class Http:
         if time.monotonic() > latest:
             raise TemporarilyUnavailable("Renewing the access token took too long; nothing left.")
         return self._connections.send(method, uri, octets, given)
+
+
+def _in_two_parts(request: Any, mail: Mail, about: dict[str, Any]) -> Any:
+    """As multipart/related; Google's client would copy the mail, and fails beyond ASCII."""
+    boundary = uuid4().hex
+    request.uri = request.uri.replace("uploadType=media", "uploadType=multipart")
+    request.headers["content-type"] = f'multipart/related; boundary="{boundary}"'
+    head = (
+        f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(about)}"
+        f"\r\n--{boundary}\r\nContent-Type: message/rfc822\r\n\r\n"
+    )
+    request.body = Mail(head.encode(), *mail, f"\r\n--{boundary}--\r\n".encode())
+    return request
 
 
 class _Whole(MediaUpload):  # type: ignore[misc]

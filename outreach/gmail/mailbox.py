@@ -1,5 +1,6 @@
 """The Mailer for Gmail: its API calls, their order, and the reading of their responses."""
 
+import re
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,7 +14,7 @@ from outreach.campaign.models import (
     StillDraft,
     WasSent,
 )
-from outreach.delivery.mailer import OurDraft, Prepared
+from outreach.delivery.mailer import OurDraft, Prepared, ThreadMail
 from outreach.delivery.modes import DRAFTS, METADATA, READ, Delivery, choose_delivery
 from outreach.errors import AccountUnusable
 from outreach.gmail import answers, errors
@@ -24,6 +25,10 @@ from outreach.settings import Settings
 
 MOST_PAGES = 200
 """Pages of drafts: 100,000 drafts. Ends a listing whose every page names a next one."""
+OF_A_THREAD = [TOKEN_HEADER, "Subject", "Message-ID", "References"]
+MOST_REFERENCES = 20
+"""The nearest: a header is no archive."""
+_IDS = re.compile(r"<[!-;=?-~]{3,500}>")
 TOKEN_MARGIN = 300.0
 """Seconds that a token is valid after `prepare`: no renewal between record and post."""
 
@@ -41,26 +46,47 @@ class Gmail:
 
     # --- the Mailer ---------------------------------------------------------------------------
 
-    def prepare(self, account_id: UUID, mail: Mail, search_token: str) -> Prepared:
+    def prepare(
+        self, account_id: UUID, mail: Mail, search_token: str, thread_id: str | None = None
+    ) -> Prepared:
         """Renew the access token if it ends soon; with drafts, put the mail into one."""
+        joins = thread_id is not None
         self.requests.access(account_id).ensure_valid_for(TOKEN_MARGIN)
         if self.delivery(account_id) == "direct":
-            return Prepared(account_id, search_token, raw=mail)
-        request = self.requests.api.uploading(self.requests.api.drafts.create, mail)
+            return Prepared(account_id, search_token, thread_id=thread_id, joins=joins, raw=mail)
+        about = {"message": {"threadId": thread_id}} if joins else None
+        request = self.requests.api.uploading(self.requests.api.drafts.create, mail, about)
         draft = self.requests.execute(account_id, request, "create")
         thread_id = _thread_id(answers.table(draft, "message"))
-        return Prepared(account_id, search_token, draft_id=draft["id"], thread_id=thread_id)
+        return Prepared(account_id, search_token, draft["id"], thread_id, joins)
 
     def commit(self, prepared: Prepared) -> Sent:
         """Post once: `drafts.send`, or `messages.send` with the mail."""
         if prepared.draft_id is not None:
             request = self.requests.api.drafts.send(userId="me", body={"id": prepared.draft_id})
         else:
+            about = {"threadId": prepared.thread_id} if prepared.joins else None
             request = self.requests.api.uploading(
-                self.requests.api.messages.send, prepared.raw or Mail()
+                self.requests.api.messages.send, prepared.raw or Mail(), about
             )
         message = self.requests.execute(prepared.account_id, request, "send")
         return Sent(message_id=message["id"], thread_id=_thread_id(message))
+
+    def thread(self, account_id: UUID, thread_id: str) -> list[ThreadMail] | None:
+        """`threads.get`, the headers alone."""
+        if not self.scopes(account_id) & (READ | {METADATA}):
+            self.requests.access(account_id).expire()
+            raise AccountUnusable(
+                "The account does not let us see who answered", "reconnect it with that permission"
+            )
+        request = self.requests.api.threads.get(
+            userId="me", id=thread_id, format="metadata", metadataHeaders=OF_A_THREAD
+        )
+        try:
+            answer = self.requests.execute(account_id, request, "look")
+        except errors.NotThere:
+            return None
+        return [_in_thread(one) for one in answers.tables(answer, "messages") if not _is_draft(one)]
 
     def find(self, prepared: Prepared) -> Finding:
         """Look for the draft, then in its thread, then in Sent, as far as the account may read.
@@ -141,7 +167,7 @@ class Gmail:
         return True
 
     def _sent_in_thread(self, prepared: Prepared) -> WasSent | None:
-        """Our draft opened its thread: without our header, the first mail sent there is ours."""
+        """Where our draft opened its thread: without our header, the first mail sent there."""
         if prepared.thread_id is None:
             return None
         request = self.requests.api.threads.get(
@@ -154,7 +180,7 @@ class Gmail:
         messages = answers.tables(thread, "messages")
         sent = [m for m in messages if "SENT" in answers.words(m, "labelIds")]
         ours = [m for m in sent if _search_token(m) == prepared.search_token]
-        return _was_sent(ours or sent)
+        return _was_sent(ours if prepared.joins else ours or sent)
 
     def _sent_by_search(self, prepared: Prepared) -> WasSent | None:
         """The results come newest first; a later one can only be a reply that quotes ours."""
@@ -182,14 +208,33 @@ def _was_sent(messages: list[dict[str, Any]]) -> WasSent | None:
     return next((WasSent(message_id=one, thread_id=thread) for one, thread in found if one), None)
 
 
+def _in_thread(message: dict[str, Any]) -> ThreadMail:
+    return ThreadMail(
+        id=answers.text(message, "id") or "",
+        is_sent="SENT" in answers.words(message, "labelIds"),
+        subject=_header(message, "Subject"),
+        message_id=next(iter(_IDS.findall(_header(message, "Message-ID"))), ""),
+        references=_IDS.findall(_header(message, "References"))[-MOST_REFERENCES:],
+        search_token=_search_token(message),
+    )
+
+
+def _is_draft(message: dict[str, Any]) -> bool:
+    return "DRAFT" in answers.words(message, "labelIds")
+
+
+def _header(message: dict[str, Any], name: str) -> str:
+    found = answers.tables(answers.table(message, "payload"), "headers")
+    of_name = (one for one in found if str(one.get("name")).lower() == name.lower())
+    return next((answers.text(one, "value") or "" for one in of_name), "")
+
+
 def _thread_id(message: dict[str, Any]) -> str | None:
     return answers.text(message, "threadId")
 
 
 def _search_token(message: dict[str, Any]) -> str | None:
-    headers = answers.tables(answers.table(message, "payload"), "headers")
-    ours = (h for h in headers if str(h.get("name")).lower() == TOKEN_HEADER.lower())
-    return next((answers.text(header, "value") for header in ours), None)
+    return _header(message, TOKEN_HEADER) or None
 
 
 def _age(message: dict[str, Any], dates: list[str]) -> float | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from outreach.campaign.models import Company, Lead, Sender
+from outreach.campaign.models import Company, Lead, ReplyTo, Sender
 from outreach.mail.mime import Attachment, Mail, build
 from outreach.mail.render import Rendered, render
 from outreach.mail.unsubscribe import OptOut, unsubscribe
@@ -36,19 +36,23 @@ def compose(
     opt_out: OptOut,
     to: Lead | None = None,
     opt_out_token: str | None = None,
+    reply: ReplyTo | None = None,
 ) -> Composed:
     """The mail. Raises TemplateNotReady, RecipientRefused.
 
     For a test, `to` replaces the lead, and `opt_out_token` the search token by which a recipient
-    unsubscribes.
+    unsubscribes. With `reply` it answers that mail, under that mail's subject.
     """
+    company = planned.company
+    if reply is not None:
+        company = company.model_copy(update={"email_subject": reply.subject})
     ways = unsubscribe(sender.email, opt_out_token or search_token, opt_out.base)
     rendered = render(
-        planned.company,
+        company,
         planned.lead,
         pixel_url=pixel_url,
         search_token=search_token,
-        subject_variables=planned.subject_variables,
+        subject_variables=planned.subject_variables and reply is None,
         unsubscribe_url=ways.url,
         footer=opt_out.footer,
     )
@@ -60,5 +64,6 @@ def compose(
         search_token=search_token,
         date=date,
         unsubscribe=ways if opt_out.in_header else None,
+        reply=reply,
     )
     return Composed(rendered, mail)

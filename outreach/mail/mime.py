@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from typing import Protocol
 from uuid import uuid4
 
-from outreach.campaign.models import Sender
+from outreach.campaign.models import ReplyTo, Sender
 from outreach.errors import AttachmentMissing, RecipientRefused, TemplateNotReady
 from outreach.mail import headers
 from outreach.mail.addresses import is_valid, mask, normalise
@@ -101,6 +101,7 @@ def build(
     search_token: str,
     date: datetime,
     unsubscribe: Unsubscribe | None = None,
+    reply: ReplyTo | None = None,
 ) -> Mail:
     """The mail, in CRLF lines of 76 characters where possible; `date` is aware.
 
@@ -111,6 +112,8 @@ def build(
     """
     mail_id = uuid4().hex
     fields = _fields(rendered, sender, to, search_token, date, mail_id)
+    if reply is not None:
+        fields = "\r\n".join([fields, *_answering(reply)])
     if unsubscribe is not None:
         fields = "\r\n".join([fields, *unsubscribe.fields()])
     head = fields.encode() + _CRLF
@@ -152,6 +155,14 @@ def _fields(
         reply_to = _own_address(sender.reply_to, "reply-to address")
         fields.insert(2, headers.mailbox("Reply-To", None, reply_to))
     return "\r\n".join(fields)
+
+
+def _answering(reply: ReplyTo) -> list[str]:
+    """Gmail joins a thread only if these name a mail of it, and the subject is the same."""
+    return [
+        headers.tokens("In-Reply-To", reply.message_id),
+        headers.tokens("References", *(reply.references or [reply.message_id])),
+    ]
 
 
 def _to(to: Recipient) -> str:

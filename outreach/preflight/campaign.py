@@ -9,6 +9,7 @@ from outreach.campaign.estimate import Load, of_domains, seconds_to_send, window
 from outreach.campaign.models import Lead, Sender
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
 from outreach.delivery.account_health import AccountHealth
+from outreach.delivery.modes import UNREAD
 from outreach.delivery.web_address import ANSWER, WebAddress
 from outreach.errors import (
     AccountMissing,
@@ -124,12 +125,23 @@ def _as_error(check: str, error: Explained) -> Problem:
 
 
 def of_account(
-    account: CampaignAccount, found: AccountHealth | Explained, daily_limit: int, *, here: bool
+    account: CampaignAccount,
+    found: AccountHealth | Explained,
+    daily_limit: int,
+    *,
+    here: bool,
+    has_steps: bool = False,
 ) -> Iterator[Problem]:
-    """`found`: the account's health, or the error of Google's response or its absence."""
+    """`found`: the account's health, or the error of Google's response or its absence.
+
+    `has_steps`: follow-ups need to know who has answered.
+    """
     yield from _of_standing(account, found, here=here)
     if isinstance(found, AccountHealth) and found.mailbox:
-        yield Problem("warning", "account", found.mailbox.problem, found.mailbox.remedy)
+        surely = has_steps and found.mailbox.problem == UNREAD
+        yield Problem(
+            "error" if surely else "warning", "account", found.mailbox.problem, found.mailbox.remedy
+        )
     yield from _of_sender(account)
     limit = account.limit(daily_limit)
     if account.paused_seconds:

@@ -164,7 +164,10 @@ class Inspecting:
             side_by_side.shutdown(wait=False, cancel_futures=True)
         able = []
         for account, found in zip(snapshot.accounts, stand, strict=True):
-            problems = list(checks.of_account(account, found, limit, here=self._here))
+            chained = snapshot.has_steps
+            problems = list(
+                checks.of_account(account, found, limit, here=self._here, has_steps=chained)
+            )
             for problem in problems:
                 tally.add(problem, account.email, count=account.leads)
             if not any(problem.severity == "error" for problem in problems):

@@ -102,8 +102,9 @@ class Mailboxes(Calls):
         rest_seconds: float,
         most: int,
         address: str | None = None,
+        account: UUID | None = None,
     ) -> list[LeasedMailbox]:
-        """Lease mailboxes that were not read for `rest_seconds`; or that of `address`, now."""
+        """Lease mailboxes that were not read for `rest_seconds`; or that of one account, now."""
         rows = self._call(
             "take_mailboxes",
             reader=reader,
@@ -111,6 +112,7 @@ class Mailboxes(Calls):
             rest_seconds=rest_seconds,
             most=most,
             address=address,
+            account=account,
         )
         return [LeasedMailbox.model_validate(row) for row in rows]
 

@@ -309,6 +309,16 @@ class Imported(Model):
         )
 
 
+class AddedStep(Model):
+    """The result of add_step."""
+
+    id: UUID
+    step: int
+    """Its number; the first campaign is step 1."""
+    due: int
+    """Leads that are due at once."""
+
+
 class Erased(Model):
     """The result of erase_person."""
 

@@ -46,6 +46,7 @@ from outreach.store.calls import PAGE, Calls, Row, Transport, answered
 from outreach.store.mailboxes import Mailboxes
 from outreach.store.results import (
     AccountSummary,
+    AddedStep,
     Attempted,
     Batch,
     Begun,
@@ -260,7 +261,9 @@ class Store(Calls):
         search_token: str,
         draft_id: str | None,
         thread_id: str | None,
+        looked_seconds: float | None = None,
     ) -> Attempted:
+        """`looked_seconds`: since a look at the thread of a follow-up."""
         answer = self._one(
             "begin_attempt",
             attempt=attempt,
@@ -274,6 +277,7 @@ class Store(Calls):
             draft=draft_id,
             thread=thread_id,
             knows_cancelled=True,
+            looked_seconds=looked_seconds,
             **self._defaults(),
         )
         return answered(Attempted, answer)
@@ -302,6 +306,10 @@ class Store(Calls):
 
     def fail_lead(self, claim: Claim, why: str) -> None:
         self._call("fail_lead", lead=claim.id, claim=claim.token, why=cut(why, REASON))
+
+    def leave_lead(self, claim: Claim, why: str) -> None:
+        """It is not to be mailed, which is no failure."""
+        self._call("leave_lead", lead=claim.id, claim=claim.token, why=cut(why, REASON))
 
     def defer_lead(
         self, attempt: UUID, claim: Claim, run: UUID, why: str, again_after: float | None
@@ -538,6 +546,51 @@ class Store(Calls):
             **({} if skip_dates is None else {"days_off": skip_dates}),
         )
         return Created.model_validate(answer)
+
+    def add_step(
+        self,
+        campaign: UUID,
+        step: UUID,
+        *,
+        days: int | None = None,
+        seconds: float | None = None,
+        name: str | None = None,
+        subject: str | None = None,
+        template: str | None = None,
+        attachment: str | None = "",
+        late_seconds: float = 604_800,
+        since: datetime | None = None,
+        company_stops: bool = False,
+    ) -> AddedStep:
+        """Add a follow-up, `days` or `seconds` after the step before was sent.
+
+        Without a subject it answers in the thread; without a template it has the texts of the first
+        mail. Raises CampaignNotFound and Rejected.
+        """
+        answer = self._one(
+            "add_step",
+            root=campaign,
+            step_id=step,
+            after_days=days,
+            after_seconds=seconds,
+            step_name=None if name is None else given.campaign_name(name),
+            subject=subject,
+            template=template,
+            attachment_name=attachment,
+            late_seconds=late_seconds,
+            since=since,
+            company_stops=company_stops,
+        )
+        return AddedStep.model_validate(_found(campaign, answer))
+
+    def remove_step(self, step: UUID) -> None:
+        """Raises CampaignNotFound, and Rejected once it has mailed or another step follows it."""
+        _found(step, self._one("remove_step", step_id=step))
+
+    def plan_steps(self) -> int:
+        """Plan some leads of follow-ups that are due soon; 0 when none is left."""
+        planned = self._one("plan_steps")
+        return int(planned["leads"]) + int(planned["stopped"])
 
     def start_campaign(self, campaign: UUID, *, asked: bool = False) -> Row:
         """`answer`: running, scheduled (wait_seconds) or already (status, owned, paused, pending).

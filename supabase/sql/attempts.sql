@@ -14,7 +14,8 @@ create or replace function public.begin_attempt(
   thread text default null,
   sender uuid default null,
   now timestamptz default null,
-  knows_cancelled boolean default false
+  knows_cancelled boolean default false,
+  looked_seconds double precision default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -49,6 +50,7 @@ declare
   is_suspect boolean;
   is_mailed boolean;
   away_until timestamptz;
+  held text;
 begin
   if mail_address ~ '[^!-~]' then -- a look costs less than the call
     mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
@@ -63,12 +65,15 @@ begin
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
+  if c.parent_id is not null then
+    held := public.held_by_root(c);
+  end if;
 
   refusal := case
     when c.id is null or cl.id is null then 'its row was deleted'
-    when c.status = 'cancelled' or cl.status = 'cancelled' then 'the campaign was cancelled'
+    when c.status = 'cancelled' or cl.status = 'cancelled' or held = 'cancelled' then 'the campaign was cancelled'
     when c.status <> 'running' then 'the campaign is ' || c.status::text
-    when c.paused_at is not null then 'the campaign was paused'
+    when c.paused_at is not null or held is not null then 'the campaign was paused'
     when cl.status <> 'pending' then 'the lead is ' || cl.status::text
     when cl.open_attempt_id is not null then 'another attempt is open'
     when cl.claim_token is distinct from claim then 'another run claimed the lead'
@@ -134,6 +139,12 @@ begin
   if is_suspect then
     refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
   end if;
+  if refusal is null and c.parent_id is not null then
+    refusal := case
+      when cl.previous_id is null then 'the mail that it follows was deleted'
+      else public.why_not_followed(c, cl.previous_id, t)
+    end;
+  end if;
   if refusal is not null then
     update public.campaign_leads x
     set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
@@ -143,6 +154,24 @@ begin
   end if;
   -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
   t := coalesce(now, clock_timestamp());
+
+  if c.parent_id is not null then
+    -- Fail closed: who may have answered meanwhile gets no follow-up.
+    refusal := case
+      when looked_seconds is null then 'its worker does not know follow-ups; update it'
+      when looked_seconds > 30 then 'its thread was looked at too long ago'
+      when not exists (
+        select from public.mailboxes m where m.account_id = a.id and m.read_at > t - interval '15 minutes')
+        then pg_catalog.format('the mailbox of %s was not read in the last 15 minutes', a.email)
+    end;
+    if refusal is not null then
+      update public.campaign_leads x
+      set claim_token = null, claimed_until = null, next_attempt_at = t + interval '1 minute'
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object('answer', 'deferred', 'reason', refusal, 'wait_seconds', 60);
+      return;
+    end if;
+  end if;
 
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
@@ -252,6 +281,7 @@ as $$
     'draft_id', s.draft_id,
     'thread_id', s.thread_id,
     'search_token', s.search_token,
+    'joins', coalesce(c.parent_id is not null and c.step_subject is null, false),
     'age_seconds',
     extract(epoch from coalesce(list_open_attempts.now, clock_timestamp()) - s.started_at)::double precision,
     'campaign_cancelled', coalesce(c.status = 'cancelled', true),

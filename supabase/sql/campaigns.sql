@@ -230,9 +230,16 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
     return;
   elsif c.status in ('completed', 'error') then
-    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    -- What it was stays; its follow-ups end.
+    if public.cancel_steps(campaign) = 0 then
+      return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    else
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
+    end if;
     return;
   end if;
+  perform public.cancel_steps(campaign);
   update public.campaigns x
   set
     status = 'cancelled', finished_at = coalesce(x.finished_at, now, clock_timestamp()), run_id = null,
@@ -259,7 +266,7 @@ begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
-  elsif c.status not in ('scheduled', 'running') then
+  elsif c.status not in ('scheduled', 'running') and not public.has_steps_to_come(campaign) then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else
@@ -292,7 +299,16 @@ begin
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
     return;
-  elsif c.status in ('scheduled', 'running') then
+  elsif c.status in ('completed', 'error') and c.paused_at is not null then
+    update public.campaigns x
+    set paused_at = null, waiting_for = null, guarded_from = clock_timestamp(), guarded_dead = 0
+    where x.id = campaign;
+    if c.status = 'completed' then
+      return next pg_catalog.jsonb_build_object('answer', 'resumed');
+      return;
+    end if;
+  end if;
+  if c.status in ('scheduled', 'running') then
     update public.campaigns x
     set
       paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
@@ -391,7 +407,7 @@ begin
     update public.campaigns x
     set
       status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
-      dispatch_misses = 0, dispatched_at = null
+      dispatch_misses = 0, dispatched_at = null, idle = false
     where x.id = campaign;
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'retried', 'leads', retried);
@@ -502,6 +518,7 @@ as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
     || public.inbound_counts(its_row.id)
+    || pg_catalog.jsonb_build_object('steps', public.steps_of(its_row.id))
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;
 $$;

@@ -32,6 +32,7 @@ as $$
     'list_unsubscribe', c.list_unsubscribe,
     'footer', left(c.footer, 1000001),
     'footer_required', c.footer_required,
+    'has_steps', c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id),
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -151,8 +152,9 @@ as $$
     'company_id', page.company_id,
     'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
       'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-      'email_subject', left(coalesce(nullif(page.email_subject, ''), co.email_subject), 1001),
-      'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
+      'email_subject', left(coalesce(step.step_subject, nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_template',
+      left(coalesce(step.step_template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
@@ -188,6 +190,8 @@ as $$
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from page
+  cross join (
+    select c.step_subject, c.step_template from public.campaigns c where c.id = list_mails.campaign) step
   left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'

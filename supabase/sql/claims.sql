@@ -52,6 +52,7 @@ declare
   later timestamptz;
   why text;
   awaited record;
+  held text;
   claims jsonb;
   lowest constant uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -63,10 +64,13 @@ begin
   end if;
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' then
+  if c.parent_id is not null then
+    held := public.held_by_root(c);
+  end if;
+  if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' or held is not null then
     return next pg_catalog.jsonb_build_object('answer', 'stopped', 'reason', case
-      when c.status = 'cancelled' then 'cancelled'
-      when c.paused_at is not null then 'paused'
+      when c.status = 'cancelled' or held = 'cancelled' then 'cancelled'
+      when c.paused_at is not null or held is not null then 'paused'
       else 'superseded'
     end);
     return;

@@ -22,7 +22,8 @@ security invoker
 set search_path = ''
 as $$
   -- Whether a run of it could begin now, and nobody has one in hand.
-  select c.status in ('scheduled', 'running') and c.paused_at is null and public.due_at(c) <= t;
+  select c.status in ('scheduled', 'running') and c.paused_at is null and not c.idle and public.due_at(c) <= t
+    and (c.parent_id is null or public.held_by_root(c) is null);
 $$;
 
 create or replace function public.next_due(now timestamptz default null) returns setof jsonb
@@ -38,7 +39,8 @@ as $$
   cross join (
     select min(public.due_at(c.*)) as due
     from public.campaigns c
-    where c.status in ('scheduled', 'running') and c.paused_at is null
+    where c.status in ('scheduled', 'running') and c.paused_at is null and not c.idle
+      and (c.parent_id is null or public.held_by_root(c.*) is null)
   ) waiting;
 $$;
 
@@ -54,7 +56,7 @@ as $$
     'waiting', count(*) filter (where public.is_due(c.*, clock.t)))
   from public.campaigns c
   cross join lateral (select coalesce(count_places.now, clock_timestamp()) as t) clock
-  where c.status in ('scheduled', 'running');
+  where c.status in ('scheduled', 'running') and not c.idle;
 $$;
 
 create or replace function public.take_due(
@@ -85,7 +87,7 @@ begin
   end if;
   for c in
     select x.* from public.campaigns x
-    where public.is_due(x.*, t)
+    where x.status in ('scheduled', 'running') and not x.idle and public.is_due(x.*, t)
       and (x.crashed_at is null or x.crashed_at <= t - rest_seconds * x.crash_count * interval '1 second')
     order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most

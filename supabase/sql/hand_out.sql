@@ -35,9 +35,11 @@ begin
         -- With the lead's own text in place of the company's, where it has one.
         'company', pg_catalog.jsonb_build_object(
           'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
-          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+          'email_subject', left(coalesce(c.step_subject, nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template',
+          left(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template), 1000001)),
         'subject_variables', c.subject_variables,
+        'follows', case when c.parent_id is not null then public.followed_mails(cl.id, c) end,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id

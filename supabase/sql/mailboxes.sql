@@ -9,15 +9,16 @@ create or replace function public.take_mailboxes(
   rest_seconds double precision,
   most integer default 100,
   address text default null,
-  now timestamptz default null
+  now timestamptz default null,
+  account uuid default null
 ) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Leases mailboxes that were not read for rest_seconds, of accounts that have sent mails; or that of `address`, at
--- any time. `since`: what arrived from then on may be unread.
+-- Leases mailboxes that were not read for rest_seconds, of accounts that have sent mails; or that of `address` or
+-- `account`, at any time. `since`: what arrived from then on may be unread.
 declare
   t timestamptz;
 begin
@@ -37,6 +38,7 @@ begin
       and (m.lease_until is null or m.lease_until <= t or m.reader = take_mailboxes.reader)
       and case
         when m.reader = take_mailboxes.reader then true -- asked again
+        when account is not null then a.id = account
         when address is not null then public.mailbox_key(a.email) = public.mailbox_key(address)
         else (m.next_read_at is null or m.next_read_at <= t)
           and exists (

@@ -42,7 +42,8 @@ begin
   elsif c.run_id <> run and c.lease_until > t then
     return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
     return;
-  elsif c.paused_at is not null and c.suspended_run is distinct from run then
+  elsif (c.paused_at is not null and c.suspended_run is distinct from run)
+    or (c.parent_id is not null and public.held_by_root(c) is not null) then
     return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status, 'error', c.error);
     return;
   end if;
@@ -342,6 +343,13 @@ begin
       run_id = null, lease_until = null,
       resume_at = t + greatest(coalesce(resume_after, 60), 60) * interval '1 second',
       waiting_for = coalesce(reason, 'the leads that can only go later')
+    where x.id = campaign;
+  elsif c.parent_id is not null then
+    -- More of its leads may come: plan_steps ends it.
+    update public.campaigns x
+    set
+      run_id = null, lease_until = null, resume_at = null, idle = true, next_follow_at = t,
+      waiting_for = 'follow-ups that are due later'
     where x.id = campaign;
   else
     perform public.end_campaign(campaign, t);

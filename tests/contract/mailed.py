@@ -3,16 +3,19 @@
 import base64
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
 from outreach.campaign.models import Claim, Outcome
+from outreach.delivery.following import Look
 from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import OptOut
+from outreach.mailboxes.now import read_account_now
 from outreach.mailboxes.reader import LEASE_SECONDS, Reader, Reading
 from outreach.wiring import Services
 
@@ -64,6 +67,11 @@ class Mailed:
             build=_mail,
             wait=lambda _: False,
             in_flight=lambda: nullcontext(True),
+            look=Look(
+                self.services.mailer,
+                self.store.mailboxes,
+                partial(read_account_now, self.store, self.services.inbox),
+            ),
         )
         claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims
         outcomes = [sending.send(claim) for claim in claims]
@@ -112,4 +120,5 @@ def _mail(claim: Claim, search_token: str) -> Mail:
         search_token=search_token,
         date=datetime.now(UTC),
         opt_out=OptOut(base="https://app.example", in_header=True),
+        reply=claim.reply,
     ).mail

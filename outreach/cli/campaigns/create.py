@@ -83,8 +83,8 @@ def create(
     given: dict[str, Any] = {
         "tag": tag,
         "companies": company or None,
-        "starts_at": _moment(at) if at else None,
-        "attachment": None if attachment is None else _attachment(attachment),
+        "starts_at": moment(at) if at else None,
+        "attachment": None if attachment is None else attachment_of(attachment),
         "owner": owner,
         "subject_variables": subject_variables,
         "list_unsubscribe": list_unsubscribe,
@@ -106,7 +106,7 @@ def create(
         _tell_skipped(created)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """An aware time. Raises Rejected with the expected format."""
     try:
         moment = datetime.fromisoformat(text)
@@ -143,7 +143,7 @@ def _days_off(file: Path | None, place: str | None, *, windowed: bool) -> list[d
             "Days off need a window: its time zone says when a day begins",
             f"give one as well, as --window '{windows.EXAMPLE}'",
         )
-    dates = set() if file is None else set(days_off.parse(_text(file, LONGEST_DATES)))
+    dates = set() if file is None else set(days_off.parse(text_of(file, LONGEST_DATES)))
     if place is not None:
         dates |= set(days_off.public_holidays(place, datetime.now().astimezone().year))
     if len(dates) > days_off.MOST:
@@ -151,7 +151,7 @@ def _days_off(file: Path | None, place: str | None, *, windowed: bool) -> list[d
     return sorted(dates)
 
 
-def _attachment(text: str) -> str:
+def attachment_of(text: str) -> str:
     """The attachment for the campaign's row. Checks a file now; the run checks an address."""
     if text == "none":
         return ""
@@ -168,7 +168,7 @@ def _footer(file: Path) -> str:
     from outreach.errors import TemplateNotReady
     from outreach.mail.render import compiled_footer
 
-    text = _text(file, LONGEST_FOOTER)
+    text = text_of(file, LONGEST_FOOTER)
     if len(text) > LONGEST_FOOTER or not text.strip():
         raise Rejected(
             f"A footer has 1 to {LONGEST_FOOTER:,} characters, and {file} has not",
@@ -181,7 +181,7 @@ def _footer(file: Path) -> str:
     return text
 
 
-def _text(file: Path, most: int) -> str:
+def text_of(file: Path, most: int) -> str:
     """The file's first characters, one more than `most` at least. Raises Rejected."""
     try:
         with file.open("rb") as opened:

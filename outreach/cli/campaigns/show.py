@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outreach import commands
-from outreach.campaign.models import CampaignStatus
+from outreach.campaign.models import CampaignStatus, StepStatus
 from outreach.campaign.report import CampaignReport, report
 from outreach.cli.campaigns import watch as watching
 from outreach.cli.context import campaign_id, opened_store
@@ -39,6 +39,8 @@ COLUMNS = ("id", "name", "status", "sent", "failed", "goes on", "error", "progre
            "unsubscribed")  # fmt: skip
 LEAD_COLUMNS = ("email", "status", "account", "sent at", "thread", "message", "error", "failed at",
                 "failed before", "came back")  # fmt: skip
+STEP_COLUMNS = ("step", "id", "status", "waiting", "pending", "sent", "failed", "saved",
+                "answered", "next")  # fmt: skip
 TOLD = 2
 """Accounts in a list; `status` and `--json` have them all."""
 
@@ -145,7 +147,7 @@ def _row(campaign: CampaignStatus) -> tuple[object, ...]:
     accounts = [*campaign.accounts[:TOLD], *([f"{more} more"] if more > 0 else [])]
     return (
         campaign.id,
-        campaign.name,
+        campaign.name if campaign.step is None else f"{campaign.name} (step {campaign.step})",
         _shown(campaign),
         f"{campaign.leads.sent}/{campaign.total}",
         campaign.leads.failed,
@@ -226,6 +228,26 @@ def _show(store: "Store", campaign: "UUID") -> None:
     if progress.accounts:
         say("")
         watching.show_accounts(progress)
+    if now.steps:
+        say("")
+        show_table(STEP_COLUMNS, map(_step, now.steps))
+
+
+def _step(step: StepStatus) -> tuple[object, ...]:
+    counts = step.leads
+    rate = f"{100 * step.replied / counts.sent:.0f} %" if counts.sent else ""
+    return (
+        step.step,
+        step.id,
+        step.status,
+        step.waiting,
+        counts.pending,
+        counts.sent,
+        counts.failed,
+        step.saved,
+        rate,
+        step.next_at,
+    )
 
 
 def _changes(store: "Store", campaign: "UUID") -> Iterator[CampaignStatus]:

@@ -1,0 +1,201 @@
+"""Follow-ups through Gmail: in the same thread, once, and never to who answered."""
+
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from gmail_sandbox.server import Sandbox
+from outreach.mail.mime import Mail
+from outreach.settings import Settings
+from outreach.wiring import open_services
+from tests.contract.mailed import ADA, Mailed
+
+JO = "jo@lead.example"
+DELIVERIES = pytest.mark.parametrize("scopes", ["modify", "send,readonly"])
+
+
+@pytest.fixture
+def mailed(database: SecretStr, shared_sandbox: Sandbox, tmp_path: Path) -> Iterator[Mailed]:
+    shared_sandbox.state.reset()
+    settings = Settings.only(
+        database_url=database,
+        outreach_home=tmp_path,
+        gmail_api_url=shared_sandbox.url,
+        google_token_url=shared_sandbox.token_url,
+        send_pace_seconds=0,
+        attachment_pdf="",
+        gmail_settle_seconds=0,
+        gmail_timeout_seconds=1,
+    )
+    services = open_services(settings)
+    with httpx.Client(base_url=shared_sandbox.url) as gmail:
+        yield Mailed(services, gmail)
+    services.close()
+
+
+def follow(mailed: Mailed, root: UUID, **more: object) -> UUID:
+    """A step that is due a second after the mail before it."""
+    step = uuid4()
+    mailed.store.add_step(root, step, seconds=1, template="<p>Grüße, once more</p>", **more)  # type: ignore[arg-type]
+    return step
+
+
+def plan(mailed: Mailed, db: psycopg.Connection) -> int:
+    """Time goes by."""
+    db.execute("update campaign_leads set sent_at = sent_at - interval '2 seconds'")
+    db.execute(
+        "update campaigns set next_follow_at = null, scheduled_at = now() - interval '1 minute'"
+    )
+    planned = mailed.store.plan_steps()
+    db.execute(
+        "update campaign_leads set next_attempt_at = now() - interval '1 second' where status = 'pending'"
+    )
+    return planned
+
+
+def mails(mailed: Mailed) -> list[EmailMessage]:
+    """As they left, read by an independent parser."""
+    ids = mailed.mails(JO)
+    raws = [mailed.gmail.get(f"/sandbox/mails/{one}/raw").content for one in ids]
+    return [message_from_bytes(raw, policy=policy.default) for raw in raws]  # type: ignore[arg-type]
+
+
+def threads(mailed: Mailed) -> list[str]:
+    return [mail["thread_id"] for mail in mailed.gmail.get("/sandbox/mails").json()]
+
+
+@DELIVERIES
+def test_three_mails_are_one_thread(mailed: Mailed, db: psycopg.Connection, scopes: str) -> None:
+    """By Gmail's three rules: the thread's id, In-Reply-To and References, the subject."""
+    root = mailed.campaign(JO, scopes=scopes)
+    for _ in range(2):
+        step = follow(mailed, root)
+        plan(mailed, db)
+        assert [one.kind for one in mailed.send(step)] == ["sent"]
+    first, second, third = mails(mailed)
+    assert len(set(threads(mailed))) == 1
+    assert [one["Subject"] for one in (first, second, third)] == [
+        "A deck",
+        "Re: A deck",
+        "Re: A deck",
+    ]
+    assert (second["In-Reply-To"], third["In-Reply-To"]) == (
+        first["Message-ID"],
+        second["Message-ID"],
+    )
+    assert third["References"].split() == [first["Message-ID"], second["Message-ID"]]
+    body = second.get_body()
+    assert body is not None
+    assert "Grüße" in body.get_content()
+
+
+def test_a_subject_of_its_own_opens_a_thread_in_which_later_steps_go_on(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    root = mailed.campaign(JO)
+    for subject in ("Another idea", None):
+        step = follow(mailed, root, subject=subject)
+        plan(mailed, db)
+        mailed.send(step)
+    _, second, third = mails(mailed)
+    first_thread, second_thread, third_thread = threads(mailed)
+    assert first_thread != second_thread == third_thread
+    assert (second["Subject"], second["In-Reply-To"]) == ("Another idea", None)
+    assert (third["Subject"], third["In-Reply-To"]) == ("Re: Another idea", second["Message-ID"])
+
+
+@DELIVERIES
+def test_an_answer_that_came_a_moment_ago_stops_it(
+    mailed: Mailed, db: psycopg.Connection, scopes: str
+) -> None:
+    """After it was planned and claimed; its draft is deleted."""
+    step = follow(mailed, mailed.campaign(JO, scopes=scopes))
+    plan(mailed, db)
+    mailed.back("reply", JO)
+    assert [one.kind for one in mailed.send(step)] == ["cancelled"]
+    assert mailed.gmail.get("/sandbox/drafts").json() == []
+    assert len(mailed.mails(JO)) == 1
+    [lead] = mailed.store.list_campaign_leads(step)
+    assert lead.error
+    assert lead.error.startswith("answered on")
+
+
+def test_who_was_written_to_by_hand_is_left_to_the_sender(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    step = follow(mailed, mailed.campaign(JO))
+    plan(mailed, db)
+    write_by_hand(mailed, mails(mailed)[0], threads(mailed)[0])
+    assert [one.kind for one in mailed.send(step)] == ["cancelled"]
+    [lead] = mailed.store.list_campaign_leads(step)
+    assert lead.error == "the sender wrote to it by hand"
+
+
+def write_by_hand(mailed: Mailed, first: EmailMessage, thread: str) -> None:
+    """As the account's owner does in Gmail."""
+    written = EmailMessage()
+    written["From"], written["To"], written["Subject"] = ADA, JO, "Re: A deck"
+    written["In-Reply-To"] = first["Message-ID"]
+    written.set_content("Shall we talk?")
+    account = next(iter(mailed.store.list_accounts())).id
+    requests = mailed.services.mailer.requests
+    about = {"threadId": thread}
+    request = requests.api.uploading(requests.api.messages.send, Mail(bytes(written)), about)
+    assert requests.execute(account, request, "send")["threadId"] == thread
+
+
+def test_a_look_that_fails_defers_and_never_fails(mailed: Mailed, db: psycopg.Connection) -> None:
+    step = follow(mailed, mailed.campaign(JO))
+    plan(mailed, db)
+    body = {"fault": "unauthorized_401", "on": "threads.get"}
+    assert mailed.gmail.post("/sandbox/faults", json=body).is_success
+    assert [one.kind for one in mailed.send(step)] == ["deferred"]
+    mailed.gmail.delete("/sandbox/faults")
+    plan(mailed, db)
+    assert [one.kind for one in mailed.send(step)] == ["sent"]
+
+
+def test_an_account_that_cannot_read_sends_no_follow_up(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    step = follow(mailed, mailed.campaign(JO, scopes="compose"))
+    plan(mailed, db)
+    assert [one.kind for one in mailed.send(step)] == ["deferred"]
+    assert len(mailed.mails(JO)) == 1
+
+
+def test_a_thread_that_is_gone_is_followed_by_a_new_one(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    step = follow(mailed, mailed.campaign(JO))
+    plan(mailed, db)
+    body = {"fault": "not_found_404", "on": "threads.get"}
+    assert mailed.gmail.post("/sandbox/faults", json=body).is_success
+    assert [one.kind for one in mailed.send(step)] == ["sent"]
+    mailed.gmail.delete("/sandbox/faults")
+    assert len(set(threads(mailed))) == 2
+
+
+@DELIVERIES
+def test_a_lost_follow_up_is_never_taken_for_the_mail_before_it(
+    mailed: Mailed, db: psycopg.Connection, scopes: str
+) -> None:
+    """Its thread holds another mail that was sent."""
+    step = follow(mailed, mailed.campaign(JO, scopes=scopes))
+    plan(mailed, db)
+    on = "drafts.send" if scopes == "modify" else "messages.send"
+    body = {"fault": "reset", "on": on}
+    answer = mailed.gmail.post("/sandbox/faults", json=body)
+    assert answer.is_success, answer.text
+    kinds = [one.kind for one in mailed.send(step)]
+    mailed.gmail.delete("/sandbox/faults")
+    assert kinds != ["sent"]
+    assert len(mailed.mails(JO)) == 1
+    assert mailed.store.campaign_status(step).leads.sent == 0

@@ -1,0 +1,352 @@
+"""Follow-ups: who is followed, when, once, and never who answered."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+HOUR, DAY = 3_600.0, 86_400.0
+
+
+class Chain:
+    """A campaign of one account, its steps, and what comes back."""
+
+    def __init__(self, build: Any, account: UUID, leads: int = 3, **values: Any) -> None:
+        self.build, self.call, self.account = build, build.sql, account
+        self.root: UUID = build.campaign(account, leads=leads, **values)
+
+    def send(
+        self, campaign: UUID, *, at: float, most: int = 100, looked: float | None = 1.0
+    ) -> list[str]:
+        """A run of the campaign at that time; the answers of its mails."""
+        self.read(at)
+        run = self.build.begin(campaign, at=at)
+        answers = []
+        batch = self.build.claim(campaign, run, at=at, most=most, per_day=10_000)
+        for claim in batch.get("claims", []):
+            attempt = uuid4()
+            begun = self.build.attempt(
+                claim, run, at=at, attempt=attempt, per_day=10_000, knows_cancelled=True,
+                looked_seconds=looked, token=attempt.hex,
+            )  # fmt: skip
+            answers.append(begun["answer"])
+            if begun["answer"] == "go":
+                self.build.record(
+                    attempt, "sent", at=at, message=f"m{attempt.hex}", thread=f"t{claim['id']}"
+                )
+        self.call.finish_run(campaign=campaign, run=run, at=at)
+        return answers
+
+    def read(self, at: float) -> None:
+        """The account's mailbox was read just now."""
+        self.build.db.execute(
+            "insert into mailboxes (account_id, read_at) values (%s, %s)"
+            " on conflict (account_id) do update set read_at = excluded.read_at",
+            (self.account, self.build.time(at)),
+        )
+
+    def step(self, *, at: float = 0, **more: Any) -> UUID:
+        step = uuid4()
+        asked = {"after_days": 3} if "after_seconds" not in more else {}
+        answer = self.call.add_step(root=self.root, step_id=step, at=at, **asked, **more)
+        assert answer["answer"] == "created", answer
+        return step
+
+    def plan(self, *, at: float) -> tuple[int, int]:
+        """Leads that were planned, and that were stopped."""
+        told = self.call.plan_steps(at=at)
+        return told["leads"], told["stopped"]
+
+    def back(self, kind: str, lead: int = 0, *, verdict: str = "none", at: float = 0) -> None:
+        """An answer to the first campaign's mail to this lead."""
+        rows = self.build.db.execute(
+            "select a.id from send_attempts a join campaign_leads cl on cl.id = a.campaign_lead_id"
+            " where cl.campaign_id = %s order by cl.id",
+            (self.root,),
+        ).fetchall()
+        self.call.save_inbound(
+            account=self.account,
+            mail={"kind": kind, "received_at": self.build.time(at).isoformat()},
+            mails=Jsonb([{"attempt": str(rows[lead][0]), "verdict": verdict}]),
+            came_by="mail",
+            t=self.build.time(at),
+        )
+
+    def status(self, campaign: UUID) -> str:
+        return str(self.build.row("campaigns", campaign)["status"])
+
+    def reasons(self, campaign: UUID) -> list[str]:
+        rows = self.build.db.execute(
+            "select error from campaign_leads where campaign_id = %s and status = 'cancelled' order by error",
+            (campaign,),
+        ).fetchall()
+        return [why for (why,) in rows]
+
+
+@pytest.fixture
+def account(build: Any) -> UUID:
+    made: UUID = build.account()
+    return made
+
+
+@pytest.fixture
+def chain(build: Any, account: UUID) -> Chain:
+    return Chain(build, account)
+
+
+def test_a_step_follows_each_lead_once_when_it_is_due(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    assert chain.plan(at=2 * DAY) == (0, 0)
+    assert chain.plan(at=3 * DAY - 600) == (3, 0)
+    assert chain.plan(at=3 * DAY) == (0, 0)
+    assert chain.send(step, at=3 * DAY + 1) == ["go"] * 3
+    assert chain.plan(at=10 * DAY) == (0, 0)
+    assert (chain.status(chain.root), chain.status(step)) == ("completed", "completed")
+    assert chain.build.lead_states(step) == {"sent": 3}
+
+
+def test_nobody_is_mailed_before_the_time(chain: Chain) -> None:
+    """Planned a quarter of an hour ahead; a claim takes them when they are due."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY - 600)
+    assert chain.send(step, at=3 * DAY - 300) == []
+    assert chain.send(step, at=3 * DAY) == ["go"] * 3
+
+
+def test_three_steps_follow_one_another(chain: Chain) -> None:
+    second, third = chain.step(after_seconds=HOUR), chain.step(after_seconds=2 * HOUR)
+    chain.send(chain.root, at=0)
+    chain.plan(at=HOUR)
+    chain.send(second, at=HOUR)
+    chain.plan(at=3 * HOUR)
+    assert chain.send(third, at=3 * HOUR) == ["go"] * 3
+    chain.plan(at=20 * HOUR)
+    chain.plan(at=40 * HOUR)
+    assert [chain.status(one) for one in (chain.root, second, third)] == ["completed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "why"),
+    [
+        ("reply", "none", "answered on 2026-11-25"),
+        ("bounce", "dead", "bounced on 2026-11-25"),
+        ("unsubscribe", "none", "opted out on 2026-11-25"),
+        ("unreadable", "none", "a mail in its thread could not be read on 2026-11-25"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before it is planned", "before it is mailed"])
+def test_who_answered_gets_no_follow_up(
+    chain: Chain, kind: str, verdict: str, why: str, when: str
+) -> None:
+    """And is told apart from who failed."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    if when == "before it is planned":
+        chain.back(kind, verdict=verdict, at=DAY)
+        assert chain.plan(at=3 * DAY) == (2, 1)
+        assert chain.send(step, at=3 * DAY) == ["go"] * 2
+    else:
+        chain.plan(at=3 * DAY)
+        chain.back(kind, verdict=verdict, at=DAY)
+        assert sorted(chain.send(step, at=3 * DAY)) == ["cancelled", "go", "go"]
+    assert chain.reasons(step) == [why]
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("bounce", "block"), ("bounce", "soft"), ("auto", "none")]
+)
+def test_what_says_nothing_of_the_person_stops_nothing(
+    chain: Chain, kind: str, verdict: str
+) -> None:
+    chain.step()
+    chain.send(chain.root, at=0)
+    chain.back(kind, verdict=verdict, at=DAY)
+    assert chain.plan(at=3 * DAY) == (3, 0)
+
+
+def test_who_is_away_is_followed_after_the_return(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.back("away", at=DAY)
+    chain.plan(at=3 * DAY)
+    assert sorted(chain.send(step, at=3 * DAY)) == ["deferred", "go", "go"]
+    assert chain.send(step, at=8 * DAY) == ["go"]
+
+
+def test_an_answer_of_a_colleague_stops_where_that_is_asked_for(build: Any, account: UUID) -> None:
+    for stops, planned in ((False, (2, 0)), (True, (0, 2))):
+        chain = Chain(build, account, leads=2)
+        chain.step(company_stops=stops)
+        chain.send(chain.root, at=0)
+        chain.back("reply", at=DAY)
+        assert sum(chain.plan(at=3 * DAY)) == 2
+        [step] = build.db.execute(
+            "select id from campaigns where parent_id = %s", (chain.root,)
+        ).fetchall()
+        assert len(chain.reasons(step[0])) == (2 if stops else 1), planned
+
+
+# --- fail closed --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("looked", [None, 31.0])
+def test_without_a_look_at_the_thread_nothing_is_sent(chain: Chain, looked: float | None) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    assert chain.send(step, at=3 * DAY, looked=looked) == ["deferred"] * 3
+
+
+def test_with_a_mailbox_that_was_not_read_nothing_is_sent(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    read, chain.read = chain.read, lambda _: None  # type: ignore[method-assign]
+    assert chain.send(step, at=3 * DAY) == ["deferred"] * 3
+    chain.read = read  # type: ignore[method-assign]
+    assert chain.send(step, at=3 * DAY + 60) == ["go"] * 3
+
+
+# --- the first campaign rules -------------------------------------------------------------------
+
+
+def test_a_pause_of_the_first_campaign_holds_the_steps_until_it_is_resumed(chain: Chain) -> None:
+    """Also by its row, and after it has completed."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.build.db.execute("update campaigns set paused_at = now() where id = %s", (chain.root,))
+    run = chain.call.begin_run(campaign=step, run=uuid4(), lease_seconds=60.0, at=3 * DAY)
+    assert run["answer"] == "paused"
+    chain.call.resume_campaign(campaign=chain.root)
+    assert chain.send(step, at=3 * DAY + 60) == ["go"] * 3
+
+
+@pytest.mark.parametrize("how", ["by the command", "by its row"])
+def test_a_cancel_of_the_first_campaign_ends_the_steps_for_good(chain: Chain, how: str) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    if how == "by the command":
+        assert chain.call.cancel_campaign(campaign=chain.root)["answer"] == "cancelled"
+        assert chain.status(chain.root) == "completed"
+    else:
+        chain.build.db.execute(
+            "update campaigns set status = 'cancelled' where id = %s", (chain.root,)
+        )
+        chain.call.plan_steps(at=20 * DAY)
+    assert (chain.status(step), chain.build.lead_states(step)) == ("cancelled", {"cancelled": 3})
+    assert chain.plan(at=30 * DAY) == (0, 0)
+
+
+def test_a_completed_step_opens_again_for_who_is_sent_late(chain: Chain) -> None:
+    """A retry of the first campaign, after the step has ended."""
+    step = chain.step()
+    chain.send(chain.root, at=0, most=2)
+    chain.plan(at=3 * DAY)
+    chain.send(step, at=3 * DAY)
+    assert chain.status(step) == "running"
+    chain.build.db.execute("update campaigns set resume_at = null where id = %s", (chain.root,))
+    chain.send(chain.root, at=4 * DAY)
+    assert chain.plan(at=7 * DAY) == (1, 0)
+    assert chain.send(step, at=7 * DAY + 1) == ["go"]
+    assert chain.build.lead_states(step) == {"sent": 3}
+
+
+def test_a_lead_whose_address_was_changed_is_left_out(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.build.db.execute(
+        "update leads set email = 'new@acme.test' where id = (select min(id::text)::uuid from leads)"
+    )
+    chain.plan(at=3 * DAY)
+    assert chain.reasons(step) == ["its address was changed"]
+
+
+def test_what_is_long_overdue_is_never_mailed(chain: Chain) -> None:
+    step = chain.step(late_seconds=DAY)
+    chain.send(chain.root, at=0)
+    assert chain.plan(at=4 * DAY + 60) == (0, 3)
+    assert chain.reasons(step)[0] == "it was due on 2026-11-27, too long ago"
+
+
+def test_a_step_added_later_follows_the_last_thirty_days_or_what_since_says(
+    build: Any, account: UUID
+) -> None:
+    old, given = Chain(build, account), Chain(build, account)
+    for chain in (old, given):
+        chain.send(chain.root, at=0)
+    year = 365 * DAY
+    old.step(at=year)
+    given.step(at=year, since=build.time(-1))
+    assert old.plan(at=year + 60) == (3, 0)
+    states = [
+        build.db.execute(
+            "select count(*) from campaign_leads cl join campaigns c on c.id = cl.campaign_id"
+            " where c.parent_id = %s", (chain.root,),
+        ).fetchone()[0]
+        for chain in (old, given)
+    ]  # fmt: skip
+    assert states == [0, 3]
+
+
+# --- refused ------------------------------------------------------------------------------------
+
+
+def test_a_chain_is_one_campaign_deep(build: Any, call: Any, chain: Chain) -> None:
+    """By the function and by rows, which a web app may write."""
+    step = chain.step()
+    answer = call.add_step(root=step, step_id=uuid4(), after_days=1)
+    assert answer["answer"] == "rejected"
+    wrong = [
+        {"parent_id": step, "step": 2, "delay_days": 1},
+        {"parent_id": chain.root, "step": 2, "delay_days": 1},
+        {"parent_id": chain.root, "step": 3, "delay_days": 0},
+        {"parent_id": chain.root, "step": 3},
+        {"step": 3, "delay_days": 1},
+    ]
+    for values in wrong:
+        with pytest.raises(psycopg.errors.IntegrityError):
+            build.insert("campaigns", name="x", **values)
+    build.insert("campaigns", name="x", parent_id=chain.root, step=3, delay_days=1)
+
+
+def test_a_step_that_mailed_nobody_is_removed_and_its_leads_are_free(
+    call: Any, chain: Chain
+) -> None:
+    second, third = chain.step(), chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    assert call.remove_step(step_id=second)["answer"] == "rejected"
+    assert [call.remove_step(step_id=one)["answer"] for one in (third, second)] == ["removed"] * 2
+    again = chain.step(at=3 * DAY)
+    assert chain.plan(at=3 * DAY) == (3, 0)
+    chain.send(again, at=3 * DAY)
+    assert call.remove_step(step_id=again)["answer"] == "rejected"
+    assert call.remove_step(step_id=chain.root)["answer"] == "rejected"
+
+
+def test_waiting_steps_are_not_dispatched(call: Any, chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=DAY)
+    assert call.rows("take_due", at=DAY) == []
+    chain.plan(at=3 * DAY)
+    assert [one["id"] for one in call.rows("take_due", at=3 * DAY)] == [str(step)]
+
+
+def test_days_are_counted_by_the_clock_on_the_wall(build: Any, account: UUID) -> None:
+    """In Berlin the clocks go back on 25 October 2026: three days are 73 hours."""
+    chain = Chain(build, account, time_zone="Europe/Berlin")
+    sent = -32 * DAY  # 23 October, 09:00 UTC
+    chain.step(at=sent)
+    chain.send(chain.root, at=sent)
+    chain.plan(at=sent + 3 * DAY + HOUR)
+    [due] = build.db.execute(
+        "select distinct next_attempt_at from campaign_leads where previous_id is not null"
+    ).fetchone() or [None]
+    assert due == build.time(sent + 3 * DAY + HOUR)
