@@ -1,18 +1,22 @@
--- Release 20261129130734 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129135604 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
   ours constant text[] := array[
+    'public.account_bounce_rate(uuid,timestamp with time zone)',
     'public.accounts_of_others(public.campaigns)',
+    'public.add_step(uuid,uuid,integer,double precision,text,text,text,text,double precision,timestamp with time zone,boolean,timestamp with time zone)',
     'public.allowance(public.accounts,integer,timestamp with time zone)',
     'public.assign_companies(uuid)',
     'public.assign_texts()',
     'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
+    'public.awaited_cap(uuid,timestamp with time zone,timestamp with time zone)',
     'public.away_until(date,timestamp with time zone)',
     'public.bare_domain(text)',
-    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean)',
+    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean,double precision)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
     'public.below_daily_limit_at(uuid,integer,timestamp with time zone)',
+    'public.by_hour(timestamp with time zone[],timestamp with time zone)',
     'public.campaign_account_summary(uuid,uuid,uuid,integer)',
     'public.campaign_counts(uuid)',
     'public.campaign_facts(uuid,timestamp with time zone)',
@@ -21,27 +25,38 @@ declare
     'public.campaign_status(uuid)',
     'public.cancel_campaign(uuid,timestamp with time zone)',
     'public.cancel_run(uuid,uuid)',
+    'public.cancel_step(uuid)',
+    'public.cancel_steps(uuid)',
     'public.cancel_suppressed(uuid[],timestamp with time zone)',
     'public.cancelled_attempt(text,boolean)',
     'public.cancelled_reasons(uuid)',
     'public.canonical_address(text)',
+    'public.capped_domain(text)',
+    'public.capped_domains(uuid,timestamp with time zone)',
     'public.cause_told(text)',
+    'public.chain_of(uuid)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
     'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
     'public.companies_kept_apart()',
     'public.count_places(timestamp with time zone)',
+    'public.count_ramp(public.accounts,timestamp with time zone)',
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
-    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean,boolean,text)',
+    'public.create_campaign(uuid,text,text[],text,text[],timestamp with time zone,text,text,integer[],time without time zone,time without time zone,uuid,boolean,boolean,text,date[])',
+    'public.daily_limit_of(public.accounts,integer,timestamp with time zone)',
     'public.date_suppressions(uuid[],text[])',
     'public.dead_of_campaign(public.campaigns,double precision,integer)',
     'public.decline_run(uuid,uuid)',
+    'public.defer_capped(uuid,uuid[],timestamp with time zone)',
     'public.defer_lead(uuid,uuid,uuid,uuid,text,text,double precision,timestamp with time zone)',
     'public.dispatcher_state(timestamp with time zone)',
+    'public.domain_free_at(text,integer,timestamp with time zone)',
     'public.drafts_in_use(text[])',
     'public.due_at(public.campaigns)',
     'public.end_campaign(uuid,timestamp with time zone)',
     'public.end_in_error(uuid,text,timestamp with time zone)',
+    'public.end_step(public.campaigns,public.campaigns,timestamp with time zone)',
+    'public.erase_person(text,text,timestamp with time zone)',
     'public.exposed_tokens()',
     'public.fail_lead(uuid,uuid,text,timestamp with time zone)',
     'public.fail_mailbox(uuid,uuid,text,boolean,text,double precision,timestamp with time zone)',
@@ -54,20 +69,28 @@ declare
     'public.find_mails(uuid,text,text[],text[],timestamp with time zone)',
     'public.finish_mailbox(uuid,uuid,text,text,timestamp with time zone)',
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
+    'public.follow_due(public.campaigns,timestamp with time zone)',
+    'public.followed_mails(uuid,public.campaigns)',
     'public.forget_dispatch(uuid,text)',
+    'public.forget_person(text,text,text,timestamp with time zone,boolean)',
     'public.forget_suspension(uuid,uuid)',
     'public.free_claims(uuid)',
     'public.functions_hash(text[])',
     'public.guard_accounts(double precision,integer,timestamp with time zone)',
     'public.guard_campaigns(double precision,integer,timestamp with time zone)',
+    'public.guard_step()',
     'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
     'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
+    'public.has_steps_to_come(uuid)',
+    'public.has_window(public.campaigns)',
+    'public.held_by_root(public.campaigns)',
+    'public.hold_domain(text)',
     'public.hold_off_suppressions(text)',
     'public.import_leads(jsonb,text,uuid)',
     'public.inbound_counts(uuid)',
-    'public.inbound_of_lead(uuid)',
     'public.installed_release(text)',
     'public.is_due(public.campaigns,timestamp with time zone)',
+    'public.is_ramp_frozen(uuid,timestamp with time zone)',
     'public.keep_failures(uuid[])',
     'public.keep_mailbox(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.keyed_hash(text)',
@@ -76,7 +99,9 @@ declare
     'public.leads_of_keys(text[])',
     'public.leads_to_mail(text,text[],uuid)',
     'public.leave_dispatch(uuid)',
+    'public.leave_lead(uuid,uuid,text)',
     'public.lift_suppressions(text[],text,uuid)',
+    'public.limit_on_day(public.accounts,integer)',
     'public.list_accounts(uuid,integer,timestamp with time zone)',
     'public.list_acts(text,integer)',
     'public.list_campaign_leads(uuid,text,uuid,integer)',
@@ -91,11 +116,13 @@ declare
     'public.list_suspended(uuid,integer)',
     'public.list_unannounced(integer)',
     'public.lock_down()',
+    'public.mail_domain(text)',
     'public.mailbox_key(text)',
     'public.mailbox_of(uuid,timestamp with time zone)',
     'public.mails_by_hour(uuid,timestamp with time zone)',
     'public.mails_left(public.accounts,integer,timestamp with time zone)',
     'public.mails_of_account(uuid,timestamp with time zone)',
+    'public.mails_to(text,integer,timestamp with time zone)',
     'public.mark_account_unusable(uuid,text)',
     'public.may_have_left(text)',
     'public.next_due(timestamp with time zone)',
@@ -106,13 +133,18 @@ declare
     'public.note_dispatch(uuid,text)',
     'public.note_failures(uuid[],timestamp with time zone)',
     'public.note_unread(uuid,text)',
+    'public.operating_figures(timestamp with time zone)',
     'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
     'public.pause_campaign(uuid,timestamp with time zone)',
     'public.pick_inbound(uuid,jsonb)',
+    'public.plan_step(public.campaigns,public.campaigns,integer,double precision,timestamp with time zone)',
+    'public.plan_steps(integer,double precision,timestamp with time zone)',
     'public.probe_dispatcher(uuid)',
     'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
+    'public.ramp_of(public.accounts,timestamp with time zone)',
+    'public.ramped_limit(public.accounts,integer,timestamp with time zone)',
     'public.read_canary(text,timestamp with time zone)',
     'public.read_credentials(uuid)',
     'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
@@ -121,13 +153,14 @@ declare
     'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
     'public.release_run(uuid,uuid)',
     'public.remove_account(text)',
+    'public.remove_step(uuid)',
     'public.renew_run(uuid,uuid,double precision,timestamp with time zone)',
     'public.renew_runs(uuid[],uuid[],double precision,timestamp with time zone)',
     'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
     'public.resume_campaign(uuid)',
     'public.retry_failed(uuid,text,text,boolean,boolean)',
     'public.room_at_pace(uuid,double precision,timestamp with time zone,bigint,timestamp with time zone,integer,double precision,timestamp with time zone)',
-    'public.save_account(uuid,text,text,text,text,double precision,integer,uuid)',
+    'public.save_account(uuid,text,text,text,text,double precision,integer,uuid,integer,integer,integer)',
     'public.save_inbound(uuid,jsonb,jsonb,text,timestamp with time zone)',
     'public.schema_version()',
     'public.seconds_paused(timestamp with time zone,timestamp with time zone)',
@@ -136,6 +169,8 @@ declare
     'public.soft_bounces(text,timestamp with time zone)',
     'public.spellings_of_domain(text)',
     'public.start_campaign(uuid,timestamp with time zone,boolean)',
+    'public.step_before(public.campaigns)',
+    'public.steps_of(uuid)',
     'public.suppress(jsonb,text,text,uuid,boolean)',
     'public.suppression_key(text)',
     'public.suppression_keys(text)',
@@ -146,20 +181,25 @@ declare
     'public.suppressions_updated()',
     'public.suspend_run(uuid,uuid,timestamp with time zone)',
     'public.sweep_cancelled(integer)',
+    'public.sweep_erasures(timestamp with time zone)',
+    'public.sweep_retention(double precision,integer,timestamp with time zone)',
     'public.sweep_suppressed(integer,integer,timestamp with time zone)',
     'public.take_canary(text,text,double precision,timestamp with time zone)',
     'public.take_due(integer,timestamp with time zone,integer,double precision)',
-    'public.take_mailboxes(uuid,double precision,double precision,integer,text,timestamp with time zone)',
+    'public.take_mailboxes(uuid,double precision,double precision,integer,text,timestamp with time zone,uuid)',
     'public.tell_dispatchers()',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
     'public.time_ordered_id()',
     'public.told_act(public.suppressions)',
+    'public.told_domain_cap(text,integer)',
+    'public.told_ramp(public.accounts,timestamp with time zone)',
     'public.told_suppression(public.suppressions)',
     'public.told_window(public.campaigns,timestamp with time zone)',
     'public.unreadable_leads(uuid[])',
     'public.unsubscribe(text,text)',
     'public.wake_account(text)',
+    'public.why_not_followed(public.campaigns,uuid,timestamp with time zone)',
     'public.why_unable(public.accounts,uuid)'
   ];
   known text[];
@@ -187,7 +227,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129130734', '340a690f25576a4e795f1db55bed7412086e8ac7bc3e54cd53f8398acf7ff49a', ours, '20261124009900')
+  values ('20261129135604', '1624913fa762ff0955d24a9eaec373e68599096112deb92510219fcd85f6b804', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -208,14 +248,18 @@ create or replace function public.save_account(
   answer_to text default null,
   pace double precision default null,
   per_day integer default null,
-  owner uuid default null
+  owner uuid default null,
+  ramp_begin integer default null,
+  ramp_growth integer default null,
+  cap integer default null
 ) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Adds the account of this address, or changes what is given of it. A token makes it usable again.
+-- Adds the account of this address, or changes what is given of it. A token makes it usable again. A ramp that
+-- begins with 0, and a cap of 0: none.
 declare
   saved public.accounts;
 begin
@@ -235,8 +279,12 @@ begin
   for no key update;
 
   if not found then
-    insert into public.accounts (id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit)
-    values (account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day)
+    insert into public.accounts (
+      id, user_id, email, provider, refresh_token, sender_name, reply_to, pace_seconds, daily_limit, ramp_from, ramp_step,
+      domain_cap)
+    values (
+      account, owner, address, 'gmail', coalesce(token, ''), display_name, answer_to, pace, per_day,
+      nullif(ramp_begin, 0), case when ramp_begin > 0 then ramp_growth end, nullif(cap, 0))
     returning * into saved;
   else
     update public.accounts a
@@ -247,6 +295,9 @@ begin
       reply_to = coalesce(answer_to, a.reply_to),
       pace_seconds = coalesce(pace, a.pace_seconds),
       daily_limit = coalesce(per_day, a.daily_limit),
+      ramp_from = nullif(coalesce(ramp_begin, a.ramp_from), 0),
+      ramp_step = case when ramp_begin = 0 then null else coalesce(ramp_growth, a.ramp_step) end,
+      domain_cap = nullif(coalesce(cap, a.domain_cap), 0),
       status = case when token is null and a.status <> 'removed' then a.status else 'active' end,
       status_reason = case when token is null then a.status_reason end
     where a.id = saved.id
@@ -277,12 +328,16 @@ as $$
     'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
     'pace_seconds', a.pace_seconds,
     'daily_limit', a.daily_limit,
+    'ramp', public.told_ramp(its_row, clock.t),
+    'domain_cap', a.domain_cap,
     'sent_today', public.mails_of_account(a.id, clock.t),
     'connected', coalesce(a.refresh_token, '') <> '',
     'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
     'mailbox', public.mailbox_of(a.id, clock.t)
   )
   from public.accounts a
+  -- As a whole it is called by a name that no column has: then the name would be that column.
+  join public.accounts its_row on its_row.id = a.id
   cross join (select coalesce(list_accounts.now, clock_timestamp()) as t) clock
   where a.status <> 'removed' and a.id > list_accounts.after
   order by a.id
@@ -549,7 +604,8 @@ create or replace function public.begin_attempt(
   thread text default null,
   sender uuid default null,
   now timestamptz default null,
-  knows_cancelled boolean default false
+  knows_cancelled boolean default false,
+  looked_seconds double precision default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -584,6 +640,7 @@ declare
   is_suspect boolean;
   is_mailed boolean;
   away_until timestamptz;
+  held text;
 begin
   if mail_address ~ '[^!-~]' then -- a look costs less than the call
     mail_address := public.canonical_address(mail_address); -- an older worker gives that of the lead's row
@@ -598,12 +655,15 @@ begin
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
   t := coalesce(now, clock_timestamp());
+  if c.parent_id is not null then
+    held := public.held_by_root(c);
+  end if;
 
   refusal := case
     when c.id is null or cl.id is null then 'its row was deleted'
-    when c.status = 'cancelled' or cl.status = 'cancelled' then 'the campaign was cancelled'
+    when c.status = 'cancelled' or cl.status = 'cancelled' or held = 'cancelled' then 'the campaign was cancelled'
     when c.status <> 'running' then 'the campaign is ' || c.status::text
-    when c.paused_at is not null then 'the campaign was paused'
+    when c.paused_at is not null or held is not null then 'the campaign was paused'
     when cl.status <> 'pending' then 'the lead is ' || cl.status::text
     when cl.open_attempt_id is not null then 'another attempt is open'
     when cl.claim_token is distinct from claim then 'another run claimed the lead'
@@ -634,7 +694,9 @@ begin
     return;
   end if;
 
-  keys := public.hold_off_suppressions(lower(mail_address));
+  if a.domain_cap is null or public.hold_domain(mail_address) then
+    keys := public.hold_off_suppressions(lower(mail_address));
+  end if;
   if keys is null then
     return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
     return;
@@ -667,6 +729,12 @@ begin
   if is_suspect then
     refusal := public.told_suppression(public.suppression_of(keys, c.user_id, t));
   end if;
+  if refusal is null and c.parent_id is not null then
+    refusal := case
+      when cl.previous_id is null then 'the mail that it follows was deleted'
+      else public.why_not_followed(c, cl.previous_id, t)
+    end;
+  end if;
   if refusal is not null then
     update public.campaign_leads x
     set status = 'cancelled', error = refusal, claim_token = null, claimed_until = null, next_attempt_at = null
@@ -677,8 +745,26 @@ begin
   -- Only now: a suppression may have been lifted a moment ago, and the mail is begun after that.
   t := coalesce(now, clock_timestamp());
 
+  if c.parent_id is not null then
+    -- Fail closed: who may have answered meanwhile gets no follow-up.
+    refusal := case
+      when looked_seconds is null then 'its worker does not know follow-ups; update it'
+      when looked_seconds > 30 then 'its thread was looked at too long ago'
+      when not exists (
+        select from public.mailboxes m where m.account_id = a.id and m.read_at > t - interval '15 minutes')
+        then pg_catalog.format('the mailbox of %s was not read in the last 15 minutes', a.email)
+    end;
+    if refusal is not null then
+      update public.campaign_leads x
+      set claim_token = null, claimed_until = null, next_attempt_at = t + interval '1 minute'
+      where x.id = lead;
+      return next pg_catalog.jsonb_build_object('answer', 'deferred', 'reason', refusal, 'wait_seconds', 60);
+      return;
+    end if;
+  end if;
+
   pace := public.pace_of(a, default_pace);
-  per_day := coalesce(a.daily_limit, default_per_day);
+  per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
   if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
@@ -689,10 +775,13 @@ begin
       free_at := allowed.free_at;
       refusal := allowed.waiting_for;
     end if;
-    opening := case
-      when c.send_days is null and c.send_from is null and c.send_until is null then t -- saves the call
-      else public.next_opening(c, t)
-    end;
+    if free_at is null and a.domain_cap is not null then
+      free_at := public.domain_free_at(public.capped_domain(mail_address), a.domain_cap, t);
+      if free_at is not null then
+        refusal := public.told_domain_cap(public.capped_domain(mail_address), a.domain_cap);
+      end if;
+    end if;
+    opening := case when public.has_window(c) then public.next_opening(c, t) else t end; -- saves the call
     if free_at is null and opening is distinct from t then
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
@@ -782,6 +871,7 @@ as $$
     'draft_id', s.draft_id,
     'thread_id', s.thread_id,
     'search_token', s.search_token,
+    'joins', coalesce(c.parent_id is not null and c.step_subject is null, false),
     'age_seconds',
     extract(epoch from coalesce(list_open_attempts.now, clock_timestamp()) - s.started_at)::double precision,
     'campaign_cancelled', coalesce(c.status = 'cancelled', true),
@@ -814,6 +904,38 @@ as $$
       where cl.id = s.campaign_lead_id and cl.status = 'pending' and c.status <> 'cancelled'));
 $$;
 
+-- How many of an account's mails came back.
+
+create or replace function public.account_bounce_rate(account uuid, t timestamptz) returns double precision
+language plpgsql
+stable
+security invoker
+set search_path = ''
+-- A few mails of a large log: always by index.
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- The share of dead addresses among the account's mails of the 30 days before `t`, as it was known at `t`: 0.03 is 3 %.
+declare
+  since constant timestamptz := t - interval '30 days';
+  dead bigint;
+  sent bigint;
+begin
+  select count(distinct m.attempt_id) into dead
+  from public.inbound i
+  join public.inbound_mails m on m.inbound_id = i.id and m.verdict = 'dead'
+  join public.send_attempts s on s.id = m.attempt_id and s.started_at > since
+  where i.account_id = account and i.received_at > since and i.received_at <= t;
+  if dead = 0 then
+    return 0;
+  end if;
+  select count(*) into sent
+  from public.send_attempts s
+  where s.account_id = account and public.may_have_left(s.outcome) and s.started_at > since and s.started_at <= t;
+  return dead::double precision / greatest(sent, dead);
+end
+$$;
+
 -- What people do with a campaign: create, start, cancel, pause, resume, look.
 
 create or replace function public.create_campaign(
@@ -831,7 +953,8 @@ create or replace function public.create_campaign(
   owner uuid default null,
   subject_variables boolean default false,
   list_unsubscribe boolean default false,
-  footer_text text default null
+  footer_text text default null,
+  days_off date[] default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -893,7 +1016,7 @@ begin
 
     select public.fault_of_window(
       pg_catalog.jsonb_populate_record(null::public.campaigns, pg_catalog.jsonb_build_object(
-        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until)),
+        'time_zone', zone, 'send_days', days, 'send_from', day_from, 'send_until', day_until, 'skip_dates', days_off)),
       clock_timestamp())
     into fault;
     if fault is not null then
@@ -903,10 +1026,10 @@ begin
 
     insert into public.campaigns (
       id, user_id, name, status, scheduled_at, attachment, time_zone, send_days, send_from, send_until,
-      subject_variables, list_unsubscribe, footer)
+      subject_variables, list_unsubscribe, footer, skip_dates)
     values (
       campaign, owner, campaign_name, 'draft', starts_at, attachment_name, zone, days, day_from, day_until,
-      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text)
+      coalesce(subject_variables, false), coalesce(list_unsubscribe, false), footer_text, days_off)
     on conflict (id) do nothing;
   end if;
 
@@ -1045,9 +1168,16 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
     return;
   elsif c.status in ('completed', 'error') then
-    return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    -- What it was stays; its follow-ups end.
+    if public.cancel_steps(campaign) = 0 then
+      return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
+    else
+      return next pg_catalog.jsonb_build_object(
+        'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
+    end if;
     return;
   end if;
+  perform public.cancel_steps(campaign);
   update public.campaigns x
   set
     status = 'cancelled', finished_at = coalesce(x.finished_at, now, clock_timestamp()), run_id = null,
@@ -1074,7 +1204,7 @@ begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
-  elsif c.status not in ('scheduled', 'running') then
+  elsif c.status not in ('scheduled', 'running') and not public.has_steps_to_come(campaign) then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else
@@ -1107,7 +1237,16 @@ begin
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
     return;
-  elsif c.status in ('scheduled', 'running') then
+  elsif c.status in ('completed', 'error') and c.paused_at is not null then
+    update public.campaigns x
+    set paused_at = null, waiting_for = null, guarded_from = clock_timestamp(), guarded_dead = 0
+    where x.id = campaign;
+    if c.status = 'completed' then
+      return next pg_catalog.jsonb_build_object('answer', 'resumed');
+      return;
+    end if;
+  end if;
+  if c.status in ('scheduled', 'running') then
     update public.campaigns x
     set
       paused_at = null, waiting_for = null, resume_at = null, crash_count = 0, dispatch_misses = 0,
@@ -1206,7 +1345,7 @@ begin
     update public.campaigns x
     set
       status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
-      dispatch_misses = 0, dispatched_at = null
+      dispatch_misses = 0, dispatched_at = null, idle = false
     where x.id = campaign;
   end if;
   return next pg_catalog.jsonb_build_object('answer', 'retried', 'leads', retried);
@@ -1317,6 +1456,7 @@ as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
     'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
     || public.inbound_counts(its_row.id)
+    || pg_catalog.jsonb_build_object('steps', public.steps_of(its_row.id))
   from public.campaigns its_row
   where its_row.id = campaign_status.campaign;
 $$;
@@ -1350,7 +1490,7 @@ as $$
     'error', left(cl.error, 1001),
     'failed_at', past.failed_at,
     'failures', coalesce(past.failures, '[]'))
-    || public.inbound_of_lead(cl.id)
+    || back.told
   from (
     -- The page first, then what belongs to it: joined first, every page would read the whole campaign.
     select x.*
@@ -1377,6 +1517,21 @@ as $$
       limit 100
     ) f
   ) past
+  cross join lateral (
+    -- What came back first, but for away notices. No function: a call for each lead costs more than the look.
+    select pg_catalog.jsonb_build_object(
+      'replied_at', min(i.received_at) filter (where i.kind = 'reply'),
+      'bounced_at', min(i.received_at) filter (where i.kind = 'bounce'),
+      'bounce', (pg_catalog.array_agg(m.verdict order by i.received_at) filter (where i.kind = 'bounce'))[1],
+      'bounce_status',
+      (pg_catalog.array_agg(nullif(m.status, '') order by i.received_at) filter (where i.kind = 'bounce'))[1],
+      'away_at', max(i.received_at) filter (where i.kind = 'away'),
+      'back_on', max(i.back_on) filter (where i.kind = 'away'),
+      'unsubscribed_at', min(i.received_at) filter (where i.kind in ('unsubscribe', 'complaint'))) as told
+    from public.inbound_mails m
+    join public.inbound i on i.id = m.inbound_id
+    where m.campaign_lead_id = cl.id
+  ) back
   order by cl.id;
 $$;
 
@@ -1428,11 +1583,13 @@ as $$
     'list_unsubscribe', c.list_unsubscribe,
     'footer', left(c.footer, 1000001),
     'footer_required', c.footer_required,
+    'has_steps', c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id),
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    'skip_dates', c.skip_dates,
     -- As a whole it is called by a name that no column has: then the name would be that column.
     'opens', public.next_opening(its_row, clock.t) is not null,
     'leads', public.campaign_counts(c.id),
@@ -1451,13 +1608,17 @@ as $$
         'status', a.status,
         'status_reason', a.status_reason,
         'paused_seconds', public.seconds_paused(a.paused_until, clock.t),
+        'rest_reason', case when a.paused_until > clock.t then a.rest_reason end,
         'pace_seconds', a.pace_seconds,
         'daily_limit', a.daily_limit,
+        'ramp', (select public.told_ramp(its_row, clock.t) from public.accounts its_row where its_row.id = a.id),
+        'domain_cap', a.domain_cap,
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
         'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
         'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
-      from mine a), '[]'))
+      from mine a), '[]'),
+    'capped_domains', public.capped_domains(c.id, clock.t))
   from public.campaigns c
   join public.campaigns its_row on its_row.id = c.id
   cross join clock
@@ -1542,8 +1703,9 @@ as $$
     'company_id', page.company_id,
     'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
       'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-      'email_subject', left(coalesce(nullif(page.email_subject, ''), co.email_subject), 1001),
-      'email_template', left(coalesce(nullif(page.email_template, ''), co.email_template), 1000001)) end,
+      'email_subject', left(coalesce(step.step_subject, nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_template',
+      left(coalesce(step.step_template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
     'subject_variables', (
       select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
     'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
@@ -1579,6 +1741,8 @@ as $$
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from page
+  cross join (
+    select c.step_subject, c.step_template from public.campaigns c where c.id = list_mails.campaign) step
   left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
@@ -1670,6 +1834,8 @@ declare
   picked uuid[] := '{}';
   more uuid[];
   suppressed uuid[];
+  is_capped constant boolean := exists (
+    select from public.accounts x where x.id = account and x.domain_cap is not null);
   after uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
@@ -1693,6 +1859,10 @@ begin
     exit when more is null;
     after := more[cardinality(more)];
     suppressed := public.cancel_suppressed(more, t);
+    if is_capped then
+      suppressed := suppressed || public.defer_capped(account, array(
+        select x.id from unnest(more) x (id) where x.id <> all (suppressed)), t);
+    end if;
     picked := picked || array(
       select x.id from unnest(more) x (id)
       where x.id <> all (suppressed)
@@ -1838,6 +2008,7 @@ declare
   later timestamptz;
   why text;
   awaited record;
+  held text;
   claims jsonb;
   lowest constant uuid := '00000000-0000-0000-0000-000000000000';
   highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -1849,10 +2020,13 @@ begin
   end if;
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' then
+  if c.parent_id is not null then
+    held := public.held_by_root(c);
+  end if;
+  if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' or held is not null then
     return next pg_catalog.jsonb_build_object('answer', 'stopped', 'reason', case
-      when c.status = 'cancelled' then 'cancelled'
-      when c.paused_at is not null then 'paused'
+      when c.status = 'cancelled' or held = 'cancelled' then 'cancelled'
+      when c.paused_at is not null or held is not null then 'paused'
       else 'superseded'
     end);
     return;
@@ -1895,7 +2069,10 @@ begin
       a := sender.account;
       t := coalesce(now, clock_timestamp());
       pace := public.pace_of(a, default_pace);
-      per_day := coalesce(a.daily_limit, default_per_day);
+      if a.ramp_from is not null then
+        a := public.count_ramp(a, t);
+      end if;
+      per_day := public.daily_limit_of(a, default_per_day, t);
 
       -- Of another user: put there since the run began, which looked at all of them.
       refusal := public.why_unable(a, c.user_id);
@@ -1918,6 +2095,10 @@ begin
         end if;
         if room > 0 then
           perform public.claim_slots(batch, campaign, a.id, room, pace, slot, claim_seconds, t);
+        end if;
+        if a.domain_cap is not null then
+          -- It may have deferred all that it looked at, and there is more.
+          candidate := coalesce(candidate, t);
         end if;
       end if;
 
@@ -1948,7 +2129,7 @@ begin
   awaited := public.awaited_by(campaign, settle_seconds, is_closed, t);
   if awaited.at < coalesce(later, 'infinity') then
     later := awaited.at;
-    why := awaited.why;
+    why := coalesce(public.awaited_cap(campaign, awaited.at, t), awaited.why);
   end if;
   -- Without a time: leads whose row somebody holds, or whose account left the campaign. No busy loop.
   return next pg_catalog.jsonb_build_object(
@@ -2197,7 +2378,8 @@ security invoker
 set search_path = ''
 as $$
   -- Whether a run of it could begin now, and nobody has one in hand.
-  select c.status in ('scheduled', 'running') and c.paused_at is null and public.due_at(c) <= t;
+  select c.status in ('scheduled', 'running') and c.paused_at is null and not c.idle and public.due_at(c) <= t
+    and (c.parent_id is null or public.held_by_root(c) is null);
 $$;
 
 create or replace function public.next_due(now timestamptz default null) returns setof jsonb
@@ -2213,7 +2395,8 @@ as $$
   cross join (
     select min(public.due_at(c.*)) as due
     from public.campaigns c
-    where c.status in ('scheduled', 'running') and c.paused_at is null
+    where c.status in ('scheduled', 'running') and c.paused_at is null and not c.idle
+      and (c.parent_id is null or public.held_by_root(c.*) is null)
   ) waiting;
 $$;
 
@@ -2229,7 +2412,7 @@ as $$
     'waiting', count(*) filter (where public.is_due(c.*, clock.t)))
   from public.campaigns c
   cross join lateral (select coalesce(count_places.now, clock_timestamp()) as t) clock
-  where c.status in ('scheduled', 'running');
+  where c.status in ('scheduled', 'running') and not c.idle;
 $$;
 
 create or replace function public.take_due(
@@ -2260,7 +2443,7 @@ begin
   end if;
   for c in
     select x.* from public.campaigns x
-    where public.is_due(x.*, t)
+    where x.status in ('scheduled', 'running') and not x.idle and public.is_due(x.*, t)
       and (x.crashed_at is null or x.crashed_at <= t - rest_seconds * x.crash_count * interval '1 second')
     order by greatest(x.resume_at, x.scheduled_at, x.created_at), x.id
     limit most
@@ -2456,6 +2639,418 @@ create or replace trigger outreach_due
 after insert or update on public.campaigns
 for each row execute function public.tell_dispatchers();
 
+-- The cap of mails a day to one domain: of all accounts together, by the number of the account that sends.
+--
+-- A mail under a cap is begun under the exclusive lock of its domain, of which every other mail to it takes the shared
+-- one (see suppressions.sql). So nothing is begun between the count and the mail.
+
+create or replace function public.mail_domain(address text) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left. To the letter the expression of the index send_attempts_to_domain.
+as $$
+  -- Of an address as the log has it.
+  select split_part(lower(address), '@', -1);
+$$;
+
+create or replace function public.capped_domain(address text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- The domain that a cap counts, of an address in any spelling; null for those of free mail.
+  select given.domain
+  from (
+    select public.mail_domain(public.canonical_address(capped_domain.address)) as domain
+    -- No mail goes to what is longer.
+    where strpos(capped_domain.address, '@') > 0 and length(capped_domain.address) <= 320
+  ) given
+  where given.domain <> all (public.shared_domains());
+$$;
+
+create or replace function public.hold_domain(mailbox text) returns boolean
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Until the end of this transaction nobody else begins a mail to the domain of this address. False: somebody is at
+-- it, or suppresses it. Taken before hold_off_suppressions: two that both held the shared lock would both be refused.
+declare
+  domain constant text := public.capped_domain(mailbox);
+begin
+  return domain is null or pg_catalog.pg_try_advisory_xact_lock(public.suppression_lock(domain));
+end
+$$;
+
+create or replace function public.mails_to(domain text, most integer, t timestamptz) returns setof timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+-- As for begin_attempt.
+set enable_seqscan = off
+as $$
+  -- When the mails of the last 24 hours to a domain began that left or may have, the youngest first.
+  select s.started_at
+  from public.send_attempts s
+  where public.mail_domain(s.address) = mails_to.domain
+    and (s.started_at at time zone 'UTC') > (mails_to.t - interval '24 hours') at time zone 'UTC'
+    and public.may_have_left(s.outcome)
+  order by s.started_at at time zone 'UTC' desc
+  limit mails_to.most;
+$$;
+
+create or replace function public.domain_free_at(domain text, cap integer, t timestamptz) returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the domain may get one more mail: as soon as all but `cap` - 1 of its mails are a day old. Null: now.
+  select min(x.began) + interval '24 hours'
+  from public.mails_to(domain_free_at.domain, domain_free_at.cap, domain_free_at.t) x (began)
+  having count(*) >= domain_free_at.cap;
+$$;
+
+create or replace function public.told_domain_cap(domain text, cap integer) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- What a mail waits for, for people.
+  select pg_catalog.format('the cap of %s mail(s) a day to %s', told_domain_cap.cap, told_domain_cap.domain);
+$$;
+
+create or replace function public.defer_capped(account uuid, leads uuid[], t timestamptz) returns uuid[]
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of these leads of one campaign, which the caller has locked, defers those whose domain has no room; returns them.
+-- The first lead waits for the first mail that will be a day old, the second for the second: they do not all
+-- come back at once to be deferred anew. None waits longer than a day: the cap may be raised meanwhile.
+declare
+  cap integer;
+  campaign uuid;
+  deferred uuid[];
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  select x.domain_cap into cap from public.accounts x where x.id = account;
+  if cap is null then
+    return '{}';
+  end if;
+  select cl.campaign_id into campaign from public.campaign_leads cl where cl.id = leads[1];
+  with asked as materialized (
+    select x.*, row_number() over (partition by x.domain order by x.id) as nth
+    from (
+      select cl.id, public.capped_domain(l.email) as domain
+      from public.campaign_leads cl
+      join public.leads l on l.id = cl.lead_id
+      where cl.id = any (leads)
+    ) x
+    where x.domain is not null
+  ), claimed as materialized (
+    select public.capped_domain(l.email) as domain, count(*) as mails
+    from (
+      -- As rows, in order and with a limit: as in claim_leads.
+      select cl.lead_id, cl.status, cl.claimed_until
+      from public.campaign_leads cl
+      where (cl.campaign_id, cl.claim_token) >= (campaign, lowest)
+        and (cl.campaign_id, cl.claim_token) <= (campaign, highest)
+        and cl.claim_token is not null
+      order by cl.campaign_id, cl.claim_token
+      limit 1000
+    ) x
+    join public.leads l on l.id = x.lead_id
+    where x.status = 'pending' and x.claimed_until > t
+    group by 1
+  ), used as materialized (
+    -- What ends first comes first.
+    select
+      d.domain,
+      coalesce((select claimed.mails from claimed where claimed.domain = d.domain), 0) as claimed,
+      array(
+        select x.began + interval '24 hours' from public.mails_to(d.domain, cap, t) x (began) order by x.began) as ends
+    from (select distinct asked.domain from asked) d
+  ), waiting as (
+    select
+      asked.id,
+      coalesce(
+        used.ends[asked.nth - greatest(cap - cardinality(used.ends) - used.claimed, 0)],
+        t + interval '24 hours') as until
+    from asked
+    join used on used.domain = asked.domain
+    where asked.nth > cap - cardinality(used.ends) - used.claimed
+  ), changed as (
+    update public.campaign_leads cl
+    set next_attempt_at = waiting.until
+    from waiting
+    where cl.id = waiting.id
+    returning cl.id
+  )
+  select array_agg(changed.id) into deferred from changed;
+  return coalesce(deferred, '{}');
+end
+$$;
+
+create or replace function public.awaited_cap(campaign uuid, at timestamptz, t timestamptz) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The cap for which the leads that are deferred until then wait, in words; null: something else.
+  select public.told_domain_cap(x.domain, x.domain_cap)
+  from (
+    select public.capped_domain(l.email) as domain, a.domain_cap
+    from public.campaign_leads cl
+    join public.accounts a on a.id = cl.assigned_account_id and a.domain_cap is not null
+    join public.leads l on l.id = cl.lead_id
+    where cl.campaign_id = awaited_cap.campaign and cl.next_attempt_at = awaited_cap.at
+      and cl.status = 'pending' and cl.open_attempt_id is null and cl.claim_token is null
+    limit 10
+  ) x
+  where public.domain_free_at(x.domain, x.domain_cap, awaited_cap.t) is not null
+  limit 1;
+$$;
+
+create or replace function public.capped_domains(campaign uuid, t timestamptz) returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- The domains whose cap makes the campaign last longer than a day, the slowest first, for estimates: of the first
+-- 100,000 pending leads, since people look again and again.
+declare
+  capped constant uuid[] := array(
+    select a.id
+    from public.campaign_accounts ca
+    join public.accounts a on a.id = ca.account_id
+    where ca.campaign_id = campaign and a.domain_cap is not null);
+begin
+  if capped = '{}' then
+    return '[]';
+  end if;
+  return coalesce((
+    select pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object(
+        'domain', slow.domain, 'leads', slow.leads, 'cap', slow.cap, 'sent_by_hour', slow.sent_by_hour)
+      order by slow.leads::double precision / slow.cap desc, slow.domain)
+    from (
+      select most.*, public.by_hour(array(select public.mails_to(most.domain, 1000000, t)), t) as sent_by_hour
+      from (
+        select public.capped_domain('x@' || x.domain) as domain, x.leads, x.cap
+        from (
+          -- As the rows spell it: a call for each lead would take longer than all else.
+          select public.mail_domain(l.email) as domain, count(*) as leads, max(a.domain_cap) as cap
+          from (
+            select cl.lead_id, cl.assigned_account_id
+            from public.campaign_leads cl
+            where cl.campaign_id = campaign and cl.status = 'pending'
+            limit 100000
+          ) pending
+          join public.accounts a on a.id = pending.assigned_account_id and a.id = any (capped)
+          join public.leads l on l.id = pending.lead_id
+          group by 1
+          order by count(*)::double precision / max(a.domain_cap) desc
+          limit 200
+        ) x
+      ) most
+      where most.domain is not null
+    ) slow
+    where slow.leads + (select sum(n::bigint) from pg_catalog.jsonb_array_elements_text(slow.sent_by_hour) x (n))
+      > slow.cap
+  ), '[]');
+end
+$$;
+
+-- Erasing persons: every table forgets the address. Its keyed hash stays in the log of mails and in suppressions, so
+-- that counts stay true and the person is mailed by nobody.
+
+create or replace function public.erase_person(
+  address text,
+  by_name text,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- From now on nobody mails the person; the rest follows at once, or after a mail that is on its way.
+--   erased: {leads, mails}   later: a mail is on its way   rejected: {reason}
+declare
+  key constant text := public.mailbox_key(address);
+  hash constant text := public.keyed_hash(key);
+  t timestamptz;
+  done jsonb;
+begin
+  if btrim(coalesce(by_name, '')) = '' then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'A person is erased in the name of a person; name them with --by.');
+    return;
+  elsif strpos(key, '@') = 0 then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'An address is erased as a whole, such as jo@example.com.');
+    return;
+  end if;
+  perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
+  insert into public.suppressions (key, cause, source) values ('erased:' || hash, 'erased', 'command')
+  on conflict do nothing;
+  t := coalesce(now, clock_timestamp());
+  -- Mails that were begun before are seen from here on, and none is begun any more.
+  done := public.forget_person(key, hash, btrim(by_name), t, true);
+  if done is null then
+    insert into public.erasures (key, by_name) values (key, left(btrim(by_name), 200)) on conflict do nothing;
+    return next pg_catalog.jsonb_build_object('answer', 'later');
+  else
+    return next done || pg_catalog.jsonb_build_object('answer', 'erased');
+  end if;
+end
+$$;
+
+create or replace function public.forget_person(
+  key text,
+  hash text,
+  by_name text,
+  t timestamptz,
+  is_thorough boolean
+) returns jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- {leads, mails}; null, and nothing is changed, while a mail to the address is on its way.
+declare
+  forgotten uuid[];
+  mails bigint;
+  s public.suppressions;
+begin
+  select pg_catalog.array_agg(l.id) into forgotten
+  from public.leads_of_keys(array[key]) named (lead)
+  join public.leads l on l.id = named.lead
+  where public.mailbox_key(l.email) = key;
+  -- As a mail is begun: first its lead. Whoever begins one at this moment is waited for, and its attempt is seen.
+  perform from public.campaign_leads cl
+  where cl.lead_id = any (forgotten) and cl.status = 'pending'
+  order by cl.id
+  for no key update;
+  if exists (select from public.send_attempts a where lower(a.address) = key and a.outcome is null) then
+    return null;
+  end if;
+
+  update public.campaign_leads cl
+  set
+    status = 'cancelled', error = 'was erased on ' || pg_catalog.to_char(t at time zone 'UTC', 'YYYY-MM-DD'),
+    claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.lead_id = any (forgotten) and cl.status = 'pending';
+  update public.leads l
+  set
+    -- Not null: the web app's own columns may have to hold something.
+    email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', custom_fields = '{}',
+    email_subject = null, email_template = null
+  where l.id = any (forgotten);
+  update public.send_attempts a set address = hash
+  where lower(a.address) = key and public.may_have_left(a.outcome);
+  get diagnostics mails = row_count;
+  update public.send_attempts a set address = hash
+  from public.campaign_leads cl
+  where cl.lead_id = any (forgotten) and a.campaign_lead_id = cl.id and lower(a.address) = key;
+  if is_thorough or mails = 0 then -- no index has what was refused before it left
+    update public.send_attempts a set address = hash where lower(a.address) = key;
+  end if;
+  delete from public.absences x where x.key = forget_person.key;
+
+  -- What held goes on to hold, since when it did.
+  for s in select x.* from public.suppressions x where x.key = forget_person.key loop
+    update public.suppressions x set key = 'erased:' || hash
+    where x.id = s.id and not exists (
+      select from public.suppressions y
+      where y.key = 'erased:' || hash and y.cause = s.cause and y.user_id is not distinct from s.user_id);
+    update public.suppressions x set created_at = s.created_at where x.id = s.id;
+  end loop;
+  delete from public.suppressions x where x.key = forget_person.key;
+  insert into public.audit (act, subject, by_name, details)
+  values ('erased', 'erased:' || hash, left(by_name, 200), pg_catalog.jsonb_build_object(
+    'leads', coalesce(cardinality(forgotten), 0), 'mails', mails));
+  update public.audit a set subject = 'erased:' || hash where a.subject = forget_person.key;
+  delete from public.erasures e where e.key = forget_person.key;
+  return pg_catalog.jsonb_build_object('leads', coalesce(cardinality(forgotten), 0), 'mails', mails);
+end
+$$;
+
+create or replace function public.sweep_erasures(now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Erases persons whose mail has had its outcome meanwhile.
+declare
+  e public.erasures;
+  erased bigint := 0;
+begin
+  for e in select x.* from public.erasures x order by x.key limit 1000 loop
+    if public.forget_person(e.key, public.keyed_hash(e.key), e.by_name, coalesce(now, clock_timestamp()), true) is not null then
+      erased := erased + 1;
+    end if;
+  end loop;
+  return next pg_catalog.jsonb_build_object('answer', 'swept', 'persons', erased);
+end
+$$;
+
+create or replace function public.sweep_retention(
+  days double precision,
+  most integer default 500,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Forgets persons who were mailed last more than `days` days ago, and whom no campaign is yet to mail. Who had not
+-- opted out may be mailed again, when imported anew. `persons`: 0 when nobody is left.
+declare
+  t constant timestamptz := coalesce(now, clock_timestamp());
+  oldest constant timestamptz := t - days * interval '1 day';
+  person record;
+  forgotten bigint := 0;
+begin
+  for person in
+    select distinct lower(a.address) as key
+    from public.send_attempts a
+    where a.started_at < oldest and strpos(a.address, '@') > 0
+      and not exists (
+        select from public.send_attempts y
+        where lower(y.address) = lower(a.address) and public.may_have_left(y.outcome) and y.started_at >= oldest)
+      and not exists (
+        select from public.leads_of_keys(array[lower(a.address)]) named (lead)
+        join public.campaign_leads cl on cl.lead_id = named.lead and cl.status = 'pending')
+    limit most
+  loop
+    if public.forget_person(person.key, public.keyed_hash(person.key), 'retention', t, false) is not null then
+      forgotten := forgotten + 1;
+    end if;
+  end loop;
+  return next pg_catalog.jsonb_build_object('answer', 'swept', 'persons', forgotten);
+end
+$$;
+
 -- The guard: a campaign that meets too many dead addresses pauses itself, an account rests for a day.
 
 create or replace function public.guard_campaigns(
@@ -2646,9 +3241,11 @@ begin
         -- With the lead's own text in place of the company's, where it has one.
         'company', pg_catalog.jsonb_build_object(
           'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-          'email_subject', left(coalesce(nullif(l.email_subject, ''), co.email_subject), 1001),
-          'email_template', left(coalesce(nullif(l.email_template, ''), co.email_template), 1000001)),
+          'email_subject', left(coalesce(c.step_subject, nullif(l.email_subject, ''), co.email_subject), 1001),
+          'email_template',
+          left(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template), 1000001)),
         'subject_variables', c.subject_variables,
+        'follows', case when c.parent_id is not null then public.followed_mails(cl.id, c) end,
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
@@ -2943,27 +3540,6 @@ as $$
   where m.campaign_id = inbound_counts.campaign;
 $$;
 
-create or replace function public.inbound_of_lead(lead uuid) returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-set enable_seqscan = off
-as $$
-  -- Of campaign_leads.id: when it answered, bounced, was away and opted out first; the verdict and code of its bounce.
-  select pg_catalog.jsonb_build_object(
-    'replied_at', min(i.received_at) filter (where i.kind = 'reply'),
-    'bounced_at', min(i.received_at) filter (where i.kind = 'bounce'),
-    'bounce', (pg_catalog.array_agg(m.verdict order by i.received_at) filter (where i.kind = 'bounce'))[1],
-    'bounce_status', (pg_catalog.array_agg(nullif(m.status, '') order by i.received_at) filter (where i.kind = 'bounce'))[1],
-    'away_at', max(i.received_at) filter (where i.kind = 'away'),
-    'back_on', max(i.back_on) filter (where i.kind = 'away'),
-    'unsubscribed_at', min(i.received_at) filter (where i.kind in ('unsubscribe', 'complaint')))
-  from public.inbound_mails m
-  join public.inbound i on i.id = m.inbound_id
-  where m.campaign_lead_id = inbound_of_lead.lead;
-$$;
-
 create or replace function public.list_replies(
   campaign uuid,
   after uuid default '00000000-0000-0000-0000-000000000000',
@@ -3112,10 +3688,12 @@ as $$
 --   text_changed: campaigns that are not ended, and how many of their leads are mailed another text now
 --   kept_apart: companies whose domain is another company's, too
 --   shared_domains: those that say nothing about a company
+--   erased: rows of persons who were erased, which are left out
 declare
   added bigint;
   updated bigint;
   companies_added bigint;
+  erased bigint := 0;
   without_address text;
 begin
   -- Two imports at once would both find a company missing.
@@ -3166,6 +3744,13 @@ begin
     return;
   end if;
 
+  if exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;') then
+    delete from pg_temp.outreach_rows r
+    where exists (
+      select from public.suppressions s
+      where s.key = 'erased:' || public.keyed_hash(public.mailbox_key(r.email)) and s.cause = 'erased');
+    get diagnostics erased = row_count;
+  end if;
   companies_added := public.assign_companies(owner);
   update pg_temp.outreach_rows r
   set (lead_id, had_subject, had_template) = (
@@ -3235,7 +3820,7 @@ begin
 
   return next pg_catalog.jsonb_build_object(
     'answer', 'imported', 'added', added, 'updated', updated, 'companies_added', companies_added,
-    'text_changed', public.texts_changed(),
+    'erased', erased, 'text_changed', public.texts_changed(),
     'kept_apart', public.companies_kept_apart(),
     'shared_domains', coalesce((
       select pg_catalog.jsonb_agg(distinct r.given_domain)
@@ -3496,23 +4081,52 @@ as $$
     and s.started_at > mails_of_account.t - interval '24 hours';
 $$;
 
+create or replace function public.by_hour(started timestamptz[], t timestamptz) returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Mails of the last 24 hours by their age in whole hours: 24 numbers, the youngest first.
+  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
+  from generate_series(0, 23) ages (age)
+  left join (
+    select floor(extract(epoch from by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
+    from unnest(by_hour.started) s (started_at)
+    group by 1
+  ) counted on counted.age = ages.age;
+$$;
+
 create or replace function public.mails_by_hour(account uuid, t timestamptz) returns jsonb
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- The same mails by their age in whole hours: 24 numbers, the youngest first.
-  select pg_catalog.jsonb_agg(coalesce(counted.mails, 0) order by ages.age)
-  from generate_series(0, 23) ages (age)
-  left join (
-    select floor(extract(epoch from mails_by_hour.t - s.started_at) / 3600)::integer as age, count(*) as mails
-    from public.send_attempts s
-    where s.account_id = mails_by_hour.account
-      and public.may_have_left(s.outcome)
-      and s.started_at > mails_by_hour.t - interval '24 hours'
-    group by 1
-  ) counted on counted.age = ages.age;
+  -- The same mails, as by_hour has them.
+  select public.by_hour(
+    array(
+      select s.started_at
+      from public.send_attempts s
+      where s.account_id = mails_by_hour.account
+        and public.may_have_left(s.outcome)
+        and s.started_at > mails_by_hour.t - interval '24 hours'),
+    mails_by_hour.t);
+$$;
+
+create or replace function public.daily_limit_of(a public.accounts, default_per_day integer, t timestamptz)
+returns integer
+language sql
+stable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Its mails in any 24 hours: its own number or the default one, or fewer while its ramp has not reached that.
+  select case
+    when a.ramp_from is null then coalesce(a.daily_limit, default_per_day)
+    else public.ramped_limit(a, coalesce(a.daily_limit, default_per_day), t)
+  end;
 $$;
 
 create or replace function public.mails_left(a public.accounts, per_day integer, t timestamptz) returns bigint
@@ -3607,7 +4221,10 @@ as $$
 begin
   if a.paused_until > t then
     free_at := a.paused_until;
-    waiting_for := pg_catalog.format('the quota of %s', a.email);
+    waiting_for := case
+      when a.rest_reason is null then pg_catalog.format('the quota of %s', a.email)
+      else pg_catalog.format('the rest of %s (%s)', a.email, a.rest_reason)
+    end;
     return;
   end if;
   mails_left := public.mails_left(a, per_day, t);
@@ -3648,22 +4265,25 @@ begin
 
   revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from public;
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
-  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from public;
+  revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+    public.erasures from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
     execute format('revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from %I', r);
     execute format(
-      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences from %I', r);
+      'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+        public.erasures from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences
+        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
+        public.erasures
       to service_role;
-    grant select, insert on public.audit to service_role;
+    grant select, insert, update (subject) on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
   if to_regprocedure('auth.uid()') is not null
@@ -3695,15 +4315,16 @@ create or replace function public.take_mailboxes(
   rest_seconds double precision,
   most integer default 100,
   address text default null,
-  now timestamptz default null
+  now timestamptz default null,
+  account uuid default null
 ) returns setof jsonb
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Leases mailboxes that were not read for rest_seconds, of accounts that have sent mails; or that of `address`, at
--- any time. `since`: what arrived from then on may be unread.
+-- Leases mailboxes that were not read for rest_seconds, of accounts that have sent mails; or that of `address` or
+-- `account`, at any time. `since`: what arrived from then on may be unread.
 declare
   t timestamptz;
 begin
@@ -3723,6 +4344,7 @@ begin
       and (m.lease_until is null or m.lease_until <= t or m.reader = take_mailboxes.reader)
       and case
         when m.reader = take_mailboxes.reader then true -- asked again
+        when account is not null then a.id = account
         when address is not null then public.mailbox_key(a.email) = public.mailbox_key(address)
         else (m.next_read_at is null or m.next_read_at <= t)
           and exists (
@@ -3860,10 +4482,21 @@ as $$
   -- The reading of an account's mailbox, and what came back to it in the last 30 days.
   select pg_catalog.jsonb_build_object(
     'can_read', m.can_read, 'scopes', m.scopes, 'read_at', m.read_at, 'problem', m.problem,
+    'unread_seconds', case
+      when first.started_at is not null
+        then extract(epoch from a.t - greatest(m.read_at, first.started_at))::double precision
+    end,
     'gap_from', m.gap_from, 'gap_until', m.gap_until,
     'bounced', coalesce(c.bounced, 0), 'blocked', coalesce(c.blocked, 0), 'replied', coalesce(c.replied, 0))
-  from (select mailbox_of.account as id) a
+  from (select mailbox_of.account as id, coalesce(mailbox_of.now, clock_timestamp()) as t) a
   left join public.mailboxes m on m.account_id = a.id
+  left join lateral (
+    select s.started_at
+    from public.send_attempts s
+    where s.account_id = a.id and public.may_have_left(s.outcome)
+    order by s.started_at
+    limit 1
+  ) first on true
   cross join lateral (
     select
       count(distinct b.attempt_id) filter (where i.kind = 'bounce' and b.verdict <> 'block') as bounced,
@@ -3871,8 +4504,7 @@ as $$
       count(distinct b.attempt_id) filter (where i.kind = 'reply') as replied
     from public.inbound i
     join public.inbound_mails b on b.inbound_id = i.id
-    where i.account_id = a.id
-      and i.received_at > coalesce(mailbox_of.now, clock_timestamp()) - interval '30 days'
+    where i.account_id = a.id and i.received_at > a.t - interval '30 days'
   ) c;
 $$;
 
@@ -3893,6 +4525,104 @@ as $$
   where a.status <> 'removed' and a.id > list_mailboxes.after
   order by a.id
   limit list_mailboxes.most;
+$$;
+
+-- Figures for the monitoring of operators.
+
+create or replace function public.operating_figures(now timestamptz default null) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+-- As for begin_attempt: the planner guesses, and its guess for a table that grew must not cost a minute's reading.
+set enable_seqscan = off
+as $$
+  -- One row for all metrics of the database, asked for again and again: it reads the campaigns that have not ended,
+  -- the accounts with their mailboxes, and of leads and attempts only those in hand. A null is a figure that does not exist.
+  with looked as materialized (
+    select
+      clock.t,
+      greatest(public.due_at(c.*), case when c.status = 'scheduled' then c.scheduled_at end) as due,
+      case
+        when c.paused_at is not null then 'paused'
+        when c.lease_until > clock.t then 'sending'
+        when public.is_due(c.*, clock.t) then 'due'
+        else 'waiting'
+      end as state
+    from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
+    join public.campaigns c on c.status in ('scheduled', 'running')
+  ),
+  campaigns as (
+    select
+      count(*) filter (where x.state = 'due') as due,
+      count(*) filter (where x.state = 'sending') as sending,
+      count(*) filter (where x.state = 'waiting') as waiting,
+      count(*) filter (where x.state = 'paused') as paused,
+      -- Since when one without any time has been due, its row does not tell.
+      max(greatest(extract(epoch from x.t - x.due), 0)) filter (where x.state = 'due' and x.due > '-infinity') as lag
+    from looked x
+  ),
+  claimed as (
+    -- In the hands of a live run. A claim that lapsed gets a new time.
+    select max(greatest(extract(epoch from clock.t - cl.next_attempt_at), 0)) as lag
+    from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
+    join public.campaign_leads cl
+      on cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > clock.t
+      and isfinite(cl.next_attempt_at)
+    join public.campaigns c
+      on c.id = cl.campaign_id and c.status = 'running' and c.paused_at is null and c.lease_until > clock.t
+  ),
+  attempts as (
+    -- Those of a paused campaign stay open until it goes on.
+    select count(*) as open, max(greatest(extract(epoch from clock.t - s.started_at), 0)) as oldest
+    from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
+    join public.send_attempts s on s.outcome is null and isfinite(s.started_at)
+    left join public.campaigns c on c.id = s.campaign_id
+    where c.paused_at is null
+  ),
+  accounts as (
+    select
+      count(*) filter (where x.able and not x.rests) as active,
+      count(*) filter (where x.able and x.rests) as resting,
+      count(*) filter (where not x.able) as unusable
+    from (
+      select
+        public.why_unable(a.*, a.user_id) is null and coalesce(a.refresh_token, '') <> '' as able,
+        coalesce(a.paused_until > coalesce(operating_figures.now, clock_timestamp()), false) as rests
+      from public.accounts a
+      where a.status <> 'removed'
+    ) x
+  ),
+  mailboxes as (
+    select
+      count(*) filter (where x.state = 'read') as read,
+      count(*) filter (where x.state = 'failing') as failing,
+      count(*) filter (where x.state = 'unreadable') as unreadable,
+      -- Of one that lets nobody read there is none.
+      max(x.age) filter (where x.state <> 'unreadable') as oldest
+    from (
+      select
+        case when m.can_read is false then 'unreadable' when m.failures > 0 then 'failing' else 'read' end as state,
+        case when isfinite(m.read_at)
+          then greatest(extract(epoch from coalesce(operating_figures.now, clock_timestamp()) - m.read_at), 0)
+        end as age
+      from public.mailboxes m
+      join public.accounts a on a.id = m.account_id and a.status = 'active'
+      where m.read_at is not null or m.failures > 0
+    ) x
+  )
+  select pg_catalog.jsonb_build_object(
+    'campaigns', pg_catalog.jsonb_build_object(
+      'due', c.due, 'sending', c.sending, 'waiting', c.waiting, 'paused', c.paused),
+    'places_taken', (select (x ->> 'taken')::bigint from public.count_places(operating_figures.now) x),
+    'campaign_lag_seconds', coalesce(c.lag, 0)::double precision,
+    'lead_lag_seconds', coalesce(l.lag, 0)::double precision,
+    'open_attempts', s.open,
+    'oldest_open_attempt_seconds', coalesce(s.oldest, 0)::double precision,
+    'accounts', pg_catalog.jsonb_build_object('active', a.active, 'resting', a.resting, 'unusable', a.unusable),
+    'mailboxes', pg_catalog.jsonb_build_object('read', m.read, 'failing', m.failing, 'unreadable', m.unreadable),
+    'mailbox_age_seconds', coalesce(m.oldest, 0)::double precision)
+  from campaigns c, claimed l, attempts s, accounts a, mailboxes m;
 $$;
 
 -- What became of a mail: recorded, put off, failed, or resolved by a person.
@@ -4345,6 +5075,120 @@ as $$
   order by r.rolname;
 $$;
 
+-- A new account's daily limit, which grows with the days on which it sent.
+--
+-- A day is 24 hours from its first mail, as the daily limit counts 24 hours: whatever zone the account is in, its
+-- limit never grows twice in one. The log says which days sent; a day that ends while too many mails come back dead
+-- does not count.
+
+create or replace function public.ramp_of(
+  a public.accounts,
+  t timestamptz,
+  out days integer,
+  out counted_until timestamptz,
+  out day_ends timestamptz
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+-- Both as for begin_attempt.
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_variable
+-- How many days count at `t`, and until when the log is counted, from where the row has it on. day_ends: of the day
+-- that is not over; null: the next mail begins one.
+declare
+  began timestamptz;
+begin
+  days := a.ramp_days;
+  counted_until := coalesce(a.ramp_counted_until, '-infinity');
+  loop
+    select s.started_at into began
+    from public.send_attempts s
+    where s.account_id = a.id and public.may_have_left(s.outcome) and s.outcome = 'sent'
+      and s.started_at >= counted_until and s.started_at <= t
+    order by s.started_at
+    limit 1;
+    exit when not found;
+    if began + interval '24 hours' > t then
+      day_ends := began + interval '24 hours';
+      exit;
+    end if;
+    counted_until := began + interval '24 hours';
+    days := days + (not public.is_ramp_frozen(a.id, counted_until))::integer;
+  end loop;
+end
+$$;
+
+create or replace function public.is_ramp_frozen(account uuid, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- More than 3 % came back dead: the limit stays as it is.
+  select public.account_bounce_rate(is_ramp_frozen.account, is_ramp_frozen.t) > 0.03;
+$$;
+
+create or replace function public.limit_on_day(a public.accounts, days integer) returns bigint
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- The limit of a ramp after so many days that sent; the daily limit may be lower.
+  select a.ramp_from + a.ramp_step::bigint * days;
+$$;
+
+create or replace function public.ramped_limit(a public.accounts, full_limit integer, t timestamptz) returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select least(ramped_limit.full_limit, public.limit_on_day(a, x.days))::integer
+  from public.ramp_of(a, ramped_limit.t) x;
+$$;
+
+create or replace function public.count_ramp(a public.accounts, t timestamptz) returns public.accounts
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Notes in the account's row, which the caller has locked, what is counted of the log.
+declare
+  counted record;
+begin
+  counted := public.ramp_of(a, t);
+  if counted.counted_until > coalesce(a.ramp_counted_until, '-infinity') then
+    update public.accounts x
+    set ramp_days = counted.days, ramp_counted_until = counted.counted_until
+    where x.id = a.id
+    returning x.* into a;
+  end if;
+  return a;
+end
+$$;
+
+create or replace function public.told_ramp(a public.accounts, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The ramp of an account, for people and estimates; null: it has none.
+  select pg_catalog.jsonb_build_object(
+    'begin', a.ramp_from, 'step', a.ramp_step, 'days', x.days, 'limit', public.limit_on_day(a, x.days),
+    'frozen', public.is_ramp_frozen(a.id, told_ramp.t),
+    'day_ends_seconds', extract(epoch from x.day_ends - told_ramp.t)::double precision)
+  from public.ramp_of(a, told_ramp.t) x
+  where a.ramp_from is not null;
+$$;
+
 -- What people who watch are told of a campaign.
 
 create or replace function public.campaign_account_summary(
@@ -4427,7 +5271,8 @@ begin
   elsif c.run_id <> run and c.lease_until > t then
     return next pg_catalog.jsonb_build_object('answer', 'already_running', 'status', c.status);
     return;
-  elsif c.paused_at is not null and c.suspended_run is distinct from run then
+  elsif (c.paused_at is not null and c.suspended_run is distinct from run)
+    or (c.parent_id is not null and public.held_by_root(c) is not null) then
     return next pg_catalog.jsonb_build_object('answer', 'paused', 'status', c.status, 'error', c.error);
     return;
   end if;
@@ -4728,6 +5573,13 @@ begin
       resume_at = t + greatest(coalesce(resume_after, 60), 60) * interval '1 second',
       waiting_for = coalesce(reason, 'the leads that can only go later')
     where x.id = campaign;
+  elsif c.parent_id is not null then
+    -- More of its leads may come: plan_steps ends it.
+    update public.campaigns x
+    set
+      run_id = null, lease_until = null, resume_at = null, idle = true, next_follow_at = t,
+      waiting_for = 'follow-ups that are due later'
+    where x.id = campaign;
   else
     perform public.end_campaign(campaign, t);
   end if;
@@ -4950,6 +5802,600 @@ as $$
     end
   ) differs (state)
   where installed_release.release is not null and differs.state is not null;
+$$;
+
+-- Follow-ups. A step is a campaign whose `parent_id` is the first of its chain; its leads are planned shortly before
+-- they are due, from those that the step before was sent to. `campaign_leads.previous_id` is unique: once a step.
+--
+-- Locks: the first campaign, its steps by number, accounts, leads.
+
+create or replace function public.guard_step() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Rows of a web app make steps, too.
+begin
+  if exists (select from public.campaigns x where x.id = new.parent_id and x.parent_id is not null) then
+    raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
+      using errcode = 'check_violation';
+  end if;
+  if tg_op = 'INSERT' then
+    new.idle := true;
+  end if;
+  return new;
+end
+$$;
+
+create or replace trigger campaigns_guard_step before insert or update of parent_id on public.campaigns
+  for each row when (new.parent_id is not null) execute function public.guard_step();
+
+create or replace function public.step_before(s public.campaigns) returns uuid
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The campaign that this step follows; null: it is gone.
+  select case
+    when s.step = 2 then s.parent_id
+    else (select x.id from public.campaigns x where x.parent_id = s.parent_id and x.step = s.step - 1)
+  end;
+$$;
+
+create or replace function public.held_by_root(s public.campaigns) returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What the chain's first campaign does to a step: cancelled or paused; null: nothing. Read, not copied: a web app
+  -- changes the row that it knows.
+  select case when r.status = 'cancelled' then 'cancelled' when r.paused_at is not null then 'paused' end
+  from public.campaigns r
+  where r.id = s.parent_id;
+$$;
+
+create or replace function public.follow_due(s public.campaigns, sent_at timestamptz) returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- When the step is due for a lead that the step before was sent to at that time.
+  select case
+    when s.delay_seconds is not null then follow_due.sent_at + s.delay_seconds * interval '1 second'
+    else ((follow_due.sent_at at time zone coalesce(s.time_zone, 'UTC')) + s.delay_days * interval '1 day')
+      at time zone coalesce(s.time_zone, 'UTC')
+  end;
+$$;
+
+create or replace function public.add_step(
+  root uuid,
+  step_id uuid,
+  after_days integer default null,
+  after_seconds double precision default null,
+  step_name text default null,
+  subject text default null,
+  template text default null,
+  attachment_name text default '',
+  late_seconds double precision default 604800,
+  since timestamptz default null,
+  company_stops boolean default false,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Adds the next step to a chain. Repeated with the same id it answers the same.
+--   created: {id, step, due} how many leads are due at once     not_found     rejected: {reason}
+declare
+  c public.campaigns;
+  s public.campaigns;
+  t timestamptz;
+begin
+  select x.* into c from public.campaigns x where x.id = root for no key update;
+  t := coalesce(now, clock_timestamp());
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif c.parent_id is not null then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'This is step %s of another campaign; give that one: %s.', c.step, c.parent_id));
+    return;
+  elsif c.status = 'cancelled' then
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason',
+      'The campaign is cancelled; nobody of it is mailed any more.');
+    return;
+  end if;
+  select x.* into s from public.campaigns x where x.id = step_id;
+  if not found then
+    insert into public.campaigns
+    select (pg_catalog.jsonb_populate_record(c, pg_catalog.jsonb_build_object(
+      'id', step_id, 'parent_id', root,
+      'step', coalesce((select max(x.step) from public.campaigns x where x.parent_id = root), 1) + 1,
+      'name', coalesce(step_name, c.name), 'created_at', t,
+      'status', case when c.status = 'draft' then 'draft' else 'scheduled' end,
+      'delay_days', after_days, 'delay_seconds', after_seconds, 'max_late_seconds', late_seconds,
+      'follow_since', since, 'stop_on_company_reply', company_stops, 'step_subject', subject,
+      'step_template', template, 'attachment', attachment_name, 'next_follow_at', null, 'idle', true,
+      'subject_variables', coalesce(subject ~ '\{', c.subject_variables),
+      'scheduled_at', null, 'error', null, 'flow_run_ids', '{}'::text[], 'started_at', null, 'finished_at', null,
+      'resume_at', null, 'waiting_for', null, 'run_id', null, 'lease_until', null, 'crash_count', 0,
+      'crashed_at', null, 'dispatch_no', 0, 'dispatched_at', null, 'dispatched_run', null, 'dispatch_misses', 0,
+      'paused_at', null, 'suspended_run', null, 'guarded_from', null, 'guarded_dead', 0))).*
+    returning * into s;
+    insert into public.campaign_accounts (campaign_id, account_id)
+    select step_id, ca.account_id from public.campaign_accounts ca where ca.campaign_id = root;
+  end if;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'created', 'id', s.id, 'step', s.step, 'due', (
+      select count(*)
+      from public.campaign_leads cl
+      where cl.campaign_id = public.step_before(s) and cl.status = 'sent' and cl.followed_at is null
+        and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
+        and public.follow_due(s, cl.sent_at) <= t));
+end
+$$;
+
+create or replace function public.remove_step(step_id uuid) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Takes a step away that mailed nobody and that no other step follows. Its leads can be followed anew.
+declare
+  s public.campaigns;
+begin
+  select x.* into s from public.campaigns x where x.id = step_id;
+  if not found then
+    return next pg_catalog.jsonb_build_object('answer', 'not_found');
+    return;
+  elsif s.parent_id is null then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'This is no follow-up; `campaigns cancel` ends a campaign.');
+    return;
+  end if;
+  perform from public.campaigns x where x.id = s.parent_id for no key update;
+  perform from public.campaigns x where x.id = s.id for update;
+  if exists (select from public.campaigns x where x.parent_id = s.parent_id and x.step > s.step) then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'Another follow-up comes after this one; remove that one first.');
+    return;
+  elsif exists (
+    select from public.send_attempts a
+    join public.campaign_leads cl on cl.id = a.campaign_lead_id
+    where cl.campaign_id = s.id
+  ) then
+    return next pg_catalog.jsonb_build_object(
+      'answer', 'rejected', 'reason', 'It has mailed somebody already; `campaigns cancel` ends it.');
+    return;
+  end if;
+  update public.campaign_leads p
+  set followed_at = null
+  from public.campaign_leads cl
+  where cl.campaign_id = s.id and p.id = cl.previous_id;
+  delete from public.campaigns x where x.id = s.id;
+  return next pg_catalog.jsonb_build_object('answer', 'removed');
+end
+$$;
+
+create or replace function public.followed_mails(lead uuid, s public.campaigns) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- The mails of the chain that this lead, campaign_leads.id, has got, the last one first. `in_thread`: the mail of
+  -- this step belongs into the thread of that one.
+  select pg_catalog.jsonb_build_object(
+    'in_thread', s.step_subject is null,
+    'mails', coalesce(pg_catalog.jsonb_agg(
+      pg_catalog.jsonb_build_object('message_id', cl.message_id, 'thread_id', cl.thread_id)
+      order by cl.sent_at desc) filter (where cl.status = 'sent'), '[]'))
+  from public.campaign_leads cl
+  where cl.id = any (public.chain_of(followed_mails.lead)) and cl.id <> followed_mails.lead;
+$$;
+
+-- --- why a lead is not followed -------------------------------------------------------------------
+
+create or replace function public.chain_of(lead uuid) returns uuid[]
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- campaign_leads.id of this lead in each step before, and itself.
+  with recursive chain (id, previous_id, steps) as (
+    select cl.id, cl.previous_id, 1 from public.campaign_leads cl where cl.id = chain_of.lead
+    union all
+    select cl.id, cl.previous_id, chain.steps + 1
+    from chain
+    join public.campaign_leads cl on cl.id = chain.previous_id
+    where chain.steps < 60
+  )
+  select pg_catalog.array_agg(chain.id) from chain;
+$$;
+
+create or replace function public.why_not_followed(
+  s public.campaigns,
+  previous uuid,
+  t timestamptz
+) returns text
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Why a lead of the step before, campaign_leads.id, gets no mail of this step; null: it does. Who is away waits.
+declare
+  p public.campaign_leads;
+  l public.leads;
+  was_to text;
+  back record;
+  due timestamptz;
+begin
+  select x.* into p from public.campaign_leads x where x.id = previous;
+  if not found then
+    return 'the mail that it follows was deleted';
+  end if;
+  select x.* into l from public.leads x where x.id = p.lead_id;
+  if not found then
+    return 'the lead was deleted';
+  end if;
+  select x.address into was_to
+  from public.send_attempts x
+  where x.campaign_lead_id = p.id and x.outcome = 'sent'
+  order by x.started_at desc
+  limit 1;
+  if lower(was_to) is distinct from public.mailbox_key(l.email) then
+    return 'its address was changed';
+  end if;
+  select i.kind, i.received_at into back
+  from public.inbound_mails m
+  join public.inbound i on i.id = m.inbound_id
+  where m.campaign_lead_id = any (public.chain_of(p.id))
+    and (i.kind in ('reply', 'unreadable', 'unsubscribe', 'complaint') or (i.kind = 'bounce' and m.verdict = 'dead'))
+  order by i.received_at
+  limit 1;
+  if found then
+    return case back.kind
+        when 'reply' then 'answered on '
+        when 'bounce' then 'bounced on '
+        when 'unreadable' then 'a mail in its thread could not be read on '
+        else 'opted out on '
+      end || pg_catalog.to_char(back.received_at at time zone 'UTC', 'YYYY-MM-DD');
+  end if;
+  if s.stop_on_company_reply and l.company_id is not null and exists (
+    select from public.leads colleague
+    join public.campaign_leads cl on cl.lead_id = colleague.id
+    join public.campaigns c on c.id = cl.campaign_id and s.parent_id in (c.id, c.parent_id)
+    join public.inbound_mails m on m.campaign_lead_id = cl.id
+    join public.inbound i on i.id = m.inbound_id and i.kind = 'reply'
+    where colleague.company_id = l.company_id
+  ) then
+    return 'somebody of its company answered';
+  end if;
+  due := greatest(
+    public.follow_due(s, p.sent_at), s.created_at,
+    (
+      select max(x.until)
+      from public.absences x
+      where x.key = public.mailbox_key(l.email) and (x.user_id <> s.user_id) is not true));
+  if t > due + s.max_late_seconds * interval '1 second' then
+    return pg_catalog.format('it was due on %s, too long ago',
+      pg_catalog.to_char(due at time zone 'UTC', 'YYYY-MM-DD'));
+  end if;
+  return null;
+end
+$$;
+
+-- --- planning -------------------------------------------------------------------------------------
+
+create or replace function public.plan_steps(
+  most integer default 1000,
+  ahead_seconds double precision default 900,
+  now timestamptz default null
+) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+#variable_conflict use_variable
+-- Plans leads of steps that are due within ahead_seconds, at most so many; ends and re-opens steps.
+--   planned: {leads, stopped, steps} nothing is left when all are 0
+declare
+  t timestamptz := coalesce(now, clock_timestamp());
+  r public.campaigns;
+  s public.campaigns;
+  found_step record;
+  done record;
+  planned bigint := 0;
+  stopped bigint := 0;
+  steps bigint := 0;
+begin
+  for found_step in
+    select x.id, x.parent_id
+    from public.campaigns x
+    where x.parent_id is not null and (x.next_follow_at is null or x.next_follow_at <= t)
+    order by x.next_follow_at nulls first, x.id
+    limit 200
+  loop
+    exit when planned + stopped >= most;
+    -- Whoever holds the chain's first campaign acts on it at this moment: the next round does.
+    select x.* into r from public.campaigns x where x.id = found_step.parent_id for no key update skip locked;
+    continue when not found;
+    select x.* into s from public.campaigns x where x.id = found_step.id for no key update skip locked;
+    continue when not found;
+    select * into done from public.plan_step(r, s, most - (planned + stopped)::integer, ahead_seconds, t);
+    planned := planned + done.planned;
+    stopped := stopped + done.stopped;
+    steps := steps + 1;
+  end loop;
+  return next pg_catalog.jsonb_build_object('answer', 'planned', 'leads', planned, 'stopped', stopped, 'steps', steps);
+end
+$$;
+
+create or replace function public.plan_step(
+  r public.campaigns,
+  s public.campaigns,
+  most integer,
+  ahead_seconds double precision,
+  t timestamptz,
+  out planned bigint,
+  out stopped bigint
+)
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- One step; the caller holds the locks of both campaigns.
+declare
+  previous constant uuid := public.step_before(s);
+  since constant timestamptz := coalesce(s.follow_since, s.created_at - interval '30 days');
+  -- Days are as long as their clock changes make them.
+  latest constant timestamptz := t + ahead_seconds * interval '1 second'
+    - coalesce(s.delay_seconds * interval '1 second', s.delay_days * interval '24 hours' - interval '3 hours');
+  -- Surely not overdue before.
+  plain_seconds constant double precision :=
+    coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + s.max_late_seconds;
+  first_due timestamptz;
+  oldest timestamptz;
+begin
+  planned := 0;
+  stopped := 0;
+  if s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
+    perform public.cancel_step(s.id);
+    return;
+  elsif r.paused_at is not null or s.paused_at is not null or r.status = 'draft' then
+    update public.campaigns x
+    set
+      next_follow_at = t + interval '1 minute',
+      status = case when s.status = 'draft' and r.status <> 'draft' then 'scheduled' else x.status end
+    where x.id = s.id;
+    return;
+  end if;
+
+  insert into public.campaign_accounts (campaign_id, account_id)
+  select s.id, ca.account_id from public.campaign_accounts ca
+  where ca.campaign_id = r.id
+    and not exists (select from public.campaign_accounts x where x.campaign_id = s.id)
+  on conflict do nothing;
+
+  with due as materialized (
+    select cl.id, cl.sent_at, cl.lead_id
+    from public.campaign_leads cl
+    where cl.campaign_id = previous and cl.status = 'sent' and cl.followed_at is null
+      and cl.sent_at > since and cl.sent_at <= latest
+    order by cl.sent_at
+    limit most
+    for no key update skip locked
+  ), judged as materialized (
+    select d.id, public.follow_due(s, d.sent_at) as at, case
+        -- Nearly all are plain: nothing came back from them, and they are as they were. A look costs less than the call.
+        when not s.stop_on_company_reply and lower(l.email) = mailed.address
+          and t <= d.sent_at + plain_seconds * interval '1 second'
+          and not exists (
+            select from public.campaign_leads x
+            join public.inbound_mails m on m.campaign_lead_id = x.id
+            where x.lead_id = d.lead_id)
+          then null
+        else public.why_not_followed(s, d.id, t)
+      end as why
+    from due d
+    left join public.leads l on l.id = d.lead_id
+    left join lateral (
+      select lower(x.address) as address
+      from public.send_attempts x
+      where x.campaign_lead_id = d.id and x.outcome = 'sent'
+      order by x.started_at desc
+      limit 1
+    ) mailed on true
+    where public.follow_due(s, d.sent_at) <= t + ahead_seconds * interval '1 second'
+  ), followed as (
+    update public.campaign_leads cl set followed_at = t from judged where cl.id = judged.id
+  ), inserted as (
+    insert into public.campaign_leads
+    select made.*
+    from judged
+    join public.campaign_leads p on p.id = judged.id
+    -- A web app's own columns come along.
+    cross join lateral pg_catalog.jsonb_populate_record(p, pg_catalog.jsonb_build_object(
+      'id', public.time_ordered_id(), 'campaign_id', s.id, 'previous_id', p.id, 'followed_at', null,
+      'status', case when judged.why is null then 'pending' else 'cancelled' end, 'error', judged.why,
+      'next_attempt_at', case when judged.why is null then judged.at end,
+      'sent_at', null, 'thread_id', null, 'message_id', null, 'opened_at', null, 'claim_token', null,
+      'claimed_until', null, 'open_attempt_id', null)) made
+    on conflict (previous_id) where previous_id is not null do nothing
+    returning status::text as status, next_attempt_at
+  )
+  select count(*) filter (where i.status = 'pending'), count(*) filter (where i.status <> 'pending'),
+    min(i.next_attempt_at)
+  into planned, stopped, first_due
+  from inserted i;
+
+  select cl.sent_at into oldest
+  from public.campaign_leads cl
+  where cl.campaign_id = previous and cl.status = 'sent' and cl.followed_at is null and cl.sent_at > since
+  order by cl.sent_at
+  limit 1;
+  update public.campaigns x
+  set
+    next_follow_at = case
+      when planned + stopped >= most then t
+      -- What is not sent yet is due no sooner than this. What is settled late is found within hours.
+      else least(
+        public.follow_due(s, coalesce(oldest, t)) - ahead_seconds * interval '1 second', t + interval '6 hours')
+    end,
+    idle = x.idle and planned = 0,
+    status = case
+      when planned > 0 and s.status = 'completed' then 'running'
+      when s.status = 'draft' then 'scheduled'
+      else x.status
+    end,
+    finished_at = case when planned > 0 then null else x.finished_at end,
+    scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
+    resume_at = case
+      when planned > 0 and x.run_id is null and s.status in ('running', 'completed') then least(x.resume_at, first_due)
+      else x.resume_at
+    end
+  where x.id = s.id
+  returning x.* into s;
+  if planned = 0 and oldest is null then
+    perform public.end_step(r, s, t);
+  end if;
+end
+$$;
+
+create or replace function public.end_step(r public.campaigns, s public.campaigns, t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- The step is over once nothing can come any more: nobody is left to follow, now or later.
+begin
+  if s.status not in ('scheduled', 'running') or s.lease_until > t
+    or exists (select from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending')
+    or exists (select from public.send_attempts a where a.campaign_id = s.id and a.outcome is null)
+    or exists (
+      select from public.campaigns x
+      where x.id = public.step_before(s)
+        and (x.status in ('draft', 'scheduled', 'running') or (x.status = 'error' and exists (
+          select from public.campaign_leads cl where cl.campaign_id = x.id and cl.status = 'pending'))))
+  then
+    return;
+  end if;
+  perform public.end_campaign(s.id, t);
+end
+$$;
+
+create or replace function public.cancel_step(step_id uuid) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  update public.campaigns x
+  set status = 'cancelled', next_follow_at = 'infinity', idle = false
+  where x.id = cancel_step.step_id;
+  update public.campaign_leads cl
+  set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
+  where cl.campaign_id = cancel_step.step_id and cl.status = 'pending' and cl.open_attempt_id is null;
+$$;
+
+create or replace function public.cancel_steps(root uuid) returns bigint
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Cancels the steps of a chain that have not ended, by number; returns how many. The caller holds the root's lock.
+declare
+  step_id uuid;
+  cancelled bigint := 0;
+begin
+  for step_id in
+    select x.id from public.campaigns x
+    where x.parent_id = root and x.status not in ('completed', 'cancelled')
+    order by x.step
+    for no key update
+  loop
+    perform public.cancel_step(step_id);
+    cancelled := cancelled + 1;
+  end loop;
+  return cancelled;
+end
+$$;
+
+create or replace function public.has_steps_to_come(root uuid) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select from public.campaigns x
+    where x.parent_id = has_steps_to_come.root and x.status not in ('completed', 'cancelled'));
+$$;
+
+create or replace function public.leave_lead(lead uuid, claim uuid, why text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- A look at its thread found that the lead is not to be mailed: no failure. Only by who holds the claim.
+begin
+  update public.campaign_leads x
+  set status = 'cancelled', error = why, claim_token = null, claimed_until = null, next_attempt_at = null
+  where x.id = lead and x.status = 'pending' and x.claim_token = claim;
+  return next pg_catalog.jsonb_build_object('answer', case when found then 'left' else 'not_ours' end);
+end
+$$;
+
+create or replace function public.steps_of(root uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- The follow-ups of a chain by number: how each stands. `waiting`: who was sent the step before and is not planned
+  -- yet; `saved`: who would have been mailed and had answered.
+  select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'id', s.id, 'step', s.step, 'name', left(s.name, 1001), 'status', s.status,
+      'leads', public.campaign_counts(s.id),
+      'replied', (public.inbound_counts(s.id) ->> 'replied')::integer,
+      'waiting', ahead.leads,
+      'saved', (
+        select count(*) from public.campaign_leads cl
+        where cl.campaign_id = s.id and cl.status = 'cancelled' and cl.error like 'answered on %'),
+      'next_at', least(ahead.due, (
+        select min(cl.next_attempt_at) from public.campaign_leads cl
+        where cl.campaign_id = s.id and cl.status = 'pending')))
+    order by s.step), '[]')
+  from public.campaigns s
+  cross join lateral (
+    select count(*) as leads, public.follow_due(s, min(cl.sent_at)) as due
+    from public.campaign_leads cl
+    where cl.campaign_id = public.step_before(s) and cl.status = 'sent' and cl.followed_at is null
+      and s.status not in ('completed', 'cancelled')
+      and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
+  ) ahead
+  where s.parent_id = steps_of.root;
 $$;
 
 -- Leads whose address is suppressed: they are cancelled, with the reason, and are no failure.
@@ -5671,8 +7117,8 @@ as $$
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
       its_row.dispatch_misses, its_row.suspended_run,
-      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until,
-      (its_row.send_days is not null or its_row.send_from is not null or its_row.send_until is not null) as windowed,
+      its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until, its_row.skip_dates,
+      public.has_window(its_row) as windowed,
       public.next_opening(its_row, clock.t) as opening,
       clock.t
     from public.campaigns its_row
@@ -5683,13 +7129,15 @@ as $$
     select x.* from public.leads_by_account(campaign_progress.campaign) x
   ),
   senders as materialized (
-    select either.account_id, looked.t, coalesce(a.daily_limit, campaign_progress.default_per_day) as per_day
+    select
+      either.account_id, looked.t, public.daily_limit_of(its_row, campaign_progress.default_per_day, looked.t) as per_day,
+      public.told_ramp(its_row, looked.t) as ramp
     from looked, (
       select ca.account_id from public.campaign_accounts ca where ca.campaign_id = campaign_progress.campaign
       union
       select counted.account from counted
     ) either
-    left join public.accounts a on a.id = either.account_id
+    left join public.accounts its_row on its_row.id = either.account_id
   ),
   accounts as (
     select pg_catalog.jsonb_build_object(
@@ -5704,10 +7152,13 @@ as $$
         select from public.campaign_accounts ca
         where ca.campaign_id = campaign_progress.campaign and ca.account_id = s.account_id),
       'paused_seconds', public.seconds_paused(a.paused_until, s.t),
+      'rest_reason', case when a.paused_until > s.t then a.rest_reason end,
       'pace_seconds', coalesce(a.pace_seconds, campaign_progress.default_pace),
       'sent_today', public.mails_of_account(s.account_id, s.t),
       'sent_by_hour', public.mails_by_hour(s.account_id, s.t),
       'daily_limit', s.per_day,
+      'full_limit', coalesce(a.daily_limit, campaign_progress.default_per_day),
+      'ramp', s.ramp,
       'limit_seconds',
       extract(epoch from public.below_daily_limit_at(s.account_id, s.per_day, s.t) - s.t)::double precision,
       'recent', pg_catalog.jsonb_build_object(
@@ -5740,6 +7191,11 @@ as $$
     -- As the first migration paused it.
     'cut_over', c.paused_at is not null and c.waiting_for is not distinct from
       'The previous sender may have mailed some of the pending leads: check them, then resume.',
+    -- Why the guard paused it.
+    'paused_for', case
+      when c.paused_at is not null
+        then nullif(pg_catalog.split_part(c.waiting_for, 'a person to resume it: ', 2), '')
+    end,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
       when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision
@@ -5752,6 +7208,7 @@ as $$
     'send_from', c.send_from,
     -- Midnight, which JSON's readers know no clock time for.
     'send_until', nullif(c.send_until, '24:00'),
+    'skip_dates', c.skip_dates,
     'opens_seconds', extract(epoch from c.opening - c.t)::double precision,
     'dispatched_seconds', extract(epoch from c.t - c.dispatched_at)::double precision,
     'dispatch_misses', c.dispatch_misses,
@@ -5766,7 +7223,8 @@ as $$
         and cl.status = 'pending' and cl.open_attempt_id is null)) - c.t)::double precision,
     'in_doubt', (select count(*) from public.send_attempts x where x.campaign_id = c.id and x.outcome is null),
     'accounts', coalesce(
-      (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb))
+      (select pg_catalog.jsonb_agg(accounts.told order by accounts.email) from accounts), '[]'::jsonb),
+    'capped_domains', public.capped_domains(c.id, c.t))
   from looked c;
 $$;
 
@@ -5854,7 +7312,7 @@ as $$
   where w.address = read_canary.web_address and w.tried_at is not null;
 $$;
 
--- The sending window of a campaign: wall-clock hours on some weekdays, in its time zone.
+-- The sending window of a campaign: wall-clock hours on some weekdays but for some dates, in its time zone.
 
 create or replace function public.next_opening(c public.campaigns, t timestamptz) returns timestamptz
 language plpgsql
@@ -5867,26 +7325,41 @@ as $$
 -- hours become moments by themselves, so that a change of the clocks moves both ends with it.
 declare
   zone constant text := coalesce(c.time_zone, 'UTC');
-  opening timestamptz;
+  today date;
+  day date;
+  opens timestamptz;
+  closes timestamptz;
 begin
-  if c.send_days is null and c.send_from is null and c.send_until is null then
+  if not public.has_window(c) then
     return t;
   end if;
-  select min(greatest(hours.opens, t)) into opening
-  from pg_catalog.generate_series(0, 7) ahead (days)
-  cross join lateral (select (t at time zone zone)::date + ahead.days as day) local_date
-  cross join lateral (
-    select
-      (local_date.day + coalesce(c.send_from, '00:00')) at time zone zone as opens,
-      (local_date.day + coalesce(c.send_until, '24:00')) at time zone zone as closes
-  ) hours
-  where (c.send_days is null or extract(isodow from local_date.day)::integer = any (c.send_days))
-    and hours.closes > t and hours.closes > hours.opens;
-  return opening;
+  today := t at time zone zone;
+  -- A date to skip puts it off by a week at most.
+  for ahead in 0 .. 7 * (1 + coalesce(cardinality(c.skip_dates), 0)) loop
+    day := today + ahead;
+    continue when extract(isodow from day)::integer <> all (c.send_days) or day = any (c.skip_dates);
+    opens := (day + coalesce(c.send_from, '00:00')) at time zone zone;
+    closes := (day + coalesce(c.send_until, '24:00')) at time zone zone;
+    if closes > t and closes > opens then
+      return greatest(opens, t);
+    end if;
+  end loop;
+  return null;
 exception
   when invalid_parameter_value then
     return null; -- no such time zone
 end
+$$;
+
+create or replace function public.has_window(c public.campaigns) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Whether anything limits when the campaign may send.
+  select c.send_days is not null or c.send_from is not null or c.send_until is not null or c.skip_dates is not null;
 $$;
 
 create or replace function public.told_window(c public.campaigns, opening timestamptz) returns text
@@ -5900,7 +7373,10 @@ as $$
     when told_window.opening is null then 'its sending window, which never opens'
     else pg_catalog.format(
       'its sending window, which opens %s %s',
-      pg_catalog.to_char(told_window.opening at time zone coalesce(c.time_zone, 'UTC'), 'Dy HH24:MI'),
+      pg_catalog.to_char(
+        told_window.opening at time zone coalesce(c.time_zone, 'UTC'),
+        -- Over days off it may be weeks.
+        'Dy ' || case when c.skip_dates is null then '' else 'YYYY-MM-DD ' end || 'HH24:MI'),
       coalesce(c.time_zone, 'UTC'))
   end;
 $$;
@@ -5920,6 +7396,7 @@ as $$
     ) then pg_catalog.format('%L is no time zone; write one like Europe/Berlin or America/New_York.', c.time_zone)
     when public.next_opening(c, fault_of_window.t) is null
       then 'The campaign''s sending window never opens; its hours have to end after they begin.'
+    when cardinality(c.skip_dates) > 1000 then 'A campaign has at most 1,000 days off.'
   end;
 $$;
 
