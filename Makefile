@@ -19,7 +19,7 @@ lifecycle: .venv/ready
 
 # The long random kill run: CHAOS_SEED repeats one, CHAOS_KILLS makes it longer.
 chaos: .venv/ready
-	$(BIN)/pytest -q -m chaos tests/chaos tests/lifecycle
+	$(BIN)/pytest -q -m chaos tests/chaos tests/sql tests/lifecycle
 
 # The whole job over PostgREST: thousands of leads, and outages.
 test-slow: .venv/ready

@@ -35,6 +35,7 @@ CLOCKS = {
     "campaigns": ("resume_at", "lease_until"),
     "campaign_leads": ("next_attempt_at", "claimed_until"),
     "send_attempts": ("started_at",),
+    "mailboxes": ("lease_until", "next_read_at", "read_at"),
 }
 
 
