@@ -12,6 +12,7 @@ ALL = (
     "memory",
     "size",
     "suppressed",
+    "reports",
     "machines",
     "many",
     "mailboxes",

@@ -10,7 +10,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.parameters import tell_what_is_wrong
+from tasks.boards import publish_digest, show_upcoming
 from tasks.dispatch import (
+    adopt_opens,
     compare_schema,
     end_pending,
     follow_up,
@@ -63,11 +65,14 @@ def dispatch_all() -> int:
     sweep_cancelled()
     sweep_suppressed()
     sweep_erasures()
+    adopt_opens()
     if is_first_of_the_hour():
         sweep_drafts()
         sweep_retention()
     try_web_address()
     name_upcoming()
+    show_upcoming()
+    publish_digest()
     return started
 
 

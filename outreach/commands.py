@@ -21,6 +21,7 @@ LIST_MAILBOXES = "`outreach mailboxes list`"
 ADD_ACCOUNT = "`outreach accounts add`"
 CONNECT_ACCOUNT = "`outreach accounts connect`"
 LIST_ACCOUNTS = "`outreach accounts list`"
+LIST_LEADS = "`outreach leads list`"
 IMPORT_LEADS = "`outreach leads import FILE.csv`"
 
 CREATE_CAMPAIGN = "`outreach campaigns create`"

@@ -145,6 +145,14 @@ def sweep_suppressed() -> None:
 
 
 @task(**PHASE)
+def adopt_opens() -> None:
+    """Count openings that an endpoint of the web app wrote itself."""
+    for _ in range(SWEEPS):
+        if not current().store.adopt_opens():
+            break
+
+
+@task(**PHASE)
 def sweep_drafts() -> None:
     """Delete orphan drafts. Once an hour: the search costs a request per draft in a mailbox."""
     parts = current()

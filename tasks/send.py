@@ -20,6 +20,7 @@ from outreach.delivery.sender import Sending
 from outreach.errors import TemporarilyUnavailable
 from outreach.mail.addresses import mask
 from outreach.mail.compose import compose
+from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
 from outreach.mail.render import pixel_url
 from outreach.mailboxes.now import read_account_now
@@ -77,8 +78,8 @@ class CampaignSender:
             ),
         )
 
-    def _build(self, claim: Claim, search_token: str) -> Mail:
-        return compose(
+    def _build(self, claim: Claim, search_token: str) -> tuple[Mail, Content]:
+        composed = compose(
             claim,
             sender=claim.sender,
             attachment=self._attachment,
@@ -87,7 +88,9 @@ class CampaignSender:
             date=datetime.now(UTC),
             opt_out=self._opt_out,
             reply=claim.reply,
-        ).mail
+        )
+        subject, footer = composed.rendered.subject, self._opt_out.footer
+        return composed.mail, content(claim, subject, footer, own=claim.own_text)
 
 
 class MailRates:

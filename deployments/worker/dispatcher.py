@@ -23,7 +23,9 @@ from outreach.metrics.sends import LAST_ROUND
 from outreach.store.alarm import Alarm, Kind
 from outreach.store.results import Due
 from outreach.wiring import current
+from tasks.boards import publish_digest, show_upcoming
 from tasks.dispatch import (
+    adopt_opens,
     end_pending,
     follow_up,
     plan_steps,
@@ -66,8 +68,11 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     sweep_cancelled.fn,
     sweep_suppressed.fn,
     sweep_erasures.fn,
+    adopt_opens.fn,
     try_web_address.fn,
     name_upcoming.fn,
+    show_upcoming.fn,
+    publish_digest.fn,
 )
 HOURLY: tuple[Callable[[], object], ...] = (sweep_drafts.fn, sweep_retention.fn)
 

@@ -137,6 +137,8 @@ class Claim(Model):
     company: Company
     subject_variables: bool = False
     """Whether the subject is a template; else it is sent unchanged."""
+    own_text: bool = False
+    """Whether subject or body belong to the lead and not to its company."""
     draft: Draft | None = None
     follows: Follows | None = None
     """None: it is no follow-up."""
@@ -389,6 +391,16 @@ class StepStatus(Model):
     """When the next of its mails is due."""
 
 
+class Opened(Model):
+    """Leads that opened a mail, each once, by the best class of its openings."""
+
+    people: int = 0
+    machines: int = 0
+    """Scanners, and what was fetched within seconds of sending: nobody read it."""
+    unclassified: int = 0
+    """People or machines: Apple's proxy fetches every mail; some endpoints tell nothing."""
+
+
 class CampaignStatus(Model):
     """The shape of `outreach campaigns status --json`: a contract with scripts."""
 
@@ -422,6 +434,7 @@ class CampaignStatus(Model):
     """Its number in the chain; None unless it is a follow-up."""
     steps: list[StepStatus] = Field(default_factory=list)
     """Its follow-ups; in a list of campaigns they are rows of their own."""
+    opened: Opened = Field(default_factory=Opened)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from outreach.cli import database, doctor, down, up, web, worker
+from outreach.cli import database, doctor, down, report, up, web, worker
 from outreach.cli.accounts import commands as accounts
 from outreach.cli.accounts import connect
 from outreach.cli.campaigns import (
@@ -26,7 +26,7 @@ from outreach.cli.campaigns import (
     start,
     unconfirmed,
 )
-from outreach.cli.leads import answered
+from outreach.cli.leads import answered, history
 from outreach.cli.leads import commands as leads
 from outreach.cli.leads.erase import erase
 from outreach.cli.mailboxes import commands as mailboxes
@@ -43,7 +43,13 @@ INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "db": (
         "The database: its schema and its address.",
-        {"migrate": database.migrate, "url": database.url, "stop": database.stop},
+        {
+            "migrate": database.migrate,
+            "url": database.url,
+            "recount": database.recount,
+            "reader": database.reader,
+            "stop": database.stop,
+        },
     ),
     "accounts": (
         "The Gmail accounts that campaigns are sent from.",
@@ -61,6 +67,8 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "import": leads.import_file,
             "list": leads.show,
             "answered": answered.answered,
+            "show": history.show,
+            "template": history.template,
             "erase": erase,
         },
     ),
@@ -78,6 +86,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "leads": show.show_leads,
             "replies": replies.replies,
             "export": export.export,
+            "report": report.of_campaign,
             "cancel": cancel.cancel,
             "check": check.check,
             "preview": preview.preview,
@@ -117,7 +126,7 @@ for group, (about, commands) in COMMANDS.items():
     for name, command in commands.items():
         made.command(name)(command)
     app.add_typer(made, name=group)
-for command in (doctor.doctor, up.up, worker.worker, web.web, down.down):
+for command in (report.report, doctor.doctor, up.up, worker.worker, web.web, down.down):
     app.command()(command)
 
 

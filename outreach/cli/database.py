@@ -1,6 +1,8 @@
 """`outreach db`: the schema, and the database's address."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import ConfigurationError, Rejected
@@ -30,11 +32,40 @@ def migrate(*, as_json: AsJson = False) -> None:
         note(f"{one.message}; if it need not, run: {one.statement}")
 
 
+def recount(*, as_json: AsJson = False) -> None:
+    """Count the mails of the reports anew, from the log; outcomes wait for some seconds."""
+    from outreach.cli.context import opened_store
+
+    with opened_store() as store:
+        done = store.recount()
+    if as_json:
+        show_json(done)
+    elif done.changed:
+        say(f"{done.rows} count(s) are right now; {done.changed} differed.")
+    else:
+        say(f"{done.rows} count(s), and none differed.")
+
+
 def url(*, as_json: AsJson = False) -> None:
     """The address of the Postgres, password and all, as in `psql "$(outreach db url)"`."""
     address = _address().get_secret_value()
     if as_json:
         show_json({"url": address})
+    else:
+        say(address)
+
+
+def reader(
+    name: Annotated[str, typer.Argument(help="A new role, or a reader: it gets a new password.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Make a role that may read the reports' views and nothing else; prints its address."""
+    from outreach.store.reader import make_reader
+
+    address = make_reader(_address(), name).get_secret_value()
+    if as_json:
+        show_json({"name": name, "url": address})
     else:
         say(address)
 

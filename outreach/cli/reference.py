@@ -17,6 +17,7 @@ import typer
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from outreach.campaign.history import LeadHistory, TemplateVersion
 from outreach.campaign.mailboxes import ListedMailbox, ReadMailbox, Returned
 from outreach.campaign.models import (
     Act,
@@ -26,6 +27,7 @@ from outreach.campaign.models import (
     ListedLead,
     Suppression,
 )
+from outreach.campaign.numbers import Report
 from outreach.campaign.report import CampaignReport
 from outreach.cli.app import INTERRUPTED, app
 from outreach.cli.leads.csv_file import Skip
@@ -33,9 +35,17 @@ from outreach.cli.suppressions.list_file import Left
 from outreach.delivery.modes import Delivery
 from outreach.delivery.proof import Proof
 from outreach.inbound.reading import Kind, Recipient
-from outreach.preflight.findings import Report
+from outreach.preflight.findings import Report as Findings
 from outreach.settings import Settings
-from outreach.store.results import AddedStep, Created, Erased, Exposed, Imported, Lifted
+from outreach.store.results import (
+    AddedStep,
+    Created,
+    Erased,
+    Exposed,
+    Imported,
+    Lifted,
+    Recounted,
+)
 
 WIDTH = 100
 
@@ -63,7 +73,7 @@ SHAPES: dict[str, Any] = {
     "accounts remove": {"email": str, "status": str},
     "accounts wake": {"email": str, "rests": bool},
     "campaigns cancel": {"id": UUID, "status": str, "leads": int},
-    "campaigns check": Report,
+    "campaigns check": Findings,
     "campaigns create": Created,
     "campaigns leads": list[CampaignLead],
     "campaigns list": list[CampaignStatus],
@@ -76,6 +86,7 @@ SHAPES: dict[str, Any] = {
         "problems": int,
     },
     "campaigns replies": list[Returned],
+    "campaigns report": Report,
     "campaigns resolve": {
         "answer": str,
         "lead": UUID,
@@ -97,6 +108,8 @@ SHAPES: dict[str, Any] = {
         "received": Proof | None,
     },
     "db migrate": {"applied": list[str], "mended": bool, "exposed_tokens": list[Exposed]},
+    "db reader": {"name": str, "url": str},
+    "db recount": Recounted,
     "db stop": {"was_running": bool},
     "db url": {"url": str},
     "doctor": [
@@ -125,6 +138,9 @@ SHAPES: dict[str, Any] = {
     "mailboxes read": list[ReadMailbox],
     "leads answered": {"email": str, "noted": int, "known": int},
     "leads list": list[ListedLead],
+    "leads show": LeadHistory,
+    "leads template": TemplateVersion,
+    "report": Report,
     "suppressions add": {"key": str, "added": bool},
     "suppressions history": list[Act],
     "suppressions import": {

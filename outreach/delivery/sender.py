@@ -39,13 +39,14 @@ from outreach.errors import (
     TemplateNotReady,
     TemporarilyUnavailable,
 )
+from outreach.mail.content import Content
 from outreach.mail.mime import Mail
 from outreach.settings import Settings
 from outreach.store.results import Attempted
 from outreach.store.store import Store
 
-BuildMail = Callable[[Claim, str], Mail]
-"""(claim, search token) -> the complete mail. Raises LeadError."""
+BuildMail = Callable[[Claim, str], tuple[Mail, Content | None]]
+"""(claim, search token) -> the complete mail, and what it was made from. Raises LeadError."""
 
 UNSEEN_SECONDS = 900.0
 """Until a follow-up is tried again whose thread could not be looked at."""
@@ -97,10 +98,10 @@ class Sending:
                 return self._record_before(claim, looked)
             claim = claim.model_copy(update={"reply": looked.reply}) if looked.reply else claim
             try:
-                prepared = self._prepare(claim)
+                prepared, content = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim.sender.id, error))
-            outcome = self._begin_and_post(uuid4(), claim, prepared, looked.at)
+            outcome = self._begin_and_post(uuid4(), claim, prepared, content, looked.at)
             if isinstance(outcome, Failed | Cancelled) or (
                 outcome.kind == "not_ours" and claim.draft is None
             ):
@@ -123,21 +124,22 @@ class Sending:
             return Deferred(reason=str(error), retry_after=UNSEEN_SECONDS)
         return Cancelled(reason=looked.stop) if looked.stop else looked
 
-    def _prepare(self, claim: Claim) -> Prepared:
+    def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:
         if claim.draft is not None:
-            return Prepared(
+            draft = Prepared(
                 account_id=claim.sender.id,
                 search_token=claim.draft.search_token,
                 draft_id=claim.draft.id,
                 thread_id=claim.draft.thread_id,
                 joins=claim.reply is not None,
             )
+            return draft, None  # the attempt that made it has noted its content
         search_token = f"o{uuid4().hex}"
-        mail = self._made(claim, search_token)
+        mail, content = self._made(claim, search_token)
         thread_id = claim.reply.thread_id if claim.reply else None
-        return self._mailer.prepare(claim.sender.id, mail, search_token, thread_id)
+        return self._mailer.prepare(claim.sender.id, mail, search_token, thread_id), content
 
-    def _made(self, claim: Claim, search_token: str) -> Mail:
+    def _made(self, claim: Claim, search_token: str) -> tuple[Mail, Content | None]:
         try:
             return self._build(claim, search_token)
         except LeadError:
@@ -147,14 +149,19 @@ class Sending:
             raise TemplateNotReady(f"Its mail cannot be made ({type(error).__name__}).") from error
 
     def _begin_and_post(
-        self, attempt: UUID, claim: Claim, prepared: Prepared, looked_at: float
+        self,
+        attempt: UUID,
+        claim: Claim,
+        prepared: Prepared,
+        content: Content | None,
+        looked_at: float,
     ) -> Outcome:
         """Write the attempt ahead, then post; handle an attempt that may not go (yet)."""
         lapses_at = time.monotonic() + self._settings.claim_lease_seconds
         while True:
             asked_at = time.monotonic()
             try:
-                begun = self._begin(attempt, claim, prepared, looked_at)
+                begun = self._begin(attempt, claim, prepared, content, looked_at)
             except StoreUnavailable as error:
                 if asked_at > lapses_at or self._wait(1):
                     # It may be written or not: the reconciler finds out which.
@@ -184,7 +191,12 @@ class Sending:
                     assert_never(begun.answer)
 
     def _begin(
-        self, attempt: UUID, claim: Claim, prepared: Prepared, looked_at: float
+        self,
+        attempt: UUID,
+        claim: Claim,
+        prepared: Prepared,
+        content: Content | None,
+        looked_at: float,
     ) -> Attempted:
         return self._store.begin_attempt(
             attempt,
@@ -194,6 +206,7 @@ class Sending:
             prepared.draft_id,
             prepared.thread_id,
             time.monotonic() - looked_at if claim.follows and self._look else None,
+            content,
         )
 
     def _post(self, attempt: UUID, claim: Claim, prepared: Prepared, until: float) -> Outcome:

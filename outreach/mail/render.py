@@ -148,6 +148,22 @@ def placeholders_of_subject(company: Company, lead: Lead) -> tuple[str, ...]:
     return found or tuple(filter(None, [leftovers.braces([subject])]))
 
 
+def filled_names(company: Company, lead: Lead, *, in_subject: bool) -> tuple[str, ...]:
+    """The placeholders that this lead has a value for, in the template's spelling.
+
+    Raises TemplateNotReady.
+    """
+    asked = dict(_template(company).asked)
+    if in_subject:
+        asked |= {
+            key: asked.get(key, word) for key, word in _subject_template(company).asked.items()
+        }
+    values = _values(company, lead, asked, SAMPLE_URL)
+    return tuple(
+        word for key, word in asked.items() if key in values and not _is_blank(values[key])
+    )
+
+
 def guarded_names(company: Company, *, in_subject: bool) -> tuple[tuple[str, str], ...]:
     """Key and spelling of the names that the template guards: a lead may lack them."""
     names = _guarded(company.email_template or "", is_text=False)

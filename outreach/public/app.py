@@ -25,6 +25,7 @@ from outreach.errors import ConfigurationError, OutreachError
 from outreach.mail.unsubscribe import CANARY
 from outreach.public import clients, forms
 from outreach.public.metrics import UNSUBSCRIBES
+from outreach.public.opens import Opens
 from outreach.public.page import HEADERS, Shown, language_of, page
 from outreach.store.store import Store
 
@@ -68,6 +69,7 @@ class Recipients:
         self._clock = clock
         self._misses = clients.Misses()
         self._threads = ThreadPoolExecutor(THREADS)
+        self._opens = Opens(store)
         self._waiting = 0
 
     def routes(self) -> list[Route]:
@@ -112,10 +114,7 @@ class Recipients:
         """The picture in any case: a mail must not show a broken one."""
         lead = _lead(request)
         if lead is not None and request.method == "GET":
-            try:
-                await self._asked(self._store.record_open, lead)
-            except Away:
-                log.warning("An opening was not recorded")
+            self._opens.add(lead, request.headers.get("user-agent", ""))
         return Response(PIXEL, media_type="image/gif", headers={"Cache-Control": "no-store"})
 
     async def health(self, _: Request) -> Response:
@@ -127,6 +126,7 @@ class Recipients:
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._opens.close()
 
     def _now(self) -> float:
         return self._clock()

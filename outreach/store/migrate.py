@@ -21,6 +21,8 @@ create table if not exists supabase_migrations.schema_migrations (
 LOCK_SECONDS = 5
 """How long it waits for the lock of a table in use; calls behind it wait as long."""
 TRIES = 6
+COUNTS = "20261129131000"
+"""The migration from which on mails are counted."""
 _BUSY = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
@@ -119,6 +121,8 @@ def _apply(db: psycopg.Connection) -> Migrated:
             db.execute(migration.text.encode())
     for migration in missing:
         _note(db, migration)
+        if migration.version == COUNTS and _has_counts(db):
+            db.execute("select public.recount_mails()")  # what was mailed before it was counted
     # Supabase may have added roles since.
     db.execute("select public.lock_down()")
     return Migrated([migration.version for migration in missing], mended=edited)
@@ -138,6 +142,11 @@ def _installed(db: psycopg.Connection) -> SchemaVersion | None:
     except psycopg.Error:
         live = None  # the function that computes it was changed, too
     return SchemaVersion(version=found[0], release_hash=found[1], hash=str(live and live[0]))
+
+
+def _has_counts(db: psycopg.Connection) -> bool:
+    found = db.execute("select to_regprocedure('public.recount_mails()') is not null").fetchone()
+    return found == (True,)
 
 
 def _noted(db: psycopg.Connection) -> set[str]:

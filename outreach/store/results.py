@@ -333,6 +333,15 @@ class Reason(Model):
     leads: int
 
 
+class Recounted(Model):
+    """The shape of `outreach db recount --json`: a contract with scripts."""
+
+    rows: int
+    """Of a day, campaign, account and template each."""
+    changed: int
+    """Rows that differed; 0 is usual."""
+
+
 class AccountSummary(Model):
     """One account's part of a campaign; its address is whole here and masked in output."""
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
+from outreach.campaign.history import LeadHistory, TemplateVersion
 from outreach.campaign.models import (
     Account,
     Act,
@@ -28,6 +29,7 @@ from outreach.campaign.models import (
     OpenAttempt,
     Suppression,
 )
+from outreach.campaign.numbers import Report, Upcoming
 from outreach.campaign.progress import Progress
 from outreach.campaign.report import NotMailed
 from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
@@ -39,6 +41,7 @@ from outreach.errors import (
 )
 from outreach.excerpts import REASON, cut
 from outreach.mail.addresses import normalise
+from outreach.mail.content import Content
 from outreach.settings import Settings
 from outreach.store import given, schema
 from outreach.store.alarm import Alarm, Notifications, Polls, SilentError
@@ -63,6 +66,7 @@ from outreach.store.results import (
     OperatingFigures,
     Places,
     Reason,
+    Recounted,
     Suppressed,
     Suspension,
     SweptSuppressions,
@@ -75,6 +79,23 @@ LARGE_PAGE = 1000
 """Rows, where a page costs more than its rows: for a tag the database reads all leads each time."""
 
 
+class Versions:
+    """The versions of templates that this process has stored; the last 10,000."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._hashes: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, version: str) -> bool:
+        return version in self._hashes
+
+    def add(self, version: str) -> None:
+        self._hashes[version] = None
+        if len(self._hashes) > self.MOST:
+            self._hashes.popitem(last=False)
+
+
 class Store(Calls):
     def __init__(
         self, transport: Transport, settings: Settings, session_url: SecretStr | None = None
@@ -84,6 +105,7 @@ class Store(Calls):
         self.mailboxes = Mailboxes(transport)
         self._settings = settings
         self._session_url = session_url
+        self._versions = Versions()
 
     def close(self) -> None:
         self._transport.close()
@@ -262,8 +284,13 @@ class Store(Calls):
         draft_id: str | None,
         thread_id: str | None,
         looked_seconds: float | None = None,
+        content: Content | None = None,
     ) -> Attempted:
-        """`looked_seconds`: since a look at the thread of a follow-up."""
+        """`looked_seconds`: since a look at the thread of a follow-up.
+
+        `content`: what the mail was made from; None for an earlier attempt's draft.
+        """
+        is_new = content is not None and content.version not in self._versions
         answer = self._one(
             "begin_attempt",
             attempt=attempt,
@@ -278,8 +305,11 @@ class Store(Calls):
             thread=thread_id,
             knows_cancelled=True,
             looked_seconds=looked_seconds,
+            content=None if content is None else content.record(with_text=is_new),
             **self._defaults(),
         )
+        if content is not None and not content.own and answer["answer"] == "go":
+            self._versions.add(content.version)
         return answered(Attempted, answer)
 
     def record_outcome(
@@ -379,6 +409,24 @@ class Store(Calls):
         """Why leads of the campaign are cancelled while it is not, the most frequent first."""
         rows = self._call("cancelled_reasons", campaign=campaign)
         return [NotMailed.model_validate(row) for row in rows]
+
+    # --- a person -------------------------------------------------------------------------
+
+    def lead_history(self, address: str) -> LeadHistory:
+        """All that ever happened to this address, also when no lead has it any more."""
+        return LeadHistory.model_validate(
+            {
+                "address": address,
+                "campaigns": self._call("lead_in_campaigns", address=address),
+                "suppressions": self._call("lead_suppressions", address=address),
+                "events": self._call("lead_events", address=address),
+            }
+        )
+
+    def template_text(self, version: str) -> TemplateVersion | None:
+        """The text of a version, by its hash or the first characters of it, eight or more."""
+        rows = self._call("template_text", template=version)
+        return TemplateVersion.model_validate(rows[0]) if rows else None
 
     # --- accounts -----------------------------------------------------------------------
 
@@ -725,9 +773,27 @@ class Store(Calls):
 
     # --- recipients -----------------------------------------------------------------------
 
-    def record_open(self, lead: UUID) -> None:
-        """The mail of this lead (campaign_leads.id) was opened; the first time stays."""
-        self._call("record_open", lead=lead)
+    def record_opens(self, fetches: list[tuple[UUID, UUID, str, float]]) -> int:
+        """Record fetches of pixels, at most 1,000; returns how many leads opened a mail first.
+
+        A fetch: its id, campaign_leads.id, the user agent (empty for none), seconds ago.
+        """
+        names = ("id", "lead", "user_agent", "seconds_ago")
+        rows = [
+            dict(zip(names, (str(one), str(lead), agent, ago), strict=True))
+            for one, lead, agent, ago in fetches
+        ]
+        return int(self._one("record_opens", fetches=rows)["opened"])
+
+    def adopt_opens(self) -> int:
+        """Count some openings that the web app wrote itself; 0 when none is left."""
+        return int(self._one("adopt_opens")["leads"])
+
+    def recount(self) -> Recounted:
+        """Rebuild the counts of the reports from the log; outcomes wait meanwhile."""
+        while self.adopt_opens():
+            pass
+        return Recounted.model_validate(self._one("recount_mails"))
 
     def take_canary(self, base: str, rest_seconds: float = 0) -> str | None:
         """The token with which the web app's address is tried.
@@ -752,6 +818,38 @@ class Store(Calls):
         """The last trial of the address; None before the first one."""
         rows = self._call("read_canary", web_address=base)
         return WebTrial.model_validate(rows[0]) if rows else None
+
+    # --- reports --------------------------------------------------------------------------
+
+    def report(
+        self, campaign: UUID | None = None, since: date | None = None, until: date | None = None
+    ) -> Report:
+        """Of mails sent on these days (UTC), of one campaign or of all. Raises CampaignNotFound."""
+        while self.adopt_opens():
+            pass
+        days = {
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
+        }
+        numbers = self._one("report_numbers", campaign=campaign, **days)
+        if campaign is not None:
+            if not numbers["campaigns"]:
+                raise CampaignNotFound(campaign)
+            return Report.model_validate({**numbers, "campaign": campaign})
+        more = {"upcoming": self._call("report_upcoming"), "cohorts": self._call("report_cohorts")}
+        return Report.model_validate({**numbers, **more})
+
+    def report_upcoming(self) -> list[Upcoming]:
+        """Campaigns that will send, the next first; at most 100."""
+        return [Upcoming.model_validate(row) for row in self._call("report_upcoming")]
+
+    def take_digest(self, day: date) -> bool:
+        """Whether the caller publishes the digest of this day: one of all workers does."""
+        return bool(self._one("take_digest", of_day=day.isoformat())["answer"] == "taken")
+
+    def leave_digest(self, day: date) -> None:
+        """It could not be published: the next round takes it again."""
+        self._call("leave_digest", of_day=day.isoformat())
 
     # --- the database itself ----------------------------------------------------------------
 

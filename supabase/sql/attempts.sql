@@ -15,7 +15,8 @@ create or replace function public.begin_attempt(
   sender uuid default null,
   now timestamptz default null,
   knows_cancelled boolean default false,
-  looked_seconds double precision default null
+  looked_seconds double precision default null,
+  content jsonb default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -31,6 +32,7 @@ as $$
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
 --   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
+-- content: {template, own, subject, filled, text}, what the mail was made from; null: unknown, or that of the draft.
 declare
   c public.campaigns;
   a public.accounts;
@@ -222,12 +224,20 @@ begin
       return;
     end if;
 
+    if content is null and draft is not null then
+      content := public.content_of_draft(token);
+    end if;
     insert into public.send_attempts (
-      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token)
+      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token,
+      template, own_text, subject, placeholders)
     values (
-      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
+      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token,
+      content ->> 'template', (content ->> 'own')::boolean, left(content ->> 'subject', 1001), content -> 'filled')
     on conflict do nothing;
     if found then
+      if content ? 'text' then
+        perform public.note_template(content);
+      end if;
       update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null

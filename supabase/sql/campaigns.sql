@@ -480,7 +480,8 @@ as $$
   -- The newest first, of those made since then. The next page has the time and the id of the last row
   -- before it; an old campaign without a time is the oldest.
   select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
-    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id),
+    'opened', public.campaign_opened(page_row.id))
     || public.inbound_counts(page_row.id)
   from (
     -- The page first: what belongs to it is counted for no other.
@@ -516,7 +517,8 @@ security invoker
 set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
-    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id),
+    'opened', public.campaign_opened(its_row.id))
     || public.inbound_counts(its_row.id)
     || pg_catalog.jsonb_build_object('steps', public.steps_of(its_row.id))
   from public.campaigns its_row

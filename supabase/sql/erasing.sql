@@ -87,6 +87,7 @@ begin
     email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', custom_fields = '{}',
     email_subject = null, email_template = null
   where l.id = any (forgotten);
+  perform public.forget_content(key, forgotten);
   update public.send_attempts a set address = hash
   where lower(a.address) = key and public.may_have_left(a.outcome);
   get diagnostics mails = row_count;

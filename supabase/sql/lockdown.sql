@@ -30,6 +30,8 @@ begin
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
   revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
     public.erasures from public;
+  revoke all on public.template_versions, public.mail_events, public.daily_counts, public.daily_failures,
+    public.digests from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
@@ -37,18 +39,23 @@ begin
     execute format(
       'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
         public.erasures from %I', r);
+    execute format(
+      'revoke all on public.template_versions, public.mail_events, public.daily_counts, public.daily_failures,
+        public.digests from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
-        public.erasures
+        public.web_addresses, public.template_versions, public.mail_events, public.daily_counts,
+        public.daily_failures, public.digests,
+        public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences, public.erasures
       to service_role;
     grant select, insert, update (subject) on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
+  perform public.make_report_views();
   if to_regprocedure('auth.uid()') is not null
     and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
     -- A user of the web app may see whom their campaigns do not mail, and what came back. Last, so that it is the same
@@ -64,5 +71,10 @@ begin
     create policy inbound_mails_of_owner on public.inbound_mails
       for select to authenticated using (user_id = (select auth.uid()));
   end if;
+
+  -- After the last change of a function.
+  update public.schema_releases x
+  set fingerprint = case when x.hash = public.functions_hash(x.functions) then public.functions_fingerprint() end
+  where x.version = (select max(y.version) from public.schema_releases y);
 end
 $$;

@@ -45,6 +45,19 @@ as $$
   ) p;
 $$;
 
+create or replace function public.functions_fingerprint() returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of all functions of the schema: it differs as soon as one is made, changed or dropped. Of this database alone; the
+  -- hash reads 200 kB of sources for what this one tells.
+  select md5(string_agg(f.oid::text || ' ' || f.xmin::text, ' ' order by f.oid))
+  from pg_catalog.pg_proc f
+  where f.pronamespace = 'public'::regnamespace;
+$$;
+
 create or replace function public.schema_version() returns setof jsonb
 language sql
 stable
@@ -74,7 +87,8 @@ as $$
     select case
       when newest.version < installed_release.release then 'older'
       when newest.calls_since > installed_release.release then 'unsupported'
-      when newest.hash <> public.functions_hash(newest.functions) then 'edited'
+      when newest.fingerprint is distinct from public.functions_fingerprint()
+        and newest.hash <> public.functions_hash(newest.functions) then 'edited'
       when newest.version > installed_release.release then 'newer'
     end
   ) differs (state)

@@ -1,19 +1,4 @@
--- What recipients' programs ask for: the open pixel; and whether the web app's address answers.
-
-create or replace function public.record_open(lead uuid, now timestamptz default null) returns setof jsonb
-language plpgsql
-security invoker
-set search_path = ''
-as $$
-#variable_conflict use_variable
--- The first fetch of a mail's pixel; `lead` is campaign_leads.id. Later ones change nothing.
-begin
-  update public.campaign_leads cl
-  set opened_at = coalesce(now, clock_timestamp())
-  where cl.id = lead and cl.opened_at is null;
-  return next pg_catalog.jsonb_build_object('answer', case when found then 'opened' else 'unchanged' end);
-end
-$$;
+-- Whether the web app's address answers, which recipients' programs ask.
 
 create or replace function public.take_canary(
   web_address text,

@@ -4,6 +4,8 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -248,24 +250,64 @@ def until(holds: Any) -> None:
 
 
 def test_the_pixel_records_the_first_opening(web: Web, http: httpx.Client) -> None:
-    """A picture of one pixel, in any case; a HEAD opens nothing."""
+    """A picture of one pixel, in any case; a HEAD opens nothing, a scanner is no opening."""
     campaign = web.build.campaign(web.build.account(), leads=1)
     (lead,) = web.db.execute(
         "select id from campaign_leads where campaign_id = %s", (campaign,)
     ).fetchone() or (UUID(int=0),)
     path = f"/api/track/open?id={lead}&type=campaign_lead"
+
+    def classes() -> list[str]:
+        rows = web.db.execute(
+            "select class from mail_events where campaign_lead_id = %s order by at", (lead,)
+        )
+        return [name for (name,) in rows]
+
     http.head(path)
+    http.get(path, headers={"User-Agent": "Barracuda Sentinel (EE)"})
+    until(lambda: len(classes()) == 1)
     assert web.build.fields("campaign_leads", lead, "opened_at") == (None,)
 
-    answer = http.get(path)
+    answer = http.get(path, headers={"User-Agent": "Mozilla/5.0 Thunderbird/128"})
+    until(lambda: len(classes()) == 2)
     first = web.build.fields("campaign_leads", lead, "opened_at")
     http.get(path)
+    until(lambda: len(classes()) == 3)
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content.startswith(b"GIF89a\x01\x00\x01\x00")
+    assert classes() == ["machine", "person", "machine"]
     assert first != (None,)
     assert web.build.fields("campaign_leads", lead, "opened_at") == first
+
+
+@pytest.mark.slow  # a server of its own
+def test_every_fetch_is_recorded_also_when_the_server_is_killed(
+    server: SecretStr, tmp_path: Path
+) -> None:
+    """By eight clients at once; what was written stays, what is a second old may be lost."""
+    with new_database(server) as database:
+        web = Web(database, tmp_path)
+        campaign = web.build.campaign(web.build.account(), leads=20)
+        rows = web.db.execute("select id from campaign_leads where campaign_id = %s", (campaign,))
+        leads = [lead for (lead,) in rows] * 30
+
+        def fetch(part: list[UUID]) -> None:
+            with web.client() as http:
+                for lead in part:
+                    assert http.get(f"/api/track/open?id={lead}").status_code == 200
+
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(fetch, [leads[n::8] for n in range(8)]))
+        until(lambda: web.db.execute("select count(*) from mail_events").fetchone() == (600,))
+        web.process.kill()
+        web.process.wait(20)
+        per_lead = web.db.execute(
+            "select distinct count(*) from mail_events group by campaign_lead_id"
+        ).fetchall()
+        assert per_lead == [(30,)]
+        web.close()
 
 
 @pytest.mark.parametrize("query", ["", "?id=", "?id=7", f"?id={UUID(int=7)}", "?id=%00"])

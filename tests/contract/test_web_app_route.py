@@ -15,6 +15,7 @@ from outreach.public.clients import BURST
 from outreach.public.page import HEADERS, TEXTS, page
 from tests.one_click import ACTS, DOES_NOTHING
 from tests.postgrest.fixtures import HERE, MODULES, Project
+from tests.sql.conftest import Build
 
 ROOT = Path(__file__).parents[2]
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -209,3 +210,22 @@ def test_it_has_the_types_that_it_says() -> None:
         check=False,
     )  # fmt: skip
     assert done.stdout == ""
+
+
+def test_the_pixel_records_an_opening_with_its_class(
+    http: httpx.Client, db: psycopg.Connection
+) -> None:
+    """A picture in any case; the database decides who fetched it. A HEAD opens nothing."""
+    build = Build(db)
+    campaign = build.campaign(build.account(), leads=1)
+    lead = build.mail(campaign, build.begin(campaign))
+    path = f"/api/track/open?id={lead}&type=campaign_lead"
+    reader, scanner = {"User-Agent": "Thunderbird"}, {"User-Agent": "Barracuda Sentinel (EE)"}
+    http.head(path, headers=reader)
+    answers = [http.get(path, headers=scanner), http.get(path, headers=reader)]
+    answers += [http.get(f"/api/track/open{query}") for query in ("", "?id=7", f"?id={uuid4()}")]
+    classes = db.execute("select class from mail_events order by at").fetchall()
+    assert {(a.status_code, a.headers["content-type"]) for a in answers} == {(200, "image/gif")}
+    assert all(a.content.startswith(b"GIF89a") for a in answers)
+    assert classes == [("machine",), ("person",)]
+    assert build.fields("campaign_leads", lead, "open_class") == ("person",)

@@ -128,6 +128,7 @@ def test_a_listed_campaign_tells_its_dates_accounts_progress_and_total(
         "started_at": "2026-11-24T10:00:00Z", "finished_at": "2026-11-24T11:00:00Z",
         "paused_at": None, "waiting_for": None,
         "accounts": [f"sender{number}@ours.example" for number in range(4)],
+        "opened": {"people": 0, "machines": 0, "unclassified": 0},
         "replied": 0, "bounced": 0, "unsubscribed": 0, "away": 0, "total": 3, "progress": 33.3,
     }  # fmt: skip
 
@@ -344,3 +345,36 @@ def test_a_failed_lead_tells_when_and_why_also_after_a_retry(
     )
     assert exported[1].endswith("Z {{ nmae }},,,,,,,")
     assert "Z no template | 20" in exported[1]
+
+
+# --- leads show -------------------------------------------------------------------------------
+
+
+def test_a_persons_history_and_the_text_of_a_mail_are_shown(
+    outreach: Outreach, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """Of one who never was a lead it is said."""
+    new_campaign("spring", 1, leads=1)
+    version = "ab" * 32
+    db.execute(
+        "insert into send_attempts (id, campaign_id, campaign_lead_id, account_id, run_id, address,"
+        " started_at, search_token, finished_at, outcome, template, subject, placeholders)"
+        " select gen_random_uuid(), campaign_id, id, assigned_account_id, gen_random_uuid(),"
+        " 'lead0@spring.example', '2026-11-24 10:00Z', 'o1', now(), 'sent', %s, 'Hello', '[\"name\"]'"
+        " from campaign_leads",
+        (version,),
+    )
+    db.execute(
+        "insert into template_versions (hash, subject, body) values (%s, 'Hello', 'Hi {{ name }}')",
+        (version,),
+    )
+    status, text, _ = outreach("leads", "show", "LEAD0@spring.example")
+    found = read(outreach("leads", "show", "LEAD0@spring.example", "--json"))
+    mail = {name: found["events"][0][name] for name in ("kind", "outcome", "subject", "template")}
+    assert (status, found["campaigns"][0]["campaign"]) == (0, "spring")
+    assert mail == {"kind": "mail", "outcome": "sent", "subject": "Hello", "template": version}
+    assert "2026-11-24 10:00:00\tmail\tspring\tsender0@ours.example\tsent\t\tHello" in text
+    assert outreach("leads", "template", version[:12])[1].splitlines()[-1] == "Hi {{ name }}"
+    unknown = [outreach("leads", "show", "a@b.example"), outreach("leads", "template", "ffffffff")]
+    assert [(status, text) for status, text, _ in unknown] == [(1, ""), (1, "")]
+    assert "Nothing is known of a@b.example" in unknown[0][2]

@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.states import Cancelled, Pending, Running
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
 from outreach.store.store import Store
+from tasks.boards import DIGEST, DIGEST_EVENT, UPCOMING, publish_digest, show_upcoming
 from tests.flows.conftest import NewCampaign
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -295,3 +298,57 @@ def test_runs_that_wait_are_called_after_their_campaign(
     assert [name_of(run) for run in waiting] == ["send Spring"] * 3
     assert name_of(of_a_person) == "Spring, once more"
     assert [name_of(run) for run in of_no_campaign] == before
+
+
+def artifact(key: str) -> list[str]:
+    with get_client(sync_client=True) as client:
+        chosen = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        return [str(one.data) for one in client.read_artifacts(artifact_filter=chosen)]
+
+
+def test_upcoming_campaigns_and_the_day_before_are_shown_in_prefect(
+    prefect_api: str, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """By name and time, in one artifact that changes; the digest once, as an event, too."""
+    campaign = new_campaign(leads=2)
+    at = datetime(2027, 1, 2, 9, tzinfo=UTC)
+    db.execute(
+        "update campaigns set status = 'scheduled', scheduled_at = %s, name = 'Winter | tale'"
+        " where id = %s",
+        (at, campaign),
+    )
+    db.execute(
+        "insert into daily_counts (campaign_id, day, account_id, template, sent)"
+        " values (%s, '2026-11-24', gen_random_uuid(), '', 7)",
+        (campaign,),
+    )
+    show_upcoming.fn()
+    db.execute("update campaigns set scheduled_at = scheduled_at + interval '1 hour'")
+    show_upcoming.fn()
+    for _ in range(2):
+        publish_digest.fn(date(2026, 11, 25))
+        publish_digest.fn(date(2026, 11, 24))  # nothing was sent on the 23rd
+    (shown,), (told,) = artifact(UPCOMING), artifact(DIGEST)
+    assert f"| 2027-01-02 10:00 UTC | Winter \\| tale | starts | 2 | {campaign} |" in shown
+    assert "Mails: 7 sent." in told
+    deadline = time.monotonic() + 60
+    events: list[dict[str, Any]] = []
+    while not events and time.monotonic() < deadline:
+        chosen = {"event": {"name": [DIGEST_EVENT]}}
+        answer = httpx.post(f"{prefect_api}/events/filter", json={"filter": chosen})
+        events = answer.json()["events"]
+        time.sleep(0.1)
+    assert [(event["payload"]["day"], event["payload"]["sent"]) for event in events] == [
+        ("2026-11-24", 7)
+    ]
+
+
+def test_a_digest_that_prefect_did_not_take_is_made_by_the_next_round(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = artifact(DIGEST)
+    monkeypatch.setattr("tasks.boards._publish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        publish_digest.fn(date(2026, 12, 9))
+    assert store.take_digest(date(2026, 12, 8))
+    assert artifact(DIGEST) == before

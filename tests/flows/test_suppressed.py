@@ -39,13 +39,13 @@ def claimed(store: Store, campaign: UUID) -> tuple[UUID, Claim]:
 def sending(run: UUID, then: Callable[[], None] = lambda: None) -> Sending:
     """A sender; `then` happens when it has made the mail."""
 
-    def build(claim: Claim, token: str) -> Mail:
+    def build(claim: Claim, token: str) -> tuple[Mail, None]:
         made = compose(
             claim, sender=claim.sender, attachment=None, pixel_url=None, search_token=token,
             date=datetime.now(UTC), opt_out=NONE,
         ).mail  # fmt: skip
         then()
-        return made
+        return made, None
 
     return Sending(
         store=current().store, mailer=current().mailer, settings=current().settings, run=run,

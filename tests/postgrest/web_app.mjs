@@ -1,4 +1,4 @@
-// Serves the route of web-app/ on Node as Next.js does: HEAD runs GET, and the parameters are a promise.
+// Serves the routes of web-app/ on Node as Next.js does: HEAD runs GET, and the parameters are a promise.
 //
 //   node web_app.mjs FOLDER_OF_THE_WEB_APP EMPTY_FOLDER
 //
@@ -11,8 +11,9 @@ import { serve } from "@hono/node-server";
 import ts from "typescript";
 
 const [source, made] = process.argv.slice(2);
-const LIBRARY = "lib/unsubscribe";
-const ROUTE = "app/api/unsubscribe/[token]/route";
+const LIBRARIES = ["lib/unsubscribe", "lib/open"];
+const UNSUBSCRIBE = "app/api/unsubscribe/[token]/route";
+const OPEN = "app/api/track/open/route";
 
 function compile(name) {
   const { outputText, diagnostics } = ts.transpileModule(readFileSync(join(source, `${name}.ts`), "utf8"), {
@@ -26,12 +27,15 @@ function compile(name) {
   return import(pathToFileURL(file).href);
 }
 
-await compile(LIBRARY);
-const route = await compile(ROUTE);
+for (const library of LIBRARIES) await compile(library);
+const unsubscribe = await compile(UNSUBSCRIBE);
+const open = await compile(OPEN);
 
 const fetch = (request) => {
   const method = request.method === "HEAD" ? "GET" : request.method;
-  const token = decodeURIComponent(new URL(request.url).pathname.split("/")[3] ?? "");
+  const { pathname } = new URL(request.url);
+  const route = pathname === "/api/track/open" ? open : unsubscribe;
+  const token = decodeURIComponent(pathname.split("/")[3] ?? "");
   const handler = route[method];
   if (handler === undefined) return new Response(null, { status: 405 });
   return handler(request, { params: Promise.resolve({ token }) });

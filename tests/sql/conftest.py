@@ -42,7 +42,9 @@ class Sql:
             ),
         )
         values = {
-            name: Jsonb(value) if name in {"rows", "entries"} or isinstance(value, dict) else value
+            name: Jsonb(value)
+            if name in {"rows", "entries", "fetches"} or isinstance(value, dict)
+            else value
             for name, value in arguments.items()
         }
         return [row[0] for row in self.db.execute(query, values)]

@@ -54,6 +54,10 @@ def test_the_attempt_is_written_before_the_mail_may_go(
         "outcome": None,
         "detail": None,
         "retry_after": None,
+        "template": None,
+        "own_text": None,
+        "subject": None,
+        "placeholders": None,
     }
     assert (lead["status"], lead["open_attempt_id"], lead["claim_token"]) == (
         "pending",

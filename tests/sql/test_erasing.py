@@ -151,3 +151,25 @@ def test_after_the_retention_who_is_not_mailed_any_more_is_forgotten(
     assert build.row("leads", eve)["email"] == "eve@acme.test"
     imported = call.import_leads(rows=[{"email": BOB}])
     assert (imported["added"], imported["erased"]) == (1, 0)
+
+
+def test_what_was_sent_to_an_erased_person_is_forgotten(
+    build: Any, call: Any, account: UUID, bob: UUID
+) -> None:
+    """The subject as sent, and a text that was theirs alone; a company's version stays."""
+    other = build.lead("ann@acme.test")
+    for lead, version, own in ((bob, "a", True), (other, "b", False)):
+        campaign: UUID = build.campaign(account)
+        build.in_campaign(campaign, lead, account)
+        run = build.begin(campaign)
+        content = {
+            "template": version * 64, "own": own, "subject": f"Hello {version}", "filled": ["name"],
+            "text": {"subject": "Hello", "body": "Dear Bobby"},
+        }  # fmt: skip
+        attempt, _ = build.open(campaign, run, content=content)
+        build.record(attempt, "sent")
+    erase(call)
+    subjects = build.db.execute("select subject from send_attempts order by subject").fetchall()
+    versions = build.db.execute("select hash from template_versions").fetchall()
+    assert (subjects, versions) == ([("Hello b",), (None,)], [("b" * 64,)])
+    assert build.sql.recount_mails()["changed"] == 0

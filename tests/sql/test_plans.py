@@ -154,4 +154,5 @@ def test_ids_of_our_tables_are_in_the_order_of_their_making(db: psycopg.Connecti
         "suppressions",
         "audit",
         "inbound",
+        "mail_events",
     }

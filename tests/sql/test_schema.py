@@ -72,6 +72,11 @@ OURS = (
     "unread_mails",
     "absences",
     "erasures",
+    "template_versions",
+    "mail_events",
+    "daily_counts",
+    "daily_failures",
+    "digests",
 )
 STATUSES = ("draft", "scheduled", "running", "completed", "error", "cancelled")
 ROLES = """
@@ -369,6 +374,7 @@ def test_every_function_is_invoker_with_an_empty_search_path(db: psycopg.Connect
         "seconds_paused",
         "suppression_key",
         "suppression_lock",
+        "template_key",
         "told_act",
         "why_unable",
     ]

@@ -1,4 +1,4 @@
-"""What recipients' programs ask for: the open pixel; and trials of the web app's address."""
+"""What recipients' programs ask for: the open pixel of an older endpoint; trials of the address."""
 
 from datetime import datetime, timedelta
 from typing import Any

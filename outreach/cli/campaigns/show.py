@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outreach import commands
-from outreach.campaign.models import CampaignStatus, StepStatus
+from outreach.campaign.models import CampaignStatus, Opened, StepStatus
 from outreach.campaign.report import CampaignReport, report
 from outreach.cli.campaigns import watch as watching
 from outreach.cli.context import campaign_id, opened_store
@@ -219,6 +219,7 @@ def _show(store: "Store", campaign: "UUID") -> None:
             "goes on": now.resume_at,
             "waits for": now.waiting_for,
             **now.leads.model_dump(),
+            "opened": _opened(now.opened),
             **({"not mailed": why} if why else {}),
             **now.returned,
             **watching.facts(progress),
@@ -248,6 +249,15 @@ def _step(step: StepStatus) -> tuple[object, ...]:
         rate,
         step.next_at,
     )
+
+
+def _opened(opened: Opened) -> str | None:
+    told = (
+        f"{opened.people} by people",
+        f"{opened.unclassified} by people or machines",
+        f"{opened.machines} by machines",
+    )
+    return ", ".join(told) if any(opened.model_dump().values()) else None
 
 
 def _changes(store: "Store", campaign: "UUID") -> Iterator[CampaignStatus]:
