@@ -583,9 +583,9 @@ as $$
     order by s.step), '[]')
   from public.campaigns s
   cross join lateral (
-    select count(*) as leads, public.follow_due(s, min(cl.sent_at)) as due
+    select count(*) as leads, public.follow_due(s.*, min(cl.sent_at)) as due
     from public.campaign_leads cl
-    where cl.campaign_id = public.step_before(s) and cl.status = 'sent' and cl.followed_at is null
+    where cl.campaign_id = public.step_before(s.*) and cl.status = 'sent' and cl.followed_at is null
       and s.status not in ('completed', 'cancelled')
       and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
   ) ahead

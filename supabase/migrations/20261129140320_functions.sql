@@ -1,4 +1,4 @@
--- Release 20261129135604 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129140320 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -6,20 +6,24 @@ declare
     'public.account_bounce_rate(uuid,timestamp with time zone)',
     'public.accounts_of_others(public.campaigns)',
     'public.add_step(uuid,uuid,integer,double precision,text,text,text,text,double precision,timestamp with time zone,boolean,timestamp with time zone)',
+    'public.adopt_opens(integer)',
     'public.allowance(public.accounts,integer,timestamp with time zone)',
     'public.assign_companies(uuid)',
     'public.assign_texts()',
+    'public.attempt_counted()',
     'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
     'public.awaited_cap(uuid,timestamp with time zone,timestamp with time zone)',
     'public.away_until(date,timestamp with time zone)',
     'public.bare_domain(text)',
-    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean,double precision)',
+    'public.begin_attempt(uuid,uuid,uuid,uuid,text,text,double precision,double precision,integer,text,text,uuid,timestamp with time zone,boolean,double precision,jsonb)',
     'public.begin_run(uuid,uuid,double precision,timestamp with time zone,text)',
     'public.below_daily_limit_at(uuid,integer,timestamp with time zone)',
+    'public.better_class(text,text)',
     'public.by_hour(timestamp with time zone[],timestamp with time zone)',
     'public.campaign_account_summary(uuid,uuid,uuid,integer)',
     'public.campaign_counts(uuid)',
     'public.campaign_facts(uuid,timestamp with time zone)',
+    'public.campaign_opened(uuid)',
     'public.campaign_progress(uuid,double precision,integer,double precision,timestamp with time zone)',
     'public.campaign_senders(uuid)',
     'public.campaign_status(uuid)',
@@ -39,6 +43,8 @@ declare
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
     'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
     'public.companies_kept_apart()',
+    'public.content_of_draft(text)',
+    'public.count_opening(uuid,date,uuid,text,text,integer)',
     'public.count_places(timestamp with time zone)',
     'public.count_ramp(public.accounts,timestamp with time zone)',
     'public.crash_run(uuid,uuid,text,timestamp with time zone)',
@@ -64,6 +70,7 @@ declare
     'public.fail_unclaimed(uuid,uuid,text,timestamp with time zone)',
     'public.fail_unmailable(uuid,jsonb,timestamp with time zone)',
     'public.failure_reasons(uuid,integer)',
+    'public.failures_counted()',
     'public.fault_of_accounts(public.campaigns)',
     'public.fault_of_window(public.campaigns,timestamp with time zone)',
     'public.find_mails(uuid,text,text[],text[],timestamp with time zone)',
@@ -71,10 +78,12 @@ declare
     'public.finish_run(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.follow_due(public.campaigns,timestamp with time zone)',
     'public.followed_mails(uuid,public.campaigns)',
+    'public.forget_content(text,uuid[])',
     'public.forget_dispatch(uuid,text)',
     'public.forget_person(text,text,text,timestamp with time zone,boolean)',
     'public.forget_suspension(uuid,uuid)',
     'public.free_claims(uuid)',
+    'public.functions_fingerprint()',
     'public.functions_hash(text[])',
     'public.guard_accounts(double precision,integer,timestamp with time zone)',
     'public.guard_campaigns(double precision,integer,timestamp with time zone)',
@@ -95,9 +104,14 @@ declare
     'public.keep_mailbox(uuid,uuid,double precision,text,timestamp with time zone)',
     'public.keyed_hash(text)',
     'public.lead_dispatch(uuid,text,text,double precision,timestamp with time zone)',
+    'public.lead_events(text,integer)',
+    'public.lead_in_campaigns(text,integer)',
+    'public.lead_suppressions(text,integer)',
     'public.leads_by_account(uuid)',
+    'public.leads_of_address(text)',
     'public.leads_of_keys(text[])',
     'public.leads_to_mail(text,text[],uuid)',
+    'public.leave_digest(date)',
     'public.leave_dispatch(uuid)',
     'public.leave_lead(uuid,uuid,text)',
     'public.lift_suppressions(text[],text,uuid)',
@@ -117,12 +131,14 @@ declare
     'public.list_unannounced(integer)',
     'public.lock_down()',
     'public.mail_domain(text)',
+    'public.mail_of_lead(uuid)',
     'public.mailbox_key(text)',
     'public.mailbox_of(uuid,timestamp with time zone)',
     'public.mails_by_hour(uuid,timestamp with time zone)',
     'public.mails_left(public.accounts,integer,timestamp with time zone)',
     'public.mails_of_account(uuid,timestamp with time zone)',
     'public.mails_to(text,integer,timestamp with time zone)',
+    'public.make_report_views()',
     'public.mark_account_unusable(uuid,text)',
     'public.may_have_left(text)',
     'public.next_due(timestamp with time zone)',
@@ -132,7 +148,9 @@ declare
     'public.note_canary(text,boolean,text,timestamp with time zone)',
     'public.note_dispatch(uuid,text)',
     'public.note_failures(uuid[],timestamp with time zone)',
+    'public.note_template(jsonb)',
     'public.note_unread(uuid,text)',
+    'public.open_class(text,double precision,integer)',
     'public.operating_figures(timestamp with time zone)',
     'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
@@ -149,13 +167,18 @@ declare
     'public.read_credentials(uuid)',
     'public.recent_campaigns(text,timestamp with time zone,timestamp with time zone,uuid,integer)',
     'public.record_inbound(uuid,uuid,jsonb,jsonb,timestamp with time zone)',
-    'public.record_open(uuid,timestamp with time zone)',
+    'public.record_open(uuid,timestamp with time zone,text)',
+    'public.record_opens(jsonb,timestamp with time zone)',
     'public.record_outcome(uuid,text,text,text,text,double precision,timestamp with time zone)',
+    'public.recount_mails()',
     'public.release_run(uuid,uuid)',
     'public.remove_account(text)',
     'public.remove_step(uuid)',
     'public.renew_run(uuid,uuid,double precision,timestamp with time zone)',
     'public.renew_runs(uuid[],uuid[],double precision,timestamp with time zone)',
+    'public.report_cohorts(integer)',
+    'public.report_numbers(uuid,date,date,integer)',
+    'public.report_upcoming(integer)',
     'public.resolve_lead(boolean,uuid,uuid,text,timestamp with time zone)',
     'public.resume_campaign(uuid)',
     'public.retry_failed(uuid,text,text,boolean,boolean)',
@@ -185,9 +208,12 @@ declare
     'public.sweep_retention(double precision,integer,timestamp with time zone)',
     'public.sweep_suppressed(integer,integer,timestamp with time zone)',
     'public.take_canary(text,text,double precision,timestamp with time zone)',
+    'public.take_digest(date)',
     'public.take_due(integer,timestamp with time zone,integer,double precision)',
     'public.take_mailboxes(uuid,double precision,double precision,integer,text,timestamp with time zone,uuid)',
     'public.tell_dispatchers()',
+    'public.template_key(text,boolean)',
+    'public.template_text(text)',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
     'public.time_ordered_id()',
@@ -227,7 +253,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129135604', '1624913fa762ff0955d24a9eaec373e68599096112deb92510219fcd85f6b804', ours, '20261124009900')
+  values ('20261129140320', 'f722194fcf5bd22678613dbd03225cf117dff897e3e9642b37985b124fdc6e83', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -605,7 +631,8 @@ create or replace function public.begin_attempt(
   sender uuid default null,
   now timestamptz default null,
   knows_cancelled boolean default false,
-  looked_seconds double precision default null
+  looked_seconds double precision default null,
+  content jsonb default null
 ) returns setof jsonb
 language plpgsql
 security invoker
@@ -621,6 +648,7 @@ as $$
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
 --   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
+-- content: {template, own, subject, filled, text}, what the mail was made from; null: unknown, or that of the draft.
 declare
   c public.campaigns;
   a public.accounts;
@@ -812,12 +840,20 @@ begin
       return;
     end if;
 
+    if content is null and draft is not null then
+      content := public.content_of_draft(token);
+    end if;
     insert into public.send_attempts (
-      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token)
+      id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token,
+      template, own_text, subject, placeholders)
     values (
-      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token)
+      attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token,
+      content ->> 'template', (content ->> 'own')::boolean, left(content ->> 'subject', 1001), content -> 'filled')
     on conflict do nothing;
     if found then
+      if content ? 'text' then
+        perform public.note_template(content);
+      end if;
       update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
@@ -1418,7 +1454,8 @@ as $$
   -- The newest first, of those made since then. The next page has the time and the id of the last row
   -- before it; an old campaign without a time is the oldest.
   select (pg_catalog.to_jsonb(page_row) - 'footer') || pg_catalog.jsonb_build_object(
-    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id))
+    'leads', public.campaign_counts(page_row.id), 'accounts', public.campaign_senders(page_row.id),
+    'opened', public.campaign_opened(page_row.id))
     || public.inbound_counts(page_row.id)
   from (
     -- The page first: what belongs to it is counted for no other.
@@ -1454,7 +1491,8 @@ security invoker
 set search_path = ''
 as $$
   select (pg_catalog.to_jsonb(its_row) - 'footer') || pg_catalog.jsonb_build_object(
-    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id))
+    'leads', public.campaign_counts(its_row.id), 'accounts', public.campaign_senders(its_row.id),
+    'opened', public.campaign_opened(its_row.id))
     || public.inbound_counts(its_row.id)
     || pg_catalog.jsonb_build_object('steps', public.steps_of(its_row.id))
   from public.campaigns its_row
@@ -2354,6 +2392,212 @@ begin
 end
 $$;
 
+-- Mails by day, campaign, account and template: kept with each outcome, whoever records it, and rebuilt at will.
+
+create or replace function public.template_key(template text, own_text boolean) returns text
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left.
+as $$
+  -- As daily_counts has it: a campaign of texts that are written for each lead would have a row for each.
+  select case when own_text then 'own' else coalesce(template, '') end;
+$$;
+
+create or replace function public.mail_of_lead(lead uuid)
+returns table (campaign uuid, day date, account uuid, template text, sent_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Where the lead's mail is counted: that which left or may have; of a sender before us, that of its row.
+  (select s.campaign_id, (s.started_at at time zone 'UTC')::date, s.account_id,
+    public.template_key(s.template, s.own_text), s.started_at
+  from public.send_attempts s
+  where s.campaign_lead_id = mail_of_lead.lead and public.may_have_left(s.outcome)
+  order by s.started_at desc
+  limit 1)
+  union all
+  (select cl.campaign_id, (cl.sent_at at time zone 'UTC')::date,
+    coalesce(cl.assigned_account_id, '00000000-0000-0000-0000-000000000000'), '', cl.sent_at
+  from public.campaign_leads cl
+  where cl.id = mail_of_lead.lead and cl.status = 'sent' and cl.sent_at is not null
+    and not exists (select from public.send_attempts s where s.campaign_lead_id = cl.id))
+  limit 1;
+$$;
+
+create or replace function public.count_opening(
+  of_campaign uuid,
+  of_day date,
+  of_account uuid,
+  of_template text,
+  class text,
+  n integer
+) returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  if class is null then
+    return;
+  end if;
+  insert into public.daily_counts (campaign_id, day, account_id, template)
+  values (of_campaign, of_day, of_account, of_template)
+  on conflict do nothing;
+  update public.daily_counts x
+  set
+    opened_people = x.opened_people + case when class = 'person' then n else 0 end,
+    opened_unclassified = x.opened_unclassified + case when class = 'unclassified' then n else 0 end,
+    opened_machines = x.opened_machines + case when class = 'machine' then n else 0 end
+  where x.campaign_id = of_campaign and x.day = of_day and x.account_id = of_account and x.template = of_template;
+end
+$$;
+
+create or replace function public.attempt_counted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+  of_day constant date := (new.started_at at time zone 'UTC')::date;
+  of_template constant text := public.template_key(new.template, new.own_text);
+  class text;
+begin
+  -- Once more where the row is the first of its kind. Written out: with each mail a call would cost as much again.
+  for n in 1..2 loop
+    update public.daily_counts x
+    set
+      sent = x.sent + coalesce((new.outcome = 'sent')::integer, 0) - coalesce((old.outcome = 'sent')::integer, 0),
+      refused = x.refused
+        + coalesce((new.outcome = 'refused')::integer, 0) - coalesce((old.outcome = 'refused')::integer, 0),
+      not_sent = x.not_sent
+        + coalesce((new.outcome = 'not_sent')::integer, 0) - coalesce((old.outcome = 'not_sent')::integer, 0),
+      unclear = x.unclear
+        + coalesce((new.outcome = 'unclear')::integer, 0) - coalesce((old.outcome = 'unclear')::integer, 0)
+    where x.campaign_id = new.campaign_id and x.day = of_day and x.account_id = new.account_id
+      and x.template = of_template;
+    exit when found;
+    insert into public.daily_counts (campaign_id, day, account_id, template)
+    values (new.campaign_id, of_day, new.account_id, of_template)
+    on conflict do nothing;
+  end loop;
+  if tg_op = 'UPDATE' and public.may_have_left(old.outcome) and not public.may_have_left(new.outcome) then
+    -- Nearly never: what was opened had not left after all. It counts with the lead's next mail.
+    update public.campaign_leads cl
+    set open_class = null
+    from public.campaign_leads before
+    where cl.id = new.campaign_lead_id and before.id = cl.id and cl.open_class is not null
+    returning before.open_class into class;
+    perform public.count_opening(new.campaign_id, of_day, new.account_id, of_template, class, -1);
+  end if;
+  return null;
+end
+$$;
+
+-- On the log itself: whatever function records an outcome, it is counted.
+create or replace trigger attempt_begun_with_outcome after insert on public.send_attempts
+  for each row when (new.outcome is not null) execute function public.attempt_counted();
+create or replace trigger attempt_counted after update of outcome on public.send_attempts
+  for each row when (old.outcome is distinct from new.outcome) execute function public.attempt_counted();
+
+create or replace function public.failures_counted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into public.daily_failures (campaign_id, day, account_id, reason, failures)
+  select
+    cl.campaign_id, coalesce((f.failed_at at time zone 'UTC')::date, '-infinity'),
+    coalesce(cl.assigned_account_id, '00000000-0000-0000-0000-000000000000'), left(f.reason, 300), count(*)
+  from new_rows f
+  join public.campaign_leads cl on cl.id = f.campaign_lead_id
+  group by 1, 2, 3, 4
+  order by 1, 2, 3, 4
+  on conflict (campaign_id, day, account_id, reason) do update
+  set failures = public.daily_failures.failures + excluded.failures;
+  return null;
+end
+$$;
+
+-- By statement: thousands of leads may fail at once, for one reason.
+create or replace trigger failures_counted after insert on public.lead_failures
+  referencing new table as new_rows
+  for each statement execute function public.failures_counted();
+
+create or replace function public.recount_mails() returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+set statement_timeout = '60s'
+as $$
+-- Rebuilds daily_counts from the log, the leads and their openings, and daily_failures. Outcomes wait meanwhile: seconds for a million.
+--   recounted: {rows, changed}
+declare
+  changed bigint;
+begin
+  lock table public.daily_counts in share row exclusive mode;
+  create temporary table outreach_recounted on commit drop as
+  select
+    m.campaign_id, m.day, m.account_id, m.template,
+    count(*) filter (where m.outcome = 'sent') as sent,
+    count(*) filter (where m.outcome = 'refused') as refused,
+    count(*) filter (where m.outcome = 'not_sent') as not_sent,
+    count(*) filter (where m.outcome = 'unclear') as unclear,
+    count(*) filter (where m.open_class = 'person') as opened_people,
+    count(*) filter (where m.open_class = 'unclassified') as opened_unclassified,
+    count(*) filter (where m.open_class = 'machine') as opened_machines
+  from (
+    select s.campaign_id, (s.started_at at time zone 'UTC')::date as day, s.account_id,
+      public.template_key(s.template, s.own_text) as template, s.outcome, cl.open_class
+    from public.send_attempts s
+    left join public.campaign_leads cl on cl.id = s.campaign_lead_id and public.may_have_left(s.outcome)
+    union all
+    -- Mailed by a sender before us.
+    select cl.campaign_id, (cl.sent_at at time zone 'UTC')::date,
+      coalesce(cl.assigned_account_id, '00000000-0000-0000-0000-000000000000'), '', 'sent', cl.open_class
+    from public.campaign_leads cl
+    where cl.status = 'sent' and cl.sent_at is not null
+      and not exists (select from public.send_attempts s where s.campaign_lead_id = cl.id)
+  ) m
+  group by m.campaign_id, m.day, m.account_id, m.template
+  having count(m.outcome) + count(m.open_class) > 0;
+  select count(*) into changed
+  from pg_temp.outreach_recounted r
+  full join (
+    select * from public.daily_counts n
+    where (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines)
+      <> (0, 0, 0, 0, 0, 0, 0)
+  ) n using (campaign_id, day, account_id, template)
+  where (r.sent, r.refused, r.not_sent, r.unclear, r.opened_people, r.opened_unclassified, r.opened_machines)
+    is distinct from
+    (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines);
+  delete from public.daily_counts n where n.campaign_id is not null;
+  insert into public.daily_counts (
+    campaign_id, day, account_id, template, sent, refused, not_sent, unclear, opened_people, opened_unclassified,
+    opened_machines)
+  select * from pg_temp.outreach_recounted;
+  lock table public.daily_failures in share row exclusive mode;
+  delete from public.daily_failures n where n.campaign_id is not null;
+  insert into public.daily_failures (campaign_id, day, account_id, reason, failures)
+  select
+    cl.campaign_id, coalesce((f.failed_at at time zone 'UTC')::date, '-infinity'),
+    coalesce(cl.assigned_account_id, '00000000-0000-0000-0000-000000000000'), left(f.reason, 300), count(*)
+  from public.lead_failures f
+  join public.campaign_leads cl on cl.id = f.campaign_lead_id
+  group by 1, 2, 3, 4;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'recounted', 'rows', (select count(*) from public.daily_counts), 'changed', changed);
+  drop table pg_temp.outreach_recounted;
+end
+$$;
+
 -- Which campaigns are to be run now.
 
 create or replace function public.due_at(c public.campaigns) returns timestamptz
@@ -2962,6 +3206,7 @@ begin
     email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', custom_fields = '{}',
     email_subject = null, email_template = null
   where l.id = any (forgotten);
+  perform public.forget_content(key, forgotten);
   update public.send_attempts a set address = hash
   where lower(a.address) = key and public.may_have_left(a.outcome);
   get diagnostics mails = row_count;
@@ -3210,6 +3455,8 @@ create or replace function public.hand_out(c public.campaigns, batch uuid, t tim
 language plpgsql
 security invoker
 set search_path = ''
+-- Of a campaign whose rows nobody has counted, the planner would read and sort all leads instead.
+set enable_sort = off
 as $$
 #variable_conflict use_variable
 -- All that the mail of each claimed lead needs, in the order of their times; no token of its account. Null for
@@ -3218,10 +3465,16 @@ declare
   claims jsonb;
   faults jsonb;
 begin
-  with unreadable as materialized (
-    select x.* from public.unreadable_leads(array(
-      select cl.lead_id from public.campaign_leads cl
-      where cl.campaign_id = c.id and cl.claim_token = batch)) x
+  with claimed as materialized (
+    -- As rows, in order and with a limit: by campaign_leads_claimed, not past all that was sent.
+    select x.*
+    from public.campaign_leads x
+    where (x.campaign_id, x.claim_token) >= (c.id, batch) and (x.campaign_id, x.claim_token) <= (c.id, batch)
+      and x.claim_token is not null
+    order by x.campaign_id, x.claim_token
+    limit 100000
+  ), unreadable as materialized (
+    select x.* from public.unreadable_leads(array(select cl.lead_id from claimed cl)) x
   )
   select
     pg_catalog.jsonb_agg(
@@ -3244,6 +3497,8 @@ begin
           'email_subject', left(coalesce(c.step_subject, nullif(l.email_subject, ''), co.email_subject), 1001),
           'email_template',
           left(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template), 1000001)),
+        'own_text', (c.step_subject is null and nullif(l.email_subject, '') is not null)
+          or (c.step_template is null and nullif(l.email_template, '') is not null),
         'subject_variables', c.subject_variables,
         'follows', case when c.parent_id is not null then public.followed_mails(cl.id, c) end,
         'draft', (
@@ -3260,7 +3515,7 @@ begin
     ) filter (where x.id is not null and fault.why is null),
     pg_catalog.jsonb_object_agg(cl.id, fault.why) filter (where fault.why is not null)
   into claims, faults
-  from public.campaign_leads cl
+  from claimed cl
   left join public.accounts x on x.id = cl.assigned_account_id
   left join public.leads l on l.id = cl.lead_id
   left join public.companies co on co.id = l.company_id
@@ -3272,8 +3527,7 @@ begin
       when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
       when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
     end
-  ) fault (why)
-  where cl.campaign_id = c.id and cl.claim_token = batch;
+  ) fault (why);
   if faults is not null then
     perform public.fail_unmailable(batch, faults, t);
   end if;
@@ -4267,6 +4521,8 @@ begin
   revoke all on public.suppressions, public.audit, public.address_hash_key, public.web_addresses from public;
   revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
     public.erasures from public;
+  revoke all on public.template_versions, public.mail_events, public.daily_counts, public.daily_failures,
+    public.digests from public;
   for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
     execute format(
       'revoke all on public.send_attempts, public.lead_failures, public.schema_releases, public.dispatchers from %I', r);
@@ -4274,18 +4530,23 @@ begin
     execute format(
       'revoke all on public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
         public.erasures from %I', r);
+    execute format(
+      'revoke all on public.template_versions, public.mail_events, public.daily_counts, public.daily_failures,
+        public.digests from %I', r);
   end loop;
   if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
     -- A new Supabase project grants nobody anything on new tables.
     grant select, insert, update, delete
       on public.companies, public.leads, public.accounts, public.campaigns, public.campaign_accounts,
         public.campaign_leads, public.send_attempts, public.lead_failures, public.dispatchers, public.suppressions,
-        public.web_addresses, public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences,
-        public.erasures
+        public.web_addresses, public.template_versions, public.mail_events, public.daily_counts,
+        public.daily_failures, public.digests,
+        public.mailboxes, public.inbound, public.inbound_mails, public.unread_mails, public.absences, public.erasures
       to service_role;
     grant select, insert, update (subject) on public.audit to service_role;
     grant select on public.schema_releases, public.address_hash_key to service_role;
   end if;
+  perform public.make_report_views();
   if to_regprocedure('auth.uid()') is not null
     and exists (select from pg_catalog.pg_roles where rolname = 'authenticated') then
     -- A user of the web app may see whom their campaigns do not mail, and what came back. Last, so that it is the same
@@ -4301,6 +4562,11 @@ begin
     create policy inbound_mails_of_owner on public.inbound_mails
       for select to authenticated using (user_id = (select auth.uid()));
   end if;
+
+  -- After the last change of a function.
+  update public.schema_releases x
+  set fingerprint = case when x.hash = public.functions_hash(x.functions) then public.functions_fingerprint() end
+  where x.version = (select max(y.version) from public.schema_releases y);
 end
 $$;
 
@@ -4623,6 +4889,214 @@ as $$
     'mailboxes', pg_catalog.jsonb_build_object('read', m.read, 'failing', m.failing, 'unreadable', m.unreadable),
     'mailbox_age_seconds', coalesce(m.oldest, 0)::double precision)
   from campaigns c, claimed l, attempts s, accounts a, mailboxes m;
+$$;
+
+-- Openings: each fetch of a mail's pixel with its class. The rules are here alone, for every endpoint.
+
+create or replace function public.open_class(
+  user_agent text,
+  age_seconds double precision,
+  fetches_before integer,
+  out class text,
+  out rule text
+)
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Who fetched a pixel, and by which rule; the first that holds. user_agent: empty when the request had none, null
+  -- when the endpoint does not tell it. age_seconds: since the mail was sent, null when it is not known to be.
+  -- fetches_before: of the same pixel, in the five seconds before.
+  select x.class, x.rule
+  from (
+    values
+      -- Scanners open a mail before it is in the inbox; nobody reads that fast.
+      (1, age_seconds < 10, 'machine', 'fetched within ten seconds of sending'),
+      (2, user_agent is null, 'unclassified', 'the endpoint tells no user agent'),
+      (3, user_agent !~ '[^[:space:]]', 'machine', 'no user agent'),
+      (4, user_agent ~* ('bot\M|crawl|spider|scan|headless|barracuda|mimecast|proofpoint|python|curl/|wget|java/|okhttp'
+        '|edge/12[.]246.mozilla/5[.]0|go-http-client|node-fetch|axios|libwww|httpclient|amazon.cloudfront|ahc/|hubspot.connect|facebookexternalhit'),
+        'machine', 'a program that is no mail reader'),
+      (5, fetches_before >= 2, 'machine', 'fetched three times within five seconds'),
+      -- Both fetch when the mail is shown.
+      (6, user_agent ~* 'googleimageproxy|ggpht\.com', 'person', 'the image proxy of Gmail'),
+      (7, user_agent ~* 'yahoomailproxy|yahoo!.mail', 'person', 'the image proxy of Yahoo'),
+      -- Mail Privacy Protection fetches whether or not the mail is looked at. Apple Mail without it, and some Outlook,
+      -- have the second form, too.
+      (8, user_agent ~ '^\s*Mozilla/5\.0\s*$', 'proxy', 'the privacy proxy of Apple'),
+      (9, user_agent ~ '\(KHTML,.like.Gecko\)\s*$', 'proxy', 'the privacy proxy of Apple, or Apple Mail'),
+      (10, user_agent ~* 'mozilla/|opera|thunderbird|outlook|microsoft.office|airmail|spark|mailmate|postbox|emclient|k-9',
+        'person', 'a mail reader or a browser'),
+      (11, true, 'unclassified', 'an unknown program')
+  ) x (no, holds, class, rule)
+  where x.holds
+  order by x.no
+  limit 1;
+$$;
+
+create or replace function public.better_class(one text, other text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Of a lead's openings: a person's wins, then what may be one.
+  select case
+    when 'person' in (one, other) then 'person'
+    when 'unclassified' in (one, other) or 'proxy' in (one, other) then 'unclassified'
+    when 'machine' in (one, other) then 'machine'
+  end;
+$$;
+
+create or replace function public.record_opens(fetches jsonb, now timestamptz default null) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+-- Both as for begin_attempt.
+set enable_seqscan = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_variable
+-- Fetches of pixels: a list of at most 1,000 {id, lead, user_agent, seconds_ago}. `lead` is campaign_leads.id; one
+-- that nobody knows is passed over. `id` is the caller's: the same fetch is recorded once. Of a lead the first hundred.
+--   recorded: {opened, classes} how many leads were opened for the first time, and the class of each fetch
+declare
+  most constant integer := 100;
+  t constant timestamptz := coalesce(now, clock_timestamp());
+  given constant uuid[] := array(
+    select distinct f.lead
+    from pg_catalog.jsonb_to_recordset(fetches) f (lead uuid)
+    where f.lead is not null
+    limit 1000);
+  one record;
+  judged record;
+  was text;
+  becomes text;
+  is_first boolean;
+  seen integer;
+  lately integer;
+  opened integer := 0;
+  classes text[] := '{}';
+begin
+  -- All leads before the first count, as everywhere.
+  perform from public.campaign_leads cl where cl.id = any (given) order by cl.id for no key update;
+  for one in
+    select
+      coalesce(f.id, public.time_ordered_id()) as id, cl.id as lead, left(f.user_agent, 300) as user_agent,
+      t - greatest(coalesce(f.seconds_ago, 0), 0) * interval '1 second' as at,
+      mail.campaign, mail.day, mail.account, mail.template, mail.sent_at
+    from pg_catalog.jsonb_to_recordset(fetches) f (id uuid, lead uuid, user_agent text, seconds_ago double precision)
+    join public.campaign_leads cl on cl.id = f.lead and cl.id = any (given)
+    left join lateral public.mail_of_lead(cl.id) mail on true
+    order by mail.campaign, mail.day, mail.account, mail.template, cl.id, f.seconds_ago desc
+    limit 1000
+  loop
+    select count(*), count(*) filter (where e.at > one.at - interval '5 seconds' and e.at <= one.at)
+    into seen, lately
+    from public.mail_events e
+    where e.campaign_lead_id = one.lead;
+    continue when seen >= most;
+    judged := public.open_class(one.user_agent, extract(epoch from one.at - one.sent_at)::double precision, lately);
+    insert into public.mail_events (id, campaign_lead_id, at, class, rule)
+    values (one.id, one.lead, one.at, judged.class, judged.rule)
+    on conflict do nothing;
+    continue when not found;
+    classes := classes || judged.class;
+
+    select cl.open_class, cl.opened_at is null and judged.class <> 'machine' into was, is_first
+    from public.campaign_leads cl
+    where cl.id = one.lead;
+    -- What is not known to be sent counts nowhere yet: adopt_opens does when it is.
+    becomes := case when one.day is not null then public.better_class(was, judged.class) else was end;
+    opened := opened + is_first::integer;
+    continue when not is_first and becomes is not distinct from was;
+    update public.campaign_leads cl
+    set opened_at = case when is_first then one.at else cl.opened_at end, open_class = becomes
+    where cl.id = one.lead;
+    if becomes is distinct from was then
+      perform public.count_opening(one.campaign, one.day, one.account, one.template, was, -1);
+      perform public.count_opening(one.campaign, one.day, one.account, one.template, becomes, 1);
+    end if;
+  end loop;
+  return next pg_catalog.jsonb_build_object(
+    'answer', 'recorded', 'opened', opened, 'classes', pg_catalog.to_jsonb(classes));
+end
+$$;
+
+create or replace function public.record_open(
+  lead uuid,
+  now timestamptz default null,
+  user_agent text default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- One fetch of a mail's pixel, for an endpoint of the web app; `lead` is campaign_leads.id. `user_agent`: the header
+  -- of the request, empty where it has none.
+  --   opened: {class} the lead's first opening that is no machine's      unchanged: {class}
+  select pg_catalog.jsonb_build_object(
+    'answer', case when x ->> 'opened' = '0' then 'unchanged' else 'opened' end,
+    'class', x #>> '{classes,0}')
+  from public.record_opens(
+    pg_catalog.jsonb_build_array(
+      pg_catalog.jsonb_build_object('lead', record_open.lead, 'user_agent', record_open.user_agent)),
+    record_open.now) x;
+$$;
+
+create or replace function public.adopt_opens(most integer default 1000) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Counts openings that came before their mail was recorded, and those that an endpoint of the web app wrote itself:
+-- they are unclassified.      adopted: {leads} 0: none is left
+declare
+  cl record;
+  adopted integer := 0;
+begin
+  for cl in
+    select x.id, mail.*, (
+      select case when bool_or(e.class = 'person') then 'person' else 'unclassified' end
+      from public.mail_events e
+      where e.campaign_lead_id = x.id) as becomes
+    from (
+      select y.id
+      from public.campaign_leads y
+      where y.opened_at is not null and y.open_class is null and y.status = 'sent'
+      limit most
+      for no key update skip locked
+    ) x
+    cross join lateral public.mail_of_lead(x.id) mail
+    order by mail.campaign, mail.day, mail.account, mail.template
+  loop
+    update public.campaign_leads x set open_class = cl.becomes where x.id = cl.id;
+    perform public.count_opening(cl.campaign, cl.day, cl.account, cl.template, cl.becomes, 1);
+    adopted := adopted + 1;
+  end loop;
+  return next pg_catalog.jsonb_build_object('answer', 'adopted', 'leads', adopted);
+end
+$$;
+
+create or replace function public.campaign_opened(campaign uuid) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Its leads whose mail was opened, each once, by the best class of its openings.
+  select pg_catalog.jsonb_build_object(
+    'people', coalesce(sum(n.opened_people), 0),
+    'machines', coalesce(sum(n.opened_machines), 0),
+    'unclassified', coalesce(sum(n.opened_unclassified), 0) + (
+      select count(*)
+      from public.campaign_leads cl
+      where cl.campaign_id = campaign_opened.campaign and cl.opened_at is not null and cl.open_class is null
+        and cl.status = 'sent'))
+  from public.daily_counts n
+  where n.campaign_id = campaign_opened.campaign;
 $$;
 
 -- What became of a mail: recorded, put off, failed, or resolved by a person.
@@ -5188,6 +5662,351 @@ as $$
   from public.ramp_of(a, told_ramp.t) x
   where a.ramp_from is not null;
 $$;
+
+-- The numbers of the views in one answer, for the command and for web apps: PostgREST shows no schema but public.
+
+create or replace function public.report_numbers(
+  campaign uuid default null,
+  since date default null,
+  until date default null,
+  most integer default 100
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of one campaign or of all, of mails sent from `since` to `until` (days in UTC). One statement sees one moment, so
+  -- that all its numbers agree. Of each list the `most` that matter; `days` has every day that has a number.
+  with facts as materialized (
+    select n.*
+    from outreach_report.days n
+    where (report_numbers.campaign is null or n.campaign_id = report_numbers.campaign)
+      and (report_numbers.since is null or n.day >= report_numbers.since)
+      and (report_numbers.until is null or n.day <= report_numbers.until)
+  ),
+  summed as (
+    select
+      grouping(f.day) as no_day, grouping(f.campaign_id) as no_campaign, grouping(f.account_id) as no_account,
+      grouping(f.template) as no_template,
+      f.day, f.campaign_id, f.account_id, f.template, max(f.campaign) as campaign, max(f.account) as account,
+      coalesce(sum(f.sent), 0)::bigint as sent, coalesce(sum(f.refused), 0)::bigint as refused,
+      coalesce(sum(f.put_off), 0)::bigint as put_off, coalesce(sum(f.unclear), 0)::bigint as unclear,
+      coalesce(sum(f.opened_people), 0)::bigint as opened_people,
+      coalesce(sum(f.opened_unclassified), 0)::bigint as opened_unclassified,
+      coalesce(sum(f.opened_machines), 0)::bigint as opened_machines
+    from facts f
+    group by grouping sets ((), (f.day), (f.campaign_id), (f.account_id), (f.template))
+  ),
+  told as materialized (
+    select
+      s.no_day, s.no_campaign, s.no_account, s.no_template, s.day, s.campaign_id, s.account_id, s.template, s.sent,
+      pg_catalog.jsonb_build_object(
+        'sent', s.sent, 'refused', s.refused, 'put_off', s.put_off, 'unclear', s.unclear,
+        'opened', pg_catalog.jsonb_build_object(
+          'people', s.opened_people, 'machines', s.opened_machines, 'unclassified', s.opened_unclassified),
+        'opened_low', rate.opened_low, 'opened_high', rate.opened_high, 'interval_low', rate.interval_low,
+        'interval_high', rate.interval_high, 'too_few', rate.verdict = 'too few') as counts
+    from summed s
+    cross join lateral outreach_report.opened(s.sent, s.opened_people, s.opened_unclassified) rate
+  ),
+  last_campaigns as materialized (
+    -- Of one campaign its row, also before its first mail; else those with a mail, the last made first.
+    select c.*
+    from public.campaigns c
+    where case
+      when report_numbers.campaign is not null then c.id = report_numbers.campaign
+      else exists (select from told t where t.no_campaign = 0 and t.campaign_id = c.id)
+    end
+    order by coalesce(c.started_at, c.created_at) desc nulls last, c.id
+    limit report_numbers.most
+  )
+  select pg_catalog.jsonb_build_object(
+    'made_at', clock_timestamp(),
+    'since', coalesce(report_numbers.since, (select min(f.day) from facts f)),
+    'until', coalesce(report_numbers.until, (select max(f.day) from facts f)),
+    'totals', (
+      select t.counts from told t
+      where t.no_day = 1 and t.no_campaign = 1 and t.no_account = 1 and t.no_template = 1),
+    'days', coalesce((
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('day', t.day) || t.counts order by t.day)
+      from told t
+      where t.no_day = 0), '[]'),
+    'campaigns', coalesce((
+      select pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object(
+          'id', c.id, 'name', c.name, 'status', c.status, 'started_at', c.started_at, 'finished_at', c.finished_at,
+          'leads', public.campaign_counts(c.id)) || coalesce(t.counts, '{}')
+        order by coalesce(c.started_at, c.created_at) desc nulls last, c.id)
+      from last_campaigns c
+      left join told t on t.no_campaign = 0 and t.campaign_id = c.id), '[]'),
+    'accounts', coalesce((
+      select pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('id', x.account_id, 'email', a.email, 'status', coalesce(a.status, 'removed'))
+          || x.counts
+        order by x.sent desc, x.account_id)
+      from (
+        select * from told t where t.no_account = 0 order by t.sent desc, t.account_id limit report_numbers.most
+      ) x
+      left join public.accounts a on a.id = x.account_id), '[]'),
+    'templates', coalesce((
+      select pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('template', x.template, 'subject', left(v.subject, 1001)) || x.counts
+        order by x.sent desc, x.template)
+      from (
+        select * from told t where t.no_template = 0 order by t.sent desc, t.template limit report_numbers.most
+      ) x
+      left join public.template_versions v on v.hash = x.template), '[]'),
+    'failures', coalesce((
+      select pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('reason', x.reason, 'failures', x.failures)
+        order by x.failures desc, x.reason)
+      from (
+        select f.reason, sum(f.failures)::bigint as failures
+        from outreach_report.failures f
+        where (report_numbers.campaign is null or f.campaign_id = report_numbers.campaign)
+          and (report_numbers.since is null or f.day >= report_numbers.since)
+          and (report_numbers.until is null or f.day <= report_numbers.until)
+        group by f.reason
+        order by sum(f.failures) desc, f.reason
+        limit report_numbers.most
+      ) x), '[]'));
+$$;
+
+create or replace function public.report_upcoming(most integer default 100) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Campaigns that will send, the next ones first; those that send now before them.
+  select pg_catalog.jsonb_build_object(
+    'id', u.campaign_id, 'name', u.campaign, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
+    'waiting_for', left(u.waiting_for, 1001), 'pending', u.pending)
+  from outreach_report.upcoming u
+  order by u.what = 'paused', u.starts_at nulls first, u.campaign, u.campaign_id
+  limit report_upcoming.most;
+$$;
+
+create or replace function public.report_cohorts(most integer default 104) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- By the week of the first mail, the newest first.
+  select pg_catalog.to_jsonb(x)
+  from outreach_report.cohorts x
+  order by x.week desc
+  limit report_cohorts.most;
+$$;
+
+create or replace function public.take_digest(of_day date) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Whether the caller is the one who publishes the digest of this day: once for each.
+  with taken as (
+    insert into public.digests (day) values (of_day) on conflict do nothing returning day
+  )
+  select pg_catalog.jsonb_build_object('answer', case when exists (select from taken) then 'taken' else 'published' end);
+$$;
+
+create or replace function public.leave_digest(of_day date) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- It could not be published: the next round tries again.
+  with left_over as (
+    delete from public.digests d where d.day = leave_digest.of_day returning d.day
+  )
+  select pg_catalog.jsonb_build_object('answer', 'left', 'days', (select count(*) from left_over));
+$$;
+
+-- Views for people who ask the database: the schema outreach_report. No token, no lead's address, no text of a mail.
+
+create or replace function public.make_report_views() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- Makes the schema and its views, and grants them to service_role and to the readers of the command db reader. Each
+-- migration calls it: who has to drop the schema, to change the type of a column that a view names, gets it back so.
+-- The views have their owner's rights: with the caller's, row-level security would show a reader nothing.
+-- A column is only ever appended: `create or replace` refuses anything else.
+declare
+  r name;
+begin
+  create schema if not exists outreach_report;
+
+  -- How many of the mails were opened. Denominator: mails sent. Low: by people; high: with those that may be people or
+  -- machines. The interval holds with 95 % (Wilson), from the low of the one to the high of the other.
+  create or replace function outreach_report.opened(
+    sent bigint,
+    people bigint,
+    unclassified bigint,
+    out opened_low double precision,
+    out opened_high double precision,
+    out interval_low double precision,
+    out interval_high double precision,
+    out verdict text
+  )
+  language sql
+  immutable
+  parallel safe
+  begin atomic
+    select
+      round(x.low::numeric, 4)::double precision, round(x.high::numeric, 4)::double precision,
+      -- Null where nothing was sent: greatest and least would ignore it.
+      case when sent > 0 then round(greatest(
+        (x.low + x.z2n / 2 - sqrt(x.z2n * (x.low * (1 - x.low) + x.z2n / 4))) / (1 + x.z2n), 0)::numeric, 4)::double precision end,
+      case when sent > 0 then round(least(
+        (x.high + x.z2n / 2 + sqrt(x.z2n * (x.high * (1 - x.high) + x.z2n / 4))) / (1 + x.z2n), 1)::numeric, 4)::double precision end,
+      case when coalesce(sent, 0) < 50 then 'too few' else 'ok' end
+    from (
+      select
+        case when sent > 0 then least(people::double precision / nullif(sent, 0), 1) end as low,
+        case when sent > 0 then least((people + unclassified)::double precision / nullif(sent, 0), 1) end as high,
+        1.959964 * 1.959964 / nullif(sent, 0) as z2n
+    ) x;
+  end;
+
+  create or replace view outreach_report.days with (security_barrier) as
+  select
+    n.day, n.campaign_id, c.name::text as campaign, n.account_id, a.email::text as account, n.template,
+    n.sent, n.refused, n.not_sent as put_off, n.unclear,
+    n.opened_people, n.opened_unclassified, n.opened_machines
+  from public.daily_counts n
+  left join public.campaigns c on c.id = n.campaign_id
+  left join public.accounts a on a.id = n.account_id;
+
+  create or replace view outreach_report.campaigns with (security_barrier) as
+  select
+    c.id as campaign_id, c.name::text as campaign, c.status::text as status, c.user_id,
+    c.created_at, c.scheduled_at, c.started_at, c.finished_at, c.paused_at,
+    l.leads, l.pending, l.sent, l.failed, l.cancelled,
+    o.opened_people, o.opened_unclassified, o.opened_machines, o.unclear,
+    rate.*,
+    -- Of a follow-up: the first campaign of its chain, and its number there.
+    c.parent_id, c.step
+  from public.campaigns c
+  cross join lateral (
+    select
+      count(*) as leads,
+      count(*) filter (where cl.status = 'pending') as pending,
+      count(*) filter (where cl.status = 'sent') as sent,
+      count(*) filter (where cl.status = 'failed') as failed,
+      count(*) filter (where cl.status = 'cancelled') as cancelled
+    from public.campaign_leads cl
+    where cl.campaign_id = c.id
+  ) l
+  cross join lateral (
+    select
+      coalesce(sum(n.opened_people), 0)::bigint as opened_people,
+      coalesce(sum(n.opened_unclassified), 0)::bigint as opened_unclassified,
+      coalesce(sum(n.opened_machines), 0)::bigint as opened_machines,
+      coalesce(sum(n.unclear), 0)::bigint as unclear
+    from public.daily_counts n
+    where n.campaign_id = c.id
+  ) o
+  cross join lateral outreach_report.opened(l.sent, o.opened_people, o.opened_unclassified) rate;
+
+  create or replace view outreach_report.accounts with (security_barrier) as
+  select
+    n.account_id, a.email::text as account, a.status, n.first_day, n.last_day, n.campaigns,
+    n.sent, n.refused, n.put_off, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines,
+    rate.*
+  from (
+    select
+      x.account_id, min(x.day) as first_day, max(x.day) as last_day, count(distinct x.campaign_id) as campaigns,
+      sum(x.sent)::bigint as sent, sum(x.refused)::bigint as refused, sum(x.not_sent)::bigint as put_off,
+      sum(x.unclear)::bigint as unclear, sum(x.opened_people)::bigint as opened_people,
+      sum(x.opened_unclassified)::bigint as opened_unclassified, sum(x.opened_machines)::bigint as opened_machines
+    from public.daily_counts x
+    group by x.account_id
+  ) n
+  left join public.accounts a on a.id = n.account_id
+  cross join lateral outreach_report.opened(n.sent, n.opened_people, n.opened_unclassified) rate;
+
+  create or replace view outreach_report.templates with (security_barrier) as
+  select
+    n.template, v.subject, v.first_used_at, n.first_day, n.last_day, n.campaigns,
+    n.sent, n.refused, n.put_off, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines,
+    rate.*
+  from (
+    select
+      x.template, min(x.day) as first_day, max(x.day) as last_day, count(distinct x.campaign_id) as campaigns,
+      sum(x.sent)::bigint as sent, sum(x.refused)::bigint as refused, sum(x.not_sent)::bigint as put_off,
+      sum(x.unclear)::bigint as unclear, sum(x.opened_people)::bigint as opened_people,
+      sum(x.opened_unclassified)::bigint as opened_unclassified, sum(x.opened_machines)::bigint as opened_machines
+    from public.daily_counts x
+    group by x.template
+  ) n
+  left join public.template_versions v on v.hash = n.template
+  cross join lateral outreach_report.opened(n.sent, n.opened_people, n.opened_unclassified) rate;
+
+  create or replace view outreach_report.failures with (security_barrier) as
+  select
+    nullif(n.day, '-infinity') as day, n.campaign_id, c.name::text as campaign, n.account_id, a.email::text as account,
+    n.reason, n.failures
+  from public.daily_failures n
+  left join public.campaigns c on c.id = n.campaign_id
+  left join public.accounts a on a.id = n.account_id;
+
+  create or replace view outreach_report.upcoming with (security_barrier) as
+  select
+    c.id as campaign_id, c.name::text as campaign, c.status::text as status,
+    -- Null: at once, or when a person resumes it.
+    case when c.paused_at is null then coalesce(c.resume_at, c.scheduled_at) end as starts_at,
+    case
+      when c.paused_at is not null then 'paused'
+      when c.status = 'scheduled' then 'starts'
+      when c.resume_at > clock_timestamp() then 'goes on'
+      else 'sending'
+    end as what,
+    c.waiting_for, l.pending
+  from public.campaigns c
+  cross join lateral (
+    select count(*) as pending
+    from public.campaign_leads cl
+    where cl.campaign_id = c.id and cl.status = 'pending'
+  ) l
+  where c.status = 'scheduled' or c.status = 'running';
+
+  create or replace view outreach_report.cohorts with (security_barrier) as
+  select
+    n.week, n.campaigns, n.sent, n.opened_people, n.opened_unclassified, n.opened_machines, rate.*
+  from (
+    -- A lead is mailed once in a campaign: without follow-ups, the week of its mail is the week of its first mail.
+    select
+      date_trunc('week', x.day::timestamp)::date as week, count(distinct x.campaign_id) as campaigns,
+      sum(x.sent)::bigint as sent, sum(x.opened_people)::bigint as opened_people,
+      sum(x.opened_unclassified)::bigint as opened_unclassified, sum(x.opened_machines)::bigint as opened_machines
+    from public.daily_counts x
+    left join public.campaigns c on c.id = x.campaign_id
+    where c.parent_id is null
+    group by 1
+  ) n
+  cross join lateral outreach_report.opened(n.sent, n.opened_people, n.opened_unclassified) rate;
+
+  revoke all on schema outreach_report from public;
+  revoke all on all tables in schema outreach_report from public;
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+    execute format('revoke all on schema outreach_report from %I', r);
+    execute format('revoke all on all tables in schema outreach_report from %I', r);
+  end loop;
+  for r in select rolname from pg_catalog.pg_roles where rolname in ('service_role', 'outreach_reader') loop
+    execute format('grant usage on schema outreach_report to %I', r);
+    execute format('grant select on all tables in schema outreach_report to %I', r);
+    execute format('grant execute on all functions in schema outreach_report to %I', r);
+  end loop;
+end
+$$;
+
+-- Functions below read them.
+select public.make_report_views();
 
 -- What people who watch are told of a campaign.
 
@@ -5768,6 +6587,19 @@ as $$
   ) p;
 $$;
 
+create or replace function public.functions_fingerprint() returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Of all functions of the schema: it differs as soon as one is made, changed or dropped. Of this database alone; the
+  -- hash reads 200 kB of sources for what this one tells.
+  select md5(string_agg(f.oid::text || ' ' || f.xmin::text, ' ' order by f.oid))
+  from pg_catalog.pg_proc f
+  where f.pronamespace = 'public'::regnamespace;
+$$;
+
 create or replace function public.schema_version() returns setof jsonb
 language sql
 stable
@@ -5797,11 +6629,202 @@ as $$
     select case
       when newest.version < installed_release.release then 'older'
       when newest.calls_since > installed_release.release then 'unsupported'
-      when newest.hash <> public.functions_hash(newest.functions) then 'edited'
+      when newest.fingerprint is distinct from public.functions_fingerprint()
+        and newest.hash <> public.functions_hash(newest.functions) then 'edited'
       when newest.version > installed_release.release then 'newer'
     end
   ) differs (state)
   where installed_release.release is not null and differs.state is not null;
+$$;
+
+-- What exactly was sent: versions of templates, and all that ever happened to a person.
+
+create or replace function public.note_template(content jsonb) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- The text of a version that its worker has not noted yet: {template, own, text: {subject, body, footer}}.
+  insert into public.template_versions (hash, own_text, subject, body, footer)
+  values (
+    content ->> 'template', coalesce((content ->> 'own')::boolean, false),
+    coalesce(content #>> '{text,subject}', ''), coalesce(content #>> '{text,body}', ''), content #>> '{text,footer}')
+  on conflict (hash) do nothing;
+$$;
+
+create or replace function public.content_of_draft(token text) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- What an earlier attempt noted of the draft that this one sends.
+  select pg_catalog.jsonb_build_object(
+    'template', s.template, 'own', s.own_text, 'subject', s.subject, 'filled', s.placeholders)
+  from public.send_attempts s
+  where s.search_token = content_of_draft.token and s.search_token <> '' and s.template is not null
+  limit 1;
+$$;
+
+create or replace function public.template_text(template text) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The text of a version, by its hash or the beginning of it (eight characters at least).
+  select pg_catalog.jsonb_build_object(
+    'hash', v.hash, 'first_used_at', v.first_used_at, 'own_text', v.own_text,
+    'subject', v.subject, 'body', v.body, 'footer', v.footer)
+  from public.template_versions v
+  where length(template_text.template) >= 8
+    and v.hash >= template_text.template and v.hash < template_text.template || 'g'
+  order by v.hash
+  limit 1;
+$$;
+
+create or replace function public.leads_of_address(address text) returns setof uuid
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- leads.id of a mailbox, however the rows spell it.
+  select x.lead
+  from public.leads_of_keys(array[public.mailbox_key(leads_of_address.address)]) x (lead)
+  join public.leads l on l.id = x.lead
+  where public.mailbox_key(l.email) = public.mailbox_key(leads_of_address.address);
+$$;
+
+create or replace function public.lead_in_campaigns(address text, most integer default 1000) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- The campaigns that have this person among their leads, and how they stand there; the last ones.
+  select pg_catalog.jsonb_build_object(
+    'id', cl.id, 'campaign_id', cl.campaign_id, 'campaign', c.name, 'status', cl.status, 'account', a.email,
+    'sent_at', cl.sent_at, 'opened_at', cl.opened_at,
+    'opened_by', coalesce(cl.open_class, case when cl.opened_at is not null then 'unclassified' end),
+    'error', left(cl.error, 1001))
+  from public.leads_of_address(lead_in_campaigns.address) x (lead)
+  join public.campaign_leads cl on cl.lead_id = x.lead
+  left join public.campaigns c on c.id = cl.campaign_id
+  left join public.accounts a on a.id = cl.assigned_account_id
+  order by coalesce(cl.sent_at, c.created_at) desc nulls last, cl.id
+  limit lead_in_campaigns.most;
+$$;
+
+create or replace function public.lead_events(address text, most integer default 1000) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- All that ever happened to a person, over all campaigns; the last events, the newest first. Each kind is one
+  -- branch: a new one has the columns at, kind, campaign_id, account_id and what is special to it.
+  with its_leads as materialized (
+    select cl.id, cl.campaign_id
+    from public.leads_of_address(lead_events.address) x (lead)
+    join public.campaign_leads cl on cl.lead_id = x.lead
+  ),
+  its_attempts as materialized (
+    select s.*
+    from its_leads x
+    join public.send_attempts s on s.campaign_lead_id = x.id
+    union
+    -- The log outlives the rows of leads.
+    select s.*
+    from public.send_attempts s
+    where lower(s.address) = public.mailbox_key(lead_events.address) and public.may_have_left(s.outcome)
+  ),
+  happened as (
+    select s.started_at as at, 'mail' as kind, s.campaign_id, s.account_id, pg_catalog.jsonb_build_object(
+      'outcome', coalesce(s.outcome, 'open'), 'detail', left(s.detail, 1001), 'subject', s.subject,
+      'template', s.template, 'placeholders', s.placeholders) as more
+    from its_attempts s
+    union all
+    select f.failed_at, 'failed', x.campaign_id, null, pg_catalog.jsonb_build_object('detail', left(f.reason, 1001))
+    from its_leads x
+    join public.lead_failures f on f.campaign_lead_id = x.id
+    union all
+    select e.at, 'open', x.campaign_id, null, pg_catalog.jsonb_build_object('outcome', e.class, 'detail', e.rule)
+    from (select y.id, y.campaign_id from its_leads y
+      union select y.campaign_lead_id, y.campaign_id from its_attempts y) x
+    join public.mail_events e on e.campaign_lead_id = x.id
+    union all
+    -- Without an event of ours: an endpoint of the web app wrote the time.
+    select cl.opened_at, 'open', x.campaign_id, null, pg_catalog.jsonb_build_object(
+      'outcome', 'unclassified', 'detail', 'the web app wrote the time')
+    from its_leads x
+    join public.campaign_leads cl on cl.id = x.id
+    where cl.opened_at is not null
+      and not exists (select from public.mail_events e where e.campaign_lead_id = x.id and e.class <> 'machine')
+    union all
+    select y.at, y.act, null, null, pg_catalog.jsonb_build_object(
+      'outcome', y.details ->> 'cause', 'detail', left(y.details ->> 'reason', 1001), 'by', y.by_name)
+    from public.audit y
+    where y.subject = any (public.suppression_keys(public.mailbox_key(lead_events.address)))
+    union all
+    select i.received_at, i.kind, m.campaign_id, i.account_id, pg_catalog.jsonb_build_object(
+      'outcome', m.verdict, 'detail', nullif(concat_ws(', ', nullif(m.status, ''), 'back on ' || i.back_on), ''))
+    from its_attempts s
+    join public.inbound_mails m on m.attempt_id = s.id
+    join public.inbound i on i.id = m.inbound_id
+  )
+  select pg_catalog.jsonb_build_object(
+    'at', h.at, 'kind', h.kind, 'campaign_id', h.campaign_id, 'campaign', c.name, 'account', a.email) || h.more
+  from happened h
+  left join public.campaigns c on c.id = h.campaign_id
+  left join public.accounts a on a.id = h.account_id
+  order by h.at desc nulls last, h.kind
+  limit lead_events.most;
+$$;
+
+create or replace function public.lead_suppressions(address text, most integer default 100) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The suppressions of the address and of its domains, also those whose end is past.
+  select pg_catalog.jsonb_build_object(
+    'key', s.key, 'owner', s.user_id, 'cause', s.cause, 'reason', left(s.reason, 1001), 'source', s.source,
+    'since', s.created_at, 'until', s.until, 'holds', s.until is null or s.until > clock_timestamp())
+  from (
+    select public.suppression_keys(public.mailbox_key(lead_suppressions.address)) as keys,
+      'erased:' || public.keyed_hash(public.mailbox_key(lead_suppressions.address)) as erased
+    offset 0
+  ) asked
+  join public.suppressions s on s.key = any (asked.keys || asked.erased)
+  order by s.created_at, s.id
+  limit lead_suppressions.most;
+$$;
+
+create or replace function public.forget_content(key text, leads uuid[]) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Of a person who is erased: the subjects as sent, and the texts that were theirs alone.
+  with its_attempts as (
+    select s.id, s.template, s.own_text
+    from public.send_attempts s
+    where lower(s.address) = forget_content.key and public.may_have_left(s.outcome)
+    union
+    select s.id, s.template, s.own_text
+    from public.campaign_leads cl
+    join public.send_attempts s on s.campaign_lead_id = cl.id
+    where cl.lead_id = any (forget_content.leads)
+  ), forgotten as (
+    delete from public.template_versions v using its_attempts x where v.hash = x.template and x.own_text
+  )
+  update public.send_attempts s set subject = null, placeholders = null
+  from its_attempts x
+  where s.id = x.id and (s.subject is not null or s.placeholders is not null);
 $$;
 
 -- Follow-ups. A step is a campaign whose `parent_id` is the first of its chain; its leads are planned shortly before
@@ -6389,9 +7412,9 @@ as $$
     order by s.step), '[]')
   from public.campaigns s
   cross join lateral (
-    select count(*) as leads, public.follow_due(s, min(cl.sent_at)) as due
+    select count(*) as leads, public.follow_due(s.*, min(cl.sent_at)) as due
     from public.campaign_leads cl
-    where cl.campaign_id = public.step_before(s) and cl.status = 'sent' and cl.followed_at is null
+    where cl.campaign_id = public.step_before(s.*) and cl.status = 'sent' and cl.followed_at is null
       and s.status not in ('completed', 'cancelled')
       and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
   ) ahead
@@ -7228,22 +8251,7 @@ as $$
   from looked c;
 $$;
 
--- What recipients' programs ask for: the open pixel; and whether the web app's address answers.
-
-create or replace function public.record_open(lead uuid, now timestamptz default null) returns setof jsonb
-language plpgsql
-security invoker
-set search_path = ''
-as $$
-#variable_conflict use_variable
--- The first fetch of a mail's pixel; `lead` is campaign_leads.id. Later ones change nothing.
-begin
-  update public.campaign_leads cl
-  set opened_at = coalesce(now, clock_timestamp())
-  where cl.id = lead and cl.opened_at is null;
-  return next pg_catalog.jsonb_build_object('answer', case when found then 'opened' else 'unchanged' end);
-end
-$$;
+-- Whether the web app's address answers, which recipients' programs ask.
 
 create or replace function public.take_canary(
   web_address text,
