@@ -111,8 +111,8 @@ class Mailed:
         return {(one.key, one.cause, one.owner) for one in self.store.list_suppressions()}
 
 
-def _mail(claim: Claim, search_token: str) -> Mail:
-    return compose(
+def _mail(claim: Claim, search_token: str) -> tuple[Mail, None]:
+    composed = compose(
         claim,
         sender=claim.sender,
         attachment=None,
@@ -121,4 +121,5 @@ def _mail(claim: Claim, search_token: str) -> Mail:
         date=datetime.now(UTC),
         opt_out=OptOut(base="https://app.example", in_header=True),
         reply=claim.reply,
-    ).mail
+    )
+    return composed.mail, None
