@@ -184,7 +184,7 @@ def naive(run: CampaignRun, sending: Sending) -> Callable[[Claim], Outcome]:
     """Send, then record; an answer that was lost is a failure to try again."""
 
     def mail(claim: Claim) -> Outcome:
-        prepared = sending._prepare(claim)
+        prepared, _ = sending._prepare(claim)
         try:
             sent = sending._mailer.commit(prepared)
         except SendUnclear:

@@ -150,6 +150,7 @@ def test_a_campaign_goes_from_a_file_to_mails_in_this_process(
             "error": None,
             "failed_at": None,
             "failures": [],
+            **dict.fromkeys(CAME_BACK),
         }
         for address in ("zoe@acme.example", "bob@acme.example")
     }
@@ -381,6 +382,7 @@ def test_lines_that_cannot_be_used_are_told_and_the_others_imported(
         "text_changed": [],
         "kept_apart": [],
         "shared_domains": [],
+        "erased": 0,
         "notes": [],
         "skipped": [
             {"line": 3, "email": "nobody", "reason": "this is not a mail address"},
@@ -461,11 +463,14 @@ def test_five_thousand_leads_are_imported_in_batches(
     again = outreach("leads", "import", file, "--json").json
 
     keys = ("text_changed", "kept_apart", "shared_domains", "skipped", "notes")
-    nothing: dict[str, Any] = {key: [] for key in keys}
+    nothing: dict[str, Any] = {"erased": 0, **{key: [] for key in keys}}
     assert first == {"added": 5_000, "updated": 0, "companies_added": 50, **nothing}
     assert again == {"added": 0, "updated": 5_000, "companies_added": 0, **nothing}
 
 
+CAME_BACK = (
+    "replied_at", "bounced_at", "bounce", "bounce_status", "away_at", "back_on", "unsubscribed_at",
+)  # fmt: skip
 APOLLO = (
     "First Name,Last Name,Title,Company Name,Email,Website\n"
     "Mia,Roth,CTO,Sapphire,mia@sa.example,https://www.sa.example/team\n"

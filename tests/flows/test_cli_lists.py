@@ -130,6 +130,7 @@ def test_a_listed_campaign_tells_its_dates_accounts_progress_and_total(
         "accounts": [f"sender{number}@ours.example" for number in range(4)],
         "opened": {"people": 0, "machines": 0, "unclassified": 0},
         "replied": 0, "bounced": 0, "unsubscribed": 0, "away": 0, "total": 3, "progress": 33.3,
+        "parent_id": None, "step": None, "steps": [],
     }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def bash(script: str, folder: Path, **environment: str) -> subprocess.CompletedP
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        (["campaigns", "re"], ["resume", "resolve", "retry-failed"]),
+        (["campaigns", "res"], ["resume", "resolve"]),
         (["campaigns", "status", "--w"], ["--watch"]),
         (["campaigns", "leads", "--status", "f"], ["failed"]),
     ],

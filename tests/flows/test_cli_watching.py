@@ -278,16 +278,20 @@ def test_an_export_is_csv_that_a_spreadsheet_shows_and_does_not_calculate(
 
     ids = {email: str(claim.id) for email, claim in by_email.items()}
     rows = sorted(csv.reader(io.StringIO(out, newline="")))
-    failed_at = rows[0][-2]
+    failed_at = rows[0][12]
+    nothing_back = [""] * 7
     assert (status, failed_at[-1]) == (0, "Z")
     assert out.count("\r\n") == 3
     assert rows == [
         ["bob@acme.example", '\'=HYPERLINK("http://x","y")', "Acme", "", "failed", "ada@ours.example",
-         "", "", "", "", "'@bad\nhost", ids["bob@acme.example"], failed_at, f"{failed_at} @bad\nhost"],
+         "", "", "", "", "'@bad\nhost", ids["bob@acme.example"], failed_at, f"{failed_at} @bad\nhost",
+         *nothing_back],
         ["email", "name", "company", "role", "status", "account", "sent_at", "opened_at", "thread_id",
-         "message_id", "error", "lead", "failed_at", "failures"],
+         "message_id", "error", "lead", "failed_at", "failures", "replied_at", "bounced_at", "bounce",
+         "bounce_status", "away_at", "back_on", "unsubscribed_at"],
         ["zoe@acme.example", "Zoë, Dr.", "Acme", "CEO", "sent", "ada@ours.example",
-         "2026-11-24T09:00:00Z", "2026-11-24T10:00:00Z", "t", "m", "", ids["zoe@acme.example"], "", ""],
+         "2026-11-24T09:00:00Z", "2026-11-24T10:00:00Z", "t", "m", "", ids["zoe@acme.example"], "", "",
+         *nothing_back],
     ]  # fmt: skip
 
 
