@@ -37,9 +37,13 @@ as $$
     -- In the hands of a live run. A claim that lapsed gets a new time.
     select max(greatest(extract(epoch from clock.t - cl.next_attempt_at), 0)) as lag
     from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
-    join public.campaign_leads cl
-      on cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > clock.t
-      and isfinite(cl.next_attempt_at)
+    -- In that order only the index of claims has them.
+    join (
+      select x.* from public.campaign_leads x
+      where x.claim_token is not null
+      order by x.campaign_id, x.claim_token
+      offset 0
+    ) cl on cl.status = 'pending' and cl.claimed_until > clock.t and isfinite(cl.next_attempt_at)
     join public.campaigns c
       on c.id = cl.campaign_id and c.status = 'running' and c.paused_at is null and c.lease_until > clock.t
   ),

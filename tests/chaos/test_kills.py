@@ -23,7 +23,16 @@ from tests.postgrest.fixtures import Project
 AT_ONCE = 4
 """Senders that die side by side: they mostly wait."""
 
-SCOPES = pytest.mark.parametrize("scopes", ["modify", "compose", "send,readonly", "send"])
+SCOPES = pytest.mark.parametrize(
+    "scopes",
+    [
+        "modify",
+        "send",
+        # Deliveries as of those, that may see less or more: with the slow tests.
+        pytest.param("compose", marks=pytest.mark.slow),
+        pytest.param("send,readonly", marks=pytest.mark.slow),
+    ],
+)
 
 
 @SCOPES

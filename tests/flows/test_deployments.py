@@ -68,6 +68,7 @@ def _run(api: str, home: Path, *command: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_second_server_of_one_home_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
     """Both would end by shutting down the one database."""
     with prefect_server(tmp_path) as api:
@@ -137,6 +138,7 @@ class TestNewServer:
         (schedule,) = deployed(NAMES[1]).schedules
         assert (schedule.active, schedule.schedule.interval) == (False, timedelta(minutes=1))
 
+    @pytest.mark.slow
     def test_the_dispatcher_can_be_scheduled_every_minute(self) -> None:
         """The server itself makes its runs: Prefect 3.8 with SQLAlchemy 2.1 did not."""
         deployment = deployed(NAMES[1])

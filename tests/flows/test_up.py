@@ -306,6 +306,7 @@ def open_to_others(home: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_port_in_use_and_a_second_one_are_told_in_a_sentence(machine: Machine) -> None:
     """Neither leaves anything running."""
     with socket.create_server(("127.0.0.1", machine.port)):

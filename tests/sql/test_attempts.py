@@ -704,6 +704,7 @@ def test_open_attempts_are_listed_with_all_that_settling_needs(
             "draft_id": "d1",
             "thread_id": None,
             "search_token": "o3",
+            "joins": False,
             "age_seconds": 90,
             "campaign_cancelled": False,
             "campaign_paused": False,

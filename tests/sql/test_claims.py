@@ -60,6 +60,7 @@ def test_a_claim_holds_all_that_the_mail_needs_and_no_secret(build: Any) -> None
                     "email_template": "Hi {name}",
                 },
                 "subject_variables": False,
+                "follows": None,
                 "own_text": False,
                 "draft": None,
             }

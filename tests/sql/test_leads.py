@@ -21,7 +21,7 @@ def load(build: Any, *rows: dict[str, Any], **more: Any) -> Any:
 
 
 def imported(added: int, updated: int = 0, companies: int = 0, **told: Any) -> dict[str, Any]:
-    counts = {"added": added, "updated": updated, "companies_added": companies}
+    counts = {"added": added, "updated": updated, "companies_added": companies, "erased": 0}
     nothing: dict[str, Any] = {"text_changed": [], "kept_apart": [], "shared_domains": []}
     return {"answer": "imported", **counts, **nothing, **told}
 

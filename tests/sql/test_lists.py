@@ -74,7 +74,8 @@ def test_a_listed_campaign_has_its_counts_and_its_accounts(build: Any) -> None:
     ann, bob = build.account("bob@us.test"), build.account("ann@us.test")
     campaign = build.campaign(ann, bob, leads=3)
     listed = build.sql.call("recent_campaigns")
-    assert listed == build.sql.call("campaign_status", campaign=campaign)
+    status = build.sql.call("campaign_status", campaign=campaign)
+    assert listed == {name: value for name, value in status.items() if name != "steps"}
     assert (listed["accounts"], listed["leads"]["pending"]) == (["ann@us.test", "bob@us.test"], 3)
 
 

@@ -1,4 +1,4 @@
--- Release 20261129140320 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129142902 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -253,7 +253,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129140320', 'f722194fcf5bd22678613dbd03225cf117dff897e3e9642b37985b124fdc6e83', ours, '20261124009900')
+  values ('20261129142902', 'e0c9e0d2388a9c732866ffbb1184b12c47f027b0eaba9f754ac0e63a5094ab82', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -4832,9 +4832,13 @@ as $$
     -- In the hands of a live run. A claim that lapsed gets a new time.
     select max(greatest(extract(epoch from clock.t - cl.next_attempt_at), 0)) as lag
     from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
-    join public.campaign_leads cl
-      on cl.claim_token is not null and cl.status = 'pending' and cl.claimed_until > clock.t
-      and isfinite(cl.next_attempt_at)
+    -- In that order only the index of claims has them.
+    join (
+      select x.* from public.campaign_leads x
+      where x.claim_token is not null
+      order by x.campaign_id, x.claim_token
+      offset 0
+    ) cl on cl.status = 'pending' and cl.claimed_until > clock.t and isfinite(cl.next_attempt_at)
     join public.campaigns c
       on c.id = cl.campaign_id and c.status = 'running' and c.paused_at is null and c.lease_until > clock.t
   ),
