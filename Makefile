@@ -21,7 +21,7 @@ lifecycle: .venv/ready
 chaos: .venv/ready
 	$(BIN)/pytest -q -m chaos tests/chaos tests/sql tests/lifecycle
 
-# The whole job over PostgREST: thousands of leads, and outages.
+# The whole job over PostgREST, thousands of leads, outages, whole servers, pages in a real browser.
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow
 

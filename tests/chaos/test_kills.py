@@ -27,8 +27,8 @@ SCOPES = pytest.mark.parametrize(
     "scopes",
     [
         "modify",
-        "send",
-        # Deliveries as of those, that may see less or more: with the slow tests.
+        # The other deliveries, and what they may see: with the slow tests.
+        pytest.param("send", marks=pytest.mark.slow),
         pytest.param("compose", marks=pytest.mark.slow),
         pytest.param("send,readonly", marks=pytest.mark.slow),
     ],
@@ -292,6 +292,7 @@ def test_the_database_restarted_in_the_middle_loses_and_doubles_nothing(
         postgres.stop(home)
 
 
+@pytest.mark.slow
 def test_the_harness_notices_who_sends_first_and_records_later(
     world: World, tmp_path: Path
 ) -> None:

@@ -24,6 +24,8 @@ from outreach.mail.mime import Attachment, build
 from outreach.mail.render import render
 from tests.browser import NARROW, WIDE, NewPage, complaints, overflow
 
+pytestmark = pytest.mark.slow  # a real browser
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "images"
 SENDERS = ("Ada Lovelace", "Grace Hopper")

@@ -124,6 +124,7 @@ def flow_of(entrypoint: str) -> Flow[..., Any]:
 
 
 @pytest.mark.usefixtures("new_server")
+@pytest.mark.slow
 class TestNewServer:
     def test_both_deployments_are_there_and_hold_no_secret(self) -> None:
         """Job variables are shown in the UI: Prefect's settings alone, nothing of ours."""
@@ -138,7 +139,6 @@ class TestNewServer:
         (schedule,) = deployed(NAMES[1]).schedules
         assert (schedule.active, schedule.schedule.interval) == (False, timedelta(minutes=1))
 
-    @pytest.mark.slow
     def test_the_dispatcher_can_be_scheduled_every_minute(self) -> None:
         """The server itself makes its runs: Prefect 3.8 with SQLAlchemy 2.1 did not."""
         deployment = deployed(NAMES[1])

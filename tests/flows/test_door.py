@@ -27,6 +27,8 @@ from deployments.server import Server, isolated_environment, locked_server
 from outreach.local import access
 from tests.browser import NewPage
 
+pytestmark = pytest.mark.slow  # a real browser
+
 OPEN = {"/api/health", "/api/ready"}
 SOCKETS = ("events/in", "events/out", "logs/out", "task_runs/subscriptions/scheduled")
 FOREIGN = [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}]

@@ -25,6 +25,8 @@ from outreach.store.postgres import Postgres
 from outreach.store.store import Store
 from tests.conftest import new_database
 
+pytestmark = pytest.mark.slow  # a real browser
+
 CHROMIUM = Path("/usr/bin/chromium")
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PDF = b"%PDF-1.4\n" + bytes(90_000)

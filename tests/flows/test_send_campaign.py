@@ -106,7 +106,8 @@ def test_the_mail_is_well_formed_for_a_parser_that_did_not_build_it(
     )
 
 
-@pytest.mark.parametrize("scopes", ["modify", pytest.param("send", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scopes", ["modify", "send"])
 def test_two_thousand_leads_over_four_accounts_are_all_mailed_once(
     store: Store, gmail: httpx.Client, new_campaign: NewCampaign, scopes: str
 ) -> None:

@@ -269,6 +269,7 @@ def test_the_dispatcher_tries_the_address(
     assert db.execute("select answers, problem from web_addresses").fetchall() == [(True, None)]
 
 
+@pytest.mark.slow
 def test_doctor_tells_whether_it_answers(outreach: Outreach, web: Web) -> None:
     def line() -> Any:
         found = outreach("doctor", "--json").json

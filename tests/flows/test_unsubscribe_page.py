@@ -11,6 +11,8 @@ from tests.browser import NARROW, WIDE, complaints, overflow
 from tests.conftest import new_database
 from tests.web_process import Web
 
+pytestmark = pytest.mark.slow  # a real browser
+
 LANGUAGES = {
     "en-GB": ("Unsubscribe", "You are unsubscribed"),
     "de-AT": ("Abmelden", "Sie sind abgemeldet"),
