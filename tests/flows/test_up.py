@@ -20,6 +20,7 @@ import pytest
 
 from gmail_sandbox.server import Sandbox
 from outreach.cli.up import SHORTEST_LIFE_SECONDS
+from outreach.deployment_names import DEPLOYMENTS
 from outreach.local import postgres
 from tests.flows.conftest import PDF
 
@@ -117,9 +118,11 @@ class Machine:
         def closed() -> bool:
             found = self.ask("POST", "deployments/filter", {})
             schemas = [one["parameter_openapi_schema"] for one in found]
-            return [one.get("additionalProperties") for one in schemas] == [False, False]
+            return [one.get("additionalProperties") for one in schemas] == [False] * len(
+                DEPLOYMENTS
+            )
 
-        until(closed, "both deployments")
+        until(closed, "the deployments")
 
     def state(self, run: str) -> Any:
         return self.ask("GET", f"flow_runs/{run}")["state"]

@@ -39,7 +39,9 @@ GO_ON_SECONDS = 90
 IN_MEMORY = "prefect.server.concurrency.lease_storage.memory"
 SOON_LOST = {"PREFECT_CLIENT_MAX_RETRIES": "0", "PREFECT_WORKER_QUERY_SECONDS": "0.1"}
 """Prefect's worker ends after seconds without a server, instead of after twenty minutes."""
-OURS_ALONE = "This work pool runs the flows send-campaign and dispatch-campaigns alone."
+OURS_ALONE = (
+    "This work pool runs the flows send-campaign, dispatch-campaigns and read-mailboxes alone."
+)
 
 
 @pytest.fixture

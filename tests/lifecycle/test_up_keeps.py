@@ -27,7 +27,7 @@ def machine(tmp_path: Path, sandbox: Sandbox) -> Iterator[Machine]:
 
 
 def operator_of(machine: Machine) -> Operator:
-    """Once it is up and serves both deployments."""
+    """Once it is up and serves the deployments."""
     machine.until_served()
     user, _, word = machine.outreach("up", "--show-password").partition(":")
     return Operator(machine.api, (user, word))
