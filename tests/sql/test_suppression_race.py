@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -63,7 +64,9 @@ class Race:
     def suppress(self, keys: list[str], sql: Any, seed: int) -> None:
         """Suppresses one after another, as a command, a web app or an import does, and lifts it."""
         dice = random.Random(seed)  # noqa: S311 - a test's dice
-        for _ in range(ROUNDS // 2):
+        for number in count():
+            if number >= ROUNDS // 2 and self.begun > ROUNDS // 4:
+                return  # so many mails were begun beside them, on a slow machine too
             chosen = dice.sample(keys, dice.choice([1, 1, 3]))
             if dice.random() < 0.5:
                 sql.call("suppress", entries=[{"key": key} for key in chosen], origin="command")
