@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +22,7 @@ from outreach.mail.compose import compose
 from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
 from outreach.mail.render import pixel_url
-from outreach.mailboxes.now import read_account_now
+from outreach.mailboxes.now import read_now
 from outreach.metrics.sends import SENDS
 from tasks.log import describe_sent, run_log
 from tasks.plan import CampaignPlan
@@ -74,7 +73,7 @@ class CampaignSender:
             look=Look(
                 services.mailer,
                 services.store.mailboxes,
-                partial(read_account_now, services.store, services.inbox),
+                lambda account: read_now(services.store, services.inbox, account=account),
             ),
         )
 

@@ -174,7 +174,7 @@ def _send_back(store: Store, campaign: UUID, sandbox: Sandbox) -> None:
 def _read_mailboxes(services: Services) -> None:
     """As workers do every minute or two."""
     for email in ACCOUNTS:
-        for reading in read_now(services.store, services.inbox, email):
+        for reading in read_now(services.store, services.inbox, address=email):
             if reading.problem:
                 raise OutreachError(f"The demo's mailbox {email} was not read: {reading.problem}")
 

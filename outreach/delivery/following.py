@@ -27,7 +27,7 @@ class Look:
     """Looks for one process. Raises what the Mailer raises, and StoreUnavailable."""
 
     def __init__(
-        self, mailer: Mailer, mailboxes: Mailboxes, read_mailbox: Callable[[UUID], None]
+        self, mailer: Mailer, mailboxes: Mailboxes, read_mailbox: Callable[[UUID], object]
     ) -> None:
         """`read_mailbox(account)` reads its mailbox now, unless somebody does."""
         self._mailer = mailer

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from outreach import wiring
+from outreach.mailboxes.now import read_now
 from tests.chaos import reader
 from tests.chaos.conftest import World, processes
 from tests.chaos.sender import Plan
@@ -22,7 +23,7 @@ def test_killed_at_every_step_it_records_each_mail_once(world: World) -> None:
         was_killed = _read(world, sender, Plan(at_step=step)) == -signal.SIGKILL
         world.db.execute("update mailboxes set lease_until = now() where reader is not null")
         with wiring.using(world.settings) as services:
-            reader.read_now(services, sender)
+            read_now(services.store, services.inbox, address=sender)
         assert _recorded(world) == sorted(KINDS), f"killed at step {step}"
         if not was_killed:
             assert step > 20, "the steps were not counted"

@@ -3,7 +3,6 @@
 import base64
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,8 +14,8 @@ from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import OptOut
-from outreach.mailboxes.now import read_account_now
-from outreach.mailboxes.reader import LEASE_SECONDS, Reader, Reading
+from outreach.mailboxes.now import read_now
+from outreach.mailboxes.reader import Reading
 from outreach.wiring import Services
 
 ADA = "ada@ours.example"
@@ -70,7 +69,7 @@ class Mailed:
             look=Look(
                 self.services.mailer,
                 self.store.mailboxes,
-                partial(read_account_now, self.store, self.services.inbox),
+                lambda account: read_now(self.store, self.services.inbox, account=account),
             ),
         )
         claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims
@@ -95,11 +94,8 @@ class Mailed:
 
     def read(self, address: str = ADA) -> Reading:
         """Read the mailbox now, whatever was read when."""
-        reader = uuid4()
-        [leased] = self.store.mailboxes.take(
-            reader, lease_seconds=LEASE_SECONDS, rest_seconds=0, most=1, address=address
-        )
-        return Reader(reader, self.store, self.services.inbox).read(leased)
+        [reading] = read_now(self.store, self.services.inbox, address=address)
+        return reading
 
     def replies(self, campaign: UUID) -> list[tuple[str | None, str, str]]:
         """What came back to it: address, kind, verdict."""

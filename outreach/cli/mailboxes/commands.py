@@ -84,7 +84,7 @@ def _read(
 
     for number, address in enumerate(addresses, 1):
         news(f"{number} of {len(addresses)}")
-        found = list(read_now(services.store, services.inbox, address))
+        found = read_now(services.store, services.inbox, address=address)
         for one in found:
             yield ReadMailbox(email=one.email, recorded=one.recorded, problem=one.problem)
         if not found:
