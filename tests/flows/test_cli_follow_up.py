@@ -89,7 +89,7 @@ def test_a_step_that_mailed_nobody_is_removed(
         (["--after", "0d"], "'0d' is not a delay between a second and a year; write 90s, 2h or 3d."),
         (["--after", "400d"], "'400d' is not a delay between a second and a year; write 90s, 2h or 3d."),
         (["--after", "1d", "--max-late", "x"], "'x' is not a delay between a second and a year; write 90s, 2h or 3d."),
-        (["--after", "1d", "--since", "June"], "'June' is not a time; write --at like 2026-12-01T09:00:00+01:00."),
+        (["--after", "1d", "--since", "June"], "'June' is not a time; write --since like 2026-12-01 or 2026-12-01T09:00:00+01:00."),
         ([], "give the campaign's ID and --after, or remove and the step's ID"),
     ],
 )  # fmt: skip

@@ -83,7 +83,7 @@ def create(
     given: dict[str, Any] = {
         "tag": tag,
         "companies": company or None,
-        "starts_at": moment(at) if at else None,
+        "starts_at": _moment(at) if at else None,
         "attachment": None if attachment is None else attachment_of(attachment),
         "owner": owner,
         "subject_variables": subject_variables,
@@ -106,7 +106,7 @@ def create(
         _tell_skipped(created)
 
 
-def moment(text: str) -> datetime:
+def _moment(text: str) -> datetime:
     """An aware time. Raises Rejected with the expected format."""
     try:
         moment = datetime.fromisoformat(text)

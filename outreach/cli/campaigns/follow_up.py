@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import typer
 
-from outreach.cli.campaigns.create import attachment_of, moment, text_of
+from outreach.cli.campaigns.create import attachment_of, text_of
+from outreach.cli.campaigns.show import since_of
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, note, say, show_json
 from outreach.errors import Rejected, TemplateNotReady
@@ -63,7 +64,7 @@ def follow_up(
         "template": None if template is None else _template(template),
         "attachment": attachment_of(attachment),
         "late_seconds": _seconds(max_late),
-        "since": None if since is None else moment(since),
+        "since": None if since is None else since_of(since),
         "company_stops": stop_on_company_reply,
     }
     found = campaign_id(what[0])

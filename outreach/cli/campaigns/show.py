@@ -71,7 +71,7 @@ def show_all(
     as_json: AsJson = False,
 ) -> None:
     """Show the campaigns, the newest first."""
-    moment = None if since is None else _moment(since)
+    moment = None if since is None else since_of(since)
     with opened_store() as store:
         campaigns = store.recent_campaigns(status, moment)
         if as_json:
@@ -184,7 +184,7 @@ def _came_back(lead: "CampaignLead") -> str:
     return ", ".join(words for words, at in said.items() if at)
 
 
-def _moment(text: str) -> datetime:
+def since_of(text: str) -> datetime:
     """An aware time; one without a zone is in this machine's zone. Raises Rejected."""
     try:
         return datetime.fromisoformat(text).astimezone()
