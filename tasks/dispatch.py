@@ -19,7 +19,7 @@ from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
-from tasks.orders import age_of, force_state, ordered, state_of
+from tasks.orders import age_of, ordered, replace_state, state_of
 from tasks.retries import PHASE
 from tasks.run import run_name, run_tag
 from tasks.run_filters import runs_in
@@ -220,4 +220,4 @@ def _mark_crashed(flow_run: UUID) -> None:
         return
     began = state.is_running() or state.is_cancelling()
     message = "It fell silent" if began else "No worker began it within five minutes"
-    force_state(flow_run, Crashed(message=f"{message}."))
+    replace_state(flow_run, state, Crashed(message=f"{message}."))

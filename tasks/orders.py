@@ -42,9 +42,20 @@ def state_of(flow_run: UUID) -> State[Any] | None:
             return None
 
 
-def force_state(flow_run: UUID, state: State[Any]) -> None:
+def replace_state(flow_run: UUID, seen: State[Any], state: State[Any]) -> None:
+    """Set the run's state, whatever Prefect's rules say, unless a person set another meanwhile.
+
+    `seen` is the state that the caller decided by. Prefect cannot change a state on a condition: a
+    state that came in between is found in the run's history, and set again.
+    """
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(flow_run, state, force=True)
+        ours = client.set_flow_run_state(flow_run, state, force=True).state
+        history = {one.id: one for one in client.read_flow_run_states(flow_run)}
+        if ours is None or not {seen.id, ours.id} <= history.keys():
+            return
+        ids = list(history)
+        if between := ids[ids.index(seen.id) + 1 : ids.index(ours.id)]:
+            client.set_flow_run_state(flow_run, history[between[-1]], force=True)
 
 
 # --- in the run -----------------------------------------------------------------------------------
@@ -129,7 +140,7 @@ def until_resumed(told: str) -> State[Any]:
 def _leave(flow_run: UUID) -> None:
     state = state_of(flow_run)
     if state is not None and state.is_running():  # resumed before it had ended
-        force_state(flow_run, Scheduled(name="Resuming"))
+        replace_state(flow_run, state, Scheduled(name="Resuming"))
     elif state is not None and state.is_paused():
         _suspend(flow_run, state)
 
@@ -166,12 +177,12 @@ def _follow(suspension: Suspension, state: State[Any] | None) -> None:
         store.forget_suspension(suspension.id, run)
     elif not suspension.held and state.is_paused():
         told = "Its campaign was resumed or ended without it."
-        force_state(run, Completed(name="Superseded", message=told))
+        replace_state(run, state, Completed(name="Superseded", message=told))
         store.forget_suspension(suspension.id, run)
     elif state.is_paused():
         _suspend(run, state)
     elif suspension.held and state.is_running() and age_of(state) > BEGIN_SECONDS:
-        force_state(run, Crashed(message="It was resumed, and its process was gone."))
+        replace_state(run, state, Crashed(message="It was resumed, and its process was gone."))
         store.resume_campaign(suspension.id)
 
 
@@ -182,7 +193,8 @@ def end_cancelling() -> None:
         found = client.read_flow_runs(**runs_in(SEND_FLOW, StateType.CANCELLING))
     for run in found:
         if run.state is not None and age_of(run.state) > CANCEL_SECONDS:
-            force_state(run.id, Cancelled(message="It was cancelled, and its process was gone."))
+            gone: State[Any] = Cancelled(message="It was cancelled, and its process was gone.")
+            replace_state(run.id, run.state, gone)
 
 
 def _suspend(flow_run: UUID, state: State[Any]) -> None:
@@ -194,7 +206,7 @@ def _suspend(flow_run: UUID, state: State[Any]) -> None:
     details = state.state_details
     if not details.pause_reschedule or details.pause_timeout is not None:
         told = "No mail of its campaign is sent until Resume."
-        force_state(flow_run, Suspended(message=told))
+        replace_state(flow_run, state, Suspended(message=told))
 
 
 def age_of(state: State[Any]) -> float:
