@@ -127,15 +127,22 @@ def serve_dns() -> Iterator[DnsServer]:
         yield zones
 
 
+_served: set[object] = set()
+"""The addresses of this process so far."""
+
+
 @contextlib.contextmanager
 def _pair() -> Iterator[tuple[_UdpServer, _TcpServer]]:
-    """Both on one port, which is free for both."""
+    """Both on one port, which is free for both, and new: answers are cached by the server's address."""
     for _ in range(20):
         with _UdpServer(("127.0.0.1", 0), _Udp) as udp:
+            if udp.server_address in _served:
+                continue
             try:
                 tcp = _TcpServer(udp.server_address, _Tcp)
             except OSError:
                 continue
+            _served.add(udp.server_address)
             with tcp:
                 yield udp, tcp
                 return
