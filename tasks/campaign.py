@@ -4,6 +4,7 @@ from uuid import UUID
 
 from prefect import task
 
+from outreach.mail.addresses import masked
 from outreach.store.results import Begun, Finished
 from outreach.wiring import current
 from tasks.checks import check_beside
@@ -68,6 +69,12 @@ def finish(run: CampaignRun, plan: CampaignPlan, later: Deferral | None) -> Fini
     """Count the campaign's end from its rows, or leave it running until its leads can go on."""
     run.token.finish()
     seconds, reason = (later.seconds, later.reason) if later else (None, None)
-    finished = run.store.finish_run(run.campaign, run.id, seconds, reason)
+    finished = _shown(run.store.finish_run(run.campaign, run.id, seconds, reason))
     announce_end(run, plan, finished)
     return finished
+
+
+def _shown(finished: Finished) -> Finished:
+    """As Prefect's pages and events show it: with a masked address."""
+    told = finished.waiting_for
+    return finished.model_copy(update={"waiting_for": told and masked(told)})

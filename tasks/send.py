@@ -17,7 +17,7 @@ from outreach.campaign.models import Claim, Outcome, Sent
 from outreach.delivery.following import Look
 from outreach.delivery.sender import Sending
 from outreach.errors import TemporarilyUnavailable
-from outreach.mail.addresses import mask
+from outreach.mail.addresses import mask, masked
 from outreach.mail.compose import compose
 from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
@@ -187,7 +187,7 @@ def _state(outcomes: list[Outcome]) -> State[Any]:
         kinds = Counter(outcome.kind for outcome in outcomes)
         return Completed(message=", ".join(f"{n} {kind}" for kind, n in kinds.most_common()))
     outcome = outcomes[0]
-    reason = getattr(outcome, "reason", "sent")
+    reason = masked(getattr(outcome, "reason", "sent"))
     match outcome.kind:
         case "sent":
             return Completed(message="sent")

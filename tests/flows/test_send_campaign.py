@@ -439,6 +439,21 @@ def test_a_quota_defers_leads_and_never_fails_them(
     assert status.resume_at > datetime.now(UTC) + timedelta(minutes=10)
 
 
+def test_a_daily_limit_defers_and_prefect_shows_the_account_masked(
+    store: Store, new_campaign: NewCampaign, db: psycopg.Connection
+) -> None:
+    """Its status names the account, for who may read the database."""
+    campaign = new_campaign(leads=3)
+    db.execute("update accounts set daily_limit = 1")
+
+    state = send_campaign(campaign, return_state=True)
+
+    waiting_for = store.campaign_status(campaign).waiting_for or ""
+    assert waiting_for.startswith("the daily limit of sender")
+    assert state.name == "Deferred"
+    assert (state.message or "").endswith(" after the daily limit of s…@ours.example (1)")
+
+
 def test_outside_its_window_a_campaign_waits_for_the_next_opening(
     store: Store, new_campaign: NewCampaign, db: psycopg.Connection
 ) -> None:
