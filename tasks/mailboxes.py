@@ -62,6 +62,8 @@ def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[Reading
 
 def _tell_problem(reading: Reading) -> None:
     run_log().warning("%s: %s", mask(reading.email), masked(reading.problem or ""))
+    if not reading.needs_person:
+        return
     emit_event(
         "account.unusable",
         resource={"prefect.resource.id": f"account.{reading.account}"},

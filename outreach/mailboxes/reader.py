@@ -4,7 +4,7 @@ The cursor moves only past what is recorded. Who dies leaves it, and the next on
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -44,6 +44,8 @@ class Reading:
     problem: str | None = None
     is_new: bool = False
     """Whether the problem is another than that of the reading before."""
+    needs_person: bool = False
+    """Whether it stays until the account is connected again; others pass."""
 
 
 class LostMailboxError(Exception):
@@ -70,6 +72,8 @@ class Reader:
             raise
         except QuotaReached as error:
             return one.failed(str(error), error.retry_after)
+        except AccountUnusable as error:
+            return replace(one.failed(str(error)), needs_person=True)
         except (OutreachError, ConfigurationError) as error:
             return one.failed(str(error))
         return one.ended()
