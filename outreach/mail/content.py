@@ -59,7 +59,7 @@ def content(planned: ToMail, subject: str, footer: str | None, *, own: bool) -> 
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=512)
 def version(template: Template) -> str:
     """SHA-256 of its texts, in hexadecimal digits."""
     return hashlib.sha256(json.dumps(template).encode()).hexdigest()

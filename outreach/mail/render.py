@@ -327,7 +327,7 @@ def _values(
     return values
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=512)
 def _columns(names: tuple[str, ...]) -> dict[str, str]:
     """Of custom fields, which the leads of one file share: key -> name, where one can spell it."""
     # Backwards: of two spellings of one name the first wins.
@@ -336,7 +336,7 @@ def _columns(names: tuple[str, ...]) -> dict[str, str]:
     return columns
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=512)
 def _hidden(names: tuple[str, ...]) -> tuple[str, ...]:
     """The custom fields that a built-in name hides."""
     return tuple(name for name in names if KEYS[name] in KNOWN)
