@@ -47,18 +47,19 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
 }
 
-HOUR, DAY = 3600, 24 * 3600
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 KEPT = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * DAY),
     "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",  # unlike the one above, it takes no number
-    # Nobody reads these later; each mail may have three.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": str(10 * MINUTE),
+    # Nobody reads these later; each mail may have three. The states that they tell stay.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
         {
-            "prefect.flow-run.heartbeat": HOUR,
-            "prefect.task-run.Pending": HOUR,
-            "prefect.task-run.Running": HOUR,
-            "prefect.task-run.Completed": DAY,
+            "prefect.flow-run.heartbeat": 10 * MINUTE,
+            "prefect.task-run.Pending": 10 * MINUTE,
+            "prefect.task-run.Running": 10 * MINUTE,
+            "prefect.task-run.Completed": HOUR,
         }
     ),
 }
