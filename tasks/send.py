@@ -78,6 +78,11 @@ class CampaignSender:
         )
 
     def _build(self, claim: Claim, search_token: str) -> tuple[Mail, Content]:
+        if claim.follows is not None and claim.follows.in_thread and claim.reply is None:
+            run_log().warning(
+                "%s: the thread of the mail before is gone, so the follow-up opens a new one",
+                mask(claim.lead.email),
+            )
         composed = compose(
             claim,
             sender=claim.sender,

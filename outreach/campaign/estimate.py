@@ -3,10 +3,13 @@
 Each account sends on its own: at its pace, below its daily limit over the last 24 hours, which a
 ramp lets grow, and within the campaign's send window. A domain with a cap is one load more, without
 a pace. Other campaigns' use of the same accounts is not estimated.
+
+Of a chain every mail is followed, each in its time, as if nobody answered: its end is the latest
+one. Delays of days are counted in 24 hours.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from math import inf
 from typing import NamedTuple, Protocol
@@ -35,6 +38,25 @@ class Load(NamedTuple):
     """Mails that left or may have left, by age in whole hours, the youngest first."""
     below_limit_in: float | None = None
     """Seconds until its daily limit has room again, where the database knows it to the second."""
+    further: tuple["Ahead", ...] = ()
+    """Leads of the chain beside `leads`, which are those of its first campaign."""
+
+
+class Ahead(NamedTuple):
+    """Leads that a follow-up has to mail, planned or not."""
+
+    leg: int
+    leads: int
+    due: float
+    """Seconds from now; of the last one."""
+
+
+class Leg(NamedTuple):
+    """A campaign of a chain; the first one is leg 0."""
+
+    window: Window | None
+    begins: float
+    """Seconds from now until its first mail may leave; of a follow-up, after the mail before it."""
 
 
 class Hours(Protocol):
@@ -79,29 +101,78 @@ def seconds_to_send(
     `begins`: seconds until the first mail may leave. Raises Rejected for a time zone that this
     machine does not know.
     """
-    return max((_account(load, window, begins, now) for load in loads if load.leads), default=0.0)
+    return ends_of_chain(loads, [Leg(window, begins)], now)[0]
 
 
-def _account(load: Load, window: Window | None, begins: float, now: datetime) -> float:
+def ends_of_chain(loads: Iterable[Load], legs: Sequence[Leg], now: datetime) -> list[float]:
+    """The same for each campaign of a chain; 0 for one without a mail."""
+    ends = [_account(load, legs, now) for load in loads if load.leads or load.further]
+    return [max((one[leg] for one in ends), default=0.0) for leg in range(len(legs))]
+
+
+def _account(load: Load, legs: Sequence[Leg], now: datetime) -> list[float]:
     leaves, limit = deque(_a_day_old(load)), _Limit(load)
-    at = last = max(begins, load.rests or 0.0)
-    open_until = inf if window is None else -inf
-    for _ in range(load.leads):
+    queues, ends = _queues(load, legs), [0.0] * len(legs)
+    opens = [_Opening(leg.window, now) for leg in legs]
+    at = load.rests or 0.0
+    while waiting := [leg for leg, queue in enumerate(queues) if queue]:
         while len(leaves) >= limit.at(at):
             at = max(at, leaves.popleft())
-        if window is not None and at >= open_until:
-            found = opening(window, now + timedelta(seconds=at)) if at < TOO_LONG else None
-            if found is None:
-                return inf
-            opens, closes = ((moment - now).total_seconds() for moment in found)
-            at, open_until = max(at, opens), closes
-        if at > TOO_LONG:
-            return inf
+        leg, goes = min(
+            ((leg, opens[leg].at(max(at, queues[leg][0]))) for leg in waiting), key=_second
+        )
+        if max(at, goes) > TOO_LONG:
+            return _endless(queues, ends)
+        if goes > at:
+            # Until then the limit may get room, or a ramp grow.
+            at = goes
+            continue
+        queues[leg].popleft()
         leaves.append(at + DAY)
         limit.mailed(at)
-        last = at
+        ends[leg] = at
+        if leg + 1 < len(legs):
+            queues[leg + 1].append(at + legs[leg + 1].begins)
         at += load.step
-    return last
+    return ends
+
+
+def _endless(queues: list[deque[float]], ends: list[float]) -> list[float]:
+    """Of the first campaign with leads left, and of those after it, nobody knows the end."""
+    first = next(leg for leg, queue in enumerate(queues) if queue)
+    return [*ends[:first], *[inf] * (len(ends) - first)]
+
+
+def _second(pair: tuple[int, float]) -> float:
+    return pair[1]
+
+
+def _queues(load: Load, legs: Sequence[Leg]) -> list[deque[float]]:
+    """When each lead is due, in order; leg by leg."""
+    due: list[list[float]] = [[] for _ in legs]
+    due[0] = [legs[0].begins] * load.leads
+    for ahead in sorted(load.further, key=lambda ahead: ahead.due):
+        due[ahead.leg] += [ahead.due] * ahead.leads
+    return list(map(deque, due))
+
+
+class _Opening:
+    """The send window of a campaign, asked for times that only grow."""
+
+    def __init__(self, window: Window | None, now: datetime) -> None:
+        self._window, self._now = window, now
+        self._opens, self._closes = -inf, inf if window is None else -inf
+
+    def at(self, at: float) -> float:
+        """The first moment from then on in which it is open; inf for more than ten years."""
+        if self._window is not None and at >= self._closes:
+            found = (
+                opening(self._window, self._now + timedelta(seconds=at)) if at < TOO_LONG else None
+            )
+            if found is None:
+                return inf
+            self._opens, self._closes = ((one - self._now).total_seconds() for one in found)
+        return max(at, self._opens)
 
 
 class _Limit:

@@ -372,6 +372,14 @@ class CappedDomain(Model):
     """Mails to it from any account, by age in whole hours, the youngest first."""
 
 
+class NotMailed(Model):
+    """Leads that are cancelled for one reason, while their campaign is not."""
+
+    reason: Told
+    """Such as `opted out`."""
+    leads: int
+
+
 class StepStatus(Model):
     """A follow-up, as the status of its first campaign has it."""
 
@@ -385,10 +393,18 @@ class StepStatus(Model):
     """Leads that answered its mail."""
     waiting: int = 0
     """Leads that were sent the mail before and are not due yet."""
+    left: list[NotMailed] = Field(default_factory=list)
+    """Leads that would have been mailed and were not, by reason."""
     saved: int = 0
-    """Leads that would have been mailed and had answered."""
+    """Those of them that had answered, bounced, opted out or complained."""
     next_at: datetime | None = None
     """When the next of its mails is due."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def reply_rate(self) -> float | None:
+        """Per cent of its mails that were answered, to one decimal; None before its first mail."""
+        return round(100 * self.replied / self.leads.sent, 1) if self.leads.sent else None
 
 
 class Opened(Model):

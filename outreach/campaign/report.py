@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pydantic import Field
 
 from outreach.campaign.explain import account_state, end, why_nothing_is_sent
-from outreach.campaign.models import CampaignStatus, LeadCounts, Model, Told
+from outreach.campaign.models import CampaignStatus, LeadCounts, Model, NotMailed
 from outreach.campaign.progress import AccountProgress, Progress, mails_a_minute
 
 
@@ -23,14 +23,6 @@ class AccountReport(Model):
     """The pace in force, in seconds."""
     state: str
     """The account's state in a few words."""
-
-
-class NotMailed(Model):
-    """Leads that are cancelled for one reason, while their campaign is not."""
-
-    reason: Told
-    """Such as `opted out`."""
-    leads: int
 
 
 class CampaignReport(CampaignStatus):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from outreach.campaign.models import Claim, Follows, ReplyTo
 from outreach.delivery.mailer import Mailer, ThreadMail
-from outreach.mail.headers import LONGEST_TEXT
+from outreach.mail.answers import subject_of_answer
 from outreach.store.mailboxes import Mailboxes
 
 STALE_SECONDS = 600.0
@@ -78,10 +78,9 @@ def _reply(follows: Follows, threads: dict[str, list[ThreadMail] | None]) -> Rep
     answered = next((mail for mail in mails if mail.id == last.message_id), None)
     if answered is None or not answered.message_id:
         return None
-    subject = answered.subject
     return ReplyTo(
         thread_id=last.thread_id,
-        subject=subject if subject.lower().startswith("re:") else f"Re: {subject}"[:LONGEST_TEXT],
+        subject=subject_of_answer(answered.subject),
         message_id=answered.message_id,
         references=[*answered.references, answered.message_id],
     )

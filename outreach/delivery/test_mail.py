@@ -37,8 +37,9 @@ def send_trial(
 ) -> Trial:
     """Post it once, from `account`, marked in its subject and with a header of its own.
 
-    Its links to unsubscribe carry the `canary`: they work as those of the campaign, and unsubscribe
-    nobody.
+    That of a follow-up stands alone: in the thread of a lead it would look like a mail that the
+    account's owner wrote there. Its links to unsubscribe carry the `canary`: they work as those of
+    the campaign, and unsubscribe nobody.
 
     Raises LeadError when the lead's mail cannot be made, the errors of the Mailer, and Rejected
     when it is unknown whether it left.
@@ -57,14 +58,11 @@ def _composed(
     opt_out: OptOut,
     canary: str | None,
 ) -> Mail:
-    subject = planned.company.email_subject or ""
-    marked = {"email_subject": f"{MARK}{subject}" if subject.strip() else subject}
-    company = planned.company.model_copy(update=marked)
     sender = Sender(
         id=account.id, email=account.email, name=account.sender_name, reply_to=account.reply_to
     )
     return compose(
-        planned.model_copy(update={"company": company}),
+        planned,
         sender=sender,
         attachment=attachment,
         pixel_url=None,
@@ -73,6 +71,8 @@ def _composed(
         opt_out=opt_out,
         to=Lead(email=to),
         opt_out_token=canary,
+        answers=planned.answers,
+        mark=MARK,
     ).mail
 
 

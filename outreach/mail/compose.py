@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from outreach.campaign.models import Company, Lead, ReplyTo, Sender
+from outreach.mail.answers import UNKNOWN, subject_of_answer
+from outreach.mail.headers import LONGEST_TEXT
 from outreach.mail.mime import Attachment, Mail, build
 from outreach.mail.render import Rendered, render
 from outreach.mail.unsubscribe import OptOut, unsubscribe
@@ -37,11 +39,14 @@ def compose(
     to: Lead | None = None,
     opt_out_token: str | None = None,
     reply: ReplyTo | None = None,
+    answers: bool = False,
+    mark: str = "",
 ) -> Composed:
     """The mail. Raises TemplateNotReady, RecipientRefused.
 
     For a test, `to` replaces the lead, and `opt_out_token` the search token by which a recipient
-    unsubscribes. With `reply` it answers that mail, under that mail's subject.
+    unsubscribes, and `mark` begins the subject. With `reply` it answers that mail, under that
+    mail's subject. `answers`: it answers a mail that nobody has sent yet, under `Re:` and its own.
     """
     company = planned.company
     if reply is not None:
@@ -56,6 +61,11 @@ def compose(
         unsubscribe_url=ways.url,
         footer=opt_out.footer,
     )
+    if answers:
+        reply = UNKNOWN
+        rendered = _under(rendered, subject_of_answer(rendered.subject))
+    if mark:
+        rendered = _under(rendered, f"{mark}{rendered.subject}"[:LONGEST_TEXT])
     mail = build(
         rendered,
         sender=sender,
@@ -67,3 +77,7 @@ def compose(
         reply=reply,
     )
     return Composed(rendered, mail)
+
+
+def _under(rendered: Rendered, subject: str) -> Rendered:
+    return rendered.model_copy(update={"subject": subject})

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from math import isfinite
 
 from outreach import commands
-from outreach.campaign.estimate import Load, of_domains, seconds_to_send, window_of
+from outreach.campaign.estimate import Ahead, Leg, Load, ends_of_chain, of_domains, window_of
 from outreach.campaign.models import Lead, Sender
-from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
+from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot, ChainLink
 from outreach.delivery.account_health import AccountHealth
 from outreach.delivery.modes import UNREAD
 from outreach.delivery.web_address import ANSWER, WebAddress
@@ -50,20 +50,30 @@ def of_schema(difference: Difference | None) -> Iterator[Problem]:
 
 def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
     """Problems of the campaign as a whole, each with the number of leads."""
-    pending = snapshot.leads.pending
+    pending = snapshot.to_mail
     if not snapshot.accounts:
         yield _as_error("accounts", NoAccounts()), pending
     elif snapshot.misassigned:
         yield _as_error("accounts", AccountMissing(snapshot.misassigned)), snapshot.misassigned
     if fault := snapshot.fault_of_accounts:
         yield Problem("error", "accounts", fault.problem, fault.remedy), pending
-    if not pending:
+    if not pending and not any(link.ahead for link in _covered(snapshot)):
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if snapshot.paused:
         remedy = commands.resume(snapshot.id)
         yield Problem("warning", "campaign", "It is paused: nothing leaves until then", remedy), 0
+    if snapshot.held == "paused" and snapshot.parent_id:
+        message = "Its first campaign is paused: nothing leaves until then"
+        yield Problem("warning", "campaign", message, commands.resume(snapshot.parent_id)), 0
+    elif snapshot.held:
+        message = f"Its first campaign is {snapshot.held}: nothing of it leaves any more"
+        yield Problem("error", "campaign", message), pending
     if not snapshot.opens:
         yield _as_error("window", NeverOpen()), pending
+
+
+def _covered(snapshot: CampaignSnapshot) -> list[ChainLink]:
+    return [link for link in snapshot.chain if snapshot.step in {None, link.step}]
 
 
 def of_caps(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, str, int]]:
@@ -91,7 +101,7 @@ def of_attachment(found: Attachment | AttachmentMissing | None, *, here: bool) -
         yield Problem("warning", "attachment", message, "send a smaller file, or a link")
 
 
-def of_footer(snapshot: CampaignSnapshot, *, required: bool) -> Iterator[Problem]:
+def of_footer(snapshot: CampaignSnapshot | ChainLink, *, required: bool) -> Iterator[Problem]:
     """`required`: by the settings; a campaign's row may require it, too."""
     footer = snapshot.footer or ""
     if not footer.strip():
@@ -205,34 +215,57 @@ def _of_sender(account: CampaignAccount) -> Iterator[Problem]:
         yield Problem("error", "account", error.problem, remedy)
 
 
-def estimate(
+def estimate_chain(
     snapshot: CampaignSnapshot,
     accounts: list[CampaignAccount],
     now: datetime,
     *,
     pace: float,
     daily_limit: int,
-) -> float | None:
-    """Seconds from now until the last mail; None for more than ten years or never."""
-    loads = [_load(account, pace, daily_limit) for account in accounts if account.leads]
+) -> list[float | None]:
+    """Seconds from now until the last mail of each campaign of its chain, by number.
+
+    Of it alone without follow-ups. None: more than ten years, or never.
+    """
+    legs = _legs(snapshot)
+    loads = [_load(account, snapshot.chain, pace, daily_limit) for account in accounts]
+    loads = [load for load in loads if load.leads or load.further]
     if not loads:
-        return None
-    loads += of_domains(snapshot.capped_domains)
+        return [None] * len(legs)
+    if snapshot.step is None:
+        loads += of_domains(snapshot.capped_domains)
     try:
-        seconds = seconds_to_send(loads, window_of(snapshot), snapshot.wait_seconds, now)
+        ends = ends_of_chain(loads, legs, now)
     except Rejected:
-        return None
-    return seconds if isfinite(seconds) else None
+        return [None] * len(legs)
+    return [seconds if isfinite(seconds) else None for seconds in ends]
 
 
-def _load(account: CampaignAccount, pace: float, daily_limit: int) -> Load:
+def _legs(snapshot: CampaignSnapshot) -> list[Leg]:
+    if not snapshot.chain:
+        return [Leg(window_of(snapshot), snapshot.wait_seconds)]
+    first, *steps = snapshot.chain
+    return [
+        Leg(window_of(first), first.wait_seconds),
+        *(Leg(window_of(step), step.delay_seconds) for step in steps),
+    ]
+
+
+def _load(account: CampaignAccount, chain: list[ChainLink], pace: float, daily_limit: int) -> Load:
     """`pace` (seconds) and `daily_limit` are for accounts without their own."""
+    ahead = [
+        Ahead(leg, one.leads, one.due_seconds)
+        for leg, link in enumerate(chain)
+        for one in link.ahead
+        if one.account == account.id
+    ]
     return Load(
-        leads=account.leads,
+        leads=sum(one.leads for one in ahead if one.leg == 0) if chain else account.leads,
         step=pace if account.pace_seconds is None else account.pace_seconds,
         daily_limit=account.limit(daily_limit),
         full_limit=account.full_limit(daily_limit),
         ramp=account.ramp,
         rests=account.paused_seconds,
         sent_by_hour=account.sent_by_hour,
+        further=tuple(one for one in ahead if one.leg),
     )

@@ -4,6 +4,7 @@ An error certainly keeps mails from leaving, all of them or a lead's, until a pe
 lets them leave with content that a recipient must not see. A warning may be intended.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -66,6 +67,19 @@ class RecipientDomains(Model):
     """Leads of further domains, which were not looked up."""
 
 
+class CheckedStep(Model):
+    """A follow-up in the report of a check."""
+
+    id: UUID
+    step: int
+    """Its number; the first campaign is step 1."""
+    status: str
+    leads: int
+    """Those that it has to mail if nobody leaves the chain."""
+    done_at: datetime | None
+    """When its last mail leaves then; None: in more than ten years, unknown, or no mail."""
+
+
 class Report(Model):
     """The result of a check: the shape of `outreach campaigns check --json`."""
 
@@ -73,7 +87,7 @@ class Report(Model):
     name: str
     status: str
     pending: int
-    """Leads that are to be mailed."""
+    """Leads that are to be mailed; of a follow-up those that are not planned yet, too."""
     looked_at: int
     """The number of these that were checked, from the first on."""
     accounts: int
@@ -90,6 +104,12 @@ class Report(Model):
     notes: list[str]
     """Of the domains in DNS: what is no problem, or not known. They block nothing."""
     recipient_domains: RecipientDomains
+    steps: list[CheckedStep] = Field(default_factory=list)
+    """Follow-ups of its chain, by number."""
+    chain_seconds: float | None = None
+    """From now until the last mail of its chain, if nobody leaves it; None as for `seconds`, and
+    without follow-ups."""
+    chain_done_at: datetime | None = None
 
     def blocks(self, *, strict: bool = False) -> bool:
         return bool(self.errors or (strict and self.warnings))
@@ -106,6 +126,11 @@ class Tally:
         self._count[problem] = self._count.get(problem, 0) + count
         kept = self._examples.setdefault(problem, [])
         kept += examples[: EXAMPLES - len(kept)]
+
+    def rows(self) -> Iterator[tuple[Problem, int, list[str]]]:
+        """Each problem with its count and examples."""
+        for problem, count in self._count.items():
+            yield problem, count, self._examples[problem]
 
     def findings(self) -> list[Finding]:
         """Errors first, then by number of leads."""

@@ -134,11 +134,12 @@ def _of_mail(planned: PlannedMail) -> Iterator[Problem]:
         yield Problem("error", "fields", message, "correct them")
         return
     company = called(planned.company)
-    for problem in dict.fromkeys((*_of_subject(planned), *_of_template(planned))):
+    for problem in dict.fromkeys((*of_subject(planned), *of_template(planned))):
         yield problem._replace(company=company)
 
 
-def _of_subject(planned: PlannedMail) -> Iterator[Problem]:
+def of_subject(planned: PlannedMail) -> Iterator[Problem]:
+    """Problems of the subject; of an answer, those of the subject that follows its `Re:`."""
     subject = planned.company.email_subject or ""
     if not subject.strip():
         yield Problem("error", "template", "There is no email subject", "write one")
@@ -160,7 +161,8 @@ def _of_static_subject(planned: PlannedMail, subject: str) -> Iterator[Problem]:
     yield from value_checks.of_subject(subject)
 
 
-def _of_template(planned: PlannedMail) -> Iterator[Problem]:
+def of_template(planned: PlannedMail) -> Iterator[Problem]:
+    """Problems of the template, and of the body with the lead's values."""
     if not (planned.company.email_template or "").strip():
         yield Problem("error", "template", "There is no email template", "write one")
         return

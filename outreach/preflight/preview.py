@@ -6,6 +6,7 @@ from datetime import datetime
 
 from outreach.campaign.snapshot import PlannedMail
 from outreach.errors import LeadError
+from outreach.mail.answers import subject_of_answer
 from outreach.mail.compose import Composed, compose
 from outreach.mail.mime import Attachment
 from outreach.mail.unsubscribe import NONE, OptOut
@@ -20,6 +21,12 @@ class Preview:
     planned: PlannedMail
     problems: tuple[Problem, ...]
     """Errors first."""
+
+    @property
+    def subject(self) -> str:
+        """As its template has it; an answer's with `Re:`."""
+        subject = self.planned.company.email_subject or ""
+        return subject_of_answer(subject) if self.planned.answers and subject else subject
 
     @property
     def has_error(self) -> bool:
@@ -40,6 +47,7 @@ class Preview:
                 search_token=TOKEN,
                 date=date,
                 opt_out=opt_out,
+                answers=self.planned.answers,
             )
         except LeadError:
             return None  # the problems say why

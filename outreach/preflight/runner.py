@@ -1,9 +1,9 @@
 """Runs the checks of a campaign before it starts: database, Google, attachment. Changes nothing."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -27,10 +27,12 @@ from outreach.errors import (
 )
 from outreach.mail.mime import Attachment
 from outreach.preflight import campaign as checks
+from outreach.preflight import chain as chains
 from outreach.preflight import leads as lead_checks
 from outreach.preflight.domain_checks import DomainChecks
 from outreach.preflight.fallbacks import Fallbacks
-from outreach.preflight.findings import Problem, RecipientDomains, Report, Tally
+from outreach.preflight.findings import Problem, Report, Tally
+from outreach.preflight.report import report_of
 from outreach.settings import Settings
 from outreach.store.schema import Difference
 from outreach.store.store import Store
@@ -55,6 +57,8 @@ class Rows(NamedTuple):
     """By which its mails unsubscribe."""
     mails: Iterable[PlannedMail]
     """A pending lead each."""
+    mails_of_steps: Sequence[tuple[UUID, Iterable[PlannedMail]]] = ()
+    """Of a campaign without a pending lead: the mails of each of its follow-ups."""
 
 
 class Inspecting:
@@ -110,7 +114,17 @@ class Inspecting:
             snapshot=snapshot,
             web=self._web(self._store, self._settings) if asks else NO_WEB_ADDRESS,
             mails=mails if limit is None else list(islice(mails, limit)),
+            mails_of_steps=[] if snapshot.to_mail else self._of_steps(snapshot, limit),
         )
+
+    def _of_steps(
+        self, snapshot: CampaignSnapshot, limit: int | None
+    ) -> list[tuple[UUID, Iterable[PlannedMail]]]:
+        return [
+            (step.id, islice(self._store.list_mails(step.id), limit))
+            for step in chains.follow_ups(snapshot)
+            if snapshot.step is None
+        ]
 
     def judge(
         self, rows: Rows, *, until: float | None = None, news: News = lambda _: None
@@ -123,13 +137,15 @@ class Inspecting:
         """
         snapshot, now, tally = rows.snapshot, datetime.now(UTC), Tally()
         for problem in checks.of_schema(rows.difference):
-            tally.add(problem, count=snapshot.leads.pending)
+            tally.add(problem, count=snapshot.to_mail)
         for problem, leads in checks.of_campaign(snapshot):
             tally.add(problem, count=leads)
-        for problem in checks.of_attachment(self._attachment(snapshot), here=self._here):
-            tally.add(problem, count=snapshot.leads.pending)
+        for problem in self._attachments(snapshot):
+            tally.add(problem, count=snapshot.to_mail)
         for problem in self._unsubscribing(rows):
-            tally.add(problem, count=snapshot.leads.pending)
+            tally.add(problem, count=snapshot.to_mail)
+        for problem in chains.of_rows(snapshot, footer_required=self._settings.footer_required):
+            tally.add(problem, count=snapshot.to_mail)
         for problem, domain, leads in checks.of_caps(snapshot):
             tally.add(problem, domain, count=leads)
         with lookups_for(self._settings) as lookups:
@@ -137,17 +153,29 @@ class Inspecting:
             domains.see_accounts(snapshot.accounts)
             able = self._accounts(snapshot, tally, until)
             footer = lead_checks.Footer(snapshot.footer)
-            looked_at = _leads(rows.mails, footer, domains, tally, news, until)
+            looked_at = _leads(rows, footer, domains, tally, news, until)
             told = domains.tell(tally, until)
-        return self._report(snapshot, able, tally, looked_at, told, now)
+        ends = self._ends(snapshot, able, now, in_time=until is None)
+        return report_of(snapshot, ends, tally, looked_at, told, now)
 
     def _unsubscribing(self, rows: Rows) -> Iterator[Problem]:
         yield from checks.of_footer(rows.snapshot, required=self._settings.footer_required)
         yield from checks.of_web(rows.web)
 
-    def _attachment(self, snapshot: CampaignSnapshot) -> Attachment | AttachmentMissing | None:
+    def _attachments(self, snapshot: CampaignSnapshot) -> Iterator[Problem]:
+        """Its own, and those of its follow-ups that have others."""
+        found = self._attachment(snapshot.attachment)
+        yield from checks.of_attachment(found, here=self._here)
+        if snapshot.step is None:
+            for step in chains.follow_ups(snapshot):
+                if step.attachment != snapshot.attachment:
+                    found = self._attachment(step.attachment)
+                    for problem in checks.of_attachment(found, here=self._here):
+                        yield chains.of_step(step, problem)
+
+    def _attachment(self, named: str | None) -> Attachment | AttachmentMissing | None:
         try:
-            return self._load(snapshot.attachment)
+            return self._load(named)
         except AttachmentMissing as error:
             return error
 
@@ -180,39 +208,21 @@ class Inspecting:
         except (AccountUnusable, ConfigurationError, TemporarilyUnavailable) as error:
             return error
 
-    def _report(
+    def _ends(
         self,
         snapshot: CampaignSnapshot,
         able: list[CampaignAccount],
-        tally: Tally,
-        looked_at: int,
-        told: tuple[list[str], RecipientDomains],
         now: datetime,
-    ) -> Report:
-        seconds = checks.estimate(
-            snapshot,
+        *,
+        in_time: bool,
+    ) -> list[float | None]:
+        """Seconds until the last mail of each campaign of the chain; its own alone in a hurry."""
+        return checks.estimate_chain(
+            snapshot if in_time else snapshot.model_copy(update={"chain": []}),
             able,
             now,
             pace=self._settings.send_pace_seconds,
             daily_limit=self._settings.account_daily_limit,
-        )
-        findings, (notes, recipient_domains) = tally.findings(), told
-        return Report(
-            id=snapshot.id,
-            name=snapshot.name,
-            status=snapshot.status,
-            pending=snapshot.leads.pending,
-            looked_at=looked_at,
-            accounts=len(snapshot.accounts),
-            starts_in_seconds=snapshot.wait_seconds,
-            seconds=seconds,
-            done_at=None if seconds is None else now + timedelta(seconds=seconds),
-            skip_dates=snapshot.skip_dates or [],
-            errors=sum(finding.severity == "error" for finding in findings),
-            warnings=sum(finding.severity == "warning" for finding in findings),
-            findings=findings,
-            notes=notes,
-            recipient_domains=recipient_domains,
         )
 
 
@@ -226,7 +236,7 @@ def _in_time(
 
 
 def _leads(
-    mails: Iterable[PlannedMail],
+    rows: Rows,
     footer: lead_checks.Footer,
     domains: DomainChecks,
     tally: Tally,
@@ -235,7 +245,8 @@ def _leads(
 ) -> int:
     """Returns the number of leads that were checked."""
     duplicates, fallbacks, looked_at = lead_checks.Duplicates(), Fallbacks(), 0
-    for planned in mails:
+    steps = chains.step_mails(rows.snapshot)
+    for planned in rows.mails:
         if until is not None and time.monotonic() >= until:
             break
         looked_at += 1
@@ -247,7 +258,16 @@ def _leads(
             tally.add(problem, *filter(None, [planned.lead.email]))
         fallbacks.see(planned)
         domains.see(planned)
+        for step in steps.values():
+            step.see(planned, tally)
         if looked_at % NEWS == 0:
             news(f"{looked_at:,} leads")
+    for id_of_step, mails in rows.mails_of_steps:
+        for planned in mails:
+            if until is not None and time.monotonic() >= until:
+                break
+            steps[id_of_step].see(planned, tally)
     fallbacks.tell(tally)
+    for step in steps.values():
+        step.tell(tally)
     return looked_at

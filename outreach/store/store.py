@@ -26,12 +26,12 @@ from outreach.campaign.models import (
     ExportedLead,
     ListedAccount,
     ListedLead,
+    NotMailed,
     OpenAttempt,
     Suppression,
 )
 from outreach.campaign.numbers import Report, Upcoming
 from outreach.campaign.progress import Progress
-from outreach.campaign.report import NotMailed
 from outreach.campaign.snapshot import CampaignSnapshot, PlannedMail
 from outreach.errors import (
     AccountUnusable,

@@ -9,23 +9,39 @@ set statement_timeout = '60s'
 as $$
   -- The campaign, its accounts with what each has to mail and has mailed, hour by hour of the last day.
   with clock as (select coalesce(campaign_facts.now, clock_timestamp()) as t),
+  to_come as (
+    -- Of a step that is not planned yet.
+    select x.assigned_account_id as account, count(*) as leads
+    from public.leads_to_come(campaign_facts.campaign) x
+    group by x.assigned_account_id
+  ),
   waiting as (
     select cl.assigned_account_id as account, count(*) as leads
     from public.campaign_leads cl
     where cl.campaign_id = campaign_facts.campaign and cl.status = 'pending'
     group by cl.assigned_account_id
+    union all
+    select x.account, x.leads from to_come x
   ),
   mine as (
     select a.*
-    from public.campaign_accounts ca
+    from public.campaigns c
+    join public.campaign_accounts ca on ca.campaign_id = case
+      -- A step that a web app made has the accounts of its first campaign as soon as it is planned.
+      when c.parent_id is null or exists (select from public.campaign_accounts x where x.campaign_id = c.id) then c.id
+      else c.parent_id
+    end
     join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
-    where ca.campaign_id = campaign_facts.campaign
+    where c.id = campaign_facts.campaign
   )
   select pg_catalog.jsonb_build_object(
     'id', c.id,
     'name', c.name,
     'status', c.status,
     'paused', c.paused_at is not null,
+    'held', public.held_by_root(its_row),
+    'parent_id', c.parent_id,
+    'step', c.step,
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
     'subject_variables', c.subject_variables,
@@ -33,6 +49,9 @@ as $$
     'footer', left(c.footer, 1000001),
     'footer_required', c.footer_required,
     'has_steps', c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id),
+    'chain', case when c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id)
+      then public.chain_facts(c.id, clock.t) else '[]' end,
+    'to_come', coalesce((select sum(x.leads) from to_come x), 0),
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -64,7 +83,7 @@ as $$
         'domain_cap', a.domain_cap,
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
-        'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
+        'leads', coalesce((select sum(w.leads) from waiting w where w.account = a.id), 0),
         'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
       from mine a), '[]'),
     'capped_domains', public.capped_domains(c.id, clock.t))
@@ -93,7 +112,7 @@ set enable_seqscan = off
 set statement_timeout = '60s'
 as $$
   -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
-  -- has it, and whether its address was mailed before: in this campaign, or by another one within the
+  -- has it; of a step the leads that it can follow later, too. And whether its address was mailed before: in this campaign, or by another one within the
   -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
   -- their own, which then stands in the company's place; again with the lead after such a one.
   with page as materialized (
@@ -102,7 +121,8 @@ as $$
       coalesce(list_mails.now, clock_timestamp()) as t
     from (
       select
-        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        cl.id, case when cl.campaign_id = list_mails.campaign then cl.status::text else 'pending' end as status,
+        cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
         coalesce(btrim(l.email), '') as email, public.mailbox_key(l.email) as mailbox, l.name, l.role,
         case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
@@ -113,6 +133,22 @@ as $$
         where list_mails.lead is null and list_mails.address is null
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        -- None of a campaign that is no step.
+        (select x.*
+        from public.leads_to_come(list_mails.campaign, list_mails.after, list_mails.most) x
+        where list_mails.lead is null and list_mails.address is null
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.leads_to_come(list_mails.campaign, list_mails.after) x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or public.mailbox_key(l.email) = public.mailbox_key(list_mails.address))
         order by x.id
         limit list_mails.most)
         union all
@@ -134,6 +170,9 @@ as $$
           when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
         end as fields
         offset 0) f
+      -- Two lists of a step are one page.
+      order by cl.id
+      limit list_mails.most
     ) chosen
     window company as (partition by chosen.company_id order by chosen.id)
   )
@@ -152,11 +191,11 @@ as $$
     'company_id', page.company_id,
     'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
       'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-      'email_subject', left(coalesce(step.step_subject, nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_subject', left(coalesce(step.subject, nullif(page.email_subject, ''), co.email_subject), 1001),
       'email_template',
-      left(coalesce(step.step_template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
-    'subject_variables', (
-      select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+      left(coalesce(step.template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
+    'subject_variables', step.subject_variables,
+    'answers', step.answers,
     'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
       select public.cause_told(public.told_suppression(public.suppression_of(
         public.suppression_keys(page.mailbox), c.user_id, page.t)))
@@ -178,7 +217,7 @@ as $$
       from (
         select s.started_at as at
         from public.send_attempts s
-        where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
+        where lower(s.address) = page.mailbox and s.campaign_id <> all (step.chain)
           and public.may_have_left(s.outcome)
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
@@ -186,12 +225,13 @@ as $$
         select x.sent_at
         from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> all (step.chain)
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from page
   cross join (
-    select c.step_subject, c.step_template from public.campaigns c where c.id = list_mails.campaign) step
+    select x.*, public.campaigns_of_chain(list_mails.campaign) as chain
+    from public.texts_of_step(list_mails.campaign) x) step
   left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'

@@ -15,6 +15,9 @@ begin
     raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
       using errcode = 'check_violation';
   end if;
+  if exists (select from public.campaigns x where x.parent_id = new.id) then
+    raise exception 'A campaign that has follow-ups cannot become one.' using errcode = 'check_violation';
+  end if;
   if tg_op = 'INSERT' then
     new.idle := true;
   end if;
@@ -251,7 +254,9 @@ begin
   where x.campaign_lead_id = p.id and x.outcome = 'sent'
   order by x.started_at desc
   limit 1;
-  if lower(was_to) is distinct from public.mailbox_key(l.email) then
+  if was_to is null then
+    return 'another sender mailed it, and to which address is not known';
+  elsif lower(was_to) <> public.mailbox_key(l.email) then
     return 'its address was changed';
   end if;
   select i.kind, i.received_at into back
@@ -560,6 +565,20 @@ begin
 end
 $$;
 
+create or replace function public.left_for(error text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Why a lead was left out, without its date.
+  select coalesce(
+    public.cause_told(error),
+    substring(error from '^(answered|bounced|opted\sout|a\smail\sin\sits\sthread\scould\snot\sbe\sread)\son\s[0-9]{4}-'),
+    case when error like 'it was due on %, too long ago' then 'was due too long ago' end,
+    left(error, 1001));
+$$;
+
 create or replace function public.steps_of(root uuid) returns jsonb
 language sql
 stable
@@ -568,15 +587,14 @@ set search_path = ''
 set enable_seqscan = off
 as $$
   -- The follow-ups of a chain by number: how each stands. `waiting`: who was sent the step before and is not planned
-  -- yet; `saved`: who would have been mailed and had answered.
+  -- yet; `left`: who would have been mailed and was not, by reason; `saved`: those of them who had said something.
   select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'id', s.id, 'step', s.step, 'name', left(s.name, 1001), 'status', s.status,
       'leads', public.campaign_counts(s.id),
       'replied', (public.inbound_counts(s.id) ->> 'replied')::integer,
       'waiting', ahead.leads,
-      'saved', (
-        select count(*) from public.campaign_leads cl
-        where cl.campaign_id = s.id and cl.status = 'cancelled' and cl.error like 'answered on %'),
+      'left', left_out.reasons,
+      'saved', left_out.saved,
       'next_at', least(ahead.due, (
         select min(cl.next_attempt_at) from public.campaign_leads cl
         where cl.campaign_id = s.id and cl.status = 'pending')))
@@ -589,5 +607,20 @@ as $$
       and s.status not in ('completed', 'cancelled')
       and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
   ) ahead
+  cross join lateral (
+    select
+      coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('reason', x.reason, 'leads', x.leads)
+        order by x.leads desc, x.reason), '[]') as reasons,
+      coalesce(sum(x.leads) filter (where x.reason in (
+        'answered', 'bounced', 'opted out', 'complained of a mail', 'the address was found dead')), 0) as saved
+    from (
+      select public.left_for(cl.error) as reason, count(*) as leads
+      from public.campaign_leads cl
+      where cl.campaign_id = s.id and cl.status = 'cancelled' and cl.error is not null
+      group by 1
+      order by 2 desc, 1
+      limit 100
+    ) x
+  ) left_out
   where s.parent_id = steps_of.root;
 $$;

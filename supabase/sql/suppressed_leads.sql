@@ -148,7 +148,7 @@ as $$
   -- Why leads of it were not mailed on purpose, without dates; leads that were cancelled with the campaign have none.
   select pg_catalog.jsonb_build_object('reason', told.cause, 'leads', count(*))
   from public.campaign_leads cl
-  cross join lateral (select coalesce(public.cause_told(cl.error), left(cl.error, 1001)) as cause) told
+  cross join lateral (select public.left_for(cl.error) as cause) told
   where cl.campaign_id = cancelled_reasons.campaign and cl.status = 'cancelled' and cl.error is not null
   group by told.cause
   order by count(*) desc, told.cause

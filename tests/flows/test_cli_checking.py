@@ -95,6 +95,9 @@ def test_a_campaign_that_is_well_passes_and_is_told_when_it_ends(
         "findings": [],
         "notes": [],
         "recipient_domains": {"looked_up": 0, "unknown": 0, "leads_left": 0},
+        "steps": [],
+        "chain_seconds": None,
+        "chain_done_at": None,
     }
     assert everything(db) == before
 

@@ -22,7 +22,13 @@ from outreach.errors import (
 )
 from outreach.mail.mime import Attachment
 from outreach.mail.role_addresses import role_of
-from outreach.preflight.campaign import estimate, of_account, of_attachment, of_campaign, of_caps
+from outreach.preflight.campaign import (
+    estimate_chain,
+    of_account,
+    of_attachment,
+    of_campaign,
+    of_caps,
+)
 from outreach.preflight.findings import EXAMPLES, Finding, Problem, Tally
 from outreach.preflight.leads import problems
 
@@ -290,7 +296,7 @@ def test_a_large_attachment_is_warned_of() -> None:
 
 def lasts(*accounts: CampaignAccount, now: datetime = TUESDAY, **changes: Any) -> float:
     found = snapshot(*accounts, **changes)
-    seconds = estimate(found, found.accounts, now, pace=2, daily_limit=500)
+    [seconds] = estimate_chain(found, found.accounts, now, pace=2, daily_limit=500)
     return inf if seconds is None else seconds
 
 

@@ -17,7 +17,7 @@ from outreach.campaign.progress import (
     seconds_left,
 )
 from outreach.campaign.snapshot import CampaignAccount, CampaignSnapshot
-from outreach.preflight.campaign import estimate
+from outreach.preflight.campaign import estimate_chain
 
 ID = UUID("11111111-1111-4111-8111-111111111111")
 NOW = datetime(2026, 11, 24, 14, 20, tzinfo=UTC)
@@ -238,7 +238,7 @@ def test_a_check_before_and_a_look_meanwhile_say_the_same_end() -> None:
         account(leads=LeadCounts(pending=700), daily_limit=400, full_limit=500, **mine), **more
     )
 
-    before = estimate(checked, checked.accounts, NOW, pace=9, daily_limit=9)
+    [before] = estimate_chain(checked, checked.accounts, NOW, pace=9, daily_limit=9)
 
     assert seconds_left(watched, NOW) == before
 

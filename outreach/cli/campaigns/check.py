@@ -101,6 +101,8 @@ def lines(report: "Report") -> Iterator[str]:
         yield f"… and {left} more notes; `--json` has them all"
     if report.pending:
         yield _when(report)
+    if report.steps:
+        yield _when_chain(report)
     if days := days_off.told(report.skip_dates, datetime.now().astimezone().date()):
         yield f"Days off: {days}."
     counts = _counts(report)
@@ -151,6 +153,18 @@ def _when(report: "Report") -> str:
     how_long = f"About {format_exactly(lasts)}" if lasts >= 1 else "As fast as Gmail takes it"
     when = "as scheduled" if report.starts_in_seconds else "if started now"
     return f"{how_long}, done {_moment(report.done_at)} {when}."
+
+
+def _when_chain(report: "Report") -> str:
+    """Of the whole chain; for a step, too."""
+    chain = _number(len(report.steps), "follow-up")
+    if report.chain_seconds is None or report.chain_done_at is None:
+        return f"With {chain}, when it ends cannot be told."
+    how_long = format_exactly(report.chain_seconds)
+    return (
+        f"With {chain} it is done {_moment(report.chain_done_at)} at the latest, "
+        f"in {how_long}: as if nobody answered."
+    )
 
 
 def _moment(at: datetime) -> str:

@@ -52,7 +52,8 @@ def preview(
 ) -> None:
     """Show what each pending lead would get, in the browser or as files; nothing is sent.
 
-    Of a campaign without a pending lead, what the others got or would have got.
+    Of a campaign without a pending lead, what the others got or would have got; of a follow-up
+    that is not planned yet, what the leads of the campaign before it would get.
     """
     found = campaign_id(campaign)
     with opened_store() as store:
@@ -89,7 +90,7 @@ def send_test(
     with opened_services() as services:
         snapshot = services.store.campaign_facts(found)
         planned = _planned(services.store, snapshot, lead)
-        if next(services.store.list_mails(found, every=True, address=address), None) is not None:
+        if _is_lead(services.store, snapshot, address):
             raise Rejected(
                 f"{address} is a lead of this campaign, and a lead is mailed once",
                 "give another address of your own, such as you+test@…",
@@ -111,6 +112,7 @@ def send_test(
                 "to": address,
                 "lead": planned.lead.email,
                 "account": sender.email,
+                "in_thread": planned.answers,
                 "message_id": sent.message_id,
                 "thread_id": sent.thread_id,
                 "received": proof and proof.model_dump(),
@@ -118,6 +120,8 @@ def send_test(
         )
     else:
         say(f"Sent to {address} as a test, from {sender.email}: the mail of {planned.lead.email}.")
+        if planned.answers:
+            say("It stands alone here; the lead gets it in the thread of the mail before.")
         if proof is not None:
             say(told(proof))
 
@@ -136,8 +140,8 @@ def _shown(store: "Store", campaign: UUID, lead: str | None, limit: int) -> "Sho
         mails = iter([_planned(store, snapshot, lead)])
         of = 1
     else:
-        every = snapshot.leads.pending == 0
-        of = snapshot.leads.total if every else snapshot.leads.pending
+        every = snapshot.to_mail == 0
+        of = snapshot.leads.total if every else snapshot.to_mail
         cooldown = float(COOLDOWN_DAYS * DAY)
         mails = store.list_mails(campaign, every=every, cooldown_seconds=cooldown)
     previews = list(previewed(islice(mails, limit), snapshot.footer))
@@ -182,6 +186,15 @@ def _planned(store: "Store", snapshot: "CampaignSnapshot", lead: str | None) -> 
             f"{commands.list_leads(snapshot.id)} shows them",
         )
     return found
+
+
+def _is_lead(store: "Store", snapshot: "CampaignSnapshot", address: str) -> bool:
+    """Of the campaign, or of its chain."""
+    chain = {snapshot.id, *(link.id for link in snapshot.chain)}
+    return any(
+        next(store.list_mails(campaign, every=True, address=address), None) is not None
+        for campaign in chain
+    )
 
 
 def _lead_id(text: str) -> UUID:

@@ -1,7 +1,7 @@
 """`outreach campaigns list`, `status` and `leads`: status of campaigns and of their leads."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,7 @@ from outreach.errors import Rejected
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from outreach.campaign.models import CampaignLead
+    from outreach.campaign.models import CampaignLead, NotMailed
     from outreach.store.store import Store
 
 
@@ -76,7 +76,7 @@ def show_all(
         campaigns = store.recent_campaigns(status, moment)
         if as_json:
             show_json_list(campaigns)
-        elif rows := [_row(campaign) for campaign in campaigns]:
+        elif rows := [_row(campaign) for campaign in _by_chain(campaigns)]:
             show_table(COLUMNS, rows)
         elif status is None and since is None:
             note(f"There is no campaign yet; make one with {commands.CREATE_CAMPAIGN}.")
@@ -142,6 +142,17 @@ def show_leads(
             )
 
 
+def _by_chain(campaigns: Iterable[CampaignStatus]) -> list[CampaignStatus]:
+    """The newest first; follow-ups under their first campaign, by number, where that is listed."""
+    shown = list(campaigns)
+    listed = {one.id for one in shown}
+    steps = [one for one in shown if one.parent_id in listed]
+    under = {one.id: [one] for one in shown if one.parent_id not in listed}
+    for step in sorted(steps, key=lambda one: one.step or 0):
+        under[step.parent_id or step.id].append(step)
+    return [one for chain in under.values() for one in chain]
+
+
 def _row(campaign: CampaignStatus) -> tuple[object, ...]:
     more = len(campaign.accounts) - TOLD
     accounts = [*campaign.accounts[:TOLD], *([f"{more} more"] if more > 0 else [])]
@@ -205,12 +216,13 @@ def _report(store: "Store", campaign: "UUID") -> CampaignReport:
 
 def _show(store: "Store", campaign: "UUID") -> None:
     now, progress = store.campaign_status(campaign), store.campaign_progress(campaign)
-    why = ", ".join(f"{one.leads} {one.reason}" for one in store.cancelled_reasons(campaign))
+    why = _reasons(store.cancelled_reasons(campaign))
     show_fields(
         {
             "id": now.id,
             "name": now.name,
             "status": _shown(now),
+            **({} if now.step is None else {"step": f"{now.step} of {now.parent_id}"}),
             "error": now.error,
             "created": now.created_at,
             "starts": now.scheduled_at if now.status == "scheduled" else None,
@@ -232,11 +244,12 @@ def _show(store: "Store", campaign: "UUID") -> None:
     if now.steps:
         say("")
         show_table(STEP_COLUMNS, map(_step, now.steps))
+        for line in _left(now.steps):
+            say(line)
 
 
 def _step(step: StepStatus) -> tuple[object, ...]:
     counts = step.leads
-    rate = f"{100 * step.replied / counts.sent:.0f} %" if counts.sent else ""
     return (
         step.step,
         step.id,
@@ -246,9 +259,20 @@ def _step(step: StepStatus) -> tuple[object, ...]:
         counts.sent,
         counts.failed,
         step.saved,
-        rate,
+        "" if step.reply_rate is None else f"{step.reply_rate:g} %",
         step.next_at,
     )
+
+
+def _left(steps: list[StepStatus]) -> Iterator[str]:
+    """Who left the chain, and why, a line for each step."""
+    for step in steps:
+        if step.left:
+            yield f"not mailed in step {step.step}: {_reasons(step.left)}"
+
+
+def _reasons(left: "list[NotMailed]") -> str:
+    return ", ".join(f"{one.leads} {cell(one.reason)}" for one in left)
 
 
 def _opened(opened: Opened) -> str | None:
