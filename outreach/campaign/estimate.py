@@ -113,27 +113,32 @@ def ends_of_chain(loads: Iterable[Load], legs: Sequence[Leg], now: datetime) -> 
 def _account(load: Load, legs: Sequence[Leg], now: datetime) -> list[float]:
     leaves, limit = deque(_a_day_old(load)), _Limit(load)
     queues, ends = _queues(load, legs), [0.0] * len(legs)
-    opens = [_Opening(leg.window, now) for leg in legs]
+    openings = [_Opening(leg.window, now) for leg in legs]
     at = load.rests or 0.0
-    while waiting := [leg for leg, queue in enumerate(queues) if queue]:
-        while len(leaves) >= limit.at(at):
-            at = max(at, leaves.popleft())
-        leg, goes = min(
-            ((leg, opens[leg].at(max(at, queues[leg][0]))) for leg in waiting), key=_second
-        )
-        if max(at, goes) > TOO_LONG:
+    while any(queues):
+        ready = [
+            openings[leg].at(max(at, queue[0])) if queue else inf
+            for leg, queue in enumerate(queues)
+        ]
+        at = min(ready)
+        if at > TOO_LONG:
             return _endless(queues, ends)
-        if goes > at:
-            # Until then the limit may get room, or a ramp grow.
-            at = goes
-            continue
-        queues[leg].popleft()
-        leaves.append(at + DAY)
-        limit.mailed(at)
-        ends[leg] = at
-        if leg + 1 < len(legs):
-            queues[leg + 1].append(at + legs[leg + 1].begins)
-        at += load.step
+        leg = ready.index(at)
+        # A campaign goes on until its window closes, or a lead of one before it is due.
+        until = min(openings[leg].closes, TOO_LONG + 1, *ready[:leg])
+        queue, followed = queues[leg], queues[leg + 1] if leg + 1 < len(legs) else None
+        delay = legs[leg + 1].begins if followed is not None else 0.0
+        while queue and queue[0] <= at < until:
+            if len(leaves) >= limit.at(at):
+                at = max(at, leaves.popleft())
+                continue
+            queue.popleft()
+            leaves.append(at + DAY)
+            limit.mailed(at)
+            ends[leg] = at
+            if followed is not None:
+                followed.append(at + delay)
+            at += load.step
     return ends
 
 
@@ -141,10 +146,6 @@ def _endless(queues: list[deque[float]], ends: list[float]) -> list[float]:
     """Of the first campaign with leads left, and of those after it, nobody knows the end."""
     first = next(leg for leg, queue in enumerate(queues) if queue)
     return [*ends[:first], *[inf] * (len(ends) - first)]
-
-
-def _second(pair: tuple[int, float]) -> float:
-    return pair[1]
 
 
 def _queues(load: Load, legs: Sequence[Leg]) -> list[deque[float]]:
@@ -160,18 +161,19 @@ class _Opening:
     """The send window of a campaign, asked for times that only grow."""
 
     def __init__(self, window: Window | None, now: datetime) -> None:
-        self._window, self._now = window, now
-        self._opens, self._closes = -inf, inf if window is None else -inf
+        self._window, self._now, self._opens = window, now, -inf
+        self.closes = inf if window is None else -inf
+        """When the opening of the last answer ends."""
 
     def at(self, at: float) -> float:
         """The first moment from then on in which it is open; inf for more than ten years."""
-        if self._window is not None and at >= self._closes:
+        if self._window is not None and at >= self.closes:
             found = (
                 opening(self._window, self._now + timedelta(seconds=at)) if at < TOO_LONG else None
             )
             if found is None:
                 return inf
-            self._opens, self._closes = ((one - self._now).total_seconds() for one in found)
+            self._opens, self.closes = ((one - self._now).total_seconds() for one in found)
         return max(at, self._opens)
 
 

@@ -100,7 +100,7 @@ class Sending:
             try:
                 prepared, content = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:
-                return self._record_before(claim, self._judge(claim.sender.id, error))
+                return self._record_before(claim, self._judge(claim, error))
             outcome = self._begin_and_post(uuid4(), claim, prepared, content, looked.at)
             if isinstance(outcome, Failed | Cancelled) or (
                 outcome.kind == "not_ours" and claim.draft is None
@@ -217,7 +217,7 @@ class Sending:
         except SendUnclear as error:
             return self._look_at_once(prepared, error)
         except (LeadError, AccountUnusable, TemporarilyUnavailable) as error:
-            return self._judge(claim.sender.id, error)
+            return self._judge(claim, error)
         except ConfigurationError as error:
             self._record(attempt, Deferred(reason=str(error), retry_after=0))
             raise
@@ -239,8 +239,9 @@ class Sending:
 
     # --- record -------------------------------------------------------------------------
 
-    def _judge(self, account: UUID, error: Exception) -> Outcome:
+    def _judge(self, claim: Claim, error: Exception) -> Outcome:
         """The outcome of a certain refusal for the lead; marks the account if it is the cause."""
+        account = claim.sender.id
         match error:
             case QuotaReached():
                 return Deferred(reason=str(error), retry_after=self._pause(account, error))
@@ -248,6 +249,8 @@ class Sending:
                 # Without a database the account stays unmarked: its next lead marks it.
                 with suppress(StoreUnavailable):
                     self._store.mark_account_unusable(account, str(error))
+                if claim.follows is not None:
+                    return Deferred(reason=str(error), retry_after=UNSEEN_SECONDS)
                 return Failed(reason=str(error))
             case TemporarilyUnavailable():
                 return Deferred(reason=str(error))

@@ -7,10 +7,19 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Fails the leads of an account that cannot send; not one whose mail may be on its way.
+-- Fails the leads of an account that cannot send; not one whose mail may be on its way. Those of a follow-up wait for
+-- the account: plan_step leaves them out once it is too late.
 declare
   failed uuid[];
 begin
+  if exists (select from public.campaigns x where x.id = campaign and x.parent_id is not null) then
+    update public.campaign_leads cl
+    set next_attempt_at = t + interval '15 minutes', claim_token = null, claimed_until = null
+    where cl.campaign_id = campaign and cl.assigned_account_id = account
+      and cl.status = 'pending' and cl.open_attempt_id is null
+      and (cl.next_attempt_at is null or cl.next_attempt_at <= t);
+    return;
+  end if;
   with changed as (
     update public.campaign_leads cl
     set status = 'failed', error = why, claim_token = null, claimed_until = null

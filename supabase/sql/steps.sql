@@ -20,12 +20,16 @@ begin
   end if;
   if tg_op = 'INSERT' then
     new.idle := true;
+  elsif (new.delay_days, new.delay_seconds, new.follow_since)
+    is distinct from (old.delay_days, old.delay_seconds, old.follow_since) then
+    new.next_follow_at := null;
   end if;
   return new;
 end
 $$;
 
-create or replace trigger campaigns_guard_step before insert or update of parent_id on public.campaigns
+create or replace trigger campaigns_guard_step
+  before insert or update of parent_id, delay_days, delay_seconds, follow_since on public.campaigns
   for each row when (new.parent_id is not null) execute function public.guard_step();
 
 create or replace function public.step_before(s public.campaigns) returns uuid
@@ -372,6 +376,7 @@ declare
     coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + s.max_late_seconds;
   first_due timestamptz;
   oldest timestamptz;
+  able uuid[];
 begin
   planned := 0;
   stopped := 0;
@@ -392,12 +397,19 @@ begin
   where ca.campaign_id = r.id
     and not exists (select from public.campaign_accounts x where x.campaign_id = s.id)
   on conflict do nothing;
+  -- Who is due from another account waits for it where they are, until it is too late.
+  able := array(
+    select a.id
+    from public.campaign_accounts ca
+    join public.accounts a on a.id = ca.account_id and public.why_unable(a, s.user_id) is null
+    where ca.campaign_id = s.id);
 
   with due as materialized (
     select cl.id, cl.sent_at, cl.lead_id
     from public.campaign_leads cl
     where cl.campaign_id = previous and cl.status = 'sent' and cl.followed_at is null
       and cl.sent_at > since and cl.sent_at <= latest
+      and (cl.assigned_account_id = any (able) or cl.sent_at < t - plain_seconds * interval '1 second')
     order by cl.sent_at
     limit most
     for no key update skip locked
@@ -444,6 +456,9 @@ begin
     min(i.next_attempt_at)
   into planned, stopped, first_due
   from inserted i;
+  if planned + stopped < most then
+    perform public.leave_late(s, able, t);
+  end if;
 
   select cl.sent_at into oldest
   from public.campaign_leads cl
@@ -455,8 +470,12 @@ begin
     next_follow_at = case
       when planned + stopped >= most then t
       -- What is not sent yet is due no sooner than this. What is settled late is found within hours.
+      -- Who is due already waits for an account.
       else least(
-        public.follow_due(s, coalesce(oldest, t)) - ahead_seconds * interval '1 second', t + interval '6 hours')
+        greatest(
+          public.follow_due(s, coalesce(oldest, t)) - ahead_seconds * interval '1 second',
+          case when planned + stopped = 0 and oldest is not null then t + interval '1 minute' end),
+        t + interval '6 hours')
     end,
     idle = x.idle and planned = 0,
     status = case
@@ -475,6 +494,31 @@ begin
   if planned = 0 and oldest is null then
     perform public.end_step(r, s, t);
   end if;
+end
+$$;
+
+create or replace function public.leave_late(s public.campaigns, able uuid[], t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Planned leads whose account cannot send any more: those for which it is too late, or that left otherwise.
+begin
+  with judged as materialized (
+    select cl.id, public.why_not_followed(s, cl.previous_id, t) as why
+    from public.campaign_leads cl
+    where cl.campaign_id = s.id and cl.status = 'pending' and cl.open_attempt_id is null and cl.claim_token is null
+      and (cl.assigned_account_id = any (able)) is not true
+    order by cl.id
+    limit 1000
+    for no key update skip locked
+  )
+  update public.campaign_leads cl
+  set status = 'cancelled', error = judged.why, next_attempt_at = null
+  from judged
+  where cl.id = judged.id and judged.why is not null;
 end
 $$;
 

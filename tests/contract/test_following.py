@@ -116,7 +116,8 @@ def test_an_answer_that_came_a_moment_ago_stops_it(
     mailed: Mailed, db: psycopg.Connection, scopes: str
 ) -> None:
     """After it was planned and claimed; its draft is deleted."""
-    step = follow(mailed, mailed.campaign(JO, scopes=scopes))
+    root = mailed.campaign(JO, scopes=scopes)
+    step = follow(mailed, root)
     plan(mailed, db)
     mailed.back("reply", JO)
     assert [one.kind for one in mailed.send(step)] == ["cancelled"]
@@ -125,6 +126,7 @@ def test_an_answer_that_came_a_moment_ago_stops_it(
     [lead] = mailed.store.list_campaign_leads(step)
     assert lead.error
     assert lead.error.startswith("answered on")
+    assert [one.saved for one in mailed.store.campaign_status(root).steps] == [1]
 
 
 def test_who_was_written_to_by_hand_is_left_to_the_sender(

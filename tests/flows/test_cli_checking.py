@@ -638,7 +638,7 @@ def test_a_test_may_be_sent_from_another_account(
     (sent,) = gmail.get("/sandbox/mails").json()
     assert ran.json | {"lead": ""} == {
         "to": "me@mine.example", "lead": "", "account": "ben@ours.example",
-        "message_id": sent["id"], "thread_id": sent["thread_id"], "received": None,
+        "in_thread": False, "message_id": sent["id"], "thread_id": sent["thread_id"], "received": None,
     }  # fmt: skip
 
 

@@ -79,6 +79,29 @@ def test_log_sends_0_leaves_these_lines_out(
     )
 
 
+def test_a_follow_up_whose_thread_is_gone_is_told(
+    store: Store,
+    db: psycopg.Connection,
+    gmail: httpx.Client,
+    new_campaign: NewCampaign,
+    log: pytest.LogCaptureFixture,
+) -> None:
+    """Somebody deleted it: the follow-up opens a new one."""
+    campaign, step = new_campaign(leads=1), uuid4()
+    send_campaign(campaign)
+    store.add_step(campaign, step, seconds=1)
+    db.execute("update campaign_leads set sent_at = sent_at - interval '1 minute'")
+    assert store.plan_steps() == 1
+    gmail.post("/sandbox/faults", json={"fault": "not_found_404", "on": "threads.get"})
+
+    send_campaign(step)
+
+    assert lines(log, "l…@acme0.example: ") == [
+        "l…@acme0.example: the thread of the mail before is gone, so the follow-up opens a new one"
+    ]
+    assert len({mail["thread_id"] for mail in gmail.get("/sandbox/mails").json()}) == 2
+
+
 def test_a_mail_in_doubt_that_was_sent_is_told_with_its_ids(
     store: Store,
     db: psycopg.Connection,

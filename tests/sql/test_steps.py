@@ -294,6 +294,134 @@ def test_a_step_added_later_follows_the_last_thirty_days_or_what_since_says(
     assert states == [0, 3]
 
 
+# --- what happens meanwhile ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["paused", "cancelled"])
+def test_a_row_update_of_the_first_campaign_stops_the_steps_within_one_mail(
+    chain: Chain, how: str
+) -> None:
+    """What was claimed already is not begun."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.read(3 * DAY)
+    run = chain.build.begin(step, at=3 * DAY)
+    first, second, _ = chain.build.claim(step, run, at=3 * DAY, per_day=10_000)["claims"]
+    asked = {"at": 3 * DAY, "per_day": 10_000, "knows_cancelled": True, "looked_seconds": 1.0}
+    assert chain.build.attempt(first, run, **asked)["answer"] == "go"
+    change = "paused_at = now()" if how == "paused" else "status = 'cancelled'"
+    chain.build.db.execute(f"update campaigns set {change} where id = %s", (chain.root,))  # noqa: S608
+    stopped = chain.build.attempt(second, run, **asked)
+    assert (stopped["answer"], how in stopped["reason"]) == ("not_ours", True)
+
+
+@pytest.mark.parametrize("how", ["it is unusable", "it is disconnected", "it was removed"])
+def test_who_was_mailed_from_an_account_that_cannot_send_waits_for_it(
+    chain: Chain, how: str
+) -> None:
+    """And is never failed; once it is too late, the lead is left out with the reason."""
+    step, late = chain.step(), 3 * DAY + 7 * DAY + 60
+    chain.send(chain.root, at=0)
+    if how == "it was removed":
+        chain.call.remove_account(address="ann@us.test")
+    else:
+        chain.call.mark_account_unusable(account=chain.account, reason="reconnect it")
+    assert chain.plan(at=3 * DAY) == (0, 0)
+    if how == "it is disconnected":
+        chain.build.db.execute("update accounts set status = 'active', status_reason = null")
+        assert chain.plan(at=4 * DAY) == (3, 0)
+        assert chain.send(step, at=4 * DAY) == ["go"] * 3
+    else:
+        assert chain.plan(at=late) == (0, 3)
+        assert chain.reasons(step) == ["it was due on 2026-11-27, too long ago"] * 3
+        assert chain.status(step) == "completed"
+
+
+def test_an_account_that_is_lost_after_the_planning_defers_too(chain: Chain) -> None:
+    """By a claim and by what was claimed before; at the end planning leaves them out."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.read(3 * DAY)
+    run = chain.build.begin(step, at=3 * DAY)
+    claims = chain.build.claim(step, run, at=3 * DAY, most=1, per_day=10_000)["claims"]
+    chain.call.mark_account_unusable(account=chain.account, reason="reconnect it")
+    asked = {"at": 3 * DAY, "per_day": 10_000, "knows_cancelled": True, "looked_seconds": 1.0}
+    assert chain.build.attempt(claims[0], run, **asked)["answer"] == "deferred"
+    chain.call.finish_run(campaign=step, run=run, at=3 * DAY)
+    assert chain.send(step, at=3 * DAY + 60) == []
+    assert chain.build.lead_states(step) == {"pending": 3}
+    chain.plan(at=11 * DAY)
+    assert chain.reasons(step) == ["it was due on 2026-11-27, too long ago"] * 3
+
+
+def test_a_lead_that_was_deleted_is_left_out(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.build.db.execute("delete from leads where id = (select min(id::text)::uuid from leads)")
+    assert chain.plan(at=3 * DAY) == (2, 1)
+    assert chain.reasons(step) == ["the lead was deleted"]
+
+
+def test_who_another_sender_mailed_is_left_out_since_the_address_is_unknown(chain: Chain) -> None:
+    chain.build.db.execute(
+        "update campaign_leads set status = 'sent', sent_at = %s", (chain.build.time(0),)
+    )
+    step = chain.step()
+    assert chain.plan(at=3 * DAY) == (0, 3)
+    assert chain.reasons(step)[0] == "another sender mailed it, and to which address is not known"
+
+
+def test_steps_follow_what_was_sent_of_a_campaign_in_error_and_open_again_after_a_retry(
+    chain: Chain,
+) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0, most=2)
+    chain.build.db.execute(
+        "update campaign_leads set status = 'failed', error = 'x' where status = 'pending'"
+    )
+    chain.build.db.execute("update campaigns set status = 'error' where id = %s", (chain.root,))
+    assert chain.plan(at=3 * DAY) == (2, 0)
+    chain.send(step, at=3 * DAY)
+    chain.plan(at=3 * DAY + 7 * HOUR)
+    assert chain.status(step) == "completed"
+    assert chain.call.retry_failed(campaign=chain.root)["leads"] == 1
+    chain.send(chain.root, at=4 * DAY)
+    assert chain.plan(at=7 * DAY) == (1, 0)
+    assert chain.status(step) == "running"
+    assert chain.send(step, at=7 * DAY + 1) == ["go"]
+
+
+def test_a_step_of_a_campaign_that_ended_days_ago_is_due_at_once(chain: Chain) -> None:
+    chain.send(chain.root, at=0)
+    step = uuid4()
+    told = chain.call.add_step(root=chain.root, step_id=step, after_days=2, at=3 * DAY)
+    assert told["due"] == 3
+    assert chain.plan(at=3 * DAY) == (3, 0)
+    assert chain.send(step, at=3 * DAY) == ["go"] * 3
+
+
+def test_a_delay_that_is_changed_while_leads_wait_holds_from_then_on(chain: Chain) -> None:
+    """By its row, as a web app does; the texts are read at the mail itself."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    assert chain.plan(at=DAY) == (0, 0)
+    chain.build.db.execute("update campaigns set delay_days = 1 where id = %s", (step,))
+    assert chain.plan(at=DAY) == (3, 0)
+
+
+def test_a_lead_that_a_program_put_into_a_step_gets_no_mail(chain: Chain) -> None:
+    """It follows nothing."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    lead = chain.build.lead(company_id=chain.build.company())
+    chain.build.in_campaign(step, lead, chain.account)
+    chain.plan(at=3 * DAY)
+    assert sorted(chain.send(step, at=3 * DAY)) == ["cancelled", "go", "go", "go"]
+    assert chain.reasons(step) == ["the mail that it follows was deleted"]
+
+
 # --- refused ------------------------------------------------------------------------------------
 
 
@@ -313,6 +441,13 @@ def test_a_chain_is_one_campaign_deep(build: Any, call: Any, chain: Chain) -> No
         with pytest.raises(psycopg.errors.IntegrityError):
             build.insert("campaigns", name="x", **values)
     build.insert("campaigns", name="x", parent_id=chain.root, step=3, delay_days=1)
+    # A cycle; and a campaign of steps that becomes a step itself.
+    for parent in (step, chain.root, build.campaign()):
+        with pytest.raises(psycopg.errors.IntegrityError):
+            build.db.execute(
+                "update campaigns set parent_id = %s, step = 4, delay_days = 1 where id = %s",
+                (parent, chain.root),
+            )
 
 
 def test_a_step_that_mailed_nobody_is_removed_and_its_leads_are_free(
