@@ -28,6 +28,10 @@ def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
         return _not_running(progress)
     if progress.paused:
         return _paused(progress)
+    if progress.parent_id and progress.held == "paused":
+        return f"Its first campaign is paused. {commands.resume(progress.parent_id)} goes on."
+    if progress.awaits and not progress.owned:
+        return _awaiting(progress, now)
     return _with_its_run(progress, now) if progress.owned else _without_a_run(progress, now)
 
 
@@ -36,6 +40,8 @@ def is_due(progress: Progress) -> bool:
     return not (
         progress.status not in {"running", "scheduled"}
         or progress.paused
+        or progress.held
+        or progress.awaits
         or progress.owned
         or progress.dispatched_seconds is not None
         or progress.silent_seconds is not None
@@ -47,6 +53,8 @@ def is_due(progress: Progress) -> bool:
 def _not_running(progress: Progress) -> str:
     leads, campaign = progress.leads, progress.id
     match progress.status:
+        case "draft" if progress.parent_id:
+            return f"It is a draft; {commands.start(progress.parent_id)} sends its first campaign."
         case "draft":
             return f"It is a draft; {commands.start(campaign)} sends it."
         case "completed" if leads.failed:
@@ -70,6 +78,15 @@ def _not_running(progress: Progress) -> str:
             return f"It was cancelled; {_in_doubt(progress)}"
         case _:
             return "It was cancelled."
+
+
+def _awaiting(progress: Progress, now: datetime) -> str:
+    """Of a follow-up that has no lead to mail yet."""
+    if progress.follows_seconds is None:
+        return "It follows the mail before it, and nobody is to be followed yet."
+    if left := ahead(progress.follows_seconds):
+        return f"It follows the mail before it; the next of its mails is due {when(left, now)}."
+    return "Its leads are due: they are planned within a minute, or wait for their account."
 
 
 def _paused(progress: Progress) -> str:

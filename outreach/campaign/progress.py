@@ -89,6 +89,14 @@ class Progress(Model):
     """Paused by the first migration: another sender may have been at it. `waiting_for` says so."""
     paused_for: Told | None = None
     """Why the guard paused it; None when a person did."""
+    parent_id: UUID | None = None
+    """Of a follow-up: the first campaign of its chain."""
+    awaits: bool = False
+    """Whether it is a follow-up without a planned lead."""
+    held: str | None = None
+    """What its first campaign does to it: `paused` or `cancelled`."""
+    follows_seconds: Seconds | None = None
+    """Until the next of its leads is due that is not planned yet; negative when that is past."""
     owned: bool
     """Whether a live run has it."""
     silent_seconds: Seconds | None = None

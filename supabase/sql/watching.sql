@@ -20,7 +20,15 @@ as $$
     select
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
-      its_row.dispatch_misses, its_row.suspended_run,
+      its_row.dispatch_misses, its_row.suspended_run, its_row.parent_id,
+      its_row.idle and its_row.parent_id is not null as awaits,
+      public.held_by_root(its_row) as held,
+      case when its_row.parent_id is not null then (
+        select public.follow_due(its_row, min(cl.sent_at))
+        from public.campaign_leads cl
+        where cl.campaign_id = public.step_before(its_row) and cl.status = 'sent' and cl.followed_at is null
+          and cl.sent_at > coalesce(its_row.follow_since, its_row.created_at - interval '30 days'))
+      end as follows_at,
       its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until, its_row.skip_dates,
       public.has_window(its_row) as windowed,
       public.next_opening(its_row, clock.t) as opening,
@@ -100,6 +108,11 @@ as $$
       when c.paused_at is not null
         then nullif(pg_catalog.split_part(c.waiting_for, 'a person to resume it: ', 2), '')
     end,
+    'parent_id', c.parent_id,
+    -- Of a follow-up without a planned lead.
+    'awaits', c.awaits,
+    'held', c.held,
+    'follows_seconds', extract(epoch from c.follows_at - c.t)::double precision,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
       when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision

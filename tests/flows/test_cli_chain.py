@@ -316,6 +316,28 @@ def test_status_tells_who_left_the_chain_and_why(
     assert "2 answered, 1 bounced" in of_step
 
 
+def test_status_of_a_step_tells_what_it_waits_for(
+    outreach: Outreach, campaign: UUID, follow: Follow, db: psycopg.Connection
+) -> None:
+    step = follow(None, after="2h")
+
+    def now() -> str:
+        return str(outreach("campaigns", "status", step, "--json").json["now"])
+
+    draft = now()
+    db.execute("update campaigns set status = 'scheduled' where id = %s", (step,))
+    unsent = now()
+    db.execute("update campaign_leads set status = 'sent', sent_at = now() - interval '1 hour'")
+    waits = now()
+    db.execute("update campaigns set paused_at = now() where id = %s", (campaign,))
+    assert (
+        draft == f"It is a draft; `outreach campaigns start {campaign}` sends its first campaign."
+    )
+    assert unsent == "It follows the mail before it, and nobody is to be followed yet."
+    assert waits.startswith("It follows the mail before it; the next of its mails is due in ")
+    assert now() == f"Its first campaign is paused. `outreach campaigns resume {campaign}` goes on."
+
+
 def test_steps_are_listed_under_their_campaign(
     outreach: Outreach, campaign: UUID, follow: Follow
 ) -> None:
