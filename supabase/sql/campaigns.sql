@@ -188,6 +188,10 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
   elsif c.status = 'draft' and told is not null then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
+  elsif c.status = 'draft' and c.parent_id is not null then
+    -- It begins by itself, once it is planned.
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'This is step %s of another campaign; give that one: %s.', c.step, c.parent_id));
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x
     set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null

@@ -450,6 +450,17 @@ def test_a_chain_is_one_campaign_deep(build: Any, call: Any, chain: Chain) -> No
             )
 
 
+def test_a_step_is_not_started_before_its_campaign(build: Any, account: UUID) -> None:
+    chain = Chain(build, account, status="draft")
+    step = chain.step()
+    answer = chain.call.start_campaign(campaign=step)
+    assert (answer["answer"], str(chain.root) in answer["reason"]) == ("rejected", True)
+    chain.call.start_campaign(campaign=chain.root)
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    assert chain.send(step, at=3 * DAY) == ["go"] * 3
+
+
 def test_a_step_that_mailed_nobody_is_removed_and_its_leads_are_free(
     call: Any, chain: Chain
 ) -> None:
