@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from outreach.delivery.modes import UNREAD
 from outreach.store.store import Store
 from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
     Outreach,
@@ -198,6 +199,19 @@ def test_a_pause_and_a_cancel_of_the_first_campaign_are_told_of_a_step(
     assert ("error", "Its first campaign is cancelled: nothing of it leaves any more", 2) in found(
         cancelled
     )
+
+
+def test_an_account_that_cannot_read_is_an_error_where_it_has_follow_ups(
+    outreach: Outreach, campaign: UUID, follow: Follow, db: psycopg.Connection
+) -> None:
+    """Without them a warning; of the campaign and of the step."""
+    db.execute("update accounts set refresh_token = 'sandbox:ada@ours.example:compose'")
+    alone = found(outreach("campaigns", "check", campaign, "--json"))
+    step = follow()
+    chained = [found(outreach("campaigns", "check", one, "--json")) for one in (campaign, step)]
+    assert {(severity, message) for severity, message, _ in alone} == {("warning", UNREAD)}
+    for one in chained:
+        assert {(severity, message) for severity, message, _ in one} == {("error", UNREAD)}
 
 
 # --- preview and test-send ------------------------------------------------------------------------

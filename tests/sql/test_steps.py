@@ -108,6 +108,20 @@ def test_a_step_follows_each_lead_once_when_it_is_due(chain: Chain) -> None:
     assert chain.build.lead_states(step) == {"sent": 3}
 
 
+def test_each_lead_is_followed_from_the_account_that_mailed_it(build: Any, account: UUID) -> None:
+    chain = Chain(build, account)
+    chain.root = build.campaign(account, build.account("ben@us.test"), leads=4)
+    chain.step()
+    chain.send(chain.root, at=0)
+    assert chain.plan(at=3 * DAY) == (4, 0)
+    senders = build.db.execute(
+        "select cl.assigned_account_id, p.assigned_account_id from campaign_leads cl"
+        " join campaign_leads p on p.id = cl.previous_id"
+    ).fetchall()
+    assert [own for own, _ in senders] == [before for _, before in senders]
+    assert len(set(senders)) == 2
+
+
 def test_nobody_is_mailed_before_the_time(chain: Chain) -> None:
     """Planned a quarter of an hour ahead; a claim takes them when they are due."""
     step = chain.step()
