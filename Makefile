@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: demo bench bounces containers test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
+.PHONY: demo bench soak bounces containers test test-slow test-postgres15 lifecycle chaos check format lint types imports reference release-sql lock clean
 
 demo: .venv/ready
 	$(BIN)/outreach demo
@@ -33,6 +33,10 @@ test-postgres15: .venv/ready
 # How fast, how flat: half a quiet hour. ONLY=pace,start chooses, QUICK=1 tries it, OUT=FILE keeps it.
 bench: .venv/bench
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
+
+# A day of 50 campaigns in 25 minutes (SOAK_MINUTES): is anything lost, does anything grow?
+soak: .venv/ready
+	$(BIN)/python -m benchmarks.soak
 
 # How well bounces are read, and how fast: the mails of ../shared/bounces or of BOUNCES=FOLDER.
 bounces: .venv/bounces

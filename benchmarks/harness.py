@@ -66,7 +66,7 @@ class World:
     def campaign(self, leads: int, accounts: list[str], *, start: bool = True) -> UUID:
         """A campaign with leads of its own."""
         tag, campaign = uuid4().hex[:8], uuid4()
-        rows = [_lead(number, tag) for number in range(leads)]
+        rows = [lead(number, tag) for number in range(leads)]
         for first in range(0, leads, 1000):
             self.store.import_leads(rows[first : first + 1000], tag=tag)
         self.store.create_campaign(campaign, f"Campaign {tag}", accounts, tag=tag)
@@ -100,6 +100,20 @@ class World:
     def send(self, campaign: UUID, *options: str, **settings: Any) -> dict[str, Any]:
         """Run a sender to its end; what it says of itself."""
         return said(self.start("benchmarks.sender", str(campaign), *options, **settings))
+
+    def deploy(self) -> None:
+        """The work pool and the deployments, as an operator makes them on a server."""
+        for command in (
+            ["-m", "deployments.provision"],
+            ["-m", "prefect", "--no-prompt", "deploy", "--all"],
+        ):
+            subprocess.run(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self.environment(),
+                check=True,
+                capture_output=True,
+            )
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -156,9 +170,17 @@ def cpu_of(process: psutil.Process) -> float:
 
 @contextmanager
 def world(
-    *, latency: float = 0.05, pdf: int = 100_000, prefect: bool = True, **settings: Any
+    *,
+    latency: float = 0.05,
+    pdf: int = 100_000,
+    prefect: bool = True,
+    mailboxes: bool = False,
+    **settings: Any,
 ) -> Iterator[World]:
-    """`latency` of Gmail in seconds, `pdf` octets of attachment; `settings` are the sender's."""
+    """`latency` of Gmail in seconds, `pdf` octets of attachment; `settings` are the sender's.
+
+    With `mailboxes` its Gmail is the sandbox, which has some and answers without a latency.
+    """
     with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # as root, Postgres runs as somebody else, who has to get to its data
@@ -167,7 +189,7 @@ def world(
         with (
             postgres.temporary(folder, durable=True) as database,
             running_server(folder / "prefect") if prefect else nullcontext() as server,
-            gmail(latency) as address,
+            sandbox() if mailboxes else gmail(latency) as address,
             httpx.Client(base_url=address, trust_env=False) as client,
             psycopg.connect(database.url.get_secret_value(), autocommit=True) as db,
         ):
@@ -211,7 +233,24 @@ def gmail(latency: float) -> Iterator[str]:
         process.wait()
 
 
-def _lead(number: int, tag: str) -> dict[str, Any]:
+@contextmanager
+def sandbox() -> Iterator[str]:
+    """The address of a Gmail with mailboxes, in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmail_sandbox", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stdout.readline() if process.stdout else ""
+    try:
+        yield line.split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def lead(number: int, tag: str) -> dict[str, Any]:
     return {
         "email": f"lead{number}.{tag}@acme{number % 50}.example",
         "name": f"Lead {number}",

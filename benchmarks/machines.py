@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from benchmarks.harness import ROOT, World, world
+from benchmarks.harness import World, world
 from benchmarks.table import Line, at_least, at_most, holds
 
 WORKERS = 3
@@ -68,13 +68,7 @@ def _fairness(there: World, campaigns: list[UUID]) -> float:
 @contextmanager
 def _workers(there: World) -> Iterator[None]:
     environment = there.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
-    for command in (
-        ["-m", "deployments.provision"],
-        ["-m", "prefect", "--no-prompt", "deploy", "--all"],
-    ):
-        subprocess.run(
-            [sys.executable, *command], cwd=ROOT, env=environment, check=True, capture_output=True
-        )
+    there.deploy()
     # Nothing but these campaigns: the dispatcher's runs would take a worker's turn.
     dispatcher = api(there, "get", "/deployments/name/dispatch-campaigns/dispatch-campaigns")["id"]
     api(there, "post", f"/deployments/{dispatcher}/pause_deployment")

@@ -1,14 +1,11 @@
 """What a round over mailboxes costs in which nothing is new."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import median
 from uuid import uuid4
 
-from benchmarks.harness import ROOT, World, world
+from benchmarks.harness import World, sandbox, world
 from benchmarks.table import Line, at_most
 from outreach import wiring
 from tasks.mailboxes import read_due
@@ -55,20 +52,3 @@ def _round(there: World) -> float:
     if unread:
         raise SystemExit(f"{unread} mailboxes were not read")
     return spent
-
-
-@contextmanager
-def sandbox() -> Iterator[str]:
-    """The address of a Gmail with mailboxes, in a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gmail_sandbox", "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    line = process.stdout.readline() if process.stdout else ""
-    try:
-        yield line.split()[-1]
-    finally:
-        process.terminate()
-        process.wait()

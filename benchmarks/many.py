@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.harness import ROOT, World, cpu_of, world
+from benchmarks.harness import World, cpu_of, world
 from benchmarks.machines import api
 from benchmarks.table import Line, at_most, figure, holds
 
@@ -146,13 +146,7 @@ def memory(there: World, process: psutil.Process) -> float:
 @contextmanager
 def worker(there: World) -> Iterator[psutil.Process]:
     environment = there.environment()
-    for command in (
-        ["-m", "deployments.provision"],
-        ["-m", "prefect", "--no-prompt", "deploy", "--all"],
-    ):
-        subprocess.run(
-            [sys.executable, *command], cwd=ROOT, env=environment, check=True, capture_output=True
-        )
+    there.deploy()
     with (there.folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "deployments.worker", "outreach"],
