@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NoReturn
@@ -27,11 +28,11 @@ HOURS = 26
 """A day, and two hours in which its first mails leave the accounts' rolling 24 hours."""
 MAILBOX_SECONDS = 5.0
 LOOK_SECONDS = 3.0
-DEPLOYS, STOPS, KILLS = {7, 13, 19}, {3, 9, 15, 21}, {5, 11, 17, 23}
-"""Hours in which the second worker is replaced, restarted and killed."""
+JOINS, DEPLOYS, STOPS, KILLS = {2}, {7, 13, 19}, {3, 9, 15, 21}, {5, 11, 17, 23}
+"""Hours in which the second worker comes, and is replaced, restarted and killed."""
 REST_HOURS, REST_STEPS = 6, 40
 """After the day: steps of so many hours until every campaign has ended, at most so many."""
-REST_SECONDS = 6.0, 60.0
+REST_SECONDS = 6.0, 30.0
 """Of each step: at least, and at most while a run has a campaign in hand."""
 IN_HAND = "select exists (select from campaigns where lease_until > now())"
 
@@ -51,8 +52,9 @@ class Day:
             Watched("outreach web", pid, database),
             Watched("Prefect's server", there.prefect.process.pid, prefects),
         ]
-        self.broken: dict[str, int] = {}
-        self.moved: dict[str, int] = {"deploys": 0, "stops": 0, "kills": 0}
+        self.broken: Counter[str] = Counter()
+        self._is_on = True
+        self.upset: Counter[str] = Counter()
 
     def hour(self, number: int, seconds: float) -> None:
         """An hour in so many seconds."""
@@ -62,13 +64,14 @@ class Day:
         self._upset(number)
         self._pass(until)
         for rule, count in broken_rules(self._there.db, began).items():
-            self.broken[rule] = self.broken.get(rule, 0) + count
+            self.broken[rule] += count
         self._resume()
         self._clock.move(HOUR - seconds, hours=1)
         self._tell(f"hour {number}")
 
     def rest(self) -> float:
-        """Until all have ended, without windows; the hours that it took."""
+        """Until all have ended, without windows; the hours that it took. Nothing is watched."""
+        self._is_on = False
         self._there.db.execute(
             "update campaigns set send_from = null, send_until = null, skip_dates = null"
         )
@@ -89,13 +92,14 @@ class Day:
 
     def _pass(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
-            for one in self.watched:
-                one.look()
             self.recipients.act()
+            for one in self.watched if self._is_on else ():
+                one.look()
             time.sleep(min(left, LOOK_SECONDS))
 
     def _upset(self, hour: int) -> None:
         acts: list[tuple[str, set[int], Callable[[], None]]] = [
+            ("second workers", JOINS, self._workers.join),
             ("deploys", DEPLOYS, self._workers.deploy),
             ("stops", STOPS, self._workers.stop_and_start),
             ("kills", KILLS, self._workers.kill_and_start),
@@ -103,7 +107,7 @@ class Day:
         for name, hours, act in acts:
             if hour in hours:
                 act()
-                self.moved[name] += 1
+                self.upset[name] += 1
 
     def _resume(self) -> None:
         """The operator looks at a campaign that paused itself, and lets it go on."""
@@ -147,7 +151,7 @@ def _port(database: SecretStr) -> int:
 
 
 def _found(there: World, day: Day, longer: float) -> Iterator[Line]:
-    for what, count in {**day.moved, **day.recipients.acts}.items():
+    for what, count in {**day.upset, **day.recipients.acts}.items():
         yield figure(what, count)
     for status, count in accountant.statuses(there).items():
         yield figure(f"leads, with those of follow-ups: {status}", count)

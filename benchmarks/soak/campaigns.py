@@ -8,6 +8,8 @@ from benchmarks.harness import World, lead
 from benchmarks.soak.clock import Clock
 
 LEADS = 30
+TOGETHER = 20
+"""Of the first hour: they begin at once, so that pools and caches are as large as they get."""
 BAD_LEADS, BAD = 60, 4
 """The campaign of this number meets many dead addresses."""
 PACE = 2.0
@@ -29,11 +31,12 @@ class Campaigns:
         self._bad = self._account("bad")
 
     def make(self, count: int, hours: float) -> list[UUID]:
-        """Scheduled one after the other over that time, each with its follow-ups."""
-        begin = datetime.now(UTC)
+        """Some at once, the others one after the other over that time, each with its follow-ups."""
+        begin, together = datetime.now(UTC), min(TOGETHER, count // 2)
+        later = [hours * (n + 1) / (count - together) for n in range(count - together)]
         return [
-            self._campaign(number, begin + timedelta(hours=hours * number / count))
-            for number in range(count)
+            self._campaign(number, begin + timedelta(hours=after))
+            for number, after in enumerate([0.0] * together + later)
         ]
 
     def _campaign(self, number: int, starts_at: datetime) -> UUID:
@@ -69,8 +72,8 @@ class Campaigns:
         return [self._free[number % FREE], self._free[(number + 7) % FREE]]
 
     def _window(self, number: int) -> dict[str, Any]:
-        """Half of them have none; one in twelve has its first day off."""
-        if number % 2:
+        """Half of those that begin later have one; one in twelve has its first day off."""
+        if number % 2 or number < TOGETHER:
             return {}
         begin, end = WINDOWS[number // 2 % len(WINDOWS)]
         today = datetime.now(UTC) - timedelta(hours=12)  # at the zone's west end

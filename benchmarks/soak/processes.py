@@ -20,31 +20,39 @@ class Workers:
         self._there = there
         self._count = 0
         self.steady = self._begin()
+        self.other: subprocess.Popen[bytes] | None = None
+
+    def join(self) -> None:
+        """The second one comes."""
         self.other = self._begin()
 
     def stop_and_start(self) -> None:
         """As systemd restarts it."""
-        _stop(self.other)
+        self._stop_other()
         self.other = self._begin()
 
     def kill_and_start(self) -> None:
         """As after a power cut."""
-        self.other.kill()
-        self.other.wait()
+        if self.other is not None:
+            self.other.kill()
+            self.other.wait()
         self.other = self._begin()
 
     def deploy(self) -> None:
         """A rolling update: the new one is up before the old one is asked to end."""
         new = self._begin()
         time.sleep(BESIDE_SECONDS)
-        _stop(self.other)
+        self._stop_other()
         self.other = new
 
     def close(self) -> None:
-        for process in (self.steady, self.other):
-            process.terminate()
-        for process in (self.steady, self.other):
-            _stop(process)
+        self.steady.terminate()
+        self._stop_other()
+        _stop(self.steady)
+
+    def _stop_other(self) -> None:
+        if self.other is not None:
+            _stop(self.other)
 
     def _begin(self) -> "subprocess.Popen[bytes]":
         self._count += 1
