@@ -114,6 +114,7 @@ class Day:
         paused = "select id from campaigns where paused_at is not null and parent_id is null"
         for (campaign,) in self._there.db.execute(paused).fetchall():
             self._there.store.resume_campaign(campaign)
+            self.upset["resumed after they paused themselves"] += 1
 
     def _tell(self, when: str) -> None:
         worker = self.watched[0].samples[-1].values
