@@ -12,7 +12,7 @@ from benchmarks.table import Line, at_most, figure, holds
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
 
-VIEWS = ("days", "campaigns", "accounts", "templates", "failures", "upcoming", "cohorts")
+VIEWS = ("days", "campaigns", "steps", "accounts", "templates", "failures", "upcoming", "cohorts")
 PAGE_SECONDS, REPORT_SECONDS = 1.0, 2.0
 MEMORY_MB = 50
 FILL = """

@@ -86,6 +86,19 @@ begin
   ) o
   cross join lateral outreach_report.opened(l.sent, o.opened_people, o.opened_unclassified) rate;
 
+  -- The mails of each chain: its first campaign is step 1.
+  create or replace view outreach_report.steps with (security_barrier) as
+  select
+    root.id as campaign_id, root.name::text as campaign, coalesce(own.step, 1) as step, own.id as step_id,
+    own.delay_days, own.delay_seconds, x.status, x.leads, x.pending, x.sent, x.failed, x.cancelled,
+    x.opened_people, x.opened_unclassified, x.opened_machines, x.unclear,
+    x.opened_low, x.opened_high, x.interval_low, x.interval_high, x.verdict
+  from public.campaigns own
+  join public.campaigns root on root.id = coalesce(own.parent_id, own.id)
+  -- By the id, one after the other: the leads of campaigns without a follow-up are not counted.
+  cross join lateral (select c.* from outreach_report.campaigns c where c.campaign_id = own.id) x
+  where own.parent_id is not null or exists (select from public.campaigns s where s.parent_id = own.id);
+
   create or replace view outreach_report.accounts with (security_barrier) as
   select
     n.account_id, a.email::text as account, a.status, n.first_day, n.last_day, n.campaigns,

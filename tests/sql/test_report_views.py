@@ -13,7 +13,7 @@ from outreach.errors import Rejected
 from outreach.store.reader import GROUP, address_of, make_reader
 
 CHROME = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
-VIEWS = ("accounts", "campaigns", "cohorts", "days", "failures", "templates", "upcoming")
+VIEWS = ("accounts", "campaigns", "cohorts", "days", "failures", "steps", "templates", "upcoming")
 DAY = 86_400
 MAILS = ("sent", "refused", "put_off", "unclear")
 OPENED = ("opened_people", "opened_unclassified", "opened_machines")
@@ -149,6 +149,16 @@ def test_upcoming_campaigns_are_told_by_name_and_time(build: Any, t0: Any) -> No
         ("starts", 2, "2027-01-02"),
         ("paused", 0, ""),
     ]
+
+
+def test_steps_are_the_mails_of_a_chain(build: Any, campaign: UUID) -> None:
+    """The first campaign is step 1; a campaign without a follow-up is none."""
+    build.campaign(build.account("eve@us.test"), leads=1)
+    step = build.campaign(parent_id=campaign, step=2, delay_days=3, status="scheduled")
+    rows = build.db.execute(
+        "select campaign_id, step, step_id, delay_days, sent from outreach_report.steps order by step"
+    ).fetchall()
+    assert rows == [(campaign, 1, campaign, None, 5), (campaign, 2, step, 3, 0)]
 
 
 def test_the_digest_of_a_day_is_taken_once(build: Any) -> None:
