@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,12 +20,12 @@ from outreach.campaign.numbers import Counts, DayCounts, Report
 from outreach.cli import app
 from outreach.reporting import chart, markdown, words
 from outreach.reporting.page import page
-from outreach.store.store import Store
 from tests.browser import NARROW, NewPage
 from tests.sql.conftest import T0, Build
 
 Outreach = Callable[..., tuple[int, str, str]]
 CHROME = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
+LATER = 30 * 86_400.0
 DAYS = ("--since", "2026-11-01", "--until", "2026-12-31")
 
 
@@ -48,7 +50,7 @@ def outreach(
 
 @pytest.fixture
 def campaign(db: psycopg.Connection) -> UUID:
-    """60 sent, of which some were opened, some refused, one in doubt; two templates."""
+    """60 sent, of which some were opened, some refused, in doubt, failed, suppressed; two templates."""
     build = Build(db)
     accounts = [build.account(f"{name}@us.test") for name in ("ann", "bob")]
     made = build.campaign(*accounts, leads=70)
@@ -74,34 +76,125 @@ def read(result: tuple[int, str, str]) -> Any:
     return json.loads(text)
 
 
-def test_every_way_out_has_the_same_numbers(
-    outreach: Outreach, campaign: UUID, store: Store, db: psycopg.Connection, tmp_path: Path
-) -> None:
-    """Terminal, JSON, page, digest, export, status and views; before and after a retry."""
-    for _ in range(2):
-        found = read(outreach("report", *DAYS, "--json"))
-        counts = Counts.model_validate(found["totals"])
-        text = outreach("report", *DAYS)[1]
-        html = tmp_path / "report.html"
-        assert outreach("report", *DAYS, "--html", html)[0] == 0
-        shown = html.read_text()
-        status = read(outreach("campaigns", "status", campaign, "--json"))
-        export = outreach("campaigns", "export", campaign)[1]
-        leads = list(csv.DictReader(io.StringIO(export)))
-        (view,) = db.execute("select sum(sent) from outreach_report.days").fetchone() or (None,)
-        told = markdown.digest(Report.model_validate(found), T0.date())
-        opened = found["totals"]["opened"]
+@dataclass
+class Everywhere:
+    """All ways out of the numbers, of a database with one campaign."""
 
-        assert counts.sent == 60
-        assert view == counts.sent == status["leads"]["sent"]
-        assert status["opened"] == opened == {"people": 5, "machines": 5, "unclassified": 5}
-        assert sum(lead["status"] == "sent" for lead in leads) == counts.sent
-        assert sum(bool(lead["opened_at"]) for lead in leads) == 10
-        for way in (text, shown, told):
+    outreach: Outreach
+    campaign: UUID
+    db: psycopg.Connection
+    html: Path
+
+    def agreed(self) -> tuple[dict[str, int], dict[str, int]]:
+        """(mails and openings, leads by status), having seen that every way out has the same."""
+        found = read(self.outreach("report", *DAYS, "--json"))
+        totals, leads = found["totals"], found["campaigns"][0]["leads"]
+        self._in_json(found)
+        self._in_words(found)
+        self._in_views(totals, leads)
+        self._in_the_export(totals, leads)
+        mails = {name: totals[name] for name in ("sent", "refused", "put_off", "unclear")}
+        return {**mails, **totals["opened"]}, leads
+
+    def _in_json(self, found: Any) -> None:
+        """Of all campaigns, of this one, its status, its row in the list."""
+        totals, leads = found["totals"], found["campaigns"][0]["leads"]
+        of_one = read(self.outreach("campaigns", "report", self.campaign, *DAYS, "--json"))
+        status = read(self.outreach("campaigns", "status", self.campaign, "--json"))
+        (listed,) = read(self.outreach("campaigns", "list", "--json"))
+        assert of_one["totals"] == totals
+        assert of_one["campaigns"] == found["campaigns"]
+        assert (status["leads"], status["opened"]) == (leads, totals["opened"])
+        assert {name: listed["leads"][name] for name in leads} == leads
+        for rows in ("days", "campaigns", "accounts", "templates"):
+            for name in ("sent", "refused", "unclear", "put_off"):
+                assert sum(row[name] for row in found[rows]) == totals[name], (rows, name)
+
+    def _in_words(self, found: Any) -> None:
+        """The terminal, the page, and the digest that Prefect keeps as an artifact."""
+        assert self.outreach("report", *DAYS, "--html", self.html)[0] == 0
+        counts = Counts.model_validate(found["totals"])
+        told = markdown.digest(Report.model_validate(found), T0.date())
+        for way in (self.outreach("report", *DAYS)[1], self.html.read_text(), told):
             assert words.mails(counts) in way
             assert words.opened(counts) in way
-        assert sum(day["sent"] for day in found["days"]) == counts.sent
-        store.retry_failed(campaign)
+
+    def _in_views(self, totals: Any, leads: Any) -> None:
+        opened = tuple(totals["opened"][name] for name in ("people", "unclassified", "machines"))
+        sums = "sum(sent), sum(opened_people), sum(opened_unclassified), sum(opened_machines)"
+        for view in ("days", "campaigns", "accounts", "templates", "cohorts"):
+            query = f"select {sums} from outreach_report.{view}"  # noqa: S608
+            assert self.db.execute(query.encode()).fetchone() == (totals["sent"], *opened), view
+        states = self.db.execute(
+            "select pending, sent, failed, cancelled from outreach_report.campaigns"
+        ).fetchone()
+        assert states == tuple(leads[name] for name in ("pending", "sent", "failed", "cancelled"))
+
+    def _in_the_export(self, totals: Any, leads: Any) -> None:
+        """A row for each lead; an opening that is no machine's has its time."""
+        rows = [
+            *csv.DictReader(io.StringIO(self.outreach("campaigns", "export", self.campaign)[1]))
+        ]
+        states = Counter(row["status"] for row in rows)
+        opened = totals["opened"]["people"] + totals["opened"]["unclassified"]
+        assert {name: states[name] for name in leads} == leads
+        assert states["sent"] == totals["sent"]
+        assert sum(bool(row["opened_at"]) for row in rows) == opened
+
+
+def test_every_way_out_has_the_same_numbers(
+    outreach: Outreach, campaign: UUID, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    """With every outcome; before and after resolve, retry, erase, and a count anew."""
+    build = Build(db)
+    run = UUID(build.fields("campaigns", campaign, "run_id")[0])
+    claims = build.claim(campaign, run, at=LATER, most=2)["claims"]
+    build.sql.fail_lead(
+        lead=UUID(claims[0]["id"]), claim=UUID(claims[0]["token"]), why="no subject", at=LATER
+    )
+    assert outreach("suppressions", "add", claims[1]["lead"]["email"])[0] == 0
+    build.attempt(claims[1], run, at=LATER, knows_cancelled=True)
+    db.execute(
+        "update campaign_leads set opened_at = now() where id = (select id from campaign_leads"
+        " where status = 'sent' and open_class is null limit 1)"
+    )
+    of = Everywhere(outreach, campaign, db, tmp_path / "report.html")
+    in_doubt = [
+        lead
+        for (lead,) in db.execute(
+            "select campaign_lead_id from send_attempts where outcome = 'unclear' order by started_at"
+        )
+    ]
+    (opener,) = db.execute(
+        "select l.email from campaign_leads cl join leads l on l.id = cl.lead_id"
+        " where cl.open_class = 'person' limit 1"
+    ).fetchone() or ("",)
+
+    first = of.agreed()
+    for lead, word in zip(in_doubt, ("--sent", "--not-sent"), strict=True):
+        assert outreach("campaigns", "resolve", lead, word)[0] == 0
+    resolved = of.agreed()
+    assert outreach("campaigns", "retry-failed", campaign)[0] == 0
+    retried = of.agreed()
+    assert outreach("leads", "erase", opener, "--by", "Ann")[0] == 0
+    erased = of.agreed()
+    assert outreach("db", "recount")[0] == 0
+    counted = of.agreed()
+
+    assert first == (
+        {"sent": 60, "refused": 2, "put_off": 2, "unclear": 2,
+         "people": 5, "unclassified": 6, "machines": 5},
+        {"pending": 4, "sent": 60, "failed": 5, "cancelled": 1},
+    )  # fmt: skip
+    assert resolved == (
+        {**first[0], "sent": 61, "put_off": 3, "unclear": 0},
+        {"pending": 5, "sent": 61, "failed": 3, "cancelled": 1},
+    )
+    assert retried == (
+        resolved[0],
+        {"pending": 8, "sent": 61, "failed": 0, "cancelled": 1},
+    )
+    assert erased == counted == retried
 
 
 def test_a_report_of_a_campaign_has_its_account_and_template(
