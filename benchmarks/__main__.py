@@ -17,6 +17,7 @@ ALL = (
     "many",
     "mailboxes",
     "unsubscribes",
+    "opens",
     "fresh",
     "idle",
     "start",

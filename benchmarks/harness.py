@@ -115,6 +115,20 @@ class World:
                 capture_output=True,
             )
 
+    def web(self) -> tuple["subprocess.Popen[str]", int]:
+        """`outreach web`, which answers; and its port."""
+        with (self.folder / "web.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "outreach.cli", "web", "--port", "0"],
+                cwd=self.folder,
+                env={**os.environ, **self.settings.exported()},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert process.stdout is not None  # noqa: S101 - for the types
+        return process, int(process.stdout.readline().split()[0].rpartition(":")[2])
+
     # --- what became of it ----------------------------------------------------------------------
 
     def posts(self) -> list[list[Any]]:

@@ -1,9 +1,6 @@
 """How many recipients a second one core of `outreach web` unsubscribes, each answer durable."""
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -40,7 +37,7 @@ def run(*, quick: bool) -> Iterator[Line]:
 
 
 def _measured(there: World, tokens: list[str]) -> Iterator[Line]:
-    process, port = _served(there)
+    process, port = there.web()
     web, asked = psutil.Process(process.pid), SimpleQueue[str]()
     web.cpu_affinity([0])
     for token in tokens:
@@ -66,20 +63,6 @@ def _measured(there: World, tokens: list[str]) -> Iterator[Line]:
     yield holds(
         "web: answered 200, and suppressed", (count, count), (answers["200"], *(found or ()))
     )
-
-
-def _served(there: World) -> tuple[subprocess.Popen[str], int]:
-    with (there.folder / "web.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "outreach.cli", "web", "--port", "0"],
-            cwd=there.folder,
-            env={**os.environ, **there.settings.exported()},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-    assert process.stdout is not None  # noqa: S101 - for the types
-    return process, int(process.stdout.readline().split()[0].rpartition(":")[2])
 
 
 def _ask(port: int, asked: SimpleQueue[str], answers: Counter[str]) -> None:
