@@ -18,6 +18,7 @@ ALL = (
     "mailboxes",
     "unsubscribes",
     "opens",
+    "recording",
     "fresh",
     "idle",
     "start",

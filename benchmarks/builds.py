@@ -31,8 +31,8 @@ class Build(NamedTuple):
 
 
 @contextmanager
-def builds(*, beside: bool) -> Iterator[list[Build]]:
-    """This one, and with `beside` the older one in a worktree of its own."""
+def builds(*, beside: bool, before: str = BEFORE) -> Iterator[list[Build]]:
+    """This one, and with `beside` an older one in a worktree of its own."""
     ours = Build("this build", ROOT)
     if not beside:
         yield [ours]
@@ -40,9 +40,9 @@ def builds(*, beside: bool) -> Iterator[list[Build]]:
     with tempfile.TemporaryDirectory(prefix="outreach-build-") as folder:
         root = Path(folder) / "before"
         git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(root), BEFORE], check=True)
+        subprocess.run([*git, "add", "--quiet", "--detach", str(root), before], check=True)
         try:
-            yield [Build(f"build {BEFORE}", root), ours]
+            yield [Build(f"build {before}", root), ours]
         finally:
             subprocess.run([*git, "remove", "--force", str(root)], check=True)
 

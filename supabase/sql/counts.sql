@@ -64,18 +64,19 @@ begin
 end
 $$;
 
-create or replace function public.attempt_counted() returns trigger
+create or replace function public.count_attempt(old public.send_attempts, new public.send_attempts) returns void
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
+-- What became of a mail, `old` before; null: it had no row.
 declare
   of_day constant date := (new.started_at at time zone 'UTC')::date;
   of_template constant text := public.template_key(new.template, new.own_text);
   class text;
 begin
-  -- Once more where the row is the first of its kind. Written out: with each mail a call would cost as much again.
+  -- Once more where the row is the first of its kind.
   for n in 1..2 loop
     update public.daily_counts x
     set
@@ -93,7 +94,7 @@ begin
     values (new.campaign_id, of_day, new.account_id, of_template)
     on conflict do nothing;
   end loop;
-  if tg_op = 'UPDATE' and public.may_have_left(old.outcome) and not public.may_have_left(new.outcome) then
+  if old.id is not null and public.may_have_left(old.outcome) and not public.may_have_left(new.outcome) then
     -- Nearly never: what was opened had not left after all. It counts with the lead's next mail.
     update public.campaign_leads cl
     set open_class = null
@@ -102,15 +103,51 @@ begin
     returning before.open_class into class;
     perform public.count_opening(new.campaign_id, of_day, new.account_id, of_template, class, -1);
   end if;
+end
+$$;
+
+create or replace function public.attempt_begun_with_outcome() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  perform public.count_attempt(null, new);
+  return null;
+end
+$$;
+
+create or replace function public.attempt_counted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  -- With each mail: an expression is prepared anew each time, and costs more than what it computes. So there are few.
+  if old.outcome is null and new.outcome = 'sent' then
+    update public.daily_counts x
+    set sent = x.sent + 1
+    where x.campaign_id = new.campaign_id and x.day = (new.started_at at time zone 'UTC')::date
+      and x.account_id = new.account_id and x.template = public.template_key(new.template, new.own_text);
+    if found then
+      return null;
+    end if;
+  end if;
+  if old.outcome is distinct from new.outcome then
+    perform public.count_attempt(old, new);
+  end if;
   return null;
 end
 $$;
 
 -- On the log itself: whatever function records an outcome, it is counted.
 create or replace trigger attempt_begun_with_outcome after insert on public.send_attempts
-  for each row when (new.outcome is not null) execute function public.attempt_counted();
+  for each row when (new.outcome is not null) execute function public.attempt_begun_with_outcome();
+-- Without a condition: each statement would read and prepare it anew, too.
 create or replace trigger attempt_counted after update of outcome on public.send_attempts
-  for each row when (old.outcome is distinct from new.outcome) execute function public.attempt_counted();
+  for each row execute function public.attempt_counted();
 
 create or replace function public.failures_counted() returns trigger
 language plpgsql

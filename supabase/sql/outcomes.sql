@@ -21,13 +21,24 @@ as $$
 -- wins over everything; asked again it answers what is recorded. `not_sent` keeps the lead pending until
 -- again_after seconds from now; without again_after each time longer, and failed after a day of that.
 declare
+  known record;
+  lead record;
   s public.send_attempts;
+  started_at timestamptz;
   cl public.campaign_leads;
   c public.campaigns;
   t timestamptz;
   mailed_twice boolean := false;
 begin
-  select x.* into s from public.send_attempts x where x.id = attempt;
+  -- In one: each statement costs about as much as all that it does.
+  select
+    x.campaign_id, x.campaign_lead_id, x.account_id, x.outcome, y.crash_count > 0 as has_crashed,
+    a.quota_pauses > 0 or a.rate_pauses > 0 as has_paused
+  into known
+  from public.send_attempts x
+  left join public.campaigns y on y.id = x.campaign_id
+  left join public.accounts a on a.id = x.account_id
+  where x.id = attempt;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'unknown');
     return;
@@ -36,72 +47,86 @@ begin
   -- none: what settles a lead that kills every run must not set the count back each time.
   if became = 'not_sent' then
     -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
-    perform from public.campaigns x where x.id = s.campaign_id for share;
-  else
-    update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
+    select x.* into c from public.campaigns x where x.id = known.campaign_id for share;
+  elsif known.has_crashed then
+    update public.campaigns x set crash_count = 0 where x.id = known.campaign_id and x.crash_count > 0;
   end if;
   if became = 'sent' then
-    update public.accounts x set quota_pauses = 0, rate_pauses = 0
-    where x.id = s.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
-      and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
-    if s.outcome in ('not_sent', 'refused') then
+    if known.has_paused then
+      update public.accounts x set quota_pauses = 0, rate_pauses = 0
+      where x.id = known.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
+        and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
+    end if;
+    if known.outcome in ('not_sent', 'refused') then
       -- A late word: one mail more than was counted, so that they are counted anew.
-      update public.accounts x set mails_left_of = null where x.id = s.account_id;
+      update public.accounts x set mails_left_of = null where x.id = known.account_id;
     end if;
   end if;
-  select x.* into c from public.campaigns x where x.id = s.campaign_id;
-  select x.* into cl from public.campaign_leads x where x.id = s.campaign_lead_id for no key update;
-  select x.* into s from public.send_attempts x where x.id = attempt for update;
+  select x.id, x.open_attempt_id into lead
+  from public.campaign_leads x
+  where x.id = known.campaign_lead_id
+  for no key update;
   t := coalesce(now, clock_timestamp());
-
-  if s.outcome = 'sent' or (s.outcome is not null and became <> 'sent') then
-    return next pg_catalog.jsonb_build_object('answer', s.outcome);
-    return;
-  end if;
-
-  if became = 'sent' and s.outcome in ('not_sent', 'refused') then
-    -- A late word about a draft that a newer attempt took over: it is that attempt which was sent.
-    select x.id into attempt
-    from public.send_attempts x
-    where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
-      and public.may_have_left(x.outcome)
-    limit 1;
-    if attempt is not null then
-      return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
-      return;
-    end if;
-    attempt := s.id;
-    -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
-    mailed_twice := exists (
-      select from public.send_attempts x
-      where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
-        and public.may_have_left(x.outcome));
-  end if;
 
   update public.send_attempts x
   set
-    outcome = case when mailed_twice then x.outcome else became end,
-    detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
-    finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
-  where x.id = attempt;
+    outcome = became, detail = why, finished_at = t, retry_after = again_after,
+    thread_id = coalesce(thread, x.thread_id)
+  where x.id = attempt
+    -- By its key: an index of open attempts has few rows, and a plan that reads them all looks cheap.
+    and coalesce(x.outcome, '') = ''
+  returning x.started_at into started_at;
+  if not found then
+    select x.* into s from public.send_attempts x where x.id = attempt for update;
+    if s.outcome = 'sent' or became <> 'sent' then
+      return next pg_catalog.jsonb_build_object('answer', s.outcome);
+      return;
+    end if;
+    if s.outcome in ('not_sent', 'refused') then
+      -- A late word about a draft that a newer attempt took over: it is that attempt which was sent.
+      select x.id into attempt
+      from public.send_attempts x
+      where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
+        and public.may_have_left(x.outcome)
+      limit 1;
+      if attempt is not null then
+        return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
+        return;
+      end if;
+      attempt := s.id;
+      -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
+      mailed_twice := exists (
+        select from public.send_attempts x
+        where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
+          and public.may_have_left(x.outcome));
+    end if;
+    update public.send_attempts x
+    set
+      outcome = case when mailed_twice then x.outcome else became end,
+      detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
+      finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
+    where x.id = attempt;
+    started_at := s.started_at;
+  end if;
 
   if became = 'sent' then
     update public.campaign_leads x
     set
-      status = 'sent', sent_at = s.started_at, message_id = message, thread_id = thread, error = null,
+      status = 'sent', sent_at = started_at, message_id = message, thread_id = thread, error = null,
       open_attempt_id = null, claim_token = null, claimed_until = null, next_attempt_at = null
-    where x.id = cl.id;
-  elsif cl.open_attempt_id = attempt and became = 'refused' then
+    where x.id = lead.id;
+  elsif lead.open_attempt_id = attempt and became = 'refused' then
     update public.campaign_leads x
     set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
-    where x.id = cl.id;
-    perform public.note_failures(array[cl.id], t);
-  elsif cl.open_attempt_id = attempt and became = 'unclear' then
+    where x.id = lead.id;
+    perform public.note_failures(array[lead.id], t);
+  elsif lead.open_attempt_id = attempt and became = 'unclear' then
     update public.campaign_leads x
     set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
-    where x.id = cl.id;
-    perform public.note_failures(array[cl.id], t);
-  elsif cl.open_attempt_id = attempt then
+    where x.id = lead.id;
+    perform public.note_failures(array[lead.id], t);
+  elsif lead.open_attempt_id = attempt then
+    select x.* into cl from public.campaign_leads x where x.id = lead.id;
     perform public.put_off(cl, c, again_after, why, t);
   end if;
   return next pg_catalog.jsonb_build_object('answer', became);
