@@ -25,8 +25,8 @@ from outreach.store import release_sql
 BEFORE = "9eecf3e"
 """Without daily_counts, mail_events, and what each mail was made from."""
 LIMIT = 1.05
-BLOCKS, MAILS = 40, 100
-"""Blocks of mails of each build, alternately."""
+MAILS, FIRST = 4000, 200
+"""Mails of each build, alternately, one by one; the first ones are not counted."""
 STEPS = ("claim", "begin", "record")
 QUIET = {"autovacuum": "off", "checkpoint_timeout": "1d", "max_wal_size": "30GB"}
 """What else Postgres does is in neither figure."""
@@ -67,6 +67,9 @@ with lead as (
 insert into campaign_leads (campaign_id, lead_id, status, assigned_account_id)
 select %(campaign)s, id, 'pending', (%(senders)s::uuid[])[1 + n %% 4] from numbered
 """
+CAMPAIGN = "insert into campaigns (id, name, status) values (%(campaign)s, 'Now', 'running')"
+ACCOUNTS = "insert into campaign_accounts select %(campaign)s, unnest(%(senders)s::uuid[])"
+TAKES_CONTENT = "select 'content' = any (proargnames) from pg_proc where proname = 'begin_attempt'"
 CLAIM = "select claim_leads(%s, %s, %s, 50, 600, 0, 10000000)"
 BEGIN = """
 select begin_attempt(
@@ -76,7 +79,7 @@ RECORD = "select record_outcome(%s, 'sent', %s, %s)"
 
 
 def run(*, quick: bool) -> Iterator[Line]:
-    rows, blocks = (20_000, 4) if quick else (1_000_000, BLOCKS)
+    rows, mails = (20_000, 200) if quick else (1_000_000, MAILS)
     with ExitStack() as opened:
         home = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-")))
         home.chmod(0o711)
@@ -88,16 +91,19 @@ def run(*, quick: bool) -> Iterator[Line]:
                 db.execute(f"alter system set {name} = '{value}'".encode())
             db.execute("select pg_reload_conf()")
         addresses = [_filled(build, url, f"build{n}", rows) for n, build in enumerate(both)]
-        before, now = (opened.enter_context(Mails(at, blocks)) for at in addresses)
-        for number in range(-2, blocks):
-            for mails in (before, now) if number % 2 else (now, before):
-                mails.send(keep=number >= 0)
-        for step in (*STEPS, "all"):
+        before, now = (opened.enter_context(Sender(at, mails + FIRST)) for at in addresses)
+        for number in range(mails + FIRST):
+            if number == FIRST:
+                before.forget()
+                now.forget()
+            for sender in (before, now) if number % 2 else (now, before):
+                sender.send()
+        for step in STEPS:
             told = f"{now.median(step):.0f} µs beside {before.median(step):.0f}"
-            name = f"recording: CPU of a mail among {rows:,}: {step}, {told}"
+            name = f"recording: CPU among {rows:,}, times that of before: {step}, {told}"
             yield at_most(name, now.beside(before, step), LIMIT)
-        wal = before.median("wal"), now.median("wal")
-        yield figure(f"recording: octets of WAL of a mail, beside {wal[0]:,.0f}", wal[1])
+        name = f"recording: octets of WAL of a mail, beside {before.octets():,.0f}"
+        yield figure(name, now.octets())
 
 
 def _filled(build: Build, url: str, name: str, rows: int) -> str:
@@ -120,20 +126,18 @@ def _filled(build: Build, url: str, name: str, rows: int) -> str:
     return address
 
 
-class Mails:
-    """The calls of one run, and the CPU that its connection's process took in Postgres."""
+class Sender:
+    """One run of one campaign, and the CPU that its connection's process took in Postgres."""
 
-    def __init__(self, address: str, blocks: int) -> None:
+    def __init__(self, address: str, leads: int) -> None:
         self._db = psycopg.connect(address, autocommit=True, prepare_threshold=None)
         self._pid = self._db.info.backend_pid
-        self.took: dict[str, list[float]] = {step: [] for step in (*STEPS, "all", "wal")}
         self._campaign, self._run, self._version = uuid4(), uuid4(), uuid4().hex * 2
-        notes = self._one(
-            "select 'content' = any (proargnames) from pg_proc where proname = 'begin_attempt'"
-        )
-        self._begin = BEGIN.format(content=", content => %s" if notes else "")
-        self._notes = bool(notes)
-        self._fill((blocks + 2) * MAILS)
+        self._notes = bool(self._one(TAKES_CONTENT))
+        self._begin = BEGIN.format(content=", content => %s" if self._notes else "")
+        self._claims: list[dict[str, Any]] = []
+        self._fill(leads)
+        self.forget()
 
     def __enter__(self) -> Self:
         return self
@@ -143,51 +147,41 @@ class Mails:
 
     def _fill(self, leads: int) -> None:
         senders = self._db.execute("select id from accounts order by id limit 4").fetchall()
-        ids = [sender for (sender,) in senders]
-        self._db.execute(
-            "insert into campaigns (id, name, status) values (%s, 'Now', 'running')",
-            [self._campaign],
-        )
-        self._db.execute(
-            "insert into campaign_accounts select %s, unnest(%s::uuid[])", [self._campaign, ids]
-        )
-        given = {"rows": leads, "campaign": self._campaign, "senders": ids}
-        self._db.execute(LEADS.encode(), given)
+        given = {
+            "rows": leads + 50,
+            "campaign": self._campaign,
+            "senders": [sender for (sender,) in senders],
+        }
+        for statement in (CAMPAIGN, ACCOUNTS, LEADS):
+            self._db.execute(statement.encode(), given)
         self._db.execute("analyze leads, campaign_leads")
         self._one("select begin_run(%s, %s, 86400)", self._campaign, self._run)
 
-    def send(self, *, keep: bool) -> None:
-        """A block of mails; each is kept as microseconds of CPU a mail, and octets."""
-        took = dict.fromkeys(STEPS, 0)
-        wal = self._wal()
-        sent = 0
-        while sent < MAILS:
-            batch = [uuid4(), self._campaign, self._run]
-            for claim in self._timed(took, "claim", CLAIM, *batch)["claims"]:
-                self._send_one(took, claim)
-                sent += 1
-        if keep:
-            for step, spent in took.items():
-                self.took[step].append(spent / sent / 1000)
-            self.took["all"].append(sum(took.values()) / sent / 1000)
-            self.took["wal"].append((self._wal() - wal) / sent)
+    def forget(self) -> None:
+        """What was measured so far."""
+        self.took: dict[str, list[int]] = {step: [] for step in STEPS}
+        self._wal_before = self._wal()
 
-    def _send_one(self, took: dict[str, int], claim: dict[str, Any]) -> None:
-        attempt = uuid4()
+    def send(self) -> None:
+        """One mail; a claim is of fifty."""
+        if not self._claims:
+            batch = [uuid4(), self._campaign, self._run]
+            self._claims = self._timed("claim", CLAIM, *batch)["claims"]
+        claim, attempt = self._claims.pop(), uuid4()
         content = {"template": self._version, "own": False, "subject": "A deck", "filled": ["name"]}
         begun = self._timed(
-            took, "begin", self._begin, attempt, claim["id"], claim["token"], self._run,
+            "begin", self._begin, attempt, claim["id"], claim["token"], self._run,
             claim["lead"]["email"], f"o{attempt.hex}", UUID(claim["sender"]["id"]),
             *([Jsonb(content)] if self._notes else []),
         )  # fmt: skip
-        recorded = self._timed(took, "record", RECORD, attempt, attempt.hex[:16], attempt.hex[16:])
+        recorded = self._timed("record", RECORD, attempt, attempt.hex[:16], attempt.hex[16:])
         if (begun["answer"], recorded["answer"]) != ("go", "sent"):
             raise SystemExit(f"{begun}, {recorded}")
 
-    def _timed(self, took: dict[str, int], step: str, call: str, *arguments: Any) -> Any:
+    def _timed(self, step: str, call: str, *arguments: Any) -> Any:
         before = self._cpu()
         answer = self._one(call, *arguments)
-        took[step] += self._cpu() - before
+        self.took[step].append(self._cpu() - before)
         return answer
 
     def _one(self, query: str, *arguments: Any) -> Any:
@@ -202,10 +196,15 @@ class Mails:
         self._db.execute("select pg_stat_force_next_flush()")
         return float(self._one("select wal_bytes from pg_stat_get_backend_wal(%s)", self._pid))
 
-    def median(self, step: str) -> float:
-        return statistics.median(self.took[step])
+    def octets(self) -> float:
+        """Of WAL, a mail."""
+        return (self._wal() - self._wal_before) / len(self.took["record"])
 
-    def beside(self, other: "Mails", step: str) -> float:
-        """The median of the ratios of blocks that ran one after the other."""
+    def median(self, step: str) -> float:
+        """Microseconds of a call."""
+        return statistics.median(self.took[step]) / 1000
+
+    def beside(self, other: "Sender", step: str) -> float:
+        """The median of the ratios of calls that were made one after the other."""
         pairs = zip(self.took[step], other.took[step], strict=True)
         return statistics.median(ours / theirs for ours, theirs in pairs)
