@@ -21,6 +21,7 @@ import psycopg
 from deployments.server import RUN_SETTINGS, isolated_environment, running_server
 from outreach.local import postgres
 from outreach.settings import Settings
+from outreach.store import release_sql
 from outreach.store.migrate import migrate
 from outreach.store.postgres import Postgres
 from outreach.store.store import Store
@@ -208,6 +209,7 @@ def world(
             psycopg.connect(database.url.get_secret_value(), autocommit=True) as db,
         ):
             migrate(database.url)
+            release_sql.install_working_tree(database.url, database.url)
             chosen = Settings.only(
                 **{
                     "database_url": database.url,
