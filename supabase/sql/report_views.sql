@@ -95,8 +95,8 @@ begin
     x.opened_low, x.opened_high, x.interval_low, x.interval_high, x.verdict
   from public.campaigns own
   join public.campaigns root on root.id = coalesce(own.parent_id, own.id)
-  -- By the id, one after the other: the leads of campaigns without a follow-up are not counted.
-  cross join lateral (select c.* from outreach_report.campaigns c where c.campaign_id = own.id) x
+  -- By the id, one after the other, as `offset 0` wants it: the leads of campaigns without a follow-up are not counted.
+  cross join lateral (select c.* from outreach_report.campaigns c where c.campaign_id = own.id offset 0) x
   where own.parent_id is not null or exists (select from public.campaigns s where s.parent_id = own.id);
 
   create or replace view outreach_report.accounts with (security_barrier) as
