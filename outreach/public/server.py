@@ -86,12 +86,16 @@ def listen(host: str, port: int) -> socket.socket:
     """Raises ConfigurationError."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"{commands.WEB} cannot listen on {host}, port {port} ({error.strerror})",
             "name others with --host and --port",
         ) from None
+    # asyncio sets it only where a socket names its protocol, which this one does not. An answer's
+    # body would wait 40 ms for the client's acknowledgement of its headers.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def serve(

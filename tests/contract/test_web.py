@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from outreach.public import opens
 from outreach.public.clients import BURST
+from outreach.public.server import listen
 from tests.conftest import new_database
 from tests.one_click import ACTS, DOES_NOTHING, URLENCODED, Body
 from tests.web_process import PROXY, Web
@@ -353,3 +354,11 @@ def test_the_log_has_a_line_for_each_request_and_no_token(web: Web, http: httpx.
     assert re.search(r"^\S+ \S+ POST /api/unsubscribe/… 200 \d+ ms$", log, re.MULTILINE)
     assert re.search(r" GET /api/track/open 200 \d+ ms$", log, re.MULTILINE)
     assert not re.search(rf"{token}|{lead}|o[0-9a-f]{{32}}|Traceback|\x1b", log)
+
+
+def test_an_answer_does_not_wait_for_its_acknowledgement() -> None:
+    """What comes over a kept connection would take 40 ms more."""
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
