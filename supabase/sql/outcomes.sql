@@ -46,7 +46,7 @@ begin
       and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
     if s.outcome in ('not_sent', 'refused') then
       -- A late word: one mail more than was counted, so that they are counted anew.
-      update public.accounts x set mails_left_of = null where x.id = s.account_id;
+      update public.accounts x set mails_left_of = null, shares_of = null where x.id = s.account_id;
     end if;
   end if;
   select x.* into c from public.campaigns x where x.id = s.campaign_id;
