@@ -55,6 +55,10 @@ class Gmail:
                 to = self.drafts.pop(json.loads(request.body)["id"], None)
                 if to is not None:
                     return 200, self._send(request.account, to), self.latency
+            case "GET", "/profile" | "/history" | "/messages":
+                return 200, {"historyId": "1"}, self.latency  # nothing comes back
+            case "GET", path if path.startswith("/threads/"):
+                return 200, {"messages": []}, self.latency
             case "GET", "/bench/posts":
                 return 200, self.posts, 0
             case "DELETE", "/bench/posts":

@@ -33,6 +33,30 @@ TEMPLATE = "<p>Hello {{ name }},</p><p>our deck for {{ company }} is attached.</
     "<p>A paragraph as long as those of real mails are, about nothing in particular.</p>" * 5
 )
 
+SENT_BEFORE = """
+with lead as (
+  update campaign_leads
+  set
+    status = 'sent', sent_at = now() - interval '2 days',
+    thread_id = 't' || id, message_id = 'm' || id
+  where campaign_id = %(campaign)s returning *
+), ended as (
+  update campaigns set status = 'completed' where id = %(campaign)s
+)
+insert into send_attempts (
+  id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, search_token,
+  finished_at, outcome)
+select
+  gen_random_uuid(), lead.campaign_id, lead.id, lead.assigned_account_id, lead.id, leads.email,
+  lead.sent_at, 'token', lead.sent_at, 'sent'
+from lead join leads on leads.id = lead.lead_id
+"""
+READ = """
+insert into mailboxes (account_id, read_at)
+select account_id, now() from campaign_accounts where campaign_id = %(campaign)s
+on conflict (account_id) do update set read_at = now()
+"""
+
 
 @dataclass
 class World:
@@ -74,6 +98,16 @@ class World:
         if start:
             self.store.start_campaign(campaign)
         return campaign
+
+    def follow_up(self, campaign: UUID) -> UUID:
+        """A step that is due for all leads of a campaign, as if that was sent two days ago."""
+        step = uuid4()
+        self.db.execute(SENT_BEFORE.encode(), {"campaign": campaign})
+        self.db.execute(READ.encode(), {"campaign": campaign})
+        self.store.add_step(campaign, step, days=1, template=TEMPLATE)
+        while self.store.plan_steps():
+            pass
+        return step
 
     # --- who sends it ---------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ def run(*, quick: bool) -> Iterator[Line]:
                 yield from _alone(there, pace, accounts, each)
         each = 10 if quick else 40
         yield from _together(there, 0.5, 4, each)
+        yield from _with_follow_ups(there, 0.5, 4, each)
         yield from _across_a_crash(there, 0.5, 4, each)
 
 
@@ -50,11 +51,26 @@ def _together(there: World, pace: float, accounts: int, each: int) -> Iterator[L
     """Two campaigns that share their accounts, sent by two processes."""
     shared = there.accounts(accounts, pace=pace)
     campaigns = [there.campaign(accounts * each // 2, shared) for _ in range(2)]
+    name = f"pace {pace:g} s, {accounts} accounts, two campaigns in two processes"
+    yield from _side_by_side(there, name, campaigns, each, pace)
+
+
+def _with_follow_ups(there: World, pace: float, accounts: int, each: int) -> Iterator[Line]:
+    """First mails and follow-ups that share their accounts: half the mails each."""
+    shared = there.accounts(accounts, scope="modify", pace=pace)
+    half = accounts * each // 2
+    campaigns = [there.campaign(half, shared), there.follow_up(there.campaign(half, shared))]
+    name = f"pace {pace:g} s, {accounts} accounts, first mails and follow-ups"
+    yield from _side_by_side(there, name, campaigns, each, pace)
+
+
+def _side_by_side(
+    there: World, name: str, campaigns: list[UUID], each: int, pace: float
+) -> Iterator[Line]:
     senders = [there.start("benchmarks.sender", str(campaign)) for campaign in campaigns]
     for sender in senders:
         said(sender)
     posts = there.posts()
-    name = f"pace {pace:g} s, {accounts} accounts, two campaigns in two processes"
     spent = posts[-1][0] - posts[0][0] + pace
     yield at_most(f"{name}: {len(posts)} mails", spent, SLOWER * each * pace, " s")
     yield from _distances(there, name, campaigns, posts, pace)

@@ -37,6 +37,7 @@ declare
   c public.campaigns;
   a public.accounts;
   allowed record;
+  shared record;
   mails_left bigint;
   cl public.campaign_leads;
   known public.send_attempts;
@@ -162,8 +163,7 @@ begin
     refusal := case
       when looked_seconds is null then 'its worker does not know follow-ups; update it'
       when looked_seconds > 30 then 'its thread was looked at too long ago'
-      when not exists (
-        select from public.mailboxes m where m.account_id = a.id and m.read_at > t - interval '15 minutes')
+      when not public.was_read_lately(a.id, t)
         then pg_catalog.format('the mailbox of %s was not read in the last 15 minutes', a.email)
     end;
     if refusal is not null then
@@ -189,6 +189,10 @@ begin
       allowed := public.allowance(a, per_day, t);
       free_at := allowed.free_at;
       refusal := allowed.waiting_for;
+    elsif public.may_pass_share(c.parent_id is not null, 1, mails_left, per_day) then
+      shared := public.share_left(a, c.parent_id is not null, per_day, t);
+      free_at := shared.free_at;
+      refusal := shared.waiting_for;
     end if;
     if free_at is null and a.domain_cap is not null then
       free_at := public.domain_free_at(public.capped_domain(mail_address), a.domain_cap, t);
@@ -241,7 +245,12 @@ begin
       if content ? 'text' then
         perform public.note_template(content);
       end if;
-      update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x
+      set
+        mails_left = mails_left - 1, mails_left_of = per_day,
+        follow_ups_left = x.follow_ups_left - (c.parent_id is not null)::integer,
+        first_mails_left = x.first_mails_left - (c.parent_id is null)::integer
+      where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;

@@ -37,8 +37,10 @@ declare
   a public.accounts;
   sender record;
   allowed record;
+  shared record;
   paced record;
   t timestamptz;
+  is_step boolean;
   is_closed boolean;
   opening timestamptz;
   pace double precision;
@@ -64,7 +66,8 @@ begin
   end if;
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if c.parent_id is not null then
+  is_step := c.parent_id is not null;
+  if is_step then
     held := public.held_by_root(c);
   end if;
   if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' or held is not null then
@@ -131,7 +134,13 @@ begin
       if candidate is null then
         slot := greatest(a.next_send_at, t);
         room := least(allowed.mails_left, share);
-        if pace > 0 then
+        if public.may_pass_share(is_step, room, allowed.mails_left, per_day) then
+          shared := public.share_left(a, is_step, per_day, t);
+          room := least(room, shared.mails);
+          candidate := shared.free_at;
+          candidate_why := shared.waiting_for;
+        end if;
+        if pace > 0 and candidate is null then
           paced := public.room_at_pace(a.id, pace, slot, sender.held, sender.last_slot, most, reach_seconds, t);
           room := least(room, paced.room);
           candidate := paced.again_at;

@@ -60,7 +60,7 @@ begin
         and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
       if known.outcome in ('not_sent', 'refused') then
         -- A late word: one mail more than was counted, so that they are counted anew.
-        update public.accounts x set mails_left_of = null where x.id = known.account_id;
+        update public.accounts x set mails_left_of = null, shares_of = null where x.id = known.account_id;
       end if;
     end if;
   end if;

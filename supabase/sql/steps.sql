@@ -59,17 +59,23 @@ as $$
 $$;
 
 create or replace function public.follow_due(s public.campaigns, sent_at timestamptz) returns timestamptz
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- When the step is due for a lead that the step before was sent to at that time.
-  select case
-    when s.delay_seconds is not null then follow_due.sent_at + s.delay_seconds * interval '1 second'
-    else ((follow_due.sent_at at time zone coalesce(s.time_zone, 'UTC')) + s.delay_days * interval '1 day')
-      at time zone coalesce(s.time_zone, 'UTC')
-  end;
+-- When the step is due for a lead that the step before was sent to at that time.
+declare
+  zone constant text := coalesce(s.time_zone, 'UTC');
+begin
+  if s.delay_seconds is not null then
+    return sent_at + s.delay_seconds * interval '1 second';
+  end if;
+  return ((sent_at at time zone zone) + s.delay_days * interval '1 day') at time zone zone;
+exception
+  when invalid_parameter_value then
+    return sent_at + s.delay_days * interval '24 hours'; -- no such time zone, so no change of its clocks
+end
 $$;
 
 create or replace function public.add_step(

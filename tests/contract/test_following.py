@@ -201,3 +201,37 @@ def test_a_lost_follow_up_is_never_taken_for_the_mail_before_it(
     assert kinds != ["sent"]
     assert len(mailed.mails(JO)) == 1
     assert mailed.store.campaign_status(step).leads.sent == 0
+
+
+@pytest.mark.parametrize("apart", ["3 days", "-3 days"])
+def test_only_the_clock_of_the_database_counts(
+    mailed: Mailed, db: psycopg.Connection, apart: str
+) -> None:
+    """The clocks of the sender's machine and of Gmail are days apart from it."""
+    _put_clock_of_database(db, apart)
+    root, step = mailed.campaign(JO, "ann@lead.example"), uuid4()
+    mailed.back("reply", "ann@lead.example")
+    mailed.store.add_step(root, step, seconds=3600, template="<p>Once more</p>")
+    early = mailed.store.plan_steps()
+    db.execute("update campaign_leads set sent_at = sent_at - interval '1 hour'")
+    db.execute("update campaigns set next_follow_at = null")
+    planned = mailed.store.plan_steps()
+    mailed.send(step)
+    assert (early, planned) == (0, 2)
+    assert [len(mailed.mails(email)) for email in (JO, "ann@lead.example")] == [2, 1]
+    leads = {lead.email: lead.error for lead in mailed.store.list_campaign_leads(step)}
+    assert leads[JO] is None
+    assert str(leads["ann@lead.example"]).startswith("answered on")
+
+
+def _put_clock_of_database(db: psycopg.Connection, apart: str) -> None:
+    """What its functions take for the time."""
+    for (source,) in db.execute(
+        "select pg_get_functiondef(oid) from pg_proc"
+        " where pronamespace = 'public'::regnamespace and prosrc like '%clock_timestamp()%'"
+    ).fetchall():
+        db.execute(
+            source.replace(
+                "clock_timestamp()", f"(clock_timestamp() + interval '{apart}')"
+            ).encode()
+        )

@@ -162,6 +162,14 @@ class Build:
         }
         return json.dumps({table: found for table, found in rows.items() if found != (None,)})
 
+    def rows_read(self) -> int:
+        """Rows that were fetched so far, in whatever way."""
+        self.db.execute("select pg_stat_force_next_flush()")
+        read = self.db.execute(
+            "select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_user_tables"
+        ).fetchone()
+        return int(read[0]) if read else 0
+
     def until_blocked(self) -> None:
         """Come back when another connection waits for a lock."""
         query = (

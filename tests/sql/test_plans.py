@@ -16,15 +16,6 @@ def rows_read_in_order(db: psycopg.Connection) -> Any:
     ).fetchone()
 
 
-def rows_read(db: psycopg.Connection) -> int:
-    """Rows that were fetched so far, in whatever way."""
-    db.execute("select pg_stat_force_next_flush()")
-    read = db.execute(
-        "select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_user_tables"
-    ).fetchone()
-    return int(read[0]) if read else 0
-
-
 def test_a_mail_of_a_new_campaign_reads_no_more_when_thousands_were_sent(build: Any) -> None:
     """Before anybody has counted its rows: the planner guesses, and must not guess wrong."""
     account = build.account()
@@ -32,9 +23,9 @@ def test_a_mail_of_a_new_campaign_reads_no_more_when_thousands_were_sent(build: 
     run = build.begin(campaign)
 
     def mailed() -> int:
-        before = rows_read(build.db)
+        before = build.rows_read()
         build.mail(campaign, run)
-        return rows_read(build.db) - before
+        return build.rows_read() - before
 
     early = [mailed() for _ in range(6)]  # by then each function has its plans for good
     build.db.execute(
@@ -66,10 +57,10 @@ def test_a_claim_reads_no_more_when_thousands_were_sent(build: Any, pace: float)
     last = "update campaign_leads set id = ('ffff' || right(id::text, -4))::uuid where campaign_id = %s and status = 'pending'"
     build.db.execute(last, [campaign])
     run = build.begin(campaign)
-    before = rows_read(build.db)
+    before = build.rows_read()
     for _ in range(6):
         build.claim(campaign, run, at=1, most=2, pace=pace)
-    assert rows_read(build.db) - before < 3000
+    assert build.rows_read() - before < 3000
 
 
 def test_a_claim_reads_no_more_when_the_account_sent_all_day(build: Any) -> None:
@@ -79,10 +70,10 @@ def test_a_claim_reads_no_more_when_the_account_sent_all_day(build: Any) -> None
     campaign = build.campaign(account, leads=20)
     run = build.begin(campaign)
     build.mail(campaign, run)
-    before = rows_read(build.db)
+    before = build.rows_read()
     for _ in range(5):
         assert len(build.claim(campaign, run, at=1, most=2)["claims"]) == 2
-    assert rows_read(build.db) - before < 1000
+    assert build.rows_read() - before < 1000
 
 
 def test_one_mail_after_the_other_is_found_by_index_alone(build: Any) -> None:

@@ -510,3 +510,33 @@ def test_days_are_counted_by_the_clock_on_the_wall(build: Any, account: UUID) ->
         "select distinct next_attempt_at from campaign_leads where previous_id is not null"
     ).fetchone() or [None]
     assert due == build.time(sent + 3 * DAY + HOUR)
+
+
+def test_a_day_keeps_its_hour_whatever_the_clocks_do(build: Any, account: UUID) -> None:
+    """Forward: three days are 71 hours. An hour that is left out comes an hour later; one that comes twice, first."""
+    chain = Chain(build, account, time_zone="Europe/Berlin")
+    step = chain.step()
+    due = {
+        "2026-03-27 09:00+01": "2026-03-30 09:00+02",
+        "2026-03-26 02:30+01": "2026-03-29 03:30+02",
+        "2026-10-22 02:30+02": "2026-10-25 02:30+01",
+        "2026-10-23 09:00+02": "2026-10-26 09:00+01",
+    }
+    for sent, expected in due.items():
+        [at, wanted] = build.db.execute(
+            "select follow_due(s.*, %s), %s::timestamptz from campaigns s where id = %s",
+            (sent, expected, step),
+        ).fetchone()
+        assert at == wanted, sent
+
+
+def test_an_unknown_time_zone_stops_no_chain(build: Any, account: UUID) -> None:
+    """A web app wrote it. Its days have 24 hours, and all that is due is planned."""
+    wrong, other = Chain(build, account), Chain(build, account)
+    for chain in (wrong, other):
+        chain.step()
+        chain.send(chain.root, at=0)
+    build.db.execute(
+        "update campaigns set time_zone = 'Mars/Olympus' where %s in (id, parent_id)", (wrong.root,)
+    )
+    assert wrong.plan(at=3 * DAY) == (6, 0)
