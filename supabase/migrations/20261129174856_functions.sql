@@ -1,4 +1,4 @@
--- Release 20261129142902 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129174856 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -10,6 +10,7 @@ declare
     'public.allowance(public.accounts,integer,timestamp with time zone)',
     'public.assign_companies(uuid)',
     'public.assign_texts()',
+    'public.attempt_begun_with_outcome()',
     'public.attempt_counted()',
     'public.awaited_by(uuid,double precision,boolean,timestamp with time zone)',
     'public.awaited_cap(uuid,timestamp with time zone,timestamp with time zone)',
@@ -27,6 +28,7 @@ declare
     'public.campaign_progress(uuid,double precision,integer,double precision,timestamp with time zone)',
     'public.campaign_senders(uuid)',
     'public.campaign_status(uuid)',
+    'public.campaigns_of_chain(uuid)',
     'public.cancel_campaign(uuid,timestamp with time zone)',
     'public.cancel_run(uuid,uuid)',
     'public.cancel_step(uuid)',
@@ -38,12 +40,14 @@ declare
     'public.capped_domain(text)',
     'public.capped_domains(uuid,timestamp with time zone)',
     'public.cause_told(text)',
+    'public.chain_facts(uuid,timestamp with time zone)',
     'public.chain_of(uuid)',
     'public.check_campaign(uuid)',
     'public.claim_leads(uuid,uuid,uuid,integer,double precision,double precision,integer,double precision,double precision,timestamp with time zone,text)',
     'public.claim_slots(uuid,uuid,uuid,bigint,double precision,timestamp with time zone,double precision,timestamp with time zone)',
     'public.companies_kept_apart()',
     'public.content_of_draft(text)',
+    'public.count_attempt(public.send_attempts,public.send_attempts)',
     'public.count_opening(uuid,date,uuid,text,text,integer)',
     'public.count_places(timestamp with time zone)',
     'public.count_ramp(public.accounts,timestamp with time zone)',
@@ -90,6 +94,7 @@ declare
     'public.guard_step()',
     'public.hand_out(public.campaigns,uuid,timestamp with time zone)',
     'public.has_claimable(uuid,uuid,timestamp with time zone,timestamp with time zone)',
+    'public.has_due_lead(uuid,boolean,timestamp with time zone)',
     'public.has_steps_to_come(uuid)',
     'public.has_window(public.campaigns)',
     'public.held_by_root(public.campaigns)',
@@ -110,10 +115,13 @@ declare
     'public.leads_by_account(uuid)',
     'public.leads_of_address(text)',
     'public.leads_of_keys(text[])',
+    'public.leads_to_come(uuid,uuid,integer)',
     'public.leads_to_mail(text,text[],uuid)',
     'public.leave_digest(date)',
     'public.leave_dispatch(uuid)',
+    'public.leave_late(public.campaigns,uuid[],timestamp with time zone)',
     'public.leave_lead(uuid,uuid,text)',
+    'public.left_for(text)',
     'public.lift_suppressions(text[],text,uuid)',
     'public.limit_on_day(public.accounts,integer)',
     'public.list_accounts(uuid,integer,timestamp with time zone)',
@@ -141,6 +149,7 @@ declare
     'public.make_report_views()',
     'public.mark_account_unusable(uuid,text)',
     'public.may_have_left(text)',
+    'public.may_pass_share(boolean,bigint,bigint,integer)',
     'public.next_due(timestamp with time zone)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
     'public.note_announced(uuid[],timestamp with time zone)',
@@ -188,6 +197,8 @@ declare
     'public.schema_version()',
     'public.seconds_paused(timestamp with time zone,timestamp with time zone)',
     'public.settle_by_hand(public.campaign_leads,public.campaigns,public.send_attempts,boolean,text,timestamp with time zone)',
+    'public.share_left(public.accounts,boolean,integer,timestamp with time zone)',
+    'public.share_of_kind(boolean,integer)',
     'public.shared_domains()',
     'public.soft_bounces(text,timestamp with time zone)',
     'public.spellings_of_domain(text)',
@@ -216,6 +227,7 @@ declare
     'public.template_text(text)',
     'public.text_hash(text,text,text,text)',
     'public.texts_changed()',
+    'public.texts_of_step(uuid)',
     'public.time_ordered_id()',
     'public.told_act(public.suppressions)',
     'public.told_domain_cap(text,integer)',
@@ -225,6 +237,7 @@ declare
     'public.unreadable_leads(uuid[])',
     'public.unsubscribe(text,text)',
     'public.wake_account(text)',
+    'public.was_read_lately(uuid,timestamp with time zone)',
     'public.why_not_followed(public.campaigns,uuid,timestamp with time zone)',
     'public.why_unable(public.accounts,uuid)'
   ];
@@ -253,7 +266,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129142902', 'e0c9e0d2388a9c732866ffbb1184b12c47f027b0eaba9f754ac0e63a5094ab82', ours, '20261124009900')
+  values ('20261129174856', 'cda5d5c9e46c0510a22424a6b0afa2a2962bb397e0e1f1c68e6b18f65daada17', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -653,6 +666,7 @@ declare
   c public.campaigns;
   a public.accounts;
   allowed record;
+  shared record;
   mails_left bigint;
   cl public.campaign_leads;
   known public.send_attempts;
@@ -778,8 +792,7 @@ begin
     refusal := case
       when looked_seconds is null then 'its worker does not know follow-ups; update it'
       when looked_seconds > 30 then 'its thread was looked at too long ago'
-      when not exists (
-        select from public.mailboxes m where m.account_id = a.id and m.read_at > t - interval '15 minutes')
+      when not public.was_read_lately(a.id, t)
         then pg_catalog.format('the mailbox of %s was not read in the last 15 minutes', a.email)
     end;
     if refusal is not null then
@@ -794,7 +807,10 @@ begin
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and is_mailed then
+  if refusal is not null and c.parent_id is not null then
+    -- A follow-up waits for its account, until it is too late.
+    free_at := t + interval '15 minutes';
+  elsif refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
@@ -802,6 +818,10 @@ begin
       allowed := public.allowance(a, per_day, t);
       free_at := allowed.free_at;
       refusal := allowed.waiting_for;
+    elsif public.may_pass_share(c.parent_id is not null, 1, mails_left, per_day) then
+      shared := public.share_left(a, c.parent_id is not null, per_day, t);
+      free_at := shared.free_at;
+      refusal := shared.waiting_for;
     end if;
     if free_at is null and a.domain_cap is not null then
       free_at := public.domain_free_at(public.capped_domain(mail_address), a.domain_cap, t);
@@ -854,7 +874,12 @@ begin
       if content ? 'text' then
         perform public.note_template(content);
       end if;
-      update public.accounts x set mails_left = mails_left - 1, mails_left_of = per_day where x.id = a.id;
+      update public.accounts x
+      set
+        mails_left = mails_left - 1, mails_left_of = per_day,
+        follow_ups_left = x.follow_ups_left - (c.parent_id is not null)::integer,
+        first_mails_left = x.first_mails_left - (c.parent_id is null)::integer
+      where x.id = a.id;
       update public.campaign_leads x
       set open_attempt_id = attempt, claim_token = null, claimed_until = null
       where x.id = lead;
@@ -1162,6 +1187,10 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
   elsif c.status = 'draft' and told is not null then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', told);
+  elsif c.status = 'draft' and c.parent_id is not null then
+    -- It begins by itself, once it is planned.
+    return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
+      'This is step %s of another campaign; give that one: %s.', c.step, c.parent_id));
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x
     set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null
@@ -1587,6 +1616,141 @@ as $$
   limit failure_reasons.most;
 $$;
 
+-- A chain before its follow-ups are planned: for `check`, `preview` and `test-send`. Nothing is changed.
+
+create or replace function public.campaigns_of_chain(campaign uuid) returns uuid[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- The first campaign of its chain and its steps, itself among them.
+  select array(
+    select x.id
+    from public.campaigns c
+    join public.campaigns x on coalesce(c.parent_id, c.id) in (x.id, x.parent_id)
+    where c.id = campaigns_of_chain.campaign);
+$$;
+
+create or replace function public.leads_to_come(
+  step_id uuid,
+  after uuid default '00000000-0000-0000-0000-000000000000',
+  most integer default null
+) returns setof public.campaign_leads
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Of a step: the leads of the campaigns before it that it can still follow, if nobody answers; by id. Each stands where
+  -- the chain has brought it.
+  select x.*
+  from public.campaigns s
+  join public.campaigns b on b.id = s.parent_id or (b.parent_id = s.parent_id and b.step < s.step)
+  cross join lateral (
+    select cl.*
+    from public.campaign_leads cl
+    where cl.campaign_id = b.id and cl.id > leads_to_come.after and cl.followed_at is null
+      and (cl.status = 'pending' or cl.status = 'sent' and (
+        coalesce(b.step, 1) < s.step - 1 or cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')))
+    order by cl.id
+    limit leads_to_come.most
+  ) x
+  where s.id = leads_to_come.step_id and s.status <> 'cancelled'
+  order by x.id
+  limit leads_to_come.most;
+$$;
+
+create or replace function public.texts_of_step(campaign uuid)
+returns table (subject text, template text, subject_variables boolean, answers boolean)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- A campaign's own texts, in place of the leads' and companies'. A step without a subject answers: under that of the
+  -- mail that opened its thread.
+  select
+    case when opens.id is not null then opens.step_subject end,
+    c.step_template,
+    coalesce(opens.subject_variables, first.subject_variables, c.subject_variables),
+    c.parent_id is not null and c.step_subject is null
+  from public.campaigns c
+  left join public.campaigns first on first.id = c.parent_id
+  left join lateral (
+    select x.*
+    from public.campaigns x
+    where x.parent_id = c.parent_id and x.step <= c.step and x.step_subject is not null
+    order by x.step desc
+    limit 1
+  ) opens on true
+  where c.id = texts_of_step.campaign;
+$$;
+
+create or replace function public.chain_facts(campaign uuid, t timestamptz) returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- The campaigns of its chain by number, the first one among them: their own texts and columns, and for each account the
+  -- leads that they have to mail now or later: {account, leads, due_seconds} from the campaign or from the step before.
+  -- Behind a cancelled step there is none.
+  select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'id', x.id,
+      'step', coalesce(x.step, 1),
+      'status', x.status,
+      'subject', left(x.step_subject, 1001),
+      'template', left(x.step_template, 1000001),
+      'subject_variables', x.subject_variables,
+      'footer', left(x.footer, 1000001),
+      'footer_required', x.footer_required,
+      'list_unsubscribe', x.list_unsubscribe,
+      'attachment', x.attachment,
+      'wait_seconds', greatest(extract(epoch from x.scheduled_at - chain_facts.t), 0)::double precision,
+      'delay_seconds', coalesce(x.delay_seconds, x.delay_days * 86400.0, 0),
+      'time_zone', x.time_zone,
+      'send_days', x.send_days,
+      'send_from', x.send_from,
+      'send_until', nullif(x.send_until, '24:00'),
+      'skip_dates', x.skip_dates,
+      'opens', public.next_opening(x.*, chain_facts.t) is not null,
+      'fault_of_accounts', public.fault_of_accounts(x.*),
+      'lacks_accounts', case when x.parent_id is not null
+        and exists (select from public.campaign_accounts ca where ca.campaign_id = x.id)
+      then (
+        select count(*)
+        from public.campaign_accounts ca
+        where ca.campaign_id = x.parent_id and not exists (
+          select from public.campaign_accounts own where own.campaign_id = x.id and own.account_id = ca.account_id))
+      else 0 end,
+      'ahead', coalesce((
+        select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+          'account', ahead.account, 'leads', ahead.leads,
+          'due_seconds', coalesce(greatest(extract(epoch from ahead.due - chain_facts.t), 0), 0)::double precision))
+        from (
+          select cl.assigned_account_id as account, count(*) as leads, max(cl.next_attempt_at) as due
+          from public.campaign_leads cl
+          where cl.campaign_id = x.id and cl.status = 'pending'
+          group by cl.assigned_account_id
+          union all
+          select cl.assigned_account_id, count(*), public.follow_due(x.*, max(cl.sent_at))
+          from public.campaign_leads cl
+          where x.parent_id is not null and x.status <> 'cancelled'
+            and cl.campaign_id = public.step_before(x.*) and cl.status = 'sent' and cl.followed_at is null
+            and cl.sent_at > coalesce(x.follow_since, x.created_at - interval '30 days')
+          group by cl.assigned_account_id
+        ) ahead), '[]'))
+    order by coalesce(x.step, 1))
+  from public.campaigns x
+  where x.id = any (public.campaigns_of_chain(chain_facts.campaign))
+    and (x.parent_id is null or not exists (
+      select from public.campaigns gone
+      where gone.parent_id = x.parent_id and gone.step <= x.step and gone.status = 'cancelled'));
+$$;
+
 -- What is known of a campaign before it starts: for `check`, `preview` and `test-send`. Nothing is changed.
 
 create or replace function public.campaign_facts(campaign uuid, now timestamptz default null) returns setof jsonb
@@ -1598,23 +1762,39 @@ set statement_timeout = '60s'
 as $$
   -- The campaign, its accounts with what each has to mail and has mailed, hour by hour of the last day.
   with clock as (select coalesce(campaign_facts.now, clock_timestamp()) as t),
+  to_come as (
+    -- Of a step that is not planned yet.
+    select x.assigned_account_id as account, count(*) as leads
+    from public.leads_to_come(campaign_facts.campaign) x
+    group by x.assigned_account_id
+  ),
   waiting as (
     select cl.assigned_account_id as account, count(*) as leads
     from public.campaign_leads cl
     where cl.campaign_id = campaign_facts.campaign and cl.status = 'pending'
     group by cl.assigned_account_id
+    union all
+    select x.account, x.leads from to_come x
   ),
   mine as (
     select a.*
-    from public.campaign_accounts ca
+    from public.campaigns c
+    join public.campaign_accounts ca on ca.campaign_id = case
+      -- A step that a web app made has the accounts of its first campaign as soon as it is planned.
+      when c.parent_id is null or exists (select from public.campaign_accounts x where x.campaign_id = c.id) then c.id
+      else c.parent_id
+    end
     join public.accounts a on a.id = ca.account_id and a.status <> 'removed'
-    where ca.campaign_id = campaign_facts.campaign
+    where c.id = campaign_facts.campaign
   )
   select pg_catalog.jsonb_build_object(
     'id', c.id,
     'name', c.name,
     'status', c.status,
     'paused', c.paused_at is not null,
+    'held', public.held_by_root(its_row),
+    'parent_id', c.parent_id,
+    'step', c.step,
     'wait_seconds', greatest(extract(epoch from c.scheduled_at - clock.t), 0)::double precision,
     'attachment', c.attachment,
     'subject_variables', c.subject_variables,
@@ -1622,6 +1802,9 @@ as $$
     'footer', left(c.footer, 1000001),
     'footer_required', c.footer_required,
     'has_steps', c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id),
+    'chain', case when c.parent_id is not null or exists (select from public.campaigns x where x.parent_id = c.id)
+      then public.chain_facts(c.id, clock.t) else '[]' end,
+    'to_come', coalesce((select sum(x.leads) from to_come x), 0),
     'time_zone', c.time_zone,
     'send_days', c.send_days,
     'send_from', c.send_from,
@@ -1653,7 +1836,7 @@ as $$
         'domain_cap', a.domain_cap,
         'sent_today', public.mails_of_account(a.id, clock.t),
         'connected', coalesce(a.refresh_token, '') <> '',
-        'leads', coalesce((select w.leads from waiting w where w.account = a.id), 0),
+        'leads', coalesce((select sum(w.leads) from waiting w where w.account = a.id), 0),
         'sent_by_hour', public.mails_by_hour(a.id, clock.t)) order by a.email, a.id)
       from mine a), '[]'),
     'capped_domains', public.capped_domains(c.id, clock.t))
@@ -1682,7 +1865,7 @@ set enable_seqscan = off
 set statement_timeout = '60s'
 as $$
   -- What each pending lead (or every one; or one by its id or its address) is to be mailed, as a claim
-  -- has it, and whether its address was mailed before: in this campaign, or by another one within the
+  -- has it; of a step the leads that it can follow later, too. And whether its address was mailed before: in this campaign, or by another one within the
   -- cooldown. A company comes with the first of its leads on each page, and with those that have a text of
   -- their own, which then stands in the company's place; again with the lead after such a one.
   with page as materialized (
@@ -1691,7 +1874,8 @@ as $$
       coalesce(list_mails.now, clock_timestamp()) as t
     from (
       select
-        cl.id, cl.status, cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
+        cl.id, case when cl.campaign_id = list_mails.campaign then cl.status::text else 'pending' end as status,
+        cl.assigned_account_id, l.id as lead_id, l.company_id, l.email_subject, l.email_template,
         coalesce(l.email_subject, '') <> '' or coalesce(l.email_template, '') <> '' as own_text,
         coalesce(btrim(l.email), '') as email, public.mailbox_key(l.email) as mailbox, l.name, l.role,
         case when pg_catalog.jsonb_typeof(f.fields) = 'object' then f.fields else '{}' end as custom_fields
@@ -1702,6 +1886,22 @@ as $$
         where list_mails.lead is null and list_mails.address is null
           and x.campaign_id = list_mails.campaign and x.id > list_mails.after
           and (list_mails.every or x.status = 'pending')
+        order by x.id
+        limit list_mails.most)
+        union all
+        -- None of a campaign that is no step.
+        (select x.*
+        from public.leads_to_come(list_mails.campaign, list_mails.after, list_mails.most) x
+        where list_mails.lead is null and list_mails.address is null
+        order by x.id
+        limit list_mails.most)
+        union all
+        (select x.*
+        from public.leads_to_come(list_mails.campaign, list_mails.after) x
+        left join public.leads l on l.id = x.lead_id
+        where (list_mails.lead is not null or list_mails.address is not null)
+          and (list_mails.lead is null or list_mails.lead in (x.id, x.lead_id))
+          and (list_mails.address is null or public.mailbox_key(l.email) = public.mailbox_key(list_mails.address))
         order by x.id
         limit list_mails.most)
         union all
@@ -1723,6 +1923,9 @@ as $$
           when 'jsonb'::regtype then l.custom_fields::jsonb else pg_catalog.to_jsonb(l.custom_fields)
         end as fields
         offset 0) f
+      -- Two lists of a step are one page.
+      order by cl.id
+      limit list_mails.most
     ) chosen
     window company as (partition by chosen.company_id order by chosen.id)
   )
@@ -1741,11 +1944,11 @@ as $$
     'company_id', page.company_id,
     'company', case when page.nth = 1 or page.own_text or page.after_own_text then pg_catalog.jsonb_build_object(
       'name', left(co.name, 200001), 'domain', left(co.domain, 200001),
-      'email_subject', left(coalesce(step.step_subject, nullif(page.email_subject, ''), co.email_subject), 1001),
+      'email_subject', left(coalesce(step.subject, nullif(page.email_subject, ''), co.email_subject), 1001),
       'email_template',
-      left(coalesce(step.step_template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
-    'subject_variables', (
-      select c.subject_variables from public.campaigns c where c.id = list_mails.campaign),
+      left(coalesce(step.template, nullif(page.email_template, ''), co.email_template), 1000001)) end,
+    'subject_variables', step.subject_variables,
+    'answers', step.answers,
     'suppressed', case when page.email <> '' and exists (select from public.suppressions) then (
       select public.cause_told(public.told_suppression(public.suppression_of(
         public.suppression_keys(page.mailbox), c.user_id, page.t)))
@@ -1767,7 +1970,7 @@ as $$
       from (
         select s.started_at as at
         from public.send_attempts s
-        where lower(s.address) = page.mailbox and s.campaign_id <> list_mails.campaign
+        where lower(s.address) = page.mailbox and s.campaign_id <> all (step.chain)
           and public.may_have_left(s.outcome)
           and s.started_at > page.t - list_mails.cooldown_seconds * interval '1 second'
         union all
@@ -1775,12 +1978,13 @@ as $$
         select x.sent_at
         from public.leads l
         cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> list_mails.campaign
+        where lower(l.email) in (page.mailbox, lower(page.email)) and x.campaign_id <> all (step.chain)
           and x.status = 'sent' and x.sent_at > page.t - list_mails.cooldown_seconds * interval '1 second'
       ) mailed) end)
   from page
   cross join (
-    select c.step_subject, c.step_template from public.campaigns c where c.id = list_mails.campaign) step
+    select x.*, public.campaigns_of_chain(list_mails.campaign) as chain
+    from public.texts_of_step(list_mails.campaign) x) step
   left join public.unreadable_leads(array(select p.lead_id from page p)) u on u.lead = page.lead_id
   left join public.companies co on co.id = page.company_id
   left join public.accounts a on a.id = page.assigned_account_id and a.status <> 'removed'
@@ -1796,10 +2000,19 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Fails the leads of an account that cannot send; not one whose mail may be on its way.
+-- Fails the leads of an account that cannot send; not one whose mail may be on its way. Those of a follow-up wait for
+-- the account: plan_step leaves them out once it is too late.
 declare
   failed uuid[];
 begin
+  if exists (select from public.campaigns x where x.id = campaign and x.parent_id is not null) then
+    update public.campaign_leads cl
+    set next_attempt_at = t + interval '15 minutes', claim_token = null, claimed_until = null
+    where cl.campaign_id = campaign and cl.assigned_account_id = account
+      and cl.status = 'pending' and cl.open_attempt_id is null
+      and (cl.next_attempt_at is null or cl.next_attempt_at <= t);
+    return;
+  end if;
   with changed as (
     update public.campaign_leads cl
     set status = 'failed', error = why, claim_token = null, claimed_until = null
@@ -2031,8 +2244,10 @@ declare
   a public.accounts;
   sender record;
   allowed record;
+  shared record;
   paced record;
   t timestamptz;
+  is_step boolean;
   is_closed boolean;
   opening timestamptz;
   pace double precision;
@@ -2058,7 +2273,8 @@ begin
   end if;
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   t := coalesce(now, clock_timestamp());
-  if c.parent_id is not null then
+  is_step := c.parent_id is not null;
+  if is_step then
     held := public.held_by_root(c);
   end if;
   if c.run_id is distinct from run or c.paused_at is not null or c.status <> 'running' or held is not null then
@@ -2125,7 +2341,13 @@ begin
       if candidate is null then
         slot := greatest(a.next_send_at, t);
         room := least(allowed.mails_left, share);
-        if pace > 0 then
+        if public.may_pass_share(is_step, room, allowed.mails_left, per_day) then
+          shared := public.share_left(a, is_step, per_day, t);
+          room := least(room, shared.mails);
+          candidate := shared.free_at;
+          candidate_why := shared.waiting_for;
+        end if;
+        if pace > 0 and candidate is null then
           paced := public.room_at_pace(a.id, pace, slot, sender.held, sender.last_slot, most, reach_seconds, t);
           room := least(room, paced.room);
           candidate := paced.again_at;
@@ -2458,18 +2680,19 @@ begin
 end
 $$;
 
-create or replace function public.attempt_counted() returns trigger
+create or replace function public.count_attempt(old public.send_attempts, new public.send_attempts) returns void
 language plpgsql
 security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
+-- What became of a mail, `old` before; null: it had no row.
 declare
   of_day constant date := (new.started_at at time zone 'UTC')::date;
   of_template constant text := public.template_key(new.template, new.own_text);
   class text;
 begin
-  -- Once more where the row is the first of its kind. Written out: with each mail a call would cost as much again.
+  -- Once more where the row is the first of its kind.
   for n in 1..2 loop
     update public.daily_counts x
     set
@@ -2487,7 +2710,7 @@ begin
     values (new.campaign_id, of_day, new.account_id, of_template)
     on conflict do nothing;
   end loop;
-  if tg_op = 'UPDATE' and public.may_have_left(old.outcome) and not public.may_have_left(new.outcome) then
+  if old.id is not null and public.may_have_left(old.outcome) and not public.may_have_left(new.outcome) then
     -- Nearly never: what was opened had not left after all. It counts with the lead's next mail.
     update public.campaign_leads cl
     set open_class = null
@@ -2496,15 +2719,51 @@ begin
     returning before.open_class into class;
     perform public.count_opening(new.campaign_id, of_day, new.account_id, of_template, class, -1);
   end if;
+end
+$$;
+
+create or replace function public.attempt_begun_with_outcome() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  perform public.count_attempt(null, new);
+  return null;
+end
+$$;
+
+create or replace function public.attempt_counted() returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+  -- With each mail: an expression is prepared anew each time, and costs more than what it computes. So there are few.
+  if old.outcome is null and new.outcome = 'sent' then
+    update public.daily_counts x
+    set sent = x.sent + 1
+    where x.campaign_id = new.campaign_id and x.day = (new.started_at at time zone 'UTC')::date
+      and x.account_id = new.account_id and x.template = public.template_key(new.template, new.own_text);
+    if found then
+      return null;
+    end if;
+  end if;
+  if old.outcome is distinct from new.outcome then
+    perform public.count_attempt(old, new);
+  end if;
   return null;
 end
 $$;
 
 -- On the log itself: whatever function records an outcome, it is counted.
 create or replace trigger attempt_begun_with_outcome after insert on public.send_attempts
-  for each row when (new.outcome is not null) execute function public.attempt_counted();
+  for each row when (new.outcome is not null) execute function public.attempt_begun_with_outcome();
+-- Without a condition: each statement would read and prepare it anew, too.
 create or replace trigger attempt_counted after update of outcome on public.send_attempts
-  for each row when (old.outcome is distinct from new.outcome) execute function public.attempt_counted();
+  for each row execute function public.attempt_counted();
 
 create or replace function public.failures_counted() returns trigger
 language plpgsql
@@ -5126,87 +5385,114 @@ as $$
 -- wins over everything; asked again it answers what is recorded. `not_sent` keeps the lead pending until
 -- again_after seconds from now; without again_after each time longer, and failed after a day of that.
 declare
+  known record;
+  lead record;
   s public.send_attempts;
+  started_at timestamptz;
   cl public.campaign_leads;
   c public.campaigns;
   t timestamptz;
   mailed_twice boolean := false;
 begin
-  select x.* into s from public.send_attempts x where x.id = attempt;
+  -- In one: a statement or an expression costs more to prepare than to run.
+  select
+    x.campaign_id, x.campaign_lead_id, x.account_id, x.outcome,
+    became = 'not_sent' or y.crash_count > 0
+      or (became = 'sent' and (a.quota_pauses > 0 or a.rate_pauses > 0 or x.outcome in ('not_sent', 'refused')))
+      as concerns_others
+  into known
+  from public.send_attempts x
+  left join public.campaigns y on y.id = x.campaign_id
+  left join public.accounts a on a.id = x.account_id
+  where x.id = attempt;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'unknown');
     return;
   end if;
-  -- A lead that is done is progress, and a mail that left ends the doubling of quota pauses. Not sent is
-  -- none: what settles a lead that kills every run must not set the count back each time.
-  if became = 'not_sent' then
-    -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
-    perform from public.campaigns x where x.id = s.campaign_id for share;
-  else
-    update public.campaigns x set crash_count = 0 where x.id = s.campaign_id and x.crash_count > 0;
-  end if;
-  if became = 'sent' then
-    update public.accounts x set quota_pauses = 0, rate_pauses = 0
-    where x.id = s.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
-      and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
-    if s.outcome in ('not_sent', 'refused') then
-      -- A late word: one mail more than was counted, so that they are counted anew.
-      update public.accounts x set mails_left_of = null where x.id = s.account_id;
+  if known.concerns_others then
+    -- A lead that is done is progress, and a mail that left ends the doubling of quota pauses. Not sent is
+    -- none: what settles a lead that kills every run must not set the count back each time.
+    if became = 'not_sent' then
+      -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
+      select x.* into c from public.campaigns x where x.id = known.campaign_id for share;
+    else
+      update public.campaigns x set crash_count = 0 where x.id = known.campaign_id and x.crash_count > 0;
+    end if;
+    if became = 'sent' then
+      update public.accounts x set quota_pauses = 0, rate_pauses = 0
+      where x.id = known.account_id and (x.quota_pauses > 0 or x.rate_pauses > 0)
+        and (x.paused_until is null or x.paused_until <= coalesce(now, clock_timestamp()));
+      if known.outcome in ('not_sent', 'refused') then
+        -- A late word: one mail more than was counted, so that they are counted anew.
+        update public.accounts x set mails_left_of = null, shares_of = null where x.id = known.account_id;
+      end if;
     end if;
   end if;
-  select x.* into c from public.campaigns x where x.id = s.campaign_id;
-  select x.* into cl from public.campaign_leads x where x.id = s.campaign_lead_id for no key update;
-  select x.* into s from public.send_attempts x where x.id = attempt for update;
+  select x.id, x.open_attempt_id into lead
+  from public.campaign_leads x
+  where x.id = known.campaign_lead_id
+  for no key update;
   t := coalesce(now, clock_timestamp());
-
-  if s.outcome = 'sent' or (s.outcome is not null and became <> 'sent') then
-    return next pg_catalog.jsonb_build_object('answer', s.outcome);
-    return;
-  end if;
-
-  if became = 'sent' and s.outcome in ('not_sent', 'refused') then
-    -- A late word about a draft that a newer attempt took over: it is that attempt which was sent.
-    select x.id into attempt
-    from public.send_attempts x
-    where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
-      and public.may_have_left(x.outcome)
-    limit 1;
-    if attempt is not null then
-      return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
-      return;
-    end if;
-    attempt := s.id;
-    -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
-    mailed_twice := exists (
-      select from public.send_attempts x
-      where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
-        and public.may_have_left(x.outcome));
-  end if;
 
   update public.send_attempts x
   set
-    outcome = case when mailed_twice then x.outcome else became end,
-    detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
-    finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
-  where x.id = attempt;
+    outcome = became, detail = why, finished_at = t, retry_after = again_after,
+    thread_id = coalesce(thread, x.thread_id)
+  where x.id = attempt
+    -- By its key: an index of open attempts has few rows, and a plan that reads them all looks cheap.
+    and coalesce(x.outcome, '') = ''
+  returning x.started_at into started_at;
+  if not found then
+    select x.* into s from public.send_attempts x where x.id = attempt for update;
+    if s.outcome = 'sent' or became <> 'sent' then
+      return next pg_catalog.jsonb_build_object('answer', s.outcome);
+      return;
+    end if;
+    if s.outcome in ('not_sent', 'refused') then
+      -- A late word about a draft that a newer attempt took over: it is that attempt which was sent.
+      select x.id into attempt
+      from public.send_attempts x
+      where x.campaign_lead_id = s.campaign_lead_id and x.id <> s.id
+        and public.may_have_left(x.outcome)
+      limit 1;
+      if attempt is not null then
+        return query select public.record_outcome(attempt, became, message, thread, why, again_after, now);
+        return;
+      end if;
+      attempt := s.id;
+      -- Another lead of its address was mailed since: the log keeps one mail an address, the lead says more.
+      mailed_twice := exists (
+        select from public.send_attempts x
+        where x.campaign_id = s.campaign_id and lower(x.address) = lower(s.address)
+          and public.may_have_left(x.outcome));
+    end if;
+    update public.send_attempts x
+    set
+      outcome = case when mailed_twice then x.outcome else became end,
+      detail = case when mailed_twice then 'sent all the same, beside another lead of this address' else why end,
+      finished_at = t, retry_after = again_after, thread_id = coalesce(thread, x.thread_id)
+    where x.id = attempt;
+    started_at := s.started_at;
+  end if;
 
   if became = 'sent' then
     update public.campaign_leads x
     set
-      status = 'sent', sent_at = s.started_at, message_id = message, thread_id = thread, error = null,
+      status = 'sent', sent_at = started_at, message_id = message, thread_id = thread, error = null,
       open_attempt_id = null, claim_token = null, claimed_until = null, next_attempt_at = null
-    where x.id = cl.id;
-  elsif cl.open_attempt_id = attempt and became = 'refused' then
+    where x.id = lead.id;
+  elsif lead.open_attempt_id = attempt and became = 'refused' then
     update public.campaign_leads x
     set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
-    where x.id = cl.id;
-    perform public.note_failures(array[cl.id], t);
-  elsif cl.open_attempt_id = attempt and became = 'unclear' then
+    where x.id = lead.id;
+    perform public.note_failures(array[lead.id], t);
+  elsif lead.open_attempt_id = attempt and became = 'unclear' then
     update public.campaign_leads x
     set status = 'failed', error = 'may have been sent: ' || coalesce(why, 'no reason recorded'), open_attempt_id = null, next_attempt_at = null
-    where x.id = cl.id;
-    perform public.note_failures(array[cl.id], t);
-  elsif cl.open_attempt_id = attempt then
+    where x.id = lead.id;
+    perform public.note_failures(array[lead.id], t);
+  elsif lead.open_attempt_id = attempt then
+    select x.* into cl from public.campaign_leads x where x.id = lead.id;
     perform public.put_off(cl, c, again_after, why, t);
   end if;
   return next pg_catalog.jsonb_build_object('answer', became);
@@ -5916,6 +6202,19 @@ begin
     where n.campaign_id = c.id
   ) o
   cross join lateral outreach_report.opened(l.sent, o.opened_people, o.opened_unclassified) rate;
+
+  -- The mails of each chain: its first campaign is step 1.
+  create or replace view outreach_report.steps with (security_barrier) as
+  select
+    root.id as campaign_id, root.name::text as campaign, coalesce(own.step, 1) as step, own.id as step_id,
+    own.delay_days, own.delay_seconds, x.status, x.leads, x.pending, x.sent, x.failed, x.cancelled,
+    x.opened_people, x.opened_unclassified, x.opened_machines, x.unclear,
+    x.opened_low, x.opened_high, x.interval_low, x.interval_high, x.verdict
+  from public.campaigns own
+  join public.campaigns root on root.id = coalesce(own.parent_id, own.id)
+  -- By the id, one after the other, as `offset 0` wants it: the leads of campaigns without a follow-up are not counted.
+  cross join lateral (select c.* from outreach_report.campaigns c where c.campaign_id = own.id offset 0) x
+  where own.parent_id is not null or exists (select from public.campaigns s where s.parent_id = own.id);
 
   create or replace view outreach_report.accounts with (security_barrier) as
   select
@@ -6831,6 +7130,164 @@ as $$
   where s.id = x.id and (s.subject is not null or s.placeholders is not null);
 $$;
 
+-- How first mails and follow-ups share an account's daily limit. While leads of both kinds are due, follow-ups hold at
+-- most half of it, rounded up, and first mails the rest, over a rolling 24 hours. What one kind has no due lead for the
+-- other uses. So one of them always may go while the account is below its limit.
+--
+-- Called by claim_leads and begin_attempt, whose settings for the planner hold here, too; they hold the account's lock.
+
+create or replace function public.share_of_kind(is_step boolean, per_day integer) returns integer
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call.
+as $$
+  -- Mails in 24 hours; of both kinds together: per_day.
+  select per_day / 2 + case when is_step then per_day % 2 else 0 end;
+$$;
+
+create or replace function public.may_pass_share(
+  is_step boolean,
+  mails bigint,
+  mails_left bigint,
+  per_day integer
+) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+-- No `set`, as for may_have_left: it costs no call, and most mails need nothing more.
+as $$
+  -- Whether so many mails more of a kind may be above its share: not while all mails together are below.
+  select per_day - mails_left + mails > public.share_of_kind(is_step, per_day);
+$$;
+
+create or replace function public.share_left(
+  a public.accounts,
+  is_step boolean,
+  per_day integer,
+  t timestamptz,
+  out mails bigint,
+  out free_at timestamptz,
+  out waiting_for text
+)
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- How many mails of this kind the account may still begin; null: all that its daily limit allows, since the other kind
+-- has nothing due. None: when to ask again, and what it waits for until then. Counted once, then counted down by
+-- begin_attempt.
+declare
+  share constant integer := public.share_of_kind(is_step, per_day);
+  counted record;
+begin
+  if a.shares_of = per_day then
+    mails := case when is_step then a.follow_ups_left else a.first_mails_left end;
+  end if;
+  if mails > 0 then
+    return;
+  elsif not public.has_due_lead(a.id, not is_step, t) then
+    mails := null;
+    return;
+  end if;
+  select
+    count(*) filter (where not x.is_step) as first_mails,
+    count(*) filter (where x.is_step) as follow_ups,
+    min(x.started_at) filter (where x.is_step = is_step and x.nth = share) as last
+  into counted
+  from (
+    select s.started_at, kind.is_step, row_number() over (partition by kind.is_step order by s.started_at desc) as nth
+    from public.send_attempts s
+    left join public.campaigns c on c.id = s.campaign_id
+    cross join lateral (select c.parent_id is not null as is_step) kind
+    where s.account_id = a.id and public.may_have_left(s.outcome) and s.started_at > t - interval '24 hours'
+  ) x;
+  update public.accounts x
+  set
+    first_mails_left = public.share_of_kind(false, per_day) - counted.first_mails,
+    follow_ups_left = public.share_of_kind(true, per_day) - counted.follow_ups,
+    shares_of = per_day
+  where x.id = a.id;
+  mails := share - case when is_step then counted.follow_ups else counted.first_mails end;
+  if mails <= 0 then
+    -- The other kind may run out of due leads at any time.
+    free_at := least(counted.last + interval '24 hours', t + interval '10 minutes');
+    waiting_for := pg_catalog.format('the share of %s in the daily limit of %s (%s of %s)',
+      case when is_step then 'follow-ups' else 'first mails' end, a.email, share, per_day);
+  end if;
+end
+$$;
+
+create or replace function public.has_due_lead(account uuid, is_step boolean, t timestamptz) returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Whether a campaign that may send now, a step or not, has a due lead of the account. One that is claimed is due until
+-- its mail is begun.
+declare
+  c public.campaigns;
+  next_id uuid := '00000000-0000-0000-0000-000000000000';
+  lowest constant uuid := '00000000-0000-0000-0000-000000000000';
+  highest constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  if is_step and not public.was_read_lately(account, t) then
+    return false;
+  end if;
+  loop
+    -- From campaign to campaign by campaign_leads_claimable, compared as rows as in claim_slots: one probe for each
+    -- that has pending leads of the account, however many campaigns it has had.
+    select cl.campaign_id into next_id
+    from public.campaign_leads cl
+    where (cl.assigned_account_id, cl.campaign_id, cl.id) > (account, next_id, highest)
+      and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, highest, highest)
+      and cl.status = 'pending' and cl.open_attempt_id is null
+    order by cl.assigned_account_id, cl.campaign_id, cl.id
+    limit 1;
+    if not found then
+      return false;
+    end if;
+    select x.* into c from public.campaigns x where x.id = next_id;
+    continue when (c.parent_id is not null) <> is_step or c.status <> 'running' or c.paused_at is not null;
+    continue when is_step and public.held_by_root(c) is not null;
+    continue when public.has_window(c) and public.next_opening(c, t) is distinct from t;
+    perform
+    from (
+      -- Within reason, where most are deferred.
+      select cl.claimed_until, cl.next_attempt_at
+      from public.campaign_leads cl
+      where (cl.assigned_account_id, cl.campaign_id, cl.id) >= (account, next_id, lowest)
+        and (cl.assigned_account_id, cl.campaign_id, cl.id) <= (account, next_id, highest)
+        and cl.status = 'pending' and cl.open_attempt_id is null
+      order by cl.assigned_account_id, cl.campaign_id, cl.id
+      limit 1000
+    ) x
+    where x.claimed_until > t or x.next_attempt_at is null or x.next_attempt_at <= t
+    limit 1;
+    if found then
+      return true;
+    end if;
+  end loop;
+end
+$$;
+
+create or replace function public.was_read_lately(account uuid, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether its mailbox was read so lately that a follow-up may go.
+  select exists (
+    select from public.mailboxes m
+    where m.account_id = was_read_lately.account and m.read_at > was_read_lately.t - interval '15 minutes');
+$$;
+
 -- Follow-ups. A step is a campaign whose `parent_id` is the first of its chain; its leads are planned shortly before
 -- they are due, from those that the step before was sent to. `campaign_leads.previous_id` is unique: once a step.
 --
@@ -6848,14 +7305,21 @@ begin
     raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
       using errcode = 'check_violation';
   end if;
+  if exists (select from public.campaigns x where x.parent_id = new.id) then
+    raise exception 'A campaign that has follow-ups cannot become one.' using errcode = 'check_violation';
+  end if;
   if tg_op = 'INSERT' then
     new.idle := true;
+  elsif (new.delay_days, new.delay_seconds, new.follow_since)
+    is distinct from (old.delay_days, old.delay_seconds, old.follow_since) then
+    new.next_follow_at := null;
   end if;
   return new;
 end
 $$;
 
-create or replace trigger campaigns_guard_step before insert or update of parent_id on public.campaigns
+create or replace trigger campaigns_guard_step
+  before insert or update of parent_id, delay_days, delay_seconds, follow_since on public.campaigns
   for each row when (new.parent_id is not null) execute function public.guard_step();
 
 create or replace function public.step_before(s public.campaigns) returns uuid
@@ -6885,17 +7349,23 @@ as $$
 $$;
 
 create or replace function public.follow_due(s public.campaigns, sent_at timestamptz) returns timestamptz
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  -- When the step is due for a lead that the step before was sent to at that time.
-  select case
-    when s.delay_seconds is not null then follow_due.sent_at + s.delay_seconds * interval '1 second'
-    else ((follow_due.sent_at at time zone coalesce(s.time_zone, 'UTC')) + s.delay_days * interval '1 day')
-      at time zone coalesce(s.time_zone, 'UTC')
-  end;
+-- When the step is due for a lead that the step before was sent to at that time.
+declare
+  zone constant text := coalesce(s.time_zone, 'UTC');
+begin
+  if s.delay_seconds is not null then
+    return sent_at + s.delay_seconds * interval '1 second';
+  end if;
+  return ((sent_at at time zone zone) + s.delay_days * interval '1 day') at time zone zone;
+exception
+  when invalid_parameter_value then
+    return sent_at + s.delay_days * interval '24 hours'; -- no such time zone, so no change of its clocks
+end
 $$;
 
 create or replace function public.add_step(
@@ -7084,7 +7554,9 @@ begin
   where x.campaign_lead_id = p.id and x.outcome = 'sent'
   order by x.started_at desc
   limit 1;
-  if lower(was_to) is distinct from public.mailbox_key(l.email) then
+  if was_to is null then
+    return 'another sender mailed it, and to which address is not known';
+  elsif lower(was_to) <> public.mailbox_key(l.email) then
     return 'its address was changed';
   end if;
   select i.kind, i.received_at into back
@@ -7200,6 +7672,7 @@ declare
     coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + s.max_late_seconds;
   first_due timestamptz;
   oldest timestamptz;
+  able uuid[];
 begin
   planned := 0;
   stopped := 0;
@@ -7220,12 +7693,19 @@ begin
   where ca.campaign_id = r.id
     and not exists (select from public.campaign_accounts x where x.campaign_id = s.id)
   on conflict do nothing;
+  -- Who is due from another account waits for it where they are, until it is too late.
+  able := array(
+    select a.id
+    from public.campaign_accounts ca
+    join public.accounts a on a.id = ca.account_id and public.why_unable(a, s.user_id) is null
+    where ca.campaign_id = s.id);
 
   with due as materialized (
     select cl.id, cl.sent_at, cl.lead_id
     from public.campaign_leads cl
     where cl.campaign_id = previous and cl.status = 'sent' and cl.followed_at is null
       and cl.sent_at > since and cl.sent_at <= latest
+      and (cl.assigned_account_id = any (able) or cl.sent_at < t - plain_seconds * interval '1 second')
     order by cl.sent_at
     limit most
     for no key update skip locked
@@ -7272,6 +7752,9 @@ begin
     min(i.next_attempt_at)
   into planned, stopped, first_due
   from inserted i;
+  if planned + stopped < most then
+    perform public.leave_late(s, able, t);
+  end if;
 
   select cl.sent_at into oldest
   from public.campaign_leads cl
@@ -7283,8 +7766,12 @@ begin
     next_follow_at = case
       when planned + stopped >= most then t
       -- What is not sent yet is due no sooner than this. What is settled late is found within hours.
+      -- Who is due already waits for an account.
       else least(
-        public.follow_due(s, coalesce(oldest, t)) - ahead_seconds * interval '1 second', t + interval '6 hours')
+        greatest(
+          public.follow_due(s, coalesce(oldest, t)) - ahead_seconds * interval '1 second',
+          case when planned + stopped = 0 and oldest is not null then t + interval '1 minute' end),
+        t + interval '6 hours')
     end,
     idle = x.idle and planned = 0,
     status = case
@@ -7303,6 +7790,31 @@ begin
   if planned = 0 and oldest is null then
     perform public.end_step(r, s, t);
   end if;
+end
+$$;
+
+create or replace function public.leave_late(s public.campaigns, able uuid[], t timestamptz) returns void
+language plpgsql
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_variable
+-- Planned leads whose account cannot send any more: those for which it is too late, or that left otherwise.
+begin
+  with judged as materialized (
+    select cl.id, public.why_not_followed(s, cl.previous_id, t) as why
+    from public.campaign_leads cl
+    where cl.campaign_id = s.id and cl.status = 'pending' and cl.open_attempt_id is null and cl.claim_token is null
+      and (cl.assigned_account_id = any (able)) is not true
+    order by cl.id
+    limit 1000
+    for no key update skip locked
+  )
+  update public.campaign_leads cl
+  set status = 'cancelled', error = judged.why, next_attempt_at = null
+  from judged
+  where cl.id = judged.id and judged.why is not null;
 end
 $$;
 
@@ -7393,6 +7905,20 @@ begin
 end
 $$;
 
+create or replace function public.left_for(error text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Why a lead was left out, without its date.
+  select coalesce(
+    public.cause_told(error),
+    substring(error from '^(answered|bounced|opted\sout|a\smail\sin\sits\sthread\scould\snot\sbe\sread)\son\s[0-9]{4}-'),
+    case when error like 'it was due on %, too long ago' then 'was due too long ago' end,
+    left(error, 1001));
+$$;
+
 create or replace function public.steps_of(root uuid) returns jsonb
 language sql
 stable
@@ -7401,15 +7927,14 @@ set search_path = ''
 set enable_seqscan = off
 as $$
   -- The follow-ups of a chain by number: how each stands. `waiting`: who was sent the step before and is not planned
-  -- yet; `saved`: who would have been mailed and had answered.
+  -- yet; `left`: who would have been mailed and was not, by reason; `saved`: those of them who had said something.
   select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'id', s.id, 'step', s.step, 'name', left(s.name, 1001), 'status', s.status,
       'leads', public.campaign_counts(s.id),
       'replied', (public.inbound_counts(s.id) ->> 'replied')::integer,
       'waiting', ahead.leads,
-      'saved', (
-        select count(*) from public.campaign_leads cl
-        where cl.campaign_id = s.id and cl.status = 'cancelled' and cl.error like 'answered on %'),
+      'left', left_out.reasons,
+      'saved', left_out.saved,
       'next_at', least(ahead.due, (
         select min(cl.next_attempt_at) from public.campaign_leads cl
         where cl.campaign_id = s.id and cl.status = 'pending')))
@@ -7422,6 +7947,21 @@ as $$
       and s.status not in ('completed', 'cancelled')
       and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
   ) ahead
+  cross join lateral (
+    select
+      coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('reason', x.reason, 'leads', x.leads)
+        order by x.leads desc, x.reason), '[]') as reasons,
+      coalesce(sum(x.leads) filter (where x.reason in (
+        'answered', 'bounced', 'opted out', 'complained of a mail', 'the address was found dead')), 0) as saved
+    from (
+      select public.left_for(cl.error) as reason, count(*) as leads
+      from public.campaign_leads cl
+      where cl.campaign_id = s.id and cl.status = 'cancelled' and cl.error is not null
+      group by 1
+      order by 2 desc, 1
+      limit 100
+    ) x
+  ) left_out
   where s.parent_id = steps_of.root;
 $$;
 
@@ -7575,7 +8115,7 @@ as $$
   -- Why leads of it were not mailed on purpose, without dates; leads that were cancelled with the campaign have none.
   select pg_catalog.jsonb_build_object('reason', told.cause, 'leads', count(*))
   from public.campaign_leads cl
-  cross join lateral (select coalesce(public.cause_told(cl.error), left(cl.error, 1001)) as cause) told
+  cross join lateral (select public.left_for(cl.error) as cause) told
   where cl.campaign_id = cancelled_reasons.campaign and cl.status = 'cancelled' and cl.error is not null
   group by told.cause
   order by count(*) desc, told.cause
@@ -8143,7 +8683,15 @@ as $$
     select
       its_row.id, its_row.name, its_row.status, its_row.error, its_row.paused_at, its_row.waiting_for,
       its_row.run_id, its_row.lease_until, its_row.scheduled_at, its_row.resume_at, its_row.dispatched_at,
-      its_row.dispatch_misses, its_row.suspended_run,
+      its_row.dispatch_misses, its_row.suspended_run, its_row.parent_id,
+      its_row.idle and its_row.parent_id is not null as awaits,
+      public.held_by_root(its_row) as held,
+      case when its_row.parent_id is not null then (
+        select public.follow_due(its_row, min(cl.sent_at))
+        from public.campaign_leads cl
+        where cl.campaign_id = public.step_before(its_row) and cl.status = 'sent' and cl.followed_at is null
+          and cl.sent_at > coalesce(its_row.follow_since, its_row.created_at - interval '30 days'))
+      end as follows_at,
       its_row.time_zone, its_row.send_days, its_row.send_from, its_row.send_until, its_row.skip_dates,
       public.has_window(its_row) as windowed,
       public.next_opening(its_row, clock.t) as opening,
@@ -8223,6 +8771,11 @@ as $$
       when c.paused_at is not null
         then nullif(pg_catalog.split_part(c.waiting_for, 'a person to resume it: ', 2), '')
     end,
+    'parent_id', c.parent_id,
+    -- Of a follow-up without a planned lead.
+    'awaits', c.awaits,
+    'held', c.held,
+    'follows_seconds', extract(epoch from c.follows_at - c.t)::double precision,
     'owned', c.run_id is not null and coalesce(c.lease_until > c.t, false),
     'silent_seconds', case
       when c.run_id is not null and c.lease_until <= c.t then extract(epoch from c.t - c.lease_until)::double precision
