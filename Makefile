@@ -9,9 +9,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 demo: .venv/ready
 	$(BIN)/outreach demo
 
-# In the order of the folders: the long files first, so that neither process waits for the other.
+# In the order of the folders: the long files first, so that no process waits for the others. Three on two cores: tests
+# wait for servers half of their time.
 test: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not lifecycle and not chaos"
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not lifecycle and not chaos"
 
 # Real servers, workers and flow processes, ended in every way: some fifteen minutes.
 lifecycle: .venv/ready

@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from tests.sql.conftest import T0
-from tests.sql.test_plans import rows_read
 
 NONE = {
     "campaigns": {"due": 0, "sending": 0, "waiting": 0, "paused": 0},
@@ -140,7 +139,7 @@ def test_they_read_no_more_when_thousands_were_sent(build: Any, call: Any) -> No
         )
     build.past_mails(account, *range(500))
 
-    before = rows_read(build.db)
+    before = build.rows_read()
     call.operating_figures(at=0)
 
-    assert rows_read(build.db) - before < 100
+    assert build.rows_read() - before < 100
