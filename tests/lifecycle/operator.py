@@ -50,6 +50,11 @@ class Operator:
         state = {"type": kind, "name": name or kind.capitalize(), **more}
         self.ask("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": force})
 
+    def artifacts(self, run: UUID) -> list[str]:
+        """Their keys."""
+        of_run = {"artifacts": {"flow_run_id": {"any_": [str(run)]}}}
+        return [found["key"] for found in self.ask("POST", "/artifacts/filter", of_run)]
+
     # --- a deployment -------------------------------------------------------------------
 
     def deployment(self, name: str) -> Any:

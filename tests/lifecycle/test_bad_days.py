@@ -227,7 +227,7 @@ def test_a_deleted_pool_is_made_anew_with_its_deployments(
     world: World, client: SyncPrefectClient, new_campaign: NewCampaign
 ) -> None:
     """What sends goes on, and the next start is taken."""
-    campaign = new_campaign(leads=30)
+    campaign = new_campaign(leads=60)  # sent for longer than the pool is away
     worker = world.worker(PREFECT_WORKER_HEARTBEAT_SECONDS="1")
     run = world.start(campaign)
     world.until_sending(worker)
@@ -237,7 +237,7 @@ def test_a_deleted_pool_is_made_anew_with_its_deployments(
     until(lambda: client.read_deployment_by_name(DEPLOYMENT).work_pool_name == POOL, "the pool")
     assert world.ended(world.start(campaign)) == "AlreadyRunning"
     assert world.ended(run) == "Completed"
-    assert world.account_for(campaign) == {"sent": 30}
+    assert world.account_for(campaign) == {"sent": 60}
     assert f"The work pool {POOL} was deleted: it is made anew" in worker.log.read_text()
 
 

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from outreach.settings import Settings
 from tests.flows.conftest import NewCampaign
 from tests.lifecycle.conftest import ROOT, World, until
+from tests.lifecycle.operator import Operator
 from tests.programs import needed
 
 pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(240)]
@@ -96,6 +97,11 @@ def ui(browser: Browser, deployed: str) -> Iterator[Ui]:
 
 
 @pytest.fixture
+def operator(deployed: str) -> Operator:
+    return Operator(deployed)
+
+
+@pytest.fixture
 def campaign(new_campaign: NewCampaign) -> UUID:
     """Twenty leads over two accounts, of which one has a template that cannot be filled in."""
     leads: list[dict[str, object]] = [
@@ -111,7 +117,7 @@ def campaign(new_campaign: NewCampaign) -> UUID:
 
 
 def test_a_campaign_is_started_by_the_form_and_watched_to_its_end(
-    world: World, ui: Ui, campaign: UUID
+    world: World, ui: Ui, operator: Operator, campaign: UUID
 ) -> None:
     """What is no id is refused with a message; progress and summary are told; nothing is leaked."""
     ui.open_form()
@@ -131,7 +137,8 @@ def test_a_campaign_is_started_by_the_form_and_watched_to_its_end(
     ui.open_run(run, "Logs")
     ui.shows("send Spring", f"campaign:{campaign}", "Running", f"{LEADS} of {LEADS} leads pending")
     ui.picture("run")
-    ui.open_run(run, "Artifacts")
+    until(lambda: "campaign-progress" in operator.artifacts(run), "its progress")
+    ui.open_run(run, "Artifacts")  # the page of a run that has ended does not look again
     ui.shows("campaign-progress")
     assert world.ended(run) == "Completed"
 
