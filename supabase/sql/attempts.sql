@@ -178,10 +178,7 @@ begin
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is not null and c.parent_id is not null then
-    -- A follow-up waits for its account, until it is too late.
-    free_at := t + interval '15 minutes';
-  elsif refusal is null and is_mailed then
+  if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
@@ -209,6 +206,9 @@ begin
       free_at := greatest(free_at, away_until);
       refusal := 'away until ' || pg_catalog.to_char(free_at at time zone 'UTC', 'YYYY-MM-DD');
     end if;
+  elsif c.parent_id is not null then
+    -- A follow-up waits for its account, until it is too late.
+    free_at := t + interval '15 minutes';
   end if;
   if free_at is not null then
     update public.campaign_leads x

@@ -1,4 +1,4 @@
--- Release 20261129174856 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261129184458 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -266,7 +266,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261129174856', 'cda5d5c9e46c0510a22424a6b0afa2a2962bb397e0e1f1c68e6b18f65daada17', ours, '20261124009900')
+  values ('20261129184458', '5fcec04eab76195fc209a23e277051866ad60346edf7fa37e378daa62d34b909', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -807,10 +807,7 @@ begin
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is not null and c.parent_id is not null then
-    -- A follow-up waits for its account, until it is too late.
-    free_at := t + interval '15 minutes';
-  elsif refusal is null and is_mailed then
+  if refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
@@ -838,6 +835,9 @@ begin
       free_at := greatest(free_at, away_until);
       refusal := 'away until ' || pg_catalog.to_char(free_at at time zone 'UTC', 'YYYY-MM-DD');
     end if;
+  elsif c.parent_id is not null then
+    -- A follow-up waits for its account, until it is too late.
+    free_at := t + interval '15 minutes';
   end if;
   if free_at is not null then
     update public.campaign_leads x
