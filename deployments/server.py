@@ -47,7 +47,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "1",
 }
 
-MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
+MINUTE, DAY = 60, 24 * 3600
 KEPT = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * DAY),
@@ -59,7 +59,7 @@ KEPT = {
             "prefect.flow-run.heartbeat": 10 * MINUTE,
             "prefect.task-run.Pending": 10 * MINUTE,
             "prefect.task-run.Running": 10 * MINUTE,
-            "prefect.task-run.Completed": HOUR,
+            "prefect.task-run.Completed": 10 * MINUTE,
         }
     ),
 }
