@@ -149,6 +149,16 @@ def environment(home: Path) -> dict[str, str]:
     return {**isolated_environment(home), **known}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect's asynchronous clients leave sockets to the collector, who would blame another test.
+
+    What is tested here runs in processes of its own.
+    """
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+
+
 def until(look: Callable[[], Found], what: str, seconds: float = 60) -> Found:
     """Look again and again until there is something."""
     deadline = time.monotonic() + seconds
@@ -404,6 +414,6 @@ def world(
     yield made
     made.close()
     with warnings.catch_warnings():
-        # Prefect's asynchronous clients leave sockets to the collector, who would blame another test.
+        # See pytest_collection_modifyitems; what is left after the last test has no filter.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
