@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,16 @@ class Hosted:
         """It was polled for again before it had ended."""
 
 
+@dataclass
+class Untold:
+    """The final state of a run, which Prefect's server did not take yet."""
+
+    run: UUID
+    state: State[Any]
+    not_found: int = 0
+    """Answers that there is no such run."""
+
+
 class Runs:
     """The flow runs of this process. They outlive a worker loop that lost Prefect's server."""
 
@@ -53,8 +64,7 @@ class Runs:
         """`context`: each run gets a copy of it; it holds one HTTP client for all."""
         self._context = context
         self._runs: dict[UUID, Hosted] = {}
-        self.untold: list[tuple[UUID, State[Any]]] = []
-        """Final states that Prefect's server did not take yet."""
+        self.untold: list[Untold] = []
 
         self.when_free: Callable[[], None] = lambda: None
         """Called when a run has ended that waits again, or that left a place to another."""
@@ -127,7 +137,7 @@ class Runs:
             self.when_free()
 
     def _keep(self, run: UUID, state: State[Any]) -> None:
-        self.untold.append((run, state))
+        self.untold.append(Untold(run, state))
 
 
 def _execute(hosted: Hosted, keep: Callable[[UUID, State[Any]], None]) -> None:

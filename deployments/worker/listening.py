@@ -1,7 +1,6 @@
 """Listens to Prefect's events for a worker: people's orders for its runs, and new runs."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -30,6 +29,8 @@ LOOK_SECONDS = 15.0
 """Seconds between two looks at the runs' states: events can be lost."""
 AGAIN_SECONDS = 2.0
 BEAT_SECONDS = 30.0
+MOST_NOT_FOUND = 240
+"""An hour of looks for a run that Prefect's server does not know."""
 PAGE = 200
 """Prefect returns no more runs per request."""
 
@@ -120,13 +121,18 @@ class Listening:
 
     async def _tell(self) -> None:
         """Set the last states of runs that ended while Prefect's server was away."""
-        while self._runs.untold:
-            run, state = self._runs.untold[0]
-            with suppress(ObjectNotFound):
-                found = (await self._worker.client.read_flow_run(run)).state
+        client = self._worker.client
+        for untold in list(self._runs.untold):
+            try:
+                found = (await client.read_flow_run(untold.run)).state
                 if found is None or not found.is_final():  # a person may have decided meanwhile
-                    await self._worker.client.set_flow_run_state(run, state, force=True)
-            del self._runs.untold[0]
+                    await client.set_flow_run_state(untold.run, untold.state, force=True)
+            except ObjectNotFound:
+                # Deleted, or something else answers at the server's address while it is away.
+                untold.not_found += 1
+                if untold.not_found < MOST_NOT_FOUND:
+                    continue
+            self._runs.untold.remove(untold)
 
     async def _beat(self) -> None:
         """For Prefect's automations on silent runs: one round for all, not a thread a run."""

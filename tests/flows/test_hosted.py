@@ -1,7 +1,9 @@
 """Runs as threads of a worker's process: each ends as it was told, in a state that says so."""
 
+import asyncio
 from contextvars import copy_context
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -9,8 +11,10 @@ import pytest
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from deployments.worker.hosted import Hosted, _execute
+from deployments.worker.hosted import Hosted, Runs, Untold, _execute
+from deployments.worker.listening import MOST_NOT_FOUND, Listening
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
@@ -18,6 +22,9 @@ from outreach.metrics.sends import REGISTRY
 from outreach.store.store import Store
 from tasks.token import Order
 from tests.flows.conftest import NewCampaign
+
+if TYPE_CHECKING:
+    from deployments.worker.worker import CampaignWorker
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
@@ -146,3 +153,27 @@ def test_a_cancellation_that_prefect_does_not_take_is_told_later(
 
     assert (which, state.name) == (one.flow_run.id, "Cancelled")
     assert store.campaign_status(campaign).status == "cancelled"
+
+
+def test_an_end_that_the_server_did_not_take_is_told_later() -> None:
+    """What answers for a moment that there is no such run, as another program would, loses none."""
+    running, unknown, deleted = hosted().flow_run.id, uuid4(), uuid4()
+    runs = Runs(copy_context())
+    runs.untold = [
+        Untold(unknown, Completed()),
+        Untold(deleted, Completed(), not_found=MOST_NOT_FOUND - 1),
+        Untold(running, Completed(message="2/2 sent")),
+    ]
+
+    async def tell() -> None:
+        async with get_client() as client:
+            worker = cast("CampaignWorker", SimpleNamespace(client=client))
+            await Listening(worker, runs)._tell()
+
+    asyncio.run(tell())
+
+    assert [(one.run, one.not_found) for one in runs.untold] == [(unknown, 1)]
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(running).state
+    assert state is not None
+    assert (state.name, state.message) == ("Completed", "2/2 sent")
