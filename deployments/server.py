@@ -55,12 +55,15 @@ KEPT = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": str(10 * MINUTE),
     # Nobody reads these later; each mail may have three. The states that they tell stay.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
-        {
-            "prefect.flow-run.heartbeat": 10 * MINUTE,
-            "prefect.task-run.Pending": 10 * MINUTE,
-            "prefect.task-run.Running": 10 * MINUTE,
-            "prefect.task-run.Completed": 10 * MINUTE,
-        }
+        dict.fromkeys(
+            (
+                "prefect.flow-run.heartbeat",
+                "prefect.task-run.Pending",
+                "prefect.task-run.Running",
+                "prefect.task-run.Completed",
+            ),
+            10 * MINUTE,
+        )
     ),
 }
 """How long the server keeps runs and events. The environment of `outreach up` may say otherwise."""

@@ -57,7 +57,7 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
         yield _as_error("accounts", AccountMissing(snapshot.misassigned)), snapshot.misassigned
     if fault := snapshot.fault_of_accounts:
         yield Problem("error", "accounts", fault.problem, fault.remedy), pending
-    if not pending and not any(link.ahead for link in _covered(snapshot)):
+    if not pending and not any(link.ahead for link in covered(snapshot)):
         yield Problem("error", "leads", "No lead is pending: there is nothing to send"), 0
     if snapshot.paused:
         remedy = commands.resume(snapshot.id)
@@ -72,7 +72,8 @@ def of_campaign(snapshot: CampaignSnapshot) -> Iterator[tuple[Problem, int]]:
         yield _as_error("window", NeverOpen()), pending
 
 
-def _covered(snapshot: CampaignSnapshot) -> list[ChainLink]:
+def covered(snapshot: CampaignSnapshot) -> list[ChainLink]:
+    """Of its chain, what a check of it covers: all of it, or the step alone where it is one."""
     return [link for link in snapshot.chain if snapshot.step in {None, link.step}]
 
 

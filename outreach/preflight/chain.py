@@ -15,10 +15,13 @@ from outreach.preflight.findings import Problem, Tally
 def follow_ups(snapshot: CampaignSnapshot) -> list[ChainLink]:
     """The steps that a check of the campaign covers: all of them, or itself where it is one."""
     return [
-        link
-        for link in snapshot.chain
-        if link.step > 1 and link.status != "cancelled" and snapshot.step in {None, link.step}
+        link for link in checks.covered(snapshot) if link.step > 1 and link.status != "cancelled"
     ]
+
+
+def further(snapshot: CampaignSnapshot) -> list[ChainLink]:
+    """The steps that a check of the first campaign covers beside it; none for a step."""
+    return follow_ups(snapshot) if snapshot.step is None else []
 
 
 def of_rows(snapshot: CampaignSnapshot, *, footer_required: bool) -> Iterator[Problem]:
@@ -113,9 +116,7 @@ class StepMails:
 
 def step_mails(snapshot: CampaignSnapshot) -> dict[UUID, StepMails]:
     """By the step's id, for the first campaign; `list_mails` of a step gives its own mails."""
-    if snapshot.step is not None:
-        return {}
-    return {step.id: StepMails(step, snapshot.chain[0]) for step in follow_ups(snapshot)}
+    return {step.id: StepMails(step, snapshot.chain[0]) for step in further(snapshot)}
 
 
 def of_step(step: ChainLink, problem: Problem) -> Problem:

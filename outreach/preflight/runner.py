@@ -122,8 +122,7 @@ class Inspecting:
     ) -> list[tuple[UUID, Iterable[PlannedMail]]]:
         return [
             (step.id, islice(self._store.list_mails(step.id), limit))
-            for step in chains.follow_ups(snapshot)
-            if snapshot.step is None
+            for step in chains.further(snapshot)
         ]
 
     def judge(
@@ -166,12 +165,11 @@ class Inspecting:
         """Its own, and those of its follow-ups that have others."""
         found = self._attachment(snapshot.attachment)
         yield from checks.of_attachment(found, here=self._here)
-        if snapshot.step is None:
-            for step in chains.follow_ups(snapshot):
-                if step.attachment != snapshot.attachment:
-                    found = self._attachment(step.attachment)
-                    for problem in checks.of_attachment(found, here=self._here):
-                        yield chains.of_step(step, problem)
+        for step in chains.further(snapshot):
+            if step.attachment != snapshot.attachment:
+                found = self._attachment(step.attachment)
+                for problem in checks.of_attachment(found, here=self._here):
+                    yield chains.of_step(step, problem)
 
     def _attachment(self, named: str | None) -> Attachment | AttachmentMissing | None:
         try:
