@@ -32,8 +32,10 @@ def _serve(port: int, *, ephemeral: bool) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from deployments.timestamps import encode_plainly
     from outreach.web.guard import LocalOnly
 
+    encode_plainly()
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
     guarded = LocalOnly(create_app(ephemeral=ephemeral, final=True))

@@ -1,0 +1,91 @@
+"""The times of Prefect's server in Postgres: the same whichever way they are encoded."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from prefect.types._datetime import now
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+from sqlalchemy import URL, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import Pool
+
+from deployments.timestamps import encode_plainly, set_codec
+
+TIMES = [
+    datetime(2026, 11, 29, 20, 15, 1, 123456, UTC),
+    datetime(1999, 12, 31, 23, 59, 59, 999999, UTC),
+    datetime(2, 1, 1, tzinfo=UTC),
+    datetime(9998, 12, 31, 23, 59, 59, 999999, UTC),
+    datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
+    datetime(2026, 10, 25, 2, 30, fold=0, tzinfo=ZoneInfo("Europe/Berlin")),
+    datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+]
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    encode_plainly()
+    yield
+    event.remove(Pool, "connect", set_codec)
+
+
+def kept(address: SecretStr, times: list[Any]) -> list[tuple[Any, str]]:
+    """Each time as it comes back, and as Postgres writes it down."""
+
+    async def ask() -> list[tuple[Any, str]]:
+        server = conninfo_to_dict(address.get_secret_value())
+        engine = create_async_engine(
+            URL.create(
+                "postgresql+asyncpg",
+                username=str(server["user"]),
+                password=str(server.get("password", "")),
+                host=str(server["host"]),
+                port=int(server["port"] or 0),
+                database=str(server["dbname"]),
+            )
+        )
+        query = text("select cast(:at as timestamptz), cast(cast(:at as timestamptz) as text)")
+        async with engine.connect() as connection:
+            await connection.execute(text("set timezone = 'UTC'"))
+            rows = [(await connection.execute(query, {"at": at})).one() for at in times]
+        await engine.dispose()
+        return [(at, written) for at, written in rows]
+
+    return asyncio.run(ask())
+
+
+def test_a_time_is_kept_as_asyncpg_keeps_it(database: SecretStr) -> None:
+    times = [*TIMES, now("UTC")]
+
+    before = kept(database, times)
+    with plainly():
+        after = kept(database, times)
+
+    assert after == before
+    assert [at.timestamp() for at, _ in after] == [at.timestamp() for at in times]
+    assert all(at.tzinfo == UTC for at, _ in after)
+
+
+def test_prefects_own_subtraction_is_not_called(
+    database: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, calls = now("UTC"), []
+    monkeypatch.setattr(type(time), "__sub__", lambda *both: calls.append(both))
+
+    with plainly():
+        ((at, _),) = kept(database, [time])
+
+    assert at == time
+    assert calls == []
+
+
+def test_a_time_without_a_zone_is_refused(database: SecretStr) -> None:
+    with plainly(), pytest.raises(DBAPIError, match="naive"):
+        kept(database, [datetime(2026, 11, 29)])  # noqa: DTZ001 - what is refused
