@@ -24,6 +24,7 @@ from outreach.errors import (
     NoAccounts,
 )
 from outreach.store.store import Store
+from tasks import send
 from tests.flows.conftest import PDF, NewCampaign
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -104,6 +105,63 @@ def test_the_mail_is_well_formed_for_a_parser_that_did_not_build_it(
         "application/pdf",
         PDF,
     )
+
+
+def told(task_run: TaskRun) -> list[str]:
+    """The states of a task run that Prefect's server heard of, in their order."""
+    with get_client(sync_client=True) as client:
+        answer = client.request("GET", "/task_run_states/", params={"task_run_id": task_run.id})
+    return [state["name"] for state in answer.json()]
+
+
+def test_prefect_hears_of_a_mail_once_when_it_is_over(
+    store: Store, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "ROWS_A_SECOND", float("inf"))
+    campaign = new_campaign(leads=2)
+
+    send_campaign(campaign)
+
+    (run,) = store.campaign_status(campaign).flow_run_ids
+    mails = recorded_sends(run)
+    assert len(mails) == 2
+    for mail in mails:
+        assert told(mail) == ["Completed"]
+        assert mail.run_count == mail.flow_run_run_count == 1
+        assert mail.start_time is not None
+        assert mail.end_time == mail.start_time + mail.total_run_time
+        assert mail.flow_run_id == UUID(run)
+
+
+def test_prefect_hears_of_a_group_from_its_first_mail_on(
+    store: Store, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group's mails may take an hour."""
+    monkeypatch.setattr(send, "ROWS_A_SECOND", 0)
+    campaign = new_campaign(leads=2)
+
+    send_campaign(campaign)
+
+    (run,) = store.campaign_status(campaign).flow_run_ids
+    (group,) = recorded_sends(run)
+    assert told(group) == ["Pending", "Running", "Completed"]
+
+
+def test_prefect_hears_of_a_retry_when_it_is_due(
+    store: Store, gmail: httpx.Client, new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From then on there is something to watch."""
+    monkeypatch.setattr(send.send, "retry_delay_seconds", 0.01)
+    campaign = new_campaign(leads=1)
+    fault = {"fault": "unavailable_503", "on": "drafts.create", "times": 1}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+
+    send_campaign(campaign)
+
+    (run,) = store.campaign_status(campaign).flow_run_ids
+    (mail,) = recorded_sends(run)
+    assert told(mail) == ["AwaitingRetry", "Retrying", "Completed"]
+    assert mail.run_count == 2
 
 
 @pytest.mark.slow
