@@ -137,8 +137,7 @@ class Machine:
 
     def posts(self) -> list[list[Any]]:
         """[at, account, to] of each mail that Gmail took, and forget them."""
-        posts: list[list[Any]] = self.gmail.get("/bench/posts").json()
-        self.gmail.delete("/bench/posts")
+        posts: list[list[Any]] = self.gmail.delete("/bench/posts").json()
         return posts
 
     def first_mail(self, began: float, seconds: float = 180) -> float:

@@ -168,8 +168,7 @@ class World:
 
     def posts(self) -> list[list[Any]]:
         """[at, account, to] of each mail that Gmail took, and forget them."""
-        posts: list[list[Any]] = self.gmail.get("/bench/posts").json()
-        self.gmail.delete("/bench/posts")
+        posts: list[list[Any]] = self.gmail.delete("/bench/posts").json()
         return posts
 
     def one(self, query: str, *arguments: Any) -> Any:
@@ -204,6 +203,12 @@ def said(process: "subprocess.Popen[str]") -> dict[str, Any]:
         raise SystemExit(f"{process.args} failed ({process.returncode})")
     answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     return answer
+
+
+def completed(db: psycopg.Connection) -> int:
+    """Campaigns."""
+    row = db.execute("select count(*) from campaigns where status = 'completed'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def cpu_of(process: psutil.Process) -> float:

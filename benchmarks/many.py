@@ -1,66 +1,154 @@
-"""Many campaigns at once: how soon each begins, how long all take, what they cost."""
+"""Many campaigns at once: how soon each begins, how long all take, what they cost.
+
+Beside an older build, a process a campaign, each from outside; and beside a script without an
+engine and Celery, which keep the same pace of each account.
+"""
 
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
-from benchmarks.harness import World, cpu_of, world
+from benchmarks import peers
+from benchmarks.builds import Build, builds, machine
+from benchmarks.harness import World, completed, world
 from benchmarks.machines import api
 from benchmarks.table import Line, at_most, figure, holds
 
 CAMPAIGNS, LEADS, PACE = 30, 20, 2.0
 AT_ONCE = 200
 IN_A_ROW, STEPS = 500, 5
+CPU, MEMORY = 0.35, 0.15
+"""Of the older build's."""
+RESTING = 0.1
+"""CPU seconds a second at which a machine has nothing to do."""
 
 
 @dataclass
 class Measured:
     seconds: float
-    first_mails: float
-    """Median seconds from the campaigns' start to their first mail."""
-    last_begun: float
-    cpu: dict[str, float]
-    """Seconds, by part."""
+    firsts: list[float]
+    """Seconds from the start of all to the first mail of each."""
+    cpu: float
+    """Seconds."""
     memory: float
     """Octets at most, above the idle ones."""
-    worker_memory: float
-    """Of that, the worker's own."""
     twice: int
     gaps: float
     """The longest campaign from its first mail to its last, over the ideal."""
 
 
 def run(*, quick: bool) -> Iterator[Line]:
-    count = 5 if quick else CAMPAIGNS
-    with world(send_pace_seconds=PACE) as there, worker(there) as process:
-        found = measure(there, process, count, 3 if quick else LEADS)
-    name = f"many: {count} campaigns x {LEADS} leads x {PACE:.0f} s"
-    yield at_most(name, found.seconds, 45, " s")
-    yield at_most(f"{name}: first mail, median", found.first_mails, 4, " s")
-    yield figure(f"{name}: first mail of the last", found.last_begun, " s")
-    yield figure(f"{name}: a campaign from its first mail on, over the ideal", found.gaps, "")
-    yield at_most(f"{name}: CPU", sum(found.cpu.values()), 49, " s")
-    for part, seconds in found.cpu.items():
-        yield figure(f"{name}: CPU of {part}", seconds, " s")
-    yield at_most(f"{name}: memory above idle", found.memory / 1e6, 101, " MB")
-    yield holds(f"{name}: mailed twice", 0, found.twice)
-    yield from _at_once(10 if quick else AT_ONCE, 3 if quick else LEADS)
+    count, leads = (5, 3) if quick else (CAMPAIGNS, LEADS)
+    with builds(beside=not quick) as all_builds:
+        found = {build.name: _together(build, count, leads) for build in all_builds}
+    name = f"many: {count} campaigns x {leads} leads x {PACE:.0f} s"
+    ours = found.pop("this build")
+    yield at_most(name, ours.seconds, 45, " s")
+    yield at_most(f"{name}: first mail, median", statistics.median(ours.firsts), 4, " s")
+    yield figure(f"{name}: first mail of the last", max(ours.firsts), " s")
+    yield figure(f"{name}: a campaign from its first mail on, over the ideal", ours.gaps, "")
+    yield holds(f"{name}: mailed twice", 0, ours.twice)
+    for build, older in found.items():
+        yield at_most(f"{name}: CPU", ours.cpu, CPU * older.cpu, " s")
+        yield at_most(
+            f"{name}: memory above idle", ours.memory / 1e6, MEMORY * older.memory / 1e6, " MB"
+        )
+        shown = (
+            f"{older.seconds:.0f} s, first mails {statistics.median(older.firsts):.1f} s median, "
+            f"{older.cpu:.1f} s of CPU, {older.memory / 1e6:.0f} MB above idle"
+        )
+        yield figure(f"{name}: {build}", shown)
+    with world() as there:
+        for peer in peers.there_are(peers.PACED):
+            took = peers.PACED[peer](there, count, leads, PACE)
+            yield figure(f"{name}: {peer}", f"{took.seconds:.1f} s, {took.cpu:.1f} s of CPU")
+    yield from _at_once(10 if quick else AT_ONCE, leads)
     yield from _in_a_row(10 if quick else IN_A_ROW)
+
+
+def _together(build: Build, count: int, leads: int) -> Measured:
+    """All are started by Prefect's API of `outreach up`; drafts until then."""
+    with machine(build, pace=PACE) as there:
+        there.outreach("db", "migrate")
+        campaigns = [there.campaign(f"many{number}", leads) for number in range(count)]
+        there.up()
+        deployment = there.deployment()
+        _rest(there.cpu)
+        idle, spent = there.memory(), there.cpu()
+        began, most = time.monotonic(), idle
+        for campaign in campaigns:
+            there.ask(
+                f"deployments/{deployment}/create_flow_run",
+                {"parameters": {"campaign_id": campaign}},
+            )
+        with there.database() as db:
+            while completed(db) < count:
+                most = max(most, there.memory())
+                time.sleep(2)
+        seconds = time.monotonic() - began
+        _rest(there.cpu)
+        return _measured(there.posts(), began, seconds, there.cpu() - spent, most - idle, leads)
+
+
+def _rest(cpu: Callable[[], float]) -> None:
+    """Wait until what was begun has ended."""
+    spent = float("inf")
+    while spent > RESTING:
+        before = cpu()
+        time.sleep(1)
+        spent = cpu() - before
+
+
+def _measured(
+    posts: list[list[Any]], began: float, seconds: float, cpu: float, memory: float, leads: int
+) -> Measured:
+    by_account: dict[str, list[float]] = {}
+    for at, account, _ in posts:
+        by_account.setdefault(account, []).append(at)
+    return Measured(
+        seconds=seconds,
+        firsts=[min(times) - began for times in by_account.values()],
+        cpu=cpu,
+        memory=memory,
+        twice=len(posts) - len({to for _, _, to in posts}),
+        gaps=max(max(times) - min(times) for times in by_account.values()) / ((leads - 1) * PACE),
+    )
 
 
 def _at_once(count: int, leads: int) -> Iterator[Line]:
     with world(send_pace_seconds=PACE) as there, worker(there) as process:
-        found = measure(there, process, count, leads)
+        accounts = [there.accounts(1, pace=PACE) for _ in range(count)]
+        campaigns = [there.campaign(leads, own, start=False) for own in accounts]
+        deployment = api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
+        there.rest()
+        before = most = rss(process)
+        spent, began = sum(there.cpu().values()), time.monotonic()
+        for campaign in campaigns:
+            api(
+                there,
+                "post",
+                f"/deployments/{deployment}/create_flow_run",
+                {"parameters": {"campaign_id": str(campaign)}},
+            )
+        while completed(there.db) < count:
+            most = max(most, rss(process))
+            time.sleep(0.5)
+        seconds = time.monotonic() - began
+        there.rest()
+        spent = sum(there.cpu().values()) - spent
+        found = _measured(there.posts(), began, seconds, spent, 1e6 * (most - before), leads)
     name = f"many: {count} campaigns at once"
-    yield at_most(f"{name}, the last begun after", found.last_begun, 40, " s")
+    yield at_most(f"{name}, the last begun after", max(found.firsts), 40, " s")
+    yield figure(f"{name}, half of them begun after", statistics.median(found.firsts), " s")
     yield at_most(f"{name}, the slowest once begun, over the ideal", found.gaps, 1.02, "")
-    yield at_most(f"{name}, memory of the worker each", found.worker_memory / count / 1e6, 2, " MB")
+    yield at_most(f"{name}, memory of the worker each", found.memory / count / 1e6, 2, " MB")
     yield holds(f"{name}, mailed twice", 0, found.twice)
 
 
@@ -84,63 +172,6 @@ def _in_a_row(count: int) -> Iterator[Line]:
 def rss(process: psutil.Process) -> float:
     """Megabytes."""
     return float(process.memory_info().rss) / 1e6
-
-
-def measure(there: World, process: psutil.Process, count: int, leads: int) -> Measured:
-    """All are started by Prefect's API; drafts until then, which the dispatcher leaves alone."""
-    accounts = [there.accounts(1, pace=PACE) for _ in range(count)]
-    campaigns = [there.campaign(leads, own, start=False) for own in accounts]
-    deployment = api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
-    there.rest()
-    idle, spent, own = memory(there, process), cpu(there, process), rss(process)
-    began, most, most_own = time.monotonic(), idle, own
-    for campaign in campaigns:
-        api(
-            there,
-            "post",
-            f"/deployments/{deployment}/create_flow_run",
-            {"parameters": {"campaign_id": str(campaign)}},
-        )
-    while there.one(ENDED, campaigns) < count:
-        most, most_own = max(most, memory(there, process)), max(most_own, rss(process))
-        time.sleep(0.5)
-    seconds = time.monotonic() - began
-    there.rest()
-    posts = there.posts()
-    by_account: dict[str, list[float]] = {}
-    for at, account, _ in posts:
-        by_account.setdefault(account, []).append(at)
-    firsts = [min(at) - began for at in by_account.values()]
-    longest = max(max(at) - min(at) for at in by_account.values())
-    return Measured(
-        seconds=seconds,
-        first_mails=statistics.median(firsts),
-        last_begun=max(firsts),
-        cpu={part: now - spent[part] for part, now in cpu(there, process).items()},
-        memory=most - idle,
-        worker_memory=1e6 * (most_own - own),
-        twice=len(posts) - len({to for _, _, to in posts}),
-        gaps=longest / ((leads - 1) * PACE),
-    )
-
-
-ENDED = "select count(*) from campaigns where id = any (%s) and status = 'completed'"
-
-
-def cpu(there: World, process: psutil.Process) -> dict[str, float]:
-    return {**there.cpu(), "worker": cpu_of(process)}
-
-
-def memory(there: World, process: psutil.Process) -> float:
-    """Octets, of the worker with its children, Prefect's server and Postgres."""
-    roots = [process, psutil.Process(there.prefect.process.pid)]
-    total = 0
-    for one in (found for root in roots for found in [root, *root.children(recursive=True)]):
-        try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""What somebody would write without an engine: `python -m benchmarks.peer_asyncio LEADS`."""
+"""What somebody would write without an engine: `python -m benchmarks.peer_asyncio LEADS`.
+
+With `ACCOUNTS PACE` behind it each account has that many leads, and a mail every PACE seconds.
+"""
 
 import asyncio
 import base64
@@ -24,7 +27,7 @@ def raw(lead: asyncpg.Record, pdf: bytes) -> str:
     return base64.urlsafe_b64encode(mail.as_bytes()).decode()
 
 
-async def main(leads: int, pdf: bytes) -> None:
+async def main(leads: int, pdf: bytes, accounts: int = 1, pace: float = 0) -> None:
     limit = asyncio.Semaphore(IN_FLIGHT)
     limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
     async with (
@@ -47,12 +50,22 @@ async def main(leads: int, pdf: bytes) -> None:
                     answer.json()["id"],
                 )
 
-        rows = await pool.fetch("select * from peer_leads where id <= $1", leads)
-        await asyncio.gather(*[send(row) for row in rows])
+        async def paced(own: list[asyncpg.Record]) -> None:
+            for number, row in enumerate(own):
+                await asyncio.sleep(began + number * pace - time.monotonic())
+                await send(row)
+
+        rows = await pool.fetch("select * from peer_leads where id <= $1", accounts * leads)
+        began = time.monotonic()
+        if pace:
+            await asyncio.gather(*[paced(rows[first::accounts]) for first in range(accounts)])
+        else:
+            await asyncio.gather(*[send(row) for row in rows])
 
 
 if __name__ == "__main__":
     cpu, began = time.process_time(), time.monotonic()
-    asyncio.run(main(int(sys.argv[1]), Path(os.environ["ATTACHMENT_PDF"]).read_bytes()))
+    pdf = Path(os.environ["ATTACHMENT_PDF"]).read_bytes()
+    asyncio.run(main(int(sys.argv[1]), pdf, *map(int, sys.argv[2:3]), *map(float, sys.argv[3:4])))
     told = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
     print(json.dumps(told), flush=True)

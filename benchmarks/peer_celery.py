@@ -1,4 +1,7 @@
-"""The same as tasks of Celery; `python -m benchmarks.peer_celery PORT LEADS` asks for them."""
+"""The same as tasks of Celery; `python -m benchmarks.peer_celery PORT LEADS` asks for them.
+
+With `ACCOUNTS PACE` behind it each account has that many leads, and a mail every PACE seconds.
+"""
 
 import base64
 import json
@@ -57,11 +60,11 @@ def send(lead: int) -> None:
     )
 
 
-def main(port: str, leads: int) -> None:
+def main(port: str, leads: int, accounts: int = 1, pace: float = 0) -> None:
     app.conf.broker_url = f"redis://127.0.0.1:{port}/0"
     began, cpu = time.monotonic(), time.process_time()
-    for lead in range(1, leads + 1):
-        send.delay(lead)
+    for lead in range(accounts * leads):
+        send.apply_async((lead + 1,), countdown=lead // accounts * pace or None)
     told: dict[str, Any] = {"began": began, "cpu": time.process_time() - cpu}
     print(json.dumps(told), flush=True)
 
@@ -69,4 +72,6 @@ def main(port: str, leads: int) -> None:
 if __name__ == "__main__":
     from benchmarks.peer_celery import main as tasks_named_as_the_worker_does
 
-    tasks_named_as_the_worker_does(sys.argv[1], int(sys.argv[2]))
+    tasks_named_as_the_worker_does(
+        sys.argv[1], int(sys.argv[2]), *map(int, sys.argv[3:4]), *map(float, sys.argv[4:5])
+    )

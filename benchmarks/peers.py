@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -35,24 +35,44 @@ class Taken(NamedTuple):
     """Milliseconds a mail, or a task run, of all that takes part but Gmail."""
 
 
+class Spent(NamedTuple):
+    seconds: float
+    cpu: float
+    """Seconds, of all that takes part but Gmail."""
+
+    def each(self, leads: int) -> Taken:
+        return Taken(leads / self.seconds, 1000 * self.cpu / leads)
+
+
 def script(there: World, leads: int) -> Taken:
-    there.db.execute(TABLE.format(leads=leads).encode())
-    before = there.cpu()["postgres"]
-    ran = said(there.start("benchmarks.peer_asyncio", str(leads)))
-    spent = there.cpu()["postgres"] - before + ran["cpu"]
-    return Taken(leads / ran["seconds"], 1000 * spent / leads)
+    return paced_script(there, 1, leads, 0).each(leads)
+
+
+def paced_script(there: World, accounts: int, leads: int, pace: float) -> Spent:
+    """Each account sends `leads` mails, one every `pace` seconds."""
+    there.db.execute(TABLE.format(leads=accounts * leads).encode())
+    before = cpu_of(there.database)
+    ran = said(there.start("benchmarks.peer_asyncio", str(leads), str(accounts), str(pace)))
+    return Spent(ran["seconds"], cpu_of(there.database) - before + ran["cpu"])
 
 
 def celery(there: World, leads: int) -> Taken:
-    there.db.execute(TABLE.format(leads=leads).encode())
+    return paced_celery(there, 1, leads, 0).each(leads)
+
+
+def paced_celery(there: World, accounts: int, leads: int, pace: float) -> Spent:
+    """As `paced_script`, by a countdown for each task."""
+    there.db.execute(TABLE.format(leads=accounts * leads).encode())
     with _redis() as (port, redis), _celery(there, port) as worker:
-        before = there.cpu()["postgres"] + cpu_of(redis) + cpu_of(worker)
-        ran = said(there.start("benchmarks.peer_celery", str(port), str(leads)))
-        while there.one("select count(*) from peer_leads where status = 'sent'") < leads:
+        parts = (there.database, redis, worker)
+        before = sum(map(cpu_of, parts))
+        ran = said(
+            there.start("benchmarks.peer_celery", str(port), str(leads), str(accounts), str(pace))
+        )
+        while there.one("select count(*) from peer_leads where status = 'sent'") < accounts * leads:
             time.sleep(0.2)
         seconds = time.monotonic() - ran["began"]
-        spent = there.cpu()["postgres"] + cpu_of(redis) + cpu_of(worker) - before + ran["cpu"]
-    return Taken(leads / seconds, 1000 * spent / leads)
+        return Spent(seconds, sum(map(cpu_of, parts)) - before + ran["cpu"])
 
 
 def prefect_alone(there: World, leads: int) -> Taken:
@@ -73,10 +93,16 @@ ALL: dict[str, Callable[[World, int], Taken]] = {
 }
 
 
-def there_are() -> list[str]:
-    """Those that can be measured here."""
+PACED: dict[str, Callable[[World, int, int, float], Spent]] = {
+    SCRIPT: paced_script,
+    CELERY: paced_celery,
+}
+
+
+def there_are(peers: Iterable[str] = ALL) -> list[str]:
+    """Those of them that can be measured here."""
     has_celery = shutil.which("redis-server") and find_spec("celery")
-    return [name for name in ALL if name != CELERY or has_celery]
+    return [name for name in peers if name != CELERY or has_celery]
 
 
 @contextmanager
