@@ -117,7 +117,7 @@ class Machine:
         self.outreach(
             "accounts", "add", sender, "--refresh-token-stdin", stdin=f"bench:{sender}:send"
         )
-        rows = (f'{name}{n}@acme.example,N,Acme,A deck,"{TEMPLATE}"\n' for n in range(leads))
+        rows = (f'{name}.{n}@acme.example,N,Acme,A deck,"{TEMPLATE}"\n' for n in range(leads))
         file = self.folder / f"{name}.csv"
         file.write_text(CSV + "".join(rows))
         self.outreach("leads", "import", str(file), "--tag", name)

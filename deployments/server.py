@@ -53,7 +53,7 @@ KEPT = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * DAY),
     "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",  # unlike the one above, it takes no number
     "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": str(10 * MINUTE),
-    # Nobody reads these later; each mail may have three. The states that they tell stay.
+    # Nobody reads these later; each mail has one, or more. The states that they tell stay.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(
         dict.fromkeys(
             (

@@ -1,9 +1,9 @@
 """Task runs of single mails, of which Prefect's server hears when they are over.
 
 Prefect tells each state of a task run by an event, which costs the sender and the server a
-millisecond. A mail is under way for a second, which nobody watches, and where its process dies no
-task run stays Running for good. A retry is told as ever. A group's task run may take an hour: it is
-Prefect's own way that runs it.
+millisecond. A mail is under way for a second, which nobody watches, and where its process dies the
+server has no task run that stays Running. From a first retry on all is told, since that may last. A
+group's task run may take an hour: it is Prefect's own way that runs it.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from prefect import Task, runtime
+from prefect._flow_run_suspension import raise_if_flow_run_suspension_requested
 from prefect.client.schemas.objects import RunInput, State, StateDetails, TaskRun, TaskRunPolicy
 from prefect.futures import PrefectFuture
 from prefect.states import Running
@@ -30,10 +31,13 @@ def run_told_once(
     task_run_id: UUID,
     parameters: dict[str, Any],
     wait_for: Iterable[PrefectFuture[Any]] | None,
-    return_type: Literal["state"],  # noqa: ARG001 - as its model has it
+    return_type: Literal["state"],  # noqa: ARG001 - as run_task_sync has it
     dependencies: dict[str, set[RunInput]] | None,
 ) -> State[Any]:
-    """`prefect.task_engine.run_task_sync`, but nothing is told before a retry or the end."""
+    """`prefect.task_engine.run_task_sync`, but nothing is told before a retry or the end.
+
+    For a task without assets, tags and hooks for Running.
+    """
     engine = _Engine(
         task=task,
         parameters=parameters,
@@ -45,6 +49,7 @@ def run_told_once(
             engine.wait_until_ready()
             with engine.run_context(), engine.transaction_context() as transaction:
                 engine.call_task_fn(transaction)
+            raise_if_flow_run_suspension_requested()
     return engine.state
 
 

@@ -73,7 +73,7 @@ def run(home: Path = Path(".outreach/demo"), **database: object) -> None:
         _send_back(used.store, campaign, sandbox)
         _read_mailboxes(used)
         _show_what_follows(console, used.store, campaign)
-        _wait_until_recorded(flow_run)
+        _wait_until_recorded(flow_run, used.store.campaign_status(campaign).leads.sent)
         if sys.stdin.isatty() and console.is_terminal:
             _say(console, f"\nThe mails:  {sandbox.url}")
             _say(console, f"The run:    {api.removesuffix('/api')}/runs/flow-run/{flow_run}")
@@ -203,7 +203,7 @@ def _follows(lead: CampaignLead, cause: str | None) -> str:
             raise OutreachError(f"The demo did not find what came back from {lead.email}.")
 
 
-def _wait_until_recorded(flow_run: str) -> None:
+def _wait_until_recorded(flow_run: str, mails: int) -> None:
     """Prefect's server records task runs a moment later; ending it earlier would lose them."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -213,7 +213,8 @@ def _wait_until_recorded(flow_run: str) -> None:
     with get_client(sync_client=True) as client:
         while time.monotonic() < deadline:
             runs = client.read_task_runs(flow_run_filter=chosen)
-            if runs and all(run.state and run.state.is_final() for run in runs):
+            recorded = sum(run.name.startswith("send ") for run in runs)
+            if recorded >= mails and all(run.state and run.state.is_final() for run in runs):
                 return
             time.sleep(0.2)
     raise OutreachError("Prefect's server did not record every task run in time.")

@@ -1,6 +1,7 @@
 """The times of Prefect's server in Postgres: the same whichever way they are encoded."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,17 +17,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import Pool
 
-from deployments.timestamps import encode_plainly, set_codec
+from deployments.timestamps import decoded, encode_plainly, set_codec
 
 TIMES = [
     datetime(2026, 11, 29, 20, 15, 1, 123456, UTC),
     datetime(1999, 12, 31, 23, 59, 59, 999999, UTC),
-    datetime(2, 1, 1, tzinfo=UTC),
-    datetime(9998, 12, 31, 23, 59, 59, 999999, UTC),
+    datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999998, UTC),
     datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
     datetime(2026, 10, 25, 2, 30, fold=0, tzinfo=ZoneInfo("Europe/Berlin")),
     datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=5, minutes=45))),
 ]
+
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="Prefect's times are plain: nothing is done"
+)
 
 
 @contextmanager
@@ -52,10 +58,12 @@ def kept(address: SecretStr, times: list[Any]) -> list[tuple[Any, str]]:
             )
         )
         query = text("select cast(:at as timestamptz), cast(cast(:at as timestamptz) as text)")
-        async with engine.connect() as connection:
-            await connection.execute(text("set timezone = 'UTC'"))
-            rows = [(await connection.execute(query, {"at": at})).one() for at in times]
-        await engine.dispose()
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text("set timezone = 'UTC'"))
+                rows = [(await connection.execute(query, {"at": at})).one() for at in times]
+        finally:
+            await engine.dispose()
         return [(at, written) for at, written in rows]
 
     return asyncio.run(ask())
@@ -84,6 +92,25 @@ def test_prefects_own_subtraction_is_not_called(
 
     assert at == time
     assert calls == []
+
+
+def test_an_infinite_time_is_the_first_or_the_last(database: SecretStr) -> None:
+    times = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+
+    assert [written for _, written in kept(database, times)] == ["-infinity", "infinity"]
+    assert [decoded((at,)) for at in (-(2**63), 2**63 - 1)] == times
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+    ],
+)
+def test_a_time_that_could_not_be_read_is_refused(database: SecretStr, time: datetime) -> None:
+    with plainly(), pytest.raises(DBAPIError, match="out of range"):
+        kept(database, [time])
 
 
 def test_a_time_without_a_zone_is_refused(database: SecretStr) -> None:
