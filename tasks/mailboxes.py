@@ -8,7 +8,7 @@ from prefect import task
 from prefect.events import emit_event
 
 from outreach.mail.addresses import mask, masked
-from outreach.mailboxes.reader import LEASE_SECONDS, Reader, Reading
+from outreach.mailboxes.reader import LEASE_SECONDS, Reader, ReadMailbox
 from outreach.store.mailboxes import Unannounced
 from outreach.wiring import Services, current
 from tasks.events import What, announce
@@ -42,13 +42,13 @@ def read_due(stopped: Callable[[], bool] = lambda: False) -> int:
     return sum(reading.recorded for reading in readings)
 
 
-def _read_all(parts: Services, stopped: Callable[[], bool]) -> Iterator[Reading]:
+def _read_all(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMailbox]:
     with ThreadPoolExecutor(READERS, thread_name_prefix="mailbox") as pool:
         for readings in pool.map(lambda _: list(_read_some(parts, stopped)), range(READERS)):
             yield from readings
 
 
-def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[Reading]:
+def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMailbox]:
     """Read one mailbox after another, until none is due."""
     identity, boxes = uuid4(), parts.store.mailboxes
     reader = Reader(identity, parts.store, parts.inbox)
@@ -60,7 +60,7 @@ def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[Reading
         yield reader.read(leased[0])
 
 
-def _tell_problem(reading: Reading) -> None:
+def _tell_problem(reading: ReadMailbox) -> None:
     run_log().warning("%s: %s", mask(reading.email), masked(reading.problem or ""))
     if not reading.needs_person:
         return

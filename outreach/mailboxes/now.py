@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from outreach.mailboxes.inbox import Inbox
-from outreach.mailboxes.reader import LEASE_SECONDS, Reader, Reading
+from outreach.mailboxes.reader import LEASE_SECONDS, Reader, ReadMailbox
 from outreach.store.store import Store
 
 MOST = 100
@@ -12,7 +12,7 @@ MOST = 100
 
 def read_now(
     store: Store, inbox: Inbox, *, address: str | None = None, account: UUID | None = None
-) -> list[Reading]:
+) -> list[ReadMailbox]:
     """A reading of this account, or of each with this address; none of what another process reads.
 
     Raises StoreUnavailable.

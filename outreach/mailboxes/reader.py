@@ -34,7 +34,7 @@ CANNOT_READ_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadMailbox:
     """How the reading of one mailbox ended."""
 
     account: UUID
@@ -60,7 +60,7 @@ class Reader:
         self._store = store
         self._inbox = inbox
 
-    def read(self, leased: LeasedMailbox) -> Reading:
+    def read(self, leased: LeasedMailbox) -> ReadMailbox:
         """Read it to its end and give it back. Raises StoreUnavailable; then the lease lapses."""
         one = _Mailbox(leased, self._id, self._inbox, self._store.mailboxes)
         one.recorder = Recorder(leased, self._id, self._inbox, self._store)
@@ -110,10 +110,10 @@ class _Mailbox:
         except HistoryExpiredError:
             self._read_list(self._leased.since)
 
-    def ended(self) -> Reading:
-        return Reading(self._account, self._leased.email, self.recorder.recorded)
+    def ended(self) -> ReadMailbox:
+        return ReadMailbox(self._account, self._leased.email, self.recorder.recorded)
 
-    def failed(self, why: str, wait_seconds: float | None = None) -> Reading:
+    def failed(self, why: str, wait_seconds: float | None = None) -> ReadMailbox:
         is_new = self._mailboxes.fail(
             self._account,
             self._reader,
@@ -122,7 +122,7 @@ class _Mailbox:
             scopes=self._scopes,
             wait_seconds=CANNOT_READ_SECONDS if self._readable is False else wait_seconds,
         )
-        return Reading(self._account, self._leased.email, self.recorder.recorded, why, is_new)
+        return ReadMailbox(self._account, self._leased.email, self.recorder.recorded, why, is_new)
 
     # --- from the cursor on, or by the list --------------------------------------------------
 

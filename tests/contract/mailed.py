@@ -15,7 +15,7 @@ from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import OptOut
 from outreach.mailboxes.now import read_now
-from outreach.mailboxes.reader import Reading
+from outreach.mailboxes.reader import ReadMailbox
 from outreach.wiring import Services
 
 ADA = "ada@ours.example"
@@ -92,7 +92,7 @@ class Mailed:
         body = {"account": account, "raw": base64.b64encode(raw).decode()}
         assert self.gmail.post("/sandbox/inbound", json=body).is_success
 
-    def read(self, address: str = ADA) -> Reading:
+    def read(self, address: str = ADA) -> ReadMailbox:
         """Read the mailbox now, whatever was read when."""
         [reading] = read_now(self.store, self.services.inbox, address=address)
         return reading
