@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,8 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 T0 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+IN_ORDER = count(15 << 124)
+"""For the ids of a campaign's leads, by which they are claimed: behind those of the database's own."""
 
 
 class Sql:
@@ -113,8 +116,8 @@ class Build:
     ) -> UUID:
         return self.insert(
             "campaign_leads",
-            **{"campaign_id": campaign, "lead_id": lead, "assigned_account_id": account,
-               "status": "pending", **values},
+            **{"id": UUID(int=next(IN_ORDER)), "campaign_id": campaign, "lead_id": lead,
+               "assigned_account_id": account, "status": "pending", **values},
         )  # fmt: skip
 
     # --- looks --------------------------------------------------------------------------
