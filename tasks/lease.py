@@ -79,17 +79,20 @@ class Lease:
     def failed(self, reason: str) -> None:
         """Told once for an outage. It stops nothing: claims and attempts have their own fences."""
         if not self._away:
-            self.logger.warning("The lease was not renewed: %s", reason)
+            self.inside(self.logger.warning, "The lease was not renewed: %s", reason)
         self._away = True
 
     def _obey(self) -> None:
         """Follow the run's state in Prefect; after an error, at the next time."""
         try:
-            self._context.run(obey, self.run, self.logger)
+            self.inside(obey, self.run, self.logger)
         except Exception as error:  # noqa: BLE001 - the thread survives unexpected errors
-            self.logger.warning(
-                "The run's state in Prefect was not followed: %s", type(error).__name__
-            )
+            told = "The run's state in Prefect was not followed: %s"
+            self.inside(self.logger.warning, told, type(error).__name__)
+
+    def inside(self, call: Callable[..., object], *arguments: object) -> None:
+        """Call it in the run's context: in another one Prefect's log may start a server."""
+        self._context.run(call, *arguments)
 
     @property
     def is_overdue(self) -> bool:
@@ -146,7 +149,7 @@ class Leases:
             for lease in held:
                 if lease.is_overdue:
                     self.let_go(lease)
-                    self.end_run(lease.run, lease.logger)
+                    lease.inside(self.end_run, lease.run, lease.logger)
             self._renew(held)
             next_end = min((lease.ends_at for lease in held), default=math.inf)
             time.sleep(max(0.05, min(LOOK_SECONDS, next_end - time.monotonic())))
