@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from outreach.store.store import Store
 
 ROOT = Path(__file__).parents[1]
 IDLE = 0.1
-"""CPU seconds a second at which a server has nothing to do."""
+"""CPU seconds a second of who has nothing to do."""
 TEMPLATE = "<p>Hello {{ name }},</p><p>our deck for {{ company }} is attached.</p>" + (
     "<p>A paragraph as long as those of real mails are, about nothing in particular.</p>" * 5
 )
@@ -177,11 +177,7 @@ class World:
 
     def rest(self) -> None:
         """Wait until Prefect's server has nothing more to write down."""
-        spent = float("inf")
-        while spent > IDLE:
-            before = self._cpu_of_prefect()
-            time.sleep(1)
-            spent = self._cpu_of_prefect() - before
+        rest(self._cpu_of_prefect)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far of what serves the sender, by name."""
@@ -203,6 +199,15 @@ def said(process: "subprocess.Popen[str]") -> dict[str, Any]:
         raise SystemExit(f"{process.args} failed ({process.returncode})")
     answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     return answer
+
+
+def rest(cpu: Callable[[], float]) -> None:
+    """Wait until what spends these CPU seconds has nothing to do."""
+    spent = float("inf")
+    while spent > IDLE:
+        before = cpu()
+        time.sleep(1)
+        spent = cpu() - before
 
 
 def completed(db: psycopg.Connection) -> int:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,8 @@ import psutil
 
 from benchmarks import peers
 from benchmarks.builds import Build, builds, machine
-from benchmarks.harness import World, completed, world
-from benchmarks.machines import api
+from benchmarks.harness import World, completed, rest, world
+from benchmarks.machines import api, start
 from benchmarks.table import Line, at_most, figure, holds
 
 CAMPAIGNS, LEADS, PACE = 30, 20, 2.0
@@ -26,8 +26,6 @@ AT_ONCE = 200
 IN_A_ROW, STEPS = 500, 5
 CPU, MEMORY = 0.35, 0.15
 """Of the older build's."""
-RESTING = 0.1
-"""CPU seconds a second at which a machine has nothing to do."""
 
 
 @dataclass
@@ -80,7 +78,7 @@ def _together(build: Build, count: int, leads: int) -> Measured:
         campaigns = [there.campaign(f"many{number}", leads) for number in range(count)]
         there.up()
         deployment = there.deployment()
-        _rest(there.cpu)
+        rest(there.cpu)
         idle, spent = there.memory(), there.cpu()
         began, most = time.monotonic(), idle
         for campaign in campaigns:
@@ -93,17 +91,8 @@ def _together(build: Build, count: int, leads: int) -> Measured:
                 most = max(most, there.memory())
                 time.sleep(2)
         seconds = time.monotonic() - began
-        _rest(there.cpu)
+        rest(there.cpu)
         return _measured(there.posts(), began, seconds, there.cpu() - spent, most - idle, leads)
-
-
-def _rest(cpu: Callable[[], float]) -> None:
-    """Wait until what was begun has ended."""
-    spent = float("inf")
-    while spent > RESTING:
-        before = cpu()
-        time.sleep(1)
-        spent = cpu() - before
 
 
 def _measured(
@@ -126,17 +115,10 @@ def _at_once(count: int, leads: int) -> Iterator[Line]:
     with world(send_pace_seconds=PACE) as there, worker(there) as process:
         accounts = [there.accounts(1, pace=PACE) for _ in range(count)]
         campaigns = [there.campaign(leads, own, start=False) for own in accounts]
-        deployment = api(there, "get", "/deployments/name/send-campaign/send-campaign")["id"]
         there.rest()
         before = most = rss(process)
         spent, began = sum(there.cpu().values()), time.monotonic()
-        for campaign in campaigns:
-            api(
-                there,
-                "post",
-                f"/deployments/{deployment}/create_flow_run",
-                {"parameters": {"campaign_id": str(campaign)}},
-            )
+        start(there, campaigns)
         while completed(there.db) < count:
             most = max(most, rss(process))
             time.sleep(0.5)
