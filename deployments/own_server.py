@@ -19,26 +19,30 @@ HOST = "127.0.0.1"
 def main(port: int, *, for_stdin: bool = False) -> None:
     """Serve until a signal; its settings are Prefect's own."""
     if for_stdin:
+        # By this, not by an argument: Prefect's services would make another app for themselves.
+        os.environ["PREFECT__SERVER_EPHEMERAL"] = "1"
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     with rarely_collected():  # its imports, too: a fifth less CPU
         from prefect.settings import get_current_settings
 
         if not (for_stdin and get_current_settings().api.url):
-            _serve(port, ephemeral=for_stdin)
+            _serve(port)
 
 
-def _serve(port: int, *, ephemeral: bool) -> None:
+def _serve(port: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from deployments.sqlite_writes import write_in_turn
     from deployments.timestamps import encode_plainly
     from outreach.web.guard import LocalOnly
 
     encode_plainly()
+    write_in_turn()
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
-    guarded = LocalOnly(create_app(ephemeral=ephemeral, final=True))
+    guarded = LocalOnly(create_app(final=True))
     uvicorn.run(
         guarded,
         host=HOST,

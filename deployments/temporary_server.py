@@ -59,7 +59,8 @@ class TemporaryServer:
             )
 
     def end(self) -> None:
-        end(self._process, STOP_SECONDS)
+        with self._process:  # and close its standard input
+            end(self._process, STOP_SECONDS)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
 from outreach.delivery.web_address import REST_SECONDS, try_address
-from outreach.deployment_names import SEND, SEND_FLOW
+from outreach.deployment_names import SEND, SEND_FLOW, run_name, run_tag
 from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
 from outreach.store.results import Due
 from outreach.wiring import current
@@ -21,7 +21,6 @@ from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
 from tasks.orders import age_of, ordered, replace_state, state_of
 from tasks.retries import PHASE
-from tasks.run import run_name, run_tag
 from tasks.run_filters import runs_in
 
 SWEEPS = 200

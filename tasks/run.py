@@ -10,6 +10,7 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 
 from outreach.campaign.models import Outcome
+from outreach.deployment_names import run_name, run_tag
 from outreach.errors import Explained
 from outreach.store import schema
 from outreach.store.results import InstalledRelease
@@ -80,16 +81,6 @@ class CampaignRun:
 
 def flow_run_id() -> UUID:
     return UUID(str(runtime.flow_run.id))
-
-
-def run_name(campaign: str | None) -> str:
-    """The name of a campaign's runs, from their creation on."""
-    return f"send {campaign or 'a campaign'}"
-
-
-def run_tag(campaign: UUID) -> str:
-    """By which the UI shows all runs of a campaign."""
-    return f"campaign:{campaign}"
 
 
 def label(campaign: UUID) -> None:

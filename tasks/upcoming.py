@@ -16,11 +16,10 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from outreach.deployment_names import SEND_FLOW
+from outreach.deployment_names import SEND_FLOW, run_name
 from outreach.errors import CampaignNotFound
 from outreach.wiring import current
 from tasks.retries import PHASE
-from tasks.run import run_name
 from tasks.run_filters import runs_in
 
 PAGE = 200

@@ -82,9 +82,16 @@ class Runs:
     def find(self, run: UUID) -> Hosted | None:
         return self._runs.get(run)
 
-    def count(self, flow: Flow[..., Any]) -> int:
-        """The runs of this flow that are here."""
-        return sum(hosted.flow is flow for hosted in self._runs.values())
+    @property
+    def campaigns(self) -> int:
+        """The runs that send a campaign."""
+        return sum(hosted.flow is send_campaign for hosted in self._runs.values())
+
+    @staticmethod
+    def flow_of(entrypoint: str | None) -> Flow[..., Any] | None:
+        """Our flow at a deployment's entrypoint, such as `flows/send_campaign.py:send_campaign`."""
+        path = (entrypoint or "").removeprefix("./").replace(".py:", ".")
+        return FLOWS.get(path.replace("/", ".").replace(":", "."))
 
     def begin(self, flow_run: FlowRun, flow: Flow[..., Any]) -> Hosted:
         """Start it in a thread; a run that is here already goes on as it is."""

@@ -7,7 +7,6 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from deployments.worker.hosted import Runs
-from flows.send_campaign import send_campaign
 from outreach.metrics.database import DatabaseMetrics
 from outreach.metrics.sends import REGISTRY
 from outreach.metrics.serving import MetricsServer
@@ -28,7 +27,7 @@ class WorkerMetrics(Collector):
         return self.takes_campaigns()
 
     def collect(self) -> Iterable[Metric]:
-        runs = self.runs.count(send_campaign) if self.runs else 0
+        runs = self.runs.campaigns if self.runs else 0
         yield GaugeMetricFamily("outreach_runs", "Runs of campaigns in this process.", value=runs)
         yield GaugeMetricFamily(
             "outreach_leases_held",

@@ -1,4 +1,8 @@
-"""The worker type `outreach`: it polls a work pool and runs our flows as threads of its process."""
+"""The worker type `outreach`: it polls a work pool and runs our flows as threads of its process.
+
+Each Prefect server of this installation imports this module at its start, to know the type: what
+runs flows is imported by the first worker.
+"""
 
 import math
 import os
@@ -7,7 +11,7 @@ import time
 from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio
@@ -29,13 +33,12 @@ from prefect.workers.base import (
     BaseWorkerResult,
 )
 
-from deployments.worker.hosted import FLOWS, Runs
-from deployments.worker.listening import Listening
-from flows.send_campaign import send_campaign
-from outreach.deployment_names import DEPLOYMENTS, SEND
-from outreach.store.results import Due
-from tasks.run import run_name, run_tag
+from outreach.deployment_names import DEPLOYMENTS, SEND, SEND_FLOW, run_name, run_tag
 from tasks.token import Order
+
+if TYPE_CHECKING:
+    from deployments.worker.hosted import Runs
+    from outreach.store.results import Due
 
 TYPE = "outreach"
 AHEAD_SECONDS = 1.0
@@ -61,11 +64,14 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
     job_configuration_variables = BaseVariables
     _description = "Runs many campaigns in one process, a thread each."
 
-    def __init__(self, work_pool_name: str, *, runs: Runs | None = None, **options: Any) -> None:
+    def __init__(self, work_pool_name: str, *, runs: "Runs | None" = None, **options: Any) -> None:
         """`runs`: of a process that outlives this worker, and stops them itself.
 
         `limit`: campaigns at once; the dispatcher takes no place of theirs.
         """
+        from deployments.worker.hosted import Runs
+        from deployments.worker.listening import Listening
+
         options["name"] = options.get("name") or default_name()
         super().__init__(work_pool_name, **options)
         self._stops_runs = runs is None
@@ -134,44 +140,47 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
                 )
         return begun
 
-    async def begin_due(self, campaign: Due) -> UUID:
+    async def begin_due(self, campaign: "Due") -> UUID:
         """Begin a run of the campaign here, or leave it to any worker; returns its id.
 
         Created as Pending, it passes by the server's queue: half of the requests. Raises
         httpx.HTTPError.
         """
         deployment = await self.client.read_deployment_by_name(SEND)
-        here = await self._takes(deployment)
+        flow = await self._taken(deployment)
         run = await self.client.create_flow_run_from_deployment(
             deployment.id,
             parameters={"campaign_id": str(campaign.id)},
             name=run_name(campaign.name),
             tags=[run_tag(campaign.id)],
             idempotency_key=campaign.key,
-            state=Pending(message=f"Taken by the worker {self.name}") if here else None,
+            state=Pending(message=f"Taken by the worker {self.name}") if flow else None,
         )
-        if not here or run.state is None or not run.state.is_pending():
+        if flow is None or run.state is None or not run.state.is_pending():
             return run.id
         if self.ending:  # meanwhile: another worker has to find it in the queue
             await self.client.set_flow_run_state(run.id, Scheduled(), force=True)
         else:
-            self.runs.begin(run, send_campaign)
+            self.runs.begin(run, flow)
         return run.id
 
-    async def _takes(self, deployment: DeploymentResponse) -> bool:
-        """Whether Prefect would give this worker a run of the deployment at once."""
+    async def _taken(self, deployment: DeploymentResponse) -> Flow[..., Any] | None:
+        """The deployment's flow, if Prefect would give this worker a run of it at once."""
         pool, queue = self.work_pool, deployment.work_queue_id
+        flow = self.runs.flow_of(deployment.entrypoint)
         if (
             self.ending
             or self._queues
-            or self.runs.count(send_campaign) >= self._most
+            or self.runs.campaigns >= self._most
+            or flow is None
+            or flow.name != SEND_FLOW
             or deployment.work_pool_name != pool.name
-            or FLOWS.get(as_module(deployment.entrypoint or "")) is not send_campaign
             or deployment.global_concurrency_limit is not None
             or queue is None
+            or not _is_open(pool)
         ):
-            return False
-        return _is_open(pool) and _is_open(await self.client.read_work_queue(queue))
+            return None
+        return flow if _is_open(await self.client.read_work_queue(queue)) else None
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
         """For the health check of Prefect's command."""
@@ -184,7 +193,7 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
         if (flow := await self._flow(flow_run)) is None:
             await self._refuse(flow_run)
             return False
-        if flow is send_campaign and self.runs.count(flow) >= self._most:
+        if flow.name == SEND_FLOW and self.runs.campaigns >= self._most:
             self.runs.held_back = True
             return False
         answer: OrchestrationResult[Any] = await self.client.set_flow_run_state(
@@ -230,18 +239,18 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
     # --- which flow ---------------------------------------------------------------------
 
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any] | None:
-        return FLOWS.get(await self._entrypoint(flow_run) or "")
+        return self.runs.flow_of(await self._entrypoint(flow_run))
 
     async def _entrypoint(self, flow_run: FlowRun) -> str | None:
-        """Of the run's deployment, as a module; None without one."""
+        """Of the run's deployment; None without one."""
         if (deployment := flow_run.deployment_id) is None:
             return None
         if deployment not in self._entrypoints:
             try:
-                found = (await self.client.read_deployment(deployment)).entrypoint
+                found = await self.client.read_deployment(deployment)
             except ObjectNotFound:
                 return None
-            self._entrypoints[deployment] = found and as_module(found)
+            self._entrypoints[deployment] = found.entrypoint
         return self._entrypoints[deployment]
 
     async def _refuse(self, flow_run: FlowRun) -> None:
@@ -256,8 +265,3 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
 def _is_open(place: WorkPool | WorkQueue) -> bool:
     """Whether runs leave it at once, however many."""
     return not place.is_paused and place.concurrency_limit is None
-
-
-def as_module(entrypoint: str) -> str:
-    """`flows/send_campaign.py:send_campaign` as `flows.send_campaign.send_campaign`."""
-    return entrypoint.removeprefix("./").replace(".py:", ".").replace("/", ".").replace(":", ".")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from outreach import commands
 from outreach.cli.output import note
-from outreach.deployment_names import SEND
+from outreach.deployment_names import SEND, run_name, run_tag
 from outreach.errors import ConfigurationError
 from outreach.urls import split
 
@@ -130,8 +130,6 @@ def create(campaign: UUID, name: str) -> Created:
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
     from prefect.utilities.urls import url_for
-
-    from tasks.run import run_name, run_tag
 
     try:
         run: Any = run_deployment(
