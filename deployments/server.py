@@ -34,6 +34,9 @@ SETTINGS = {
     # Events too: a twentieth less of the server's CPU.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    # Each connection is a process of Postgres that grows to 17 MB: more than three do not stay.
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "3",
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "12",
     # In memory, the slots of `gmail-send` would stay taken for good after a restart of the server.
     LEASE_STORAGE: "prefect.server.concurrency.lease_storage.filesystem",
     # Its rounds, at the pace that one machine needs: half a second of CPU a minute less.

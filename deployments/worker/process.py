@@ -18,6 +18,7 @@ from prefect.logging.loggers import get_logger
 from prefect.results import get_default_result_storage
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+import outreach.gmail.google_client  # noqa: F401 - else the first mail waits for its import
 from deployments.server_checks import refusal, shortcomings
 from deployments.worker.dispatcher import Dispatcher
 from deployments.worker.hosted import FLOWS, Runs
