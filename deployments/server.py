@@ -2,8 +2,8 @@
 
 `prefect server start --background` dies on its first log line, so it runs in the foreground as our
 child; the ephemeral server loses task runs, so it is not used. Its database is an embedded
-Postgres: on SQLite it answers 503 to a start of a run while another request writes, and at times
-accepts no write for a minute.
+Postgres: on SQLite, Prefect's own server answers 503 to a start of a run while another request
+writes, and at times accepts no write for a minute.
 
 It answers only to this machine and to its own pages (deployments/own_server.py).
 """
@@ -34,9 +34,6 @@ SETTINGS = {
     # Events too: a twentieth less of the server's CPU.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
-    # Each connection is a process of Postgres that grows to 17 MB: more than three do not stay.
-    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "3",
-    "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "12",
     # In memory, the slots of `gmail-send` would stay taken for good after a restart of the server.
     LEASE_STORAGE: "prefect.server.concurrency.lease_storage.filesystem",
     # Its rounds, at the pace that one machine needs: half a second of CPU a minute less.
@@ -70,6 +67,14 @@ KEPT = {
     ),
 }
 """How long the server keeps runs and events. The environment of `outreach up` may say otherwise."""
+
+CONNECTIONS = {
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "3",
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "12",
+}
+"""To a Postgres on this machine, where each is a process that grows to 17 MB. At most as many as
+Prefect's own 5 and 10, but those beyond the third are closed after their use.
+"""
 
 RUN_SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -146,6 +151,7 @@ def running_server(
         environment = {
             **isolated_environment(home),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": _for_sqlalchemy(database),
+            **CONNECTIONS,
             "PREFECT_API_URL": api,
             # A relative address works under the host name of the request: 127.0.0.1 or localhost.
             "PREFECT_UI_API_URL": "/api",

@@ -1,6 +1,6 @@
 """Google's client: builds the requests of the Gmail API, and reads their responses.
 
-Imported at the first request: a token, which a check asks for, needs none of it.
+A command imports it at its first request: a token, which a check asks for, needs none of it.
 """
 
 import json
