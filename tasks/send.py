@@ -22,7 +22,7 @@ from outreach.mail.compose import compose
 from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
 from outreach.mail.render import pixel_url
-from outreach.mailboxes.now import read_now
+from outreach.mailboxes.now import read_whole
 from outreach.metrics.sends import SENDS
 from tasks.log import describe_sent, run_log
 from tasks.plan import CampaignPlan
@@ -73,7 +73,7 @@ class CampaignSender:
             look=Look(
                 services.mailer,
                 services.store.mailboxes,
-                lambda account: read_now(services.store, services.inbox, account=account),
+                lambda account: read_whole(services.store, services.inbox, account),
             ),
         )
 

@@ -21,15 +21,20 @@ class Looked(NamedTuple):
     """None: the mail opens a thread."""
     stop: str | None = None
     """Why the lead gets no follow-up."""
+    wait: str | None = None
+    """Why it gets none yet."""
 
 
 class Look:
     """Looks for one process. Raises what the Mailer raises, and StoreUnavailable."""
 
     def __init__(
-        self, mailer: Mailer, mailboxes: Mailboxes, read_mailbox: Callable[[UUID], object]
+        self, mailer: Mailer, mailboxes: Mailboxes, read_mailbox: Callable[[UUID], bool | None]
     ) -> None:
-        """`read_mailbox(account)` reads its mailbox now, unless somebody does."""
+        """`read_mailbox(account)` reads its mailbox now.
+
+        False when it was not read to its end, None when somebody else reads it.
+        """
         self._mailer = mailer
         self._mailboxes = mailboxes
         self._read_mailbox = read_mailbox
@@ -42,9 +47,13 @@ class Look:
         for mail in follows.mails:
             if mail.thread_id and mail.thread_id not in threads:
                 threads[mail.thread_id] = self._mailer.thread(account, mail.thread_id)
-        if self._is_news(account, threads) or self._is_stale(account, began):
-            self._read_mailbox(account)
-            self._read_at[account] = began
+        is_news = self._is_news(account, threads)
+        if is_news or self._is_stale(account, began):
+            is_read = self._read_mailbox(account)
+            if is_read is not None:
+                self._read_at[account] = began
+            if is_news and not is_read:
+                return Looked(began, wait="a new mail in its thread could not be read yet")
         if any(_by_hand(mails) for mails in threads.values()):
             return Looked(began, stop="the sender wrote to it by hand")
         return Looked(began, _reply(follows, threads) if follows.in_thread else None)

@@ -50,6 +50,8 @@ BuildMail = Callable[[Claim, str], tuple[Mail, Content | None]]
 
 UNSEEN_SECONDS = 900.0
 """Until a follow-up is tried again whose thread could not be looked at."""
+UNREAD_SECONDS = 60.0
+"""The same while a mail in its thread is not read yet, as the database has it."""
 STOPPED = NotOurs(reason="the run was stopped")
 
 
@@ -122,6 +124,8 @@ class Sending:
             return Deferred(reason=str(error), retry_after=self._pause(claim.sender.id, error))
         except AccountUnusable as error:
             return Deferred(reason=str(error), retry_after=UNSEEN_SECONDS)
+        if looked.wait:
+            return Deferred(reason=looked.wait, retry_after=UNREAD_SECONDS)
         return Cancelled(reason=looked.stop) if looked.stop else looked
 
     def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:

@@ -54,9 +54,9 @@ def _read(mail: Mail, received: datetime | None, footers: Sequence[str]) -> Read
 def _of_nobody(mail: Mail) -> Reading | None:
     """A mail of no person: without a sender, or a newsletter that answers no mail."""
     headers = mail.headers
-    if not first(mail.sender):
-        return Reading("other", why="the mail names no sender")
     answers = "in-reply-to" in headers or "references" in headers
+    if not first(mail.sender):
+        return UNREADABLE if answers else Reading("other", why="the mail names no sender")
     if answers or not {"list-unsubscribe", "list-id"} & headers.keys():
         return None
     return Reading("other", why="a newsletter or a mailing list's mail")

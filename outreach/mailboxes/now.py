@@ -28,3 +28,12 @@ def read_now(
         account=account,
     )
     return [reader.read(one) for one in leased]
+
+
+def read_whole(store: Store, inbox: Inbox, account: UUID) -> bool | None:
+    """Whether it was read to its end now; None while another reader has it.
+
+    Raises StoreUnavailable.
+    """
+    readings = read_now(store, inbox, account=account)
+    return all(one.is_whole for one in readings) if readings else None

@@ -41,6 +41,8 @@ class ReadMailbox:
     email: str
     recorded: int
     """Mails that were recorded in this round."""
+    is_whole: bool
+    """Whether all that had come was recorded, or needs no record."""
     problem: str | None = None
     is_new: bool = False
     """Whether the problem is another than that of the reading before."""
@@ -67,7 +69,7 @@ class Reader:
         try:
             one.read()
         except LostMailboxError:
-            return one.ended()
+            return one.ended(is_whole=False)
         except StoreUnavailable:
             raise
         except QuotaReached as error:
@@ -110,8 +112,8 @@ class _Mailbox:
         except HistoryExpiredError:
             self._read_list(self._leased.since)
 
-    def ended(self) -> ReadMailbox:
-        return ReadMailbox(self._account, self._leased.email, self.recorder.recorded)
+    def ended(self, *, is_whole: bool = True) -> ReadMailbox:
+        return ReadMailbox(self._account, self._leased.email, self.recorder.recorded, is_whole)
 
     def failed(self, why: str, wait_seconds: float | None = None) -> ReadMailbox:
         is_new = self._mailboxes.fail(
@@ -122,7 +124,7 @@ class _Mailbox:
             scopes=self._scopes,
             wait_seconds=CANNOT_READ_SECONDS if self._readable is False else wait_seconds,
         )
-        return ReadMailbox(self._account, self._leased.email, self.recorder.recorded, why, is_new)
+        return replace(self.ended(is_whole=False), problem=why, is_new=is_new)
 
     # --- from the cursor on, or by the list --------------------------------------------------
 

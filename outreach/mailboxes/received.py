@@ -55,12 +55,11 @@ class Recorder:
         received = self._inbox.mail(self._account, mail.id)
         if received is None or received.labels & {SENT, DRAFT}:
             return True
-        parsed = parse(received.raw)
-        reading = classify.UNREADABLE
-        if parsed is not None:
-            reading = classify.read(
-                parsed, received=received.received, footers=self._leased.footers
-            )
+        if (parsed := parse(received.raw)) is None:
+            return self.record_unreadable(mail)
+        reading = classify.read(parsed, received=received.received, footers=self._leased.footers)
+        if reading is classify.UNREADABLE:
+            return self.record_unreadable(mail)
         return self._record(mail.id, received.thread_id, received.received, reading, parsed)
 
     def record_unreadable(self, mail: Listed) -> bool:
@@ -99,12 +98,11 @@ class Recorder:
         thread: str | None,
         received: datetime,
         reading: Reading,
-        parsed: Mail | None,
+        parsed: Mail,
     ) -> bool:
-        writer = first(parsed.sender) if parsed else ""
-        subject = parsed.subject if parsed else ""
+        writer = first(parsed.sender)
         token = reading.token or (
-            token_of_click(subject) if reading.kind == "unsubscribe" else None
+            token_of_click(parsed.subject) if reading.kind == "unsubscribe" else None
         )
         answered = self._answered(reading, token)
         threads = [thread, *(one.thread_id for one in answered)]

@@ -4,7 +4,7 @@ The body is read as text. Form parsers refuse valid multipart, with blanks after
 preamble or a folded part header, and a mail provider does not ask twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.utils import collapse_rfc2231_value
 from urllib.parse import parse_qsl
 
@@ -21,10 +21,14 @@ def asks_to_unsubscribe(content_type: str, body: bytes) -> bool:
     the first.
     """
     kind = content_type.partition(";")[0].strip().lower()
+    found: Iterable[tuple[str, str]]
     if kind in {"", "application/x-www-form-urlencoded"}:
         found = _urlencoded(body)
     elif kind == "multipart/form-data":
-        found = _multipart(content_type, body)
+        try:
+            found = list(_multipart(content_type, body))
+        except Exception:  # noqa: BLE001 - the parser's errors on broken headers have no common class
+            return False
     else:
         return False
     return any(

@@ -208,7 +208,8 @@ as $$
     when away_until.back_on >= (away_until.received at time zone 'UTC')::date then least(
       (
         select day.day at time zone 'UTC'
-        from generate_series(away_until.back_on + 1, away_until.back_on + 3, interval '1 day') day (day)
+        from generate_series(
+          (away_until.back_on + 1)::timestamp, (away_until.back_on + 3)::timestamp, interval '1 day') day (day)
         where extract(isodow from day.day) < 6
         order by day.day
         limit 1),

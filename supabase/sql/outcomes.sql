@@ -399,7 +399,7 @@ begin
     update public.campaigns x
     set
       status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, run_id = null,
-      lease_until = null, crash_count = 0
+      lease_until = null, crash_count = 0, dispatch_misses = 0, dispatched_at = null, idle = false
     where x.id = c.id;
   end if;
 end

@@ -15,6 +15,10 @@ begin
     raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
       using errcode = 'check_violation';
   end if;
+  if exists (select from public.campaigns x where x.id = new.parent_id and x.user_id <> new.user_id) then
+    raise exception 'A follow-up belongs to the owner of the campaign that it follows.'
+      using errcode = 'check_violation';
+  end if;
   if exists (select from public.campaigns x where x.parent_id = new.id) then
     raise exception 'A campaign that has follow-ups cannot become one.' using errcode = 'check_violation';
   end if;
@@ -29,7 +33,7 @@ end
 $$;
 
 create or replace trigger campaigns_guard_step
-  before insert or update of parent_id, delay_days, delay_seconds, follow_since on public.campaigns
+  before insert or update of parent_id, user_id, delay_days, delay_seconds, follow_since on public.campaigns
   for each row when (new.parent_id is not null) execute function public.guard_step();
 
 create or replace function public.step_before(s public.campaigns) returns uuid
@@ -453,8 +457,8 @@ begin
       'id', public.time_ordered_id(), 'campaign_id', s.id, 'previous_id', p.id, 'followed_at', null,
       'status', case when judged.why is null then 'pending' else 'cancelled' end, 'error', judged.why,
       'next_attempt_at', case when judged.why is null then judged.at end,
-      'sent_at', null, 'thread_id', null, 'message_id', null, 'opened_at', null, 'claim_token', null,
-      'claimed_until', null, 'open_attempt_id', null)) made
+      'sent_at', null, 'thread_id', null, 'message_id', null, 'opened_at', null, 'open_class', null,
+      'claim_token', null, 'claimed_until', null, 'open_attempt_id', null)) made
     on conflict (previous_id) where previous_id is not null do nothing
     returning status::text as status, next_attempt_at
   )

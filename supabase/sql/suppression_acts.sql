@@ -71,6 +71,8 @@ as $$
 -- companies have addresses, or many companies their own, is left out unless `forced`.
 --   suppressed: {added, known, left_out: [key]}
 declare
+  has_erased constant boolean :=
+    exists (select from public.suppressions s where s.key >= 'erased:' and s.key < 'erased;');
   asked bigint;
   added bigint;
   left_out text[] := '{}';
@@ -86,13 +88,19 @@ begin
       on shared.domain = asked_for.key or right(shared.domain, length(asked_for.key) + 1) = '.' || asked_for.key;
   end if;
   perform pg_catalog.set_config('outreach.by_name', coalesce(left(by_name, 200), ''), true);
-  with given as (
-    select distinct on (public.suppression_key(e.key), coalesce(e.cause, 'listed'))
-      public.suppression_key(e.key) as key, coalesce(e.cause, 'listed') as cause,
+  with named as (
+    select public.suppression_key(e.key) as key, coalesce(e.cause, 'listed') as cause,
       nullif(left(e.reason, 1000), '') as reason, e.until
     from pg_catalog.jsonb_to_recordset(entries) e (key text, cause text, reason text, until timestamptz)
-    where public.suppression_key(e.key) <> all (left_out)
-    order by public.suppression_key(e.key), coalesce(e.cause, 'listed'), e.until desc nulls first
+  ), given as (
+    -- Who was erased stays unnamed.
+    select distinct on (coalesce(erased.key, n.key), n.cause)
+      coalesce(erased.key, n.key) as key, n.cause, n.reason, n.until
+    from named n
+    left join public.suppressions erased
+      on has_erased and erased.key = 'erased:' || public.keyed_hash(n.key) and erased.cause = 'erased'
+    where n.key <> all (left_out)
+    order by coalesce(erased.key, n.key), n.cause, n.until desc nulls first
   ), written as (
     insert into public.suppressions as x (key, user_id, cause, reason, source, until)
     select g.key, owner, g.cause, g.reason, left(origin, 100), g.until

@@ -14,7 +14,7 @@ from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import OptOut
-from outreach.mailboxes.now import read_now
+from outreach.mailboxes.now import read_now, read_whole
 from outreach.mailboxes.reader import ReadMailbox
 from outreach.wiring import Services
 
@@ -69,7 +69,7 @@ class Mailed:
             look=Look(
                 self.services.mailer,
                 self.store.mailboxes,
-                lambda account: read_now(self.store, self.services.inbox, account=account),
+                lambda account: read_whole(self.store, self.services.inbox, account),
             ),
         )
         claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims

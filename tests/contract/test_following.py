@@ -12,7 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from gmail_sandbox.server import Sandbox
+from outreach.campaign.models import Deferred
 from outreach.mail.mime import Mail
+from outreach.mailboxes import received
 from outreach.settings import Settings
 from outreach.wiring import open_services
 from tests.contract.mailed import ADA, Mailed
@@ -127,6 +129,64 @@ def test_an_answer_that_came_a_moment_ago_stops_it(
     assert lead.error
     assert lead.error.startswith("answered on")
     assert [one.saved for one in mailed.store.campaign_status(root).steps] == [1]
+
+
+def test_an_answer_that_another_reader_has_not_recorded_yet_is_waited_for(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    step = follow(mailed, mailed.campaign(JO))
+    plan(mailed, db)
+    mailed.read()
+    mailed.back("reply", JO)
+    account = next(iter(mailed.store.list_accounts())).id
+    reader = uuid4()
+    assert mailed.store.mailboxes.take(
+        reader, lease_seconds=60, rest_seconds=0, most=1, address=None, account=account
+    )
+    [outcome] = mailed.send(step)
+    assert isinstance(outcome, Deferred)
+    assert (outcome.reason, outcome.retry_after) == (
+        "a new mail in its thread could not be read yet",
+        60,
+    )
+    db.execute("update mailboxes set lease_until = now()")
+    db.execute("update campaign_leads set next_attempt_at = now() where status = 'pending'")
+    assert [one.kind for one in mailed.send(step)] == ["cancelled"]
+
+
+def test_an_answer_that_the_database_does_not_take_is_waited_for(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    step = follow(mailed, mailed.campaign(JO))
+    plan(mailed, db)
+    mailed.read()
+    mailed.back("reply", JO)
+    db.execute(
+        "create function refuses() returns trigger language plpgsql as"
+        " $$ begin if new.kind = 'reply' then raise 'no'; end if; return new; end $$;"
+        "create trigger refuses before insert on inbound for each row execute function refuses()"
+    )
+    assert [one.kind for one in mailed.send(step)] == ["deferred"]
+    assert len(mailed.mails(JO)) == 1
+
+
+@pytest.mark.parametrize("is_parsed", [True, False])
+def test_an_answer_that_cannot_be_read_stops_it(
+    mailed: Mailed, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, is_parsed: bool
+) -> None:
+    """Nobody knows what it says: its sender has a name of 3,000 letters, or the parser fails."""
+    root = mailed.campaign(JO)
+    step = follow(mailed, root)
+    plan(mailed, db)
+    answered = mails(mailed)[0]["Message-ID"]
+    mailed.receive(
+        f"From: {'Jo ' * 1000}<{JO}>\nTo: {ADA}\nSubject: Re: A deck\nIn-Reply-To: {answered}\n"
+        f"References: {answered}\n\nPlease stop.\n".encode()
+    )
+    if not is_parsed:
+        monkeypatch.setattr(received, "parse", lambda _: None)
+    assert [one.kind for one in mailed.send(step)] == ["cancelled"]
+    assert mailed.replies(root) == [(JO, "unreadable", "none")]
 
 
 def test_who_was_written_to_by_hand_is_left_to_the_sender(

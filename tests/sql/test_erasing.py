@@ -173,3 +173,27 @@ def test_what_was_sent_to_an_erased_person_is_forgotten(
     versions = build.db.execute("select hash from template_versions").fetchall()
     assert (subjects, versions) == ([("Hello b",), (None,)], [("b" * 64,)])
     assert build.sql.recount_mails()["changed"] == 0
+
+
+def test_who_was_erased_stays_unnamed_whoever_suppresses_the_address(build: Any, call: Any) -> None:
+    """As one who answers the last mail with an opt-out."""
+    erase(call)
+    for _ in range(2):
+        call.suppress(
+            entries=[
+                {"key": BOB, "cause": "opt_out"},
+                {"key": "eve@acme.test", "cause": "opt_out"},
+            ],
+            origin="mail",
+        )
+    assert not [key for key in keys(build) if "bob" in key]
+    assert keys(build, "opt_out") == sorted(
+        ["eve@acme.test", *(key for key in keys(build, "erased"))]
+    )
+
+
+def keys(build: Any, cause: str = "%") -> list[str]:
+    rows = build.db.execute(
+        "select key from suppressions where cause like %s order by key", (cause,)
+    ).fetchall()
+    return [key for (key,) in rows]

@@ -1,5 +1,7 @@
 """Follow-ups: who is followed, when, once, and never who answered."""
 
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+MIGRATIONS = Path(__file__).parents[2] / "supabase" / "migrations"
 HOUR, DAY = 3_600.0, 86_400.0
 
 
@@ -189,6 +192,16 @@ def test_who_is_away_is_followed_after_the_return(chain: Chain) -> None:
     chain.plan(at=3 * DAY)
     assert sorted(chain.send(step, at=3 * DAY)) == ["deferred", "go", "go"]
     assert chain.send(step, at=8 * DAY) == ["go"]
+
+
+def test_a_return_is_a_day_in_utc_whatever_the_session_s_zone(build: Any) -> None:
+    asked = "select away_until(%s, %s) at time zone 'UTC'"
+    found = set()
+    for zone in ("UTC", "Europe/Berlin", "America/Los_Angeles"):
+        build.db.execute("select set_config('TimeZone', %s, false)", (zone,))
+        found |= set(build.db.execute(asked, (date(2026, 11, 26), build.time(0))).fetchall())
+    build.db.execute("reset timezone")
+    assert found == {(datetime(2026, 11, 27),)}  # noqa: DTZ001 - of UTC
 
 
 def test_an_answer_of_a_colleague_stops_where_that_is_asked_for(build: Any, account: UUID) -> None:
@@ -488,6 +501,84 @@ def test_a_step_that_mailed_nobody_is_removed_and_its_leads_are_free(
     chain.send(again, at=3 * DAY)
     assert call.remove_step(step_id=again)["answer"] == "rejected"
     assert call.remove_step(step_id=chain.root)["answer"] == "rejected"
+
+
+def test_a_step_begins_unopened_whoever_opened_the_mail_before(call: Any, chain: Chain) -> None:
+    """Its openings count as its own."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    for campaign, at in ((chain.root, HOUR), (step, 4 * DAY)):
+        if campaign == step:
+            chain.plan(at=3 * DAY)
+            chain.send(step, at=3 * DAY)
+        for (lead,) in chain.build.db.execute(
+            "select id from campaign_leads where campaign_id = %s", (campaign,)
+        ).fetchall():
+            assert call.record_open(lead=lead, at=at, user_agent=agent)["answer"] == "opened"
+    opened = chain.build.db.execute(
+        "select campaign_id, sum(opened_people)::integer, sum(opened_machines)::integer"
+        " from daily_counts group by campaign_id"
+    ).fetchall()
+    assert {campaign: numbers for campaign, *numbers in opened} == {
+        chain.root: [3, 0],
+        step: [3, 0],
+    }
+    assert call.recount_mails()["changed"] == 0
+
+
+def test_openings_that_were_taken_over_are_put_right(call: Any, chain: Chain) -> None:
+    """Of a release before: the opening of the mail before, in rows and in counts."""
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.send(step, at=3 * DAY)
+    db = chain.build.db
+    rows = "select id from campaign_leads where campaign_id = %s order by id"
+    opened, *_ = [lead for (lead,) in db.execute(rows, (step,)).fetchall()]
+    call.record_open(lead=opened, at=4 * DAY, user_agent="curl/8")
+    db.execute("update campaign_leads set open_class = 'person' where campaign_id = %s", (step,))
+    call.recount_mails()
+    [path] = MIGRATIONS.glob("*_openings_of_steps.sql")
+    for _ in range(2):
+        db.execute(path.read_text())
+    classes = "select open_class from campaign_leads where campaign_id = %s order by id"
+    assert [one for (one,) in db.execute(classes, (step,))] == ["machine", None, None]
+    people = "select sum(opened_people)::integer from daily_counts where campaign_id = %s"
+    assert db.execute(people, (step,)).fetchone() == (0,)
+
+
+def test_a_mail_in_doubt_of_a_step_that_was_not_sent_is_mailed_again(
+    call: Any, chain: Chain
+) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.read(3 * DAY)
+    run = chain.build.begin(step, at=3 * DAY)
+    claims = chain.build.claim(step, run, at=3 * DAY)["claims"]
+    for claim in claims:
+        attempt = uuid4()
+        chain.build.attempt(
+            claim, run, at=3 * DAY, attempt=attempt, knows_cancelled=True, looked_seconds=1.0,
+            token=attempt.hex,
+        )  # fmt: skip
+        chain.build.record(attempt, "unclear", at=3 * DAY, why="lost")
+    call.finish_run(campaign=step, run=run, at=3 * DAY)
+    assert call.rows("take_due", at=3 * DAY + HOUR) == []
+    call.resolve_lead(was_sent=False, lead=UUID(claims[0]["id"]), at=3 * DAY + HOUR)
+    assert [one["id"] for one in call.rows("take_due", at=3 * DAY + HOUR)] == [str(step)]
+    assert chain.send(step, at=3 * DAY + HOUR) == ["go"]
+
+
+def test_a_step_has_the_owner_of_its_campaign(build: Any) -> None:
+    ann, ben = uuid4(), uuid4()
+    root = build.campaign(build.account(user_id=ann), leads=1, user_id=ann)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        build.insert("campaigns", name="x", parent_id=root, step=2, delay_days=1, user_id=ben)
+    step = build.insert("campaigns", name="x", parent_id=root, step=2, delay_days=1, user_id=ann)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        build.db.execute("update campaigns set user_id = %s where id = %s", (ben, step))
 
 
 def test_waiting_steps_are_not_dispatched(call: Any, chain: Chain) -> None:

@@ -117,6 +117,12 @@ def test_nothing_else_does(given: Body) -> None:
     assert not asks_to_unsubscribe(given.type, given.body)
 
 
+def test_a_boundary_that_is_given_in_two_ways_asks_for_nothing() -> None:
+    """Python's parser raises on it."""
+    kind = "multipart/form-data; boundary*=x; boundary*0=y"
+    assert not asks_to_unsubscribe(kind, b"--x\r\n\r\nOne-Click\r\n--x--\r\n")
+
+
 # --- who asks -------------------------------------------------------------------------------------
 
 PROXIES = networks("10.0.0.1, 10.1.0.0/16, fd00::/8")

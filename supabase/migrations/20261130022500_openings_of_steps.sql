@@ -1,0 +1,24 @@
+-- A follow-up's row took the class of the opening of the mail before it: of a mail that was not even sent, or that
+-- nobody opened. Its own fetches of the pixel say what became of it; the counts are made anew.
+update public.campaign_leads cl
+set open_class = own.class
+from (
+  select l.id, e.class
+  from public.campaign_leads l
+  left join lateral (
+    select x.class
+    from public.mail_events x
+    where x.campaign_lead_id = l.id and l.status = 'sent'
+    order by case x.class when 'person' then 1 when 'unclassified' then 2 else 3 end
+    limit 1) e on true
+  where l.previous_id is not null and l.open_class is not null
+) own
+where cl.id = own.id and cl.open_class is distinct from own.class;
+
+do $$
+begin
+  if pg_catalog.to_regprocedure('public.recount_mails()') is not null then
+    perform public.recount_mails();
+  end if;
+end
+$$;
