@@ -46,8 +46,9 @@ class BackgroundJobs:
         with self._changed:
             self._waiting[run, kind] = Job(do, copy_context())
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="background", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="background", daemon=True)
+                thread.start()
+                self._thread = thread
             self._changed.notify_all()
 
     def complete(self, run: UUID) -> None:

@@ -217,6 +217,5 @@ def _mark_crashed(flow_run: UUID) -> None:
     state = state_of(flow_run)
     if state is None or state.is_final():
         return
-    began = state.is_running() or state.is_cancelling()
-    message = "It fell silent" if began else "No worker began it within five minutes"
+    message = "It fell silent" if state.is_running() else "No worker began it within five minutes"
     replace_state(flow_run, state, Crashed(message=f"{message}."))

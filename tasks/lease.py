@@ -115,6 +115,7 @@ class Leases:
         self.watches = True
         """End this process when this thread falls silent; where a worker does not see to it."""
         self._held: list[Lease] = []
+        self._round_at = time.monotonic()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -122,8 +123,9 @@ class Leases:
         with self._changed:
             self._held.append(lease := Lease(run, logger))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep_all, name="leases", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._keep_all, name="leases", daemon=True)
+                thread.start()
+                self._thread = thread
             self._changed.notify()
         return lease
 
@@ -131,6 +133,11 @@ class Leases:
     def number(self) -> int:
         """Of runs of this process."""
         return len(self._held)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its thread hangs, and nobody renews what it holds."""
+        return bool(self._held) and time.monotonic() > self._round_at + SILENT_SECONDS
 
     def let_go(self, lease: Lease) -> None:
         with self._changed:
@@ -145,6 +152,7 @@ class Leases:
                 self._changed.wait_for(lambda: self._held)
                 if self.watches:
                     watch(SILENT_SECONDS)
+                self._round_at = time.monotonic()
                 held = list(self._held)
             for lease in held:
                 if lease.is_overdue:

@@ -31,6 +31,7 @@ BEGIN_SECONDS = 60.0
 """A resumed run has begun its campaign by then, or it has no process."""
 CANCEL_SECONDS = 90.0
 """A cancelled run has ended by then, or it has no process."""
+GONE = "It was cancelled, and its process was gone."
 
 
 def state_of(flow_run: UUID) -> State[Any] | None:
@@ -155,8 +156,10 @@ def ordered(campaign: UUID, flow_run: UUID) -> bool:
         current().store.suspend_run(campaign, flow_run)
         _suspend(flow_run, state)
         return True
-    if state is not None and state.is_cancelled():
+    if state is not None and (state.is_cancelled() or state.is_cancelling()):
         current().store.cancel_campaign(campaign)
+        if state.is_cancelling():
+            replace_state(flow_run, state, Cancelled(message=GONE))
         return True
     return False
 
@@ -193,8 +196,7 @@ def end_cancelling() -> None:
         found = client.read_flow_runs(**runs_in(SEND_FLOW, StateType.CANCELLING))
     for run in found:
         if run.state is not None and age_of(run.state) > CANCEL_SECONDS:
-            gone: State[Any] = Cancelled(message="It was cancelled, and its process was gone.")
-            replace_state(run.id, run.state, gone)
+            replace_state(run.id, run.state, Cancelled(message=GONE))
 
 
 def _suspend(flow_run: UUID, state: State[Any]) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 MOST_THREADS = 1000
 LOOK_SECONDS = 0.5
+NO_THREAD_SECONDS = 1.0
+"""After the system refused a thread."""
 
 
 @dataclass(order=True, slots=True)
@@ -93,7 +95,11 @@ class Senders:
 
     def _run_due(self) -> None:
         while True:
-            self._threads.submit(self._run, *self._next())
+            queue, job = self._next()
+            try:
+                self._threads.submit(self._run, queue, job)
+            except RuntimeError:  # no more threads: the first one that is free takes it
+                time.sleep(NO_THREAD_SECONDS)
 
     def _next(self) -> tuple[Queue, _Job]:
         with self._changed:

@@ -49,6 +49,8 @@ COALESCE_SECONDS = 0.3
 PIECE = 4
 """Slots of one lease: what is left over is given back in such pieces."""
 AGAIN_SECONDS = 1.0
+RELEASE_SECONDS = 5.0
+"""A run that was told to stop waits no longer for its slots to be given back."""
 NOT_RELEASED = (httpx.HTTPError, ObjectNotFound)
 """The lease has lapsed, or will."""
 
@@ -103,8 +105,19 @@ class Slots:
             if self._shares:
                 self._nudged.set()
             else:
-                with suppress(httpx.HTTPError):  # then the leases lapse
-                    self._fit()
+                self._release(token)
+
+    def _release(self, token: RunToken) -> None:
+        """Give all back, beside a run that has to end soon: Prefect's server may be away."""
+        releasing = threading.Thread(
+            target=copy_context().run, args=(self._try_to_fit,), name="slots", daemon=True
+        )
+        releasing.start()
+        releasing.join(RELEASE_SECONDS if token.stopped else None)
+
+    def _try_to_fit(self) -> None:
+        with suppress(httpx.HTTPError, NoSlotsError):  # then the leases lapse
+            self._fit()
 
     def _wait_for_one(self, token: RunToken, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -128,8 +141,9 @@ class Slots:
     def _keep(self) -> None:
         with self._fitting:
             if self._keeper is None:
-                self._keeper = threading.Thread(target=self._renew, name="slots", daemon=True)
-                self._keeper.start()
+                keeper = threading.Thread(target=self._renew, name="slots", daemon=True)
+                keeper.start()
+                self._keeper = keeper
         self._nudged.set()
 
     def _renew(self) -> None:
@@ -152,7 +166,7 @@ class Slots:
         """Renew the share, and take or give back slots until it fits."""
         with self._fitting, get_client(sync_client=True) as client:
             found = limit(client)
-            wanted = sum(share.wanted for share in self._shares.values())
+            wanted = sum(share.wanted for share in list(self._shares.values()))
             target = min(wanted, found.limit) if found.active else wanted
             if target < self.gate.size:
                 self.gate.resize(target)  # now, whatever the server answers below
@@ -164,7 +178,7 @@ class Slots:
             finally:
                 self.gate.resize(min(self.number, target) if found.active else wanted)
                 self._notes.write(lease.id for lease in self._leases)
-        if self._shares and target == 0:
+        if wanted and target == 0:
             raise NoSlotsError(f"the limit {LIMIT}, which is at 0 (Prefect's UI, Concurrency)")
 
     @property

@@ -85,7 +85,7 @@ class Runs:
     @property
     def campaigns(self) -> int:
         """The runs that send a campaign."""
-        return sum(hosted.flow is send_campaign for hosted in self._runs.values())
+        return sum(hosted.flow is send_campaign for hosted in list(self._runs.values()))
 
     @staticmethod
     def flow_of(entrypoint: str | None) -> Flow[..., Any] | None:
@@ -105,7 +105,11 @@ class Runs:
             name=f"run {flow_run.name}",
             daemon=True,  # one that never returns must not keep the process
         )
-        hosted.thread.start()
+        try:
+            hosted.thread.start()
+        except RuntimeError:  # no more threads: it would keep its place for good
+            del self._runs[flow_run.id]
+            raise
         return hosted
 
     def tell(self, order: Order) -> None:

@@ -61,6 +61,7 @@ class Process:
         metrics.takes_campaigns = self.takes_campaigns
         self._stop = asyncio.Event()
         self._retires = False
+        self._is_told_to_end = False
         self._worker: CampaignWorker | None = None
 
     def takes_campaigns(self) -> bool:
@@ -77,11 +78,16 @@ class Process:
         self._retires = True
         self._stop.set()
 
+    def _end(self) -> None:
+        """By a signal: even one that meets a fresh start."""
+        self._is_told_to_end = True
+        self._stop.set()
+
     async def serve(self) -> bool:
         """Serve until a signal; True when the process has to start anew."""
         loop = asyncio.get_running_loop()
         for number in STOPS:
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._end)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # see deployments/serving.py
 
         def end_run(run: CampaignRun, _: Logger) -> None:
@@ -107,13 +113,14 @@ class Process:
             working = asyncio.ensure_future(worker.start())
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done():
-                await asyncio.to_thread(dispatcher.stop, DISPATCH_SECONDS)
+                ending = asyncio.ensure_future(asyncio.to_thread(dispatcher.stop, DISPATCH_SECONDS))
                 reading.stop(0)  # what it has leased is read again later
                 await worker.stop_runs()
+                await asyncio.wait({ending}, timeout=DISPATCH_SECONDS)
                 working.cancel()
                 await asyncio.wait({working})
                 watching.cancel()
-                return self._retires
+                return self._retires and not self._is_told_to_end
             self._worker = None
             get_logger("outreach.worker").warning(
                 "The worker lost Prefect's server (%s) and begins again; its runs go on",
@@ -191,9 +198,13 @@ def _tell_shortcomings() -> None:
 
 
 async def _watched() -> None:
-    """A call that lets no other thread run ends this process; its supervisor starts it anew."""
+    """A call that lets no other thread run, or a hanging lease thread, ends this process.
+
+    Its supervisor starts it anew.
+    """
     while True:
-        watch(SILENT_SECONDS)
+        if not leases().is_silent:
+            watch(SILENT_SECONDS)
         await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -187,6 +187,8 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
         return time.monotonic() - self._polled < LATE_POLLS * query_interval_seconds
 
     async def _begin(self, flow_run: FlowRun) -> bool:
+        if self.ending:
+            return False
         if (earlier := self.runs.find(flow_run.id)) is not None:
             earlier.again = True  # resumed before its thread had ended
             return False
@@ -200,6 +202,9 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
             flow_run.id, Pending()
         )
         if answer.status is not SetStateStatus.ACCEPT:  # another worker has it, or a limit holds it
+            return False
+        if self.ending:  # meanwhile: another worker has to find it in the queue
+            await self.client.set_flow_run_state(flow_run.id, Scheduled(), force=True)
             return False
         self.get_flow_run_logger(flow_run).info("Taken by the worker %s", self.name)
         flow_run.state = answer.state

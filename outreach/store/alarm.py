@@ -6,7 +6,7 @@ reader looks at the clock too.
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from uuid import UUID, uuid4
 
 import psycopg
@@ -14,6 +14,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from outreach.errors import StoreUnavailable
+from outreach.store.postgres import KEEPALIVES
 
 CHANNEL = "outreach_due"
 PROOF_SECONDS = 5.0
@@ -21,13 +22,6 @@ PROOF_SECONDS = 5.0
 PROBE_SECONDS = 40.0
 """Between two proofs: a connection that died half-open is noticed within a minute."""
 POLL_SECONDS = 1.0
-KEEPALIVES: dict[str, Any] = {
-    "keepalives_idle": 20,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""Of libpq: a peer that is gone ends the connection after 35 s, with unsent data after 20 s."""
 
 Kind = Literal["notifications", "polls"]
 

@@ -15,6 +15,14 @@ from outreach.errors import ConfigurationError, StoreUnavailable
 from outreach.store.calls import Row
 from outreach.store.errors import TransientError, of_code, repeated
 
+KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Of libpq: a peer that is gone ends the connection after 35 s, with unsent data after 20 s."""
+
 
 class Postgres:
     """Calls over a psycopg pool; Supabase's pooler may be between, so no prepared statements."""
@@ -33,7 +41,12 @@ class Postgres:
             timeout=timeout,
             open=True,
             configure=_with_fast_json,
-            kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 10},
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": None,
+                "connect_timeout": 10,
+                **KEEPALIVES,  # else a half-open one holds its thread for minutes or hours
+            },
         )
 
     def call(self, function: str, **arguments: Any) -> list[Row]:

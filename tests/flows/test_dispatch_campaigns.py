@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.states import Cancelled, Pending, Running
+from prefect.states import Cancelled, Cancelling, Pending, Running
 
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
@@ -189,6 +189,26 @@ def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(
 
     assert (started, state_of(silent)) == (1, "Crashed")
     assert len(runs_of(store, campaign)) == 2
+
+
+def test_a_silent_run_that_a_person_cancelled_is_not_followed_by_another(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """Its process was gone, so nobody heard of it; the lease lapses before that is found out."""
+    campaign = new_campaign(leads=2)
+    dispatch_campaigns()
+    (silent,) = runs_of(store, campaign)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(silent), Running(), force=True)
+        store.begin_run(campaign, UUID(silent), 60)
+        client.set_flow_run_state(UUID(silent), Cancelling())
+    db.execute("update campaigns set lease_until = now() - interval '1 second'")
+
+    started = dispatch_campaigns()
+
+    assert (started, state_of(silent)) == (0, "Cancelled")
+    status = store.campaign_status(campaign)
+    assert (status.status, status.leads) == ("cancelled", LeadCounts(cancelled=2))
 
 
 def test_a_run_whose_worker_died_before_the_database_knew_it_is_marked_crashed(

@@ -8,7 +8,7 @@ from unittest.mock import sentinel
 
 import pytest
 
-from tasks.lease import Lease
+from tasks.lease import SILENT_SECONDS, Lease, Leases
 
 SERVER: ContextVar[str] = ContextVar("server", default="another")
 """As Prefect's settings are: known to a context."""
@@ -42,3 +42,13 @@ def test_an_outage_is_told_once_and_in_the_context_of_the_run(told: list[tuple[s
     keeper.join()
 
     assert told == [("The lease was not renewed: The database is away.", "the run's")]
+
+
+def test_a_thread_that_hangs_while_it_holds_leases_is_silent() -> None:
+    leases = Leases()
+    leases._round_at -= 2 * SILENT_SECONDS
+    assert not leases.is_silent
+    leases._held.append(sentinel.lease)
+    assert leases.is_silent
+    leases._round_at += 2 * SILENT_SECONDS
+    assert not leases.is_silent
