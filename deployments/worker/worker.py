@@ -18,7 +18,7 @@ import anyio
 import anyio.abc
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.objects import FlowRun, WorkPool, WorkQueue
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import (
     DeploymentResponse,
     OrchestrationResult,
@@ -34,6 +34,7 @@ from prefect.workers.base import (
 )
 
 from outreach.deployment_names import DEPLOYMENTS, SEND, SEND_FLOW, run_name, run_tag
+from tasks.places import is_open
 from tasks.token import Order
 
 if TYPE_CHECKING:
@@ -177,10 +178,10 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
             or deployment.work_pool_name != pool.name
             or deployment.global_concurrency_limit is not None
             or queue is None
-            or not _is_open(pool)
+            or not is_open(pool)
         ):
             return None
-        return flow if _is_open(await self.client.read_work_queue(queue)) else None
+        return flow if is_open(await self.client.read_work_queue(queue)) else None
 
     def is_worker_still_polling(self, query_interval_seconds: float) -> bool:
         """For the health check of Prefect's command."""
@@ -265,8 +266,3 @@ class CampaignWorker(BaseWorker[BaseJobConfiguration, BaseVariables, Result]):
         )
         self.get_flow_run_logger(flow_run).error(message)
         await self.client.set_flow_run_state(flow_run.id, Failed(message=message), force=True)
-
-
-def _is_open(place: WorkPool | WorkQueue) -> bool:
-    """Whether runs leave it at once, however many."""
-    return not place.is_paused and place.concurrency_limit is None

@@ -230,6 +230,10 @@ class Store(Calls):
         """Its run ended without beginning: the campaign may be dispatched again."""
         self._call("forget_dispatch", campaign=campaign, flow_run=str(flow_run))
 
+    def prolong_dispatch(self, campaign: UUID, flow_run: UUID) -> None:
+        """Its run waits for a place in Prefect: nobody has missed it."""
+        self._call("prolong_dispatch", campaign=campaign, flow_run=str(flow_run))
+
     def suspend_run(self, campaign: UUID, run: UUID) -> bool:
         """Pause the campaign until its run is resumed in Prefect; False if it is not the run's."""
         return bool(self._call("suspend_run", campaign=campaign, run=run))

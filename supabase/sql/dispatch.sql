@@ -165,6 +165,23 @@ as $$
   returning pg_catalog.jsonb_build_object('answer', 'forgotten');
 $$;
 
+create or replace function public.prolong_dispatch(
+  campaign uuid,
+  flow_run text,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it.
+  update public.campaigns x
+  set dispatched_at = coalesce(prolong_dispatch.now, clock_timestamp()), dispatch_misses = 0
+  where x.id = prolong_dispatch.campaign and x.dispatched_run = prolong_dispatch.flow_run
+    and x.dispatched_at is not null
+  returning pg_catalog.jsonb_build_object('answer', 'prolonged');
+$$;
+
 create or replace function public.sweep_cancelled(most integer default 5000) returns setof jsonb
 language plpgsql
 security invoker

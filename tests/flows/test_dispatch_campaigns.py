@@ -10,12 +10,15 @@ import httpx
 import psycopg
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.states import Cancelled, Cancelling, Pending, Running
 
+from deployments.provision import before_deployments
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
+from outreach.deployment_names import POOL, SEND
 from outreach.store.store import Store
 from tasks.boards import DIGEST, DIGEST_EVENT, UPCOMING, publish_digest, show_upcoming
 from tests.flows.conftest import NewCampaign
@@ -152,6 +155,34 @@ def test_three_dispatches_that_nobody_begins_are_an_error(
         "failed": 0,
         "total": 3,
     }
+
+
+@pytest.mark.parametrize("closed", ["pool", "queue", "limit"])
+def test_what_waits_for_a_place_in_prefect_is_never_missed(
+    store: Store, db: psycopg.Connection, new_campaign: NewCampaign, closed: str
+) -> None:
+    campaign = new_campaign()
+    with get_client(sync_client=True) as client:
+        before_deployments(client)
+        deployment = client.read_deployment_by_name(SEND)
+        client.update_deployment(deployment.id, DeploymentUpdate(work_pool_name=POOL))
+        queue = client.read_work_queue_by_name("default", POOL)
+        match closed:
+            case "pool":
+                client.update_work_pool(POOL, WorkPoolUpdate(is_paused=True))
+            case "queue":
+                client.update_work_queue(queue.id, is_paused=True)
+            case "limit":
+                client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=1))
+    started = []
+    for _ in range(5):
+        started.append(dispatch_campaigns())
+        db.execute("update campaigns set dispatched_at = dispatched_at - interval '4 minutes'")
+    states = [state_of(run) for run in runs_of(store, campaign)]
+    with get_client(sync_client=True) as client:
+        client.delete_work_pool(POOL)
+    assert (started, store.campaign_status(campaign).status) == ([1, 0, 0, 0, 0], "running")
+    assert states in (["Scheduled"], ["Late"])
 
 
 def test_the_run_that_finds_the_third_owner_dead_says_so(

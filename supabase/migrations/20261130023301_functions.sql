@@ -1,4 +1,4 @@
--- Release 20261130022612 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130023301 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -168,6 +168,7 @@ declare
     'public.plan_step(public.campaigns,public.campaigns,integer,double precision,timestamp with time zone)',
     'public.plan_steps(integer,double precision,timestamp with time zone)',
     'public.probe_dispatcher(uuid)',
+    'public.prolong_dispatch(uuid,text,timestamp with time zone)',
     'public.punycode(text)',
     'public.put_off(public.campaign_leads,public.campaigns,double precision,text,timestamp with time zone)',
     'public.ramp_of(public.accounts,timestamp with time zone)',
@@ -266,7 +267,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130022612', '02b8b8b925dc0c51f66192812da18d2bc77dd031cea3c56e3b238d98ee588086', ours, '20261124009900')
+  values ('20261130023301', '4db79d03625056303b2b6a613a5ed042083a7bf1a35d9255306e17c38368dca8', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -3022,6 +3023,23 @@ as $$
   set dispatched_at = null
   where x.id = forget_dispatch.campaign and x.dispatched_run = forget_dispatch.flow_run
   returning pg_catalog.jsonb_build_object('answer', 'forgotten');
+$$;
+
+create or replace function public.prolong_dispatch(
+  campaign uuid,
+  flow_run text,
+  now timestamptz default null
+) returns setof jsonb
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it.
+  update public.campaigns x
+  set dispatched_at = coalesce(prolong_dispatch.now, clock_timestamp()), dispatch_misses = 0
+  where x.id = prolong_dispatch.campaign and x.dispatched_run = prolong_dispatch.flow_run
+    and x.dispatched_at is not null
+  returning pg_catalog.jsonb_build_object('answer', 'prolonged');
 $$;
 
 create or replace function public.sweep_cancelled(most integer default 5000) returns setof jsonb
