@@ -39,6 +39,7 @@ from tasks.dispatch import (
     try_web_address,
 )
 from tasks.orders import end_cancelling, follow_suspended
+from tasks.ownerless import Ownerless
 from tasks.upcoming import name_upcoming
 
 ROUND_SECONDS = 60.0
@@ -87,6 +88,7 @@ class Dispatcher:
         self._begin = begin
         self._log = get_logger("outreach.dispatcher")
         self._diary = Diary(self._id, name)
+        self._ownerless = Ownerless()
         self._stopping = threading.Event()
         self._place_free = threading.Event()
         self._kind: Kind = "polls"
@@ -190,7 +192,7 @@ class Dispatcher:
         while not self._stopping.is_set():
             began = time.monotonic()
             hourly = began - swept_at >= HOUR_SECONDS
-            steps = (*REPAIRS, *HOURLY) if hourly else REPAIRS
+            steps = (*REPAIRS, self._ownerless.end, *(HOURLY if hourly else ()))
             try:
                 current().store.compare_schema()
                 if self._leads() and self._is_on() and self._repaired(steps):

@@ -138,6 +138,10 @@ class Store(Calls):
         )
         return {UUID(row["run"]): row["answer"] for row in rows}
 
+    def owning_runs(self, runs: list[UUID]) -> set[UUID]:
+        """Those of them that own a campaign at this moment."""
+        return {UUID(row["run"]) for row in self._call("owning_runs", runs=runs)}
+
     def release_run(self, campaign: UUID, run: UUID) -> None:
         self._call("release_run", campaign=campaign, run=run)
 

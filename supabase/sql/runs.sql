@@ -182,6 +182,21 @@ begin
 end
 $$;
 
+create or replace function public.owning_runs(
+  runs uuid[],
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Which of these runs own a campaign at this moment.
+  select pg_catalog.jsonb_build_object('run', x.run_id)
+  from public.campaigns x
+  where x.run_id = any (owning_runs.runs) and x.lease_until > coalesce(owning_runs.now, clock_timestamp());
+$$;
+
 create or replace function public.free_claims(campaign uuid) returns void
 language plpgsql
 security invoker

@@ -1,4 +1,4 @@
--- Release 20261130023301 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130023938 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -161,6 +161,7 @@ declare
     'public.note_unread(uuid,text)',
     'public.open_class(text,double precision,integer)',
     'public.operating_figures(timestamp with time zone)',
+    'public.owning_runs(uuid[],timestamp with time zone)',
     'public.pace_of(public.accounts,double precision)',
     'public.pause_account(uuid,double precision,boolean,timestamp with time zone,boolean)',
     'public.pause_campaign(uuid,timestamp with time zone)',
@@ -267,7 +268,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130023301', '4db79d03625056303b2b6a613a5ed042083a7bf1a35d9255306e17c38368dca8', ours, '20261124009900')
+  values ('20261130023938', '5343ea3a936ecc0ba9bafc45b738ac7b507a134ed060b3d9667fa165a6301de7', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -6550,6 +6551,21 @@ begin
   left join public.campaigns x
     on x.id = a.campaign and x.run_id = a.run and x.status not in ('completed', 'cancelled');
 end
+$$;
+
+create or replace function public.owning_runs(
+  runs uuid[],
+  now timestamptz default null
+) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Which of these runs own a campaign at this moment.
+  select pg_catalog.jsonb_build_object('run', x.run_id)
+  from public.campaigns x
+  where x.run_id = any (owning_runs.runs) and x.lease_until > coalesce(owning_runs.now, clock_timestamp());
 $$;
 
 create or replace function public.free_claims(campaign uuid) returns void
