@@ -69,6 +69,22 @@ def test_a_session_that_was_ended_is_told(listening: Notifications, db: psycopg.
         listening.wait(LONG)
 
 
+def test_one_that_comes_with_the_proof_wakes_it(
+    database: SecretStr, db: psycopg.Connection
+) -> None:
+    """In one packet, the proof first."""
+
+    def notify(probe: UUID) -> None:
+        with db.transaction():
+            db.execute("select probe_dispatcher(%s)", [probe])
+            db.execute(NOTIFY)
+
+    listening = Notifications(database, notify)
+    listening._probe_at = 0.0
+    assert listening.wait(0.0)
+    listening.close()
+
+
 def test_a_database_that_is_away_is_told(probe: Callable[[UUID], None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
