@@ -55,13 +55,7 @@ def send_campaign(campaign_id: Id) -> State[Any]:
     Returns `success`, `emails_sent` and `total_leads`, with "45/50 sent" as the state's message.
     """
     try:
-        # Given back before Prefect is told the rest: its server may be away.
-        with (
-            stoppable(),
-            completed_at_end(),
-            stoppable(lambda: give_back(campaign_id)),
-            holding(campaign_id),
-        ):
+        with stoppable(lambda: give_back(campaign_id)), holding(campaign_id), completed_at_end():
             state = send_all(campaign_id)
     except StopRequest:
         state = given_back(campaign_id)

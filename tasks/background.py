@@ -17,6 +17,8 @@ import httpx
 from prefect import runtime
 from prefect.logging.loggers import get_logger
 
+from tasks.token import StopRequest
+
 BETWEEN_SECONDS = 0.25
 """Between two jobs of this process."""
 PREFECT_AWAY_SECONDS = 60.0
@@ -99,11 +101,14 @@ def background() -> BackgroundJobs:
 def completed_at_end() -> Iterator[None]:
     """Complete this flow run's jobs at the end of the block, whose own error goes on.
 
-    Not where the run is interrupted: a process that lives on does them all the same.
+    Not where the run is interrupted, or told to stop: its campaign is given back first, and
+    Prefect's server may be away. A process that lives on does them all the same.
     """
     run = UUID(str(runtime.flow_run.id))
     try:
         yield
+    except StopRequest:
+        raise
     except Exception:
         background().complete(run)
         raise

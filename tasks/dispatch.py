@@ -20,7 +20,7 @@ from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
 from tasks.orders import age_of, ordered, replace_state, state_of
-from tasks.places import waits_for_place
+from tasks.places import Places
 from tasks.retries import PHASE
 from tasks.run_filters import runs_in
 
@@ -89,14 +89,14 @@ def follow_up() -> None:
     Cancelled or suspended by a person: so is the campaign. Ended otherwise: it is due again. One
     that waits for a place in Prefect is no run that nobody begins.
     """
-    store = current().store
+    store, places = current().store, Places()
     for dispatched in store.list_dispatched():
         state = state_of(dispatched.flow_run)
         if ordered(dispatched.id, dispatched.flow_run):
             run_log().info("Campaign %s was held or cancelled before it began", dispatched.id)
         elif state is None or state.is_final():
             store.forget_dispatch(dispatched.id, dispatched.flow_run)
-        elif waits_for_place(dispatched.flow_run):
+        elif state.is_scheduled() and places.waits(dispatched.flow_run):
             store.prolong_dispatch(dispatched.id, dispatched.flow_run)
 
 

@@ -121,11 +121,11 @@ class Leases:
 
     def keep(self, run: CampaignRun, logger: Logger) -> Lease:
         with self._changed:
-            self._held.append(lease := Lease(run, logger))
             if self._thread is None:
                 thread = threading.Thread(target=self._keep_all, name="leases", daemon=True)
                 thread.start()
                 self._thread = thread
+            self._held.append(lease := Lease(run, logger))
             self._changed.notify()
         return lease
 

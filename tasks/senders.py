@@ -59,10 +59,11 @@ class Senders:
     def open(self, at_once: int) -> Queue:
         """A queue for one run, with at most `at_once` of its calls running."""
         with self._changed:
-            self._queues.append(queue := Queue(at_once))
             if self._clock is None:
-                self._clock = threading.Thread(target=self._run_due, name="senders", daemon=True)
-                self._clock.start()
+                clock = threading.Thread(target=self._run_due, name="senders", daemon=True)
+                clock.start()
+                self._clock = clock
+            self._queues.append(queue := Queue(at_once))
         return queue
 
     def close(self, queue: Queue, seconds: float) -> None:
@@ -95,11 +96,15 @@ class Senders:
 
     def _run_due(self) -> None:
         while True:
-            queue, job = self._next()
-            try:
-                self._threads.submit(self._run, queue, job)
-            except RuntimeError:  # no more threads: the first one that is free takes it
-                time.sleep(NO_THREAD_SECONDS)
+            call: Callable[..., None] = self._run
+            given: tuple[Any, ...] = self._next()
+            while True:
+                try:
+                    self._threads.submit(call, *given)
+                    break
+                except RuntimeError:  # no more threads; the call waits in the queue for one
+                    call, given = _nothing, ()
+                    time.sleep(NO_THREAD_SECONDS)
 
     def _next(self) -> tuple[Queue, _Job]:
         with self._changed:
@@ -122,6 +127,10 @@ class Senders:
             with self._changed:
                 queue.running -= 1
                 self._changed.notify_all()
+
+
+def _nothing() -> None:
+    """What a thread is made for whose call waits already."""
 
 
 class Gate:

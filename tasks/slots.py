@@ -112,11 +112,13 @@ class Slots:
         releasing = threading.Thread(
             target=copy_context().run, args=(self._try_to_fit,), name="slots", daemon=True
         )
-        releasing.start()
-        releasing.join(RELEASE_SECONDS if token.stopped else None)
+        with suppress(RuntimeError):  # no more threads
+            releasing.start()
+            releasing.join(RELEASE_SECONDS if token.stopped else None)
 
     def _try_to_fit(self) -> None:
-        with suppress(httpx.HTTPError, NoSlotsError):  # then the leases lapse
+        # Then the leases lapse; the last for a client that its process has closed.
+        with suppress(httpx.HTTPError, NoSlotsError, RuntimeError):
             self._fit()
 
     def _wait_for_one(self, token: RunToken, seconds: float) -> None:

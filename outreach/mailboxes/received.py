@@ -12,7 +12,7 @@ from outreach.inbound.opt_out import is_click, token_of_click
 from outreach.inbound.reading import Reading
 from outreach.mailboxes.attribution import SERVERS, attribute
 from outreach.mailboxes.consequences import ORIGIN, Entry, suppressions
-from outreach.mailboxes.inbox import DRAFT, SENT, Envelope, Inbox, Listed
+from outreach.mailboxes.inbox import DRAFT, SENT, Inbox, Listed, ReceivedMail
 from outreach.store.mailboxes import AboutMail, LeasedMailbox, SentMail
 from outreach.store.store import Store
 
@@ -55,19 +55,35 @@ class Recorder:
         received = self._inbox.mail(self._account, mail.id)
         if received is None or received.labels & {SENT, DRAFT}:
             return True
-        if (parsed := parse(received.raw)) is None:
-            return self.record_unreadable(mail)
-        reading = classify.read(parsed, received=received.received, footers=self._leased.footers)
-        if reading is classify.UNREADABLE:
-            return self.record_unreadable(mail)
+        parsed, reading = parse(received.raw), classify.UNREADABLE
+        if parsed is not None:
+            reading = classify.read(
+                parsed, received=received.received, footers=self._leased.footers
+            )
+        if parsed is None or reading is classify.UNREADABLE:
+            return self._record_unread(mail.id, received, parsed)
         return self._record(mail.id, received.thread_id, received.received, reading, parsed)
 
     def record_unreadable(self, mail: Listed) -> bool:
         """Record that it could not be read; mails of its thread count as perhaps answered."""
-        found = self._find(None, [mail.thread_id], [], datetime.now(UTC))
-        reading = Reading("other")
+        now = datetime.now(UTC)
+        found = self._find(None, [mail.thread_id], [], now)
+        return self._save_unread(mail.id, mail.thread_id, now, found)
+
+    def _record_unread(self, mail_id: str, received: ReceivedMail, parsed: Mail | None) -> bool:
+        """The same of a mail that nobody understands, if it concerns us."""
+        threads, writers = [received.thread_id], []
+        if parsed is not None:
+            threads.append(self._answered_thread(parsed.headers.get("in-reply-to", "")))
+            writers.append(first(parsed.sender))
+        found = self._find(None, threads, writers, received.received)
+        return not found or self._save_unread(mail_id, received.thread_id, received.received, found)
+
+    def _save_unread(
+        self, mail_id: str, thread: str | None, received: datetime, found: list[SentMail]
+    ) -> bool:
         about = [AboutMail(one.attempt, "none", "") for one in found]
-        return self._save(mail.id, mail.thread_id, "unreadable", datetime.now(UTC), reading, about)
+        return self._save(mail_id, thread, "unreadable", received, Reading("other"), about)
 
     # --- whether it concerns us ---------------------------------------------------------------
 
@@ -78,13 +94,13 @@ class Recorder:
         headers = envelope.headers
         if may_report(headers) or is_click(headers.get("subject", "")):
             return True
-        thread = self._answered_thread(envelope)
+        thread = self._answered_thread(headers.get("in-reply-to", ""))
         asked = {"id": mail.id, "thread": thread, "sender": first(headers.get("from", ""))}
         return bool(self._store.mailboxes.pick(self._account, [asked]).ours)
 
-    def _answered_thread(self, envelope: Envelope) -> str | None:
+    def _answered_thread(self, in_reply_to: str) -> str | None:
         """Of a mail of this mailbox that it answers under another subject."""
-        answered = envelope.headers.get("in-reply-to", "").strip(" <>\t")
+        answered = in_reply_to.strip(" <>\t")
         if not self.is_searchable or not answered.endswith(OURS):
             return None
         found = self._inbox.named(self._account, answered)

@@ -5,12 +5,14 @@ set open_class = own.class
 from (
   select l.id, e.class
   from public.campaign_leads l
-  left join lateral (
-    select x.class
+  cross join lateral (
+    select case
+      when bool_or(x.class = 'person') then 'person'
+      when bool_or(x.class in ('unclassified', 'proxy')) then 'unclassified'
+      when bool_or(x.class = 'machine') then 'machine'
+    end as class
     from public.mail_events x
-    where x.campaign_lead_id = l.id and l.status = 'sent'
-    order by case x.class when 'person' then 1 when 'unclassified' then 2 else 3 end
-    limit 1) e on true
+    where x.campaign_lead_id = l.id and l.status = 'sent') e
   where l.previous_id is not null and l.open_class is not null
 ) own
 where cl.id = own.id and cl.open_class is distinct from own.class;

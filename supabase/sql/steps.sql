@@ -15,7 +15,9 @@ begin
     raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
       using errcode = 'check_violation';
   end if;
-  if exists (select from public.campaigns x where x.id = new.parent_id and x.user_id <> new.user_id) then
+  -- Not where the owner alone changes: all of a chain may, one row after the other.
+  if (tg_op = 'INSERT' or new.parent_id is distinct from old.parent_id)
+    and exists (select from public.campaigns x where x.id = new.parent_id and x.user_id <> new.user_id) then
     raise exception 'A follow-up belongs to the owner of the campaign that it follows.'
       using errcode = 'check_violation';
   end if;
@@ -33,7 +35,7 @@ end
 $$;
 
 create or replace trigger campaigns_guard_step
-  before insert or update of parent_id, user_id, delay_days, delay_seconds, follow_since on public.campaigns
+  before insert or update of parent_id, delay_days, delay_seconds, follow_since on public.campaigns
   for each row when (new.parent_id is not null) execute function public.guard_step();
 
 create or replace function public.step_before(s public.campaigns) returns uuid

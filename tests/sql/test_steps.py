@@ -535,15 +535,23 @@ def test_openings_that_were_taken_over_are_put_right(call: Any, chain: Chain) ->
     chain.send(step, at=3 * DAY)
     db = chain.build.db
     rows = "select id from campaign_leads where campaign_id = %s order by id"
-    opened, *_ = [lead for (lead,) in db.execute(rows, (step,)).fetchall()]
-    call.record_open(lead=opened, at=4 * DAY, user_agent="curl/8")
+    machine, proxy, _ = [lead for (lead,) in db.execute(rows, (step,)).fetchall()]
+    call.record_open(lead=machine, at=4 * DAY, user_agent="curl/8")
+    call.record_open(lead=proxy, at=4 * DAY, user_agent="Mozilla/5.0")
+    assert db.execute(
+        "select class from mail_events where campaign_lead_id = %s", (proxy,)
+    ).fetchone() == ("proxy",)
     db.execute("update campaign_leads set open_class = 'person' where campaign_id = %s", (step,))
     call.recount_mails()
     [path] = MIGRATIONS.glob("*_openings_of_steps.sql")
     for _ in range(2):
         db.execute(path.read_text())
     classes = "select open_class from campaign_leads where campaign_id = %s order by id"
-    assert [one for (one,) in db.execute(classes, (step,))] == ["machine", None, None]
+    assert [one for (one,) in db.execute(classes, (step,))] == [
+        "machine",
+        "unclassified",
+        None,
+    ]
     people = "select sum(opened_people)::integer from daily_counts where campaign_id = %s"
     assert db.execute(people, (step,)).fetchone() == (0,)
 
@@ -574,11 +582,17 @@ def test_a_mail_in_doubt_of_a_step_that_was_not_sent_is_mailed_again(
 def test_a_step_has_the_owner_of_its_campaign(build: Any) -> None:
     ann, ben = uuid4(), uuid4()
     root = build.campaign(build.account(user_id=ann), leads=1, user_id=ann)
+    step: dict[str, Any] = {"parent_id": root, "step": 2, "delay_days": 1}
     with pytest.raises(psycopg.errors.CheckViolation):
-        build.insert("campaigns", name="x", parent_id=root, step=2, delay_days=1, user_id=ben)
-    step = build.insert("campaigns", name="x", parent_id=root, step=2, delay_days=1, user_id=ann)
+        build.insert("campaigns", name="x", user_id=ben, **step)
+    other = build.insert("campaigns", name="x", user_id=ben)
     with pytest.raises(psycopg.errors.CheckViolation):
-        build.db.execute("update campaigns set user_id = %s where id = %s", (ben, step))
+        build.db.execute(
+            "update campaigns set parent_id = %s, step = 2, delay_days = 1 where id = %s",
+            (root, other),
+        )
+    build.insert("campaigns", name="x", user_id=ann, **step)
+    build.db.execute("update campaigns set user_id = %s where user_id = %s", (ben, ann))
 
 
 def test_waiting_steps_are_not_dispatched(call: Any, chain: Chain) -> None:

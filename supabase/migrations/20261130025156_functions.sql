@@ -1,4 +1,4 @@
--- Release 20261130023938 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130025156 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -268,7 +268,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130023938', '5343ea3a936ecc0ba9bafc45b738ac7b507a134ed060b3d9667fa165a6301de7', ours, '20261124009900')
+  values ('20261130025156', 'f453b9ae79e6ad6c79d87395773f5fb225ca9cf1591aa13e509b46c5ce87193e', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -7340,7 +7340,9 @@ begin
     raise exception 'A follow-up names the first campaign of its chain as its parent, not another follow-up.'
       using errcode = 'check_violation';
   end if;
-  if exists (select from public.campaigns x where x.id = new.parent_id and x.user_id <> new.user_id) then
+  -- Not where the owner alone changes: all of a chain may, one row after the other.
+  if (tg_op = 'INSERT' or new.parent_id is distinct from old.parent_id)
+    and exists (select from public.campaigns x where x.id = new.parent_id and x.user_id <> new.user_id) then
     raise exception 'A follow-up belongs to the owner of the campaign that it follows.'
       using errcode = 'check_violation';
   end if;
@@ -7358,7 +7360,7 @@ end
 $$;
 
 create or replace trigger campaigns_guard_step
-  before insert or update of parent_id, user_id, delay_days, delay_seconds, follow_since on public.campaigns
+  before insert or update of parent_id, delay_days, delay_seconds, follow_since on public.campaigns
   for each row when (new.parent_id is not null) execute function public.guard_step();
 
 create or replace function public.step_before(s public.campaigns) returns uuid
