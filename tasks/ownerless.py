@@ -16,15 +16,13 @@ from outreach.deployment_names import SEND_FLOW
 from outreach.wiring import current
 from tasks.log import run_log
 from tasks.orders import age_of, replace_state
-from tasks.run_filters import runs_in
+from tasks.run_filters import paged, runs_in
 
 SETTLED_SECONDS = 300.0
 """A run has begun its campaign by then."""
 LOOKS = 3
 """In a row, each minute: a run at its end owns its campaign no more, and reports for a while."""
 MOST = 1000
-PAGE = 200
-"""Prefect returns no more runs per request."""
 
 
 class Ownerless:
@@ -46,16 +44,11 @@ class Ownerless:
 
 
 def _running() -> list[FlowRun]:
-    found: list[FlowRun] = []
     with get_client(sync_client=True) as client:
-        while len(found) < MOST:
-            page = client.read_flow_runs(
-                **runs_in(SEND_FLOW, StateType.RUNNING),
-                sort=FlowRunSort.START_TIME_ASC,
-                limit=PAGE,
-                offset=len(found),
-            )
-            found += page
-            if len(page) < PAGE:
-                break
-    return [run for run in found if run.state and age_of(run.state) > SETTLED_SECONDS]
+        found = paged(
+            client,
+            MOST,
+            **runs_in(SEND_FLOW, StateType.RUNNING),
+            sort=FlowRunSort.START_TIME_ASC,
+        )
+        return [run for run in found if run.state and age_of(run.state) > SETTLED_SECONDS]

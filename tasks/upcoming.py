@@ -20,10 +20,8 @@ from outreach.deployment_names import SEND_FLOW, run_name
 from outreach.errors import CampaignNotFound
 from outreach.wiring import current
 from tasks.retries import PHASE
-from tasks.run_filters import runs_in
+from tasks.run_filters import paged, runs_in
 
-PAGE = 200
-"""Prefect returns no more runs per request."""
 MOST = 2000
 """Runs that are read each minute, the next ones first."""
 RANDOM_WORDS = re.compile("[a-z]+-[a-z]+")
@@ -46,17 +44,14 @@ def name_upcoming() -> None:
 
 
 def _unnamed(client: SyncPrefectClient) -> Iterator[FlowRun]:
-    for offset in range(0, MOST, PAGE):
-        page = client.read_flow_runs(
-            **runs_in(SEND_FLOW, StateType.SCHEDULED),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[SEND_FLOW])),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            limit=PAGE,
-            offset=offset,
-        )
-        yield from (run for run in page if RANDOM_WORDS.fullmatch(run.name))
-        if len(page) < PAGE:
-            return
+    waiting = paged(
+        client,
+        MOST,
+        **runs_in(SEND_FLOW, StateType.SCHEDULED),
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[SEND_FLOW])),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+    )
+    return (run for run in waiting if RANDOM_WORDS.fullmatch(run.name))
 
 
 def _campaign(run: FlowRun) -> UUID | None:

@@ -14,6 +14,7 @@ from prefect.logging.loggers import get_logger
 
 from deployments.worker.hosted import Runs
 from tasks.orders import order_of
+from tasks.run_filters import PAGE
 
 if TYPE_CHECKING:
     from deployments.worker.worker import CampaignWorker
@@ -31,8 +32,6 @@ AGAIN_SECONDS = 2.0
 BEAT_SECONDS = 30.0
 MOST_NOT_FOUND = 240
 """An hour of looks for a run that Prefect's server does not know."""
-PAGE = 200
-"""Prefect returns no more runs per request."""
 
 
 class Listening:

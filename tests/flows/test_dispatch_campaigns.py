@@ -337,7 +337,7 @@ def test_runs_that_wait_are_called_after_their_campaign(
     new_campaign: NewCampaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asked for them: on more pages than one. A name that a person gave is that person's."""
-    monkeypatch.setattr("tasks.upcoming.PAGE", 2)
+    monkeypatch.setattr("tasks.run_filters.PAGE", 2)
     campaign = str(new_campaign())
     waiting = [asked_for(None, campaign_id=campaign) for _ in range(3)]
     of_a_person = asked_for("Spring, once more", campaign_id=campaign)
