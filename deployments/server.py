@@ -9,6 +9,7 @@ It answers only to this machine and to its own pages (deployments/own_server.py)
 """
 
 import json
+import math
 import os
 import signal
 import socket
@@ -68,6 +69,9 @@ KEPT = {
 }
 """How long the server keeps runs and events. The environment of `outreach up` may say otherwise."""
 
+RESULTS = "storage"
+"""Of Prefect's home: the folder of what flow runs returned."""
+
 CONNECTIONS = {
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "3",
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "12",
@@ -97,10 +101,26 @@ def isolated_environment(home: Path) -> dict[str, str]:
     return {
         **others,
         **SETTINGS,
-        **{name: os.environ.get(name, text) for name, text in KEPT.items()},
+        **_kept(),
         "PREFECT_HOME": str(home.resolve()),
         "TMPDIR": str(temporary),
     }
+
+
+def runs_kept() -> float:
+    """Seconds after its end for which the server keeps a run; infinite where it deletes none."""
+    kept = _kept()
+    try:
+        seconds = float(kept["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"])
+    except ValueError:  # the server says what is wrong with it
+        return math.inf
+    deleted = kept["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"].lower()
+    return seconds if "flow_runs" in deleted or deleted == "true" else math.inf
+
+
+def _kept() -> dict[str, str]:
+    """KEPT, or what the environment says instead."""
+    return {name: os.environ.get(name, text) for name, text in KEPT.items()}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from outreach.cli.web import PORT as WEB_PORT
 from outreach.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from outreach.local.tidy import Tidy
     from outreach.settings import Settings
 
 PORT = 4200
@@ -83,7 +84,7 @@ def up(
     with ExitStack() as started:
         try:
             parts = _start(started, settings, port, web_port)
-            _watch(parts)
+            _watch(parts, _tidy(settings, parts))
         except KeyboardInterrupt:
             say("Ending …")
         finally:
@@ -132,7 +133,7 @@ def _start(started: ExitStack, settings: "Settings", port: int, web_port: int | 
     ]
 
 
-def _watch(parts: list[Part]) -> NoReturn:
+def _watch(parts: list[Part], tidy: "Tidy") -> NoReturn:
     """Wait for a signal, or until a part ends on its own: then raises ConfigurationError.
 
     Each part needs those before it, and may end sooner than the one that caused it: the first in
@@ -140,6 +141,7 @@ def _watch(parts: list[Part]) -> NoReturn:
     """
     while True:
         while all(part.is_alive() for part in parts):
+            tidy.look(time.time())
             time.sleep(LOOK_SECONDS)
         time.sleep(LOOK_SECONDS)
         cause = next(part for part in parts if not part.is_alive())
@@ -150,6 +152,15 @@ def _watch(parts: list[Part]) -> NoReturn:
     raise ConfigurationError(
         f"{cause.name} ended by itself, so all was ended", f"its log is {cause.log}"
     )
+
+
+def _tidy(settings: "Settings", parts: list[Part]) -> "Tidy":
+    from deployments.server import RESULTS, runs_kept
+    from outreach.local.tidy import Tidy
+
+    home = settings.outreach_home
+    logs = [home / "postgres" / "log", *(part.log for part in parts)]
+    return Tidy(logs, home / "prefect" / RESULTS, runs_kept())
 
 
 @contextmanager

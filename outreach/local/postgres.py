@@ -46,6 +46,10 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",  # the log is for errors
+    # Each page in it is a second copy: Postgres reads through the kernel's cache. Once full, its
+    # own 128 MB would be a fifth of all that `outreach up` takes.
+    "shared_buffers": "32MB",
+    "max_logical_replication_workers": "0",
 }
 _UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses committed data
 _BUILTIN_LOCALE_SINCE = 17
