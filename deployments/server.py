@@ -8,6 +8,7 @@ writes, and at times accepts no write for a minute.
 It answers only to this machine and to its own pages (deployments/own_server.py).
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -176,6 +177,7 @@ def running_server(
             # A relative address works under the host name of the request: 127.0.0.1 or localhost.
             "PREFECT_UI_API_URL": "/api",
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
+            **_place_of_pages(home),
             **(more or {}),
         }
         process = _launch(home, log, port, environment, claim)
@@ -187,6 +189,15 @@ def running_server(
             yield Server(api, process, database, log)
         finally:
             end(process, STOP_SECONDS)
+
+
+def _place_of_pages(home: Path) -> dict[str, str]:
+    """Where the server unpacks its UI: beside its code, or in `home` where that is not writable."""
+    spec = importlib.util.find_spec("prefect")
+    places = (spec and spec.submodule_search_locations) or []
+    if all(os.access(Path(place) / "server", os.W_OK) for place in places):
+        return {}
+    return {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home.resolve() / "ui")}
 
 
 @contextmanager

@@ -14,7 +14,12 @@ from prefect.states import Crashed
 from outreach.delivery.reconciler import Settling
 from outreach.delivery.web_address import REST_SECONDS, try_address
 from outreach.deployment_names import SEND, SEND_FLOW, run_name, run_tag
-from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
+from outreach.errors import (
+    AccountUnusable,
+    ConfigurationError,
+    QuotaReached,
+    TemporarilyUnavailable,
+)
 from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
@@ -119,10 +124,18 @@ def end_pending() -> None:
 @task(**PHASE)
 def settle_all() -> None:
     """Reconcile open attempts, also of campaigns that have ended."""
-    parts = current()
+    parts, refused = current(), set[UUID]()
     settling = Settling(parts.store, parts.mailer, parts.settings)
     for attempt in parts.store.list_open_attempts():
-        outcome = settling.settle(attempt)
+        if attempt.account_id in refused:
+            continue
+        try:
+            outcome = settling.settle(attempt)
+        except ConfigurationError as error:
+            # Google may refuse our client for this account alone: another one connected it.
+            refused.add(attempt.account_id)
+            run_log().error("The mails of one account are not settled: %s", error)
+            continue
         if outcome.kind != "open":
             tell_settled(attempt, outcome)
 
@@ -165,7 +178,7 @@ def sweep_drafts() -> None:
             continue
         try:
             swept = settling.sweep(account.id)
-        except (AccountUnusable, QuotaReached, TemporarilyUnavailable):
+        except (AccountUnusable, ConfigurationError, QuotaReached, TemporarilyUnavailable):
             continue  # the next hour does
         if swept:
             run_log().info("%d orphan drafts were deleted", swept)

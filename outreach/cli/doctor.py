@@ -347,17 +347,17 @@ def _schedules(client: Any, settings: "Settings") -> Iterator[Finding]:
     from outreach import wiring
 
     try:
-        store = wiring.open_store(settings)
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            found = list(wrong_schedules(client, store))
     except (ConfigurationError, OutreachError):
         return  # the database has a line of its own
-    with contextlib.closing(store):
-        for wrong in wrong_schedules(client, store):
-            yield Finding(
-                "schedule",
-                "warning",
-                wrong,
-                "give it a campaign_id in Prefect's UI (Deployments, Schedules), or delete it",
-            )
+    for wrong in found:
+        yield Finding(
+            "schedule",
+            "warning",
+            wrong,
+            "give it a campaign_id in Prefect's UI (Deployments, Schedules), or delete it",
+        )
 
 
 def _is_dispatched(settings: "Settings") -> bool:

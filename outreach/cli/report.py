@@ -43,8 +43,9 @@ def report(
 
     Of the last 30 days, unless told. A rate is a range: machines open mails, too.
     """
-    first = _day(since) or datetime.now(UTC).date() - timedelta(days=DAYS - 1)
-    _report(None, first, _day(until), html, as_json=as_json)
+    last = _day(until)
+    first = _day(since) or (last or datetime.now(UTC).date()) - timedelta(days=DAYS - 1)
+    _report(None, first, last, html, as_json=as_json)
 
 
 def of_campaign(
@@ -67,6 +68,8 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
+    if since is not None and until is not None and since > until:
+        raise Rejected(f"{since} is after {until}", "write --since before --until")
     with opened_store() as store:
         made = store.report(campaign, since, until)
     if html is not None:

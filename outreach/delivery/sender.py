@@ -4,6 +4,7 @@ Only this module posts a lead's mail. docs/states.md says what follows when it d
 steps.
 """
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -52,6 +53,10 @@ UNSEEN_SECONDS = 900.0
 """Until a follow-up is tried again whose thread could not be looked at."""
 UNREAD_SECONDS = 60.0
 """The same while a mail in its thread is not read yet, as the database has it."""
+STOPPED_SECONDS = 10.0
+"""For which a known outcome is still to be recorded once the run was told to stop. A try of its own
+may take as long again; the process has 30 s.
+"""
 STOPPED = NotOurs(reason="the run was stopped")
 
 
@@ -111,8 +116,12 @@ class Sending:
             return outcome
 
     def give_up(self, claim: Claim, error: TemporarilyUnavailable) -> Outcome:
-        """After the last retry of a transient failure: defer the lead."""
-        return self._record_before(claim, Deferred(reason=str(error)))
+        """After the last retry of a transient failure: defer the lead.
+
+        A follow-up, which may have failed by its look alone, is not held to a day of failures.
+        """
+        seconds = UNSEEN_SECONDS if claim.follows is not None else None
+        return self._record_before(claim, Deferred(reason=str(error), retry_after=seconds))
 
     def _looked(self, claim: Claim) -> Looked | Outcome:
         """What a look at the chain's threads says. A look that fails never fails the lead."""
@@ -288,16 +297,20 @@ class Sending:
 
     def _record(self, attempt: UUID, outcome: Outcome) -> Outcome:
         """Record it, however long the database is away: a sent mail must not be forgotten."""
-        pause = 0.1
-        while True:
+        pause, until = 0.1, math.inf
+        while time.monotonic() < until:
             try:
                 record(self._store, attempt, outcome)
             except StoreUnavailable:
-                if self._wait(pause):
-                    return outcome  # the attempt stays open: the next run reconciles it
+                if until == math.inf and self._wait(pause):
+                    # At once: who stopped us may have waited for the database, too.
+                    until, pause = time.monotonic() + STOPPED_SECONDS, 0.1
+                elif until < math.inf:
+                    time.sleep(pause)
                 pause = min(pause * 2, 10)
             else:
                 return outcome
+        return outcome  # the attempt stays open: the next run reconciles it
 
     def _discard(self, prepared: Prepared) -> None:
         """Best effort: the sweep deletes a draft that stays."""

@@ -1,9 +1,15 @@
 """Bounces, delays and notices of delivery: which mails are some, and what they report."""
 
 from outreach.inbound.about import message_ids, token
+from outreach.inbound.absence_words import AUTOMATIC_SUBJECTS
 from outreach.inbound.bounce_words import ANSWERS, CERTAIN, DELAYS, PHRASES, SUBJECTS
 from outreach.inbound.bounced import recipients
-from outreach.inbound.daemons import has_null_sender, is_daemon, reads_no_answers
+from outreach.inbound.daemons import (
+    has_null_sender,
+    is_daemon,
+    may_be_automatic,
+    reads_no_answers,
+)
 from outreach.inbound.message import Headers, Mail
 from outreach.inbound.notice import Notice
 from outreach.inbound.own_words import own_words
@@ -43,10 +49,14 @@ def _why(mail: Mail, said: Notice) -> str:
     answers = subject.startswith(ANSWERS)
     returned = bool(mail.returned or said.returned)
     text = own_words(mail).text.lower() if answers else said.unquoted()
+    if answers and not may_be_automatic(mail):
+        return ""  # a person, who may quote a disclaimer or tell of a parcel
     says = _says(text, CERTAIN + PHRASES)
     if is_daemon(mail) and (says or (not answers and (failure or returned))):
         return "a mail server's notice"
-    if not answers and says and has_null_sender(mail.headers) and (failure or returned):
+    # An away notice may have a disclaimer in words of a mail server, and return our mail.
+    tells = _says(text, CERTAIN) if subject.startswith(AUTOMATIC_SUBJECTS) else says
+    if not answers and tells and has_null_sender(mail.headers) and (failure or returned):
         return "a notice without a return path"
     if reads_no_answers(mail) and (_says(text, CERTAIN) or (failure and says)):
         return "a program's notice of a failed delivery"

@@ -35,6 +35,17 @@ def is_daemon(mail: Mail) -> bool:
     return mail.sender.lower().lstrip("<\"' ").startswith(_NAMES)
 
 
+def may_be_automatic(mail: Mail) -> bool:
+    """Whether a program may have written it: by its address or its headers, not by a name alone."""
+    local = local_part(first(mail.sender))
+    submitted = mail.headers.get("auto-submitted", "no").strip().lower()
+    return (
+        _DAEMON.fullmatch(local) is not None
+        or has_null_sender(mail.headers)
+        or not submitted.startswith("no")
+    )
+
+
 def reads_no_answers(mail: Mail) -> bool:
     """Whether its sender is a program's address, as no-reply@."""
     return _UNREAD.fullmatch(local_part(first(mail.sender))) is not None

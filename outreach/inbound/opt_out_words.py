@@ -51,7 +51,7 @@ WHOLE = (
     # French
     r"(?:me )?(?:désinscri\w*|désabonn\w*|desinscri\w*|desabonn\w*)(?: (?:moi|me|de|votre|la|cette"
     r"|liste|newsletter|vos|mails|e|envois))*",
-    r"(?:me )?(?:retir|supprim|enlev|enlèv|ray)\w+(?: (?:moi|mon|adresse|e ?mail|mail|de|votre|la|vos"
+    r"(?:me )?(?:retir|supprim|enlev|enlèv|ray)(?:e|er|ez)(?: (?:moi|mon|adresse|e ?mail|mail|de|votre|la|vos"
     r"|cette|liste|listes|fichiers?|base|diffusion))+",
     r"ne (?:me|m|nous) (?:contact|écri|ecri|envoy|envoi|sollicit)\w* plus(?: (?:de|vos|ces|d|e ?mails?"
     r"|mails?|messages?))*",
@@ -74,7 +74,7 @@ WHOLE = (
     r"basta(?: (?:e ?)?mails?)?",
     # Portuguese
     r"(?:parar|pare|parem|sair|sair da lista)",
-    r"(?:me )?(?:descadastr\w+|desinscrev\w+|remov\w+|exclu\w+|retir\w+)(?: (?:me|meu|o|e ?mail|endereço"
+    r"(?:me )?(?:descadastr\w+|desinscrev\w+|remov(?:a|am|e|er)|exclu(?:a|am|i|ir)|retir(?:a|e|em|ar))(?: (?:me|meu|o|e ?mail|endereço"
     r"|da|desta|dessa|sua|vossa|de|lista|listas|cadastro))*",
     r"(?:cancelar|anular)(?: (?:a|minha|inscrição|subscrição|assinatura))*",
     r"não (?:me )?(?:envi|escrev|contact|contat|mand)\w+ mais(?: (?:e ?mails?|mensagens|nada))*",

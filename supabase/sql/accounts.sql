@@ -54,6 +54,11 @@ begin
       sender_name = coalesce(display_name, a.sender_name),
       reply_to = coalesce(answer_to, a.reply_to),
       pace_seconds = coalesce(pace, a.pace_seconds),
+      -- A shorter pace holds from the next mail on; begin_attempt keeps the distance.
+      next_send_at = case
+        when pace < a.pace_seconds then least(a.next_send_at, clock_timestamp() + pace * interval '1 second')
+        else a.next_send_at
+      end,
       daily_limit = coalesce(per_day, a.daily_limit),
       ramp_from = nullif(coalesce(ramp_begin, a.ramp_from), 0),
       ramp_step = case when ramp_begin = 0 then null else coalesce(ramp_growth, a.ramp_step) end,

@@ -45,6 +45,8 @@ declare
   pace double precision;
   per_day integer;
   last_post timestamptz;
+  keeps_distance_at timestamptz;
+  longest_wait constant interval := '60 seconds';
   free_at timestamptz;
   opening timestamptz;
   refusal text;
@@ -202,6 +204,13 @@ begin
       free_at := coalesce(opening, t + interval '1 day');
       refusal := public.told_window(c, opening);
     end if;
+    keeps_distance_at := last_post + 0.95 * pace * interval '1 second';
+    if free_at is null and keeps_distance_at > t + longest_wait then
+      -- No thread waits that long, nor does a draft: the account was slowed down, or the clock set back.
+      free_at := keeps_distance_at;
+      refusal := pg_catalog.format('the pace of %s', a.email);
+      update public.accounts x set next_send_at = greatest(x.next_send_at, free_at) where x.id = a.id;
+    end if;
     if away_until is not null then
       free_at := greatest(free_at, away_until);
       refusal := 'away until ' || pg_catalog.to_char(free_at at time zone 'UTC', 'YYYY-MM-DD');
@@ -220,9 +229,9 @@ begin
     return;
   elsif refusal is null then
     -- Posts of an account keep their distance, whoever posts and however late.
-    free_at := greatest(cl.next_attempt_at, last_post + 0.95 * pace * interval '1 second');
+    free_at := greatest(cl.next_attempt_at, keeps_distance_at);
     -- A millisecond too early for its own time is on time; too close to the last post it never is.
-    if free_at > t + interval '1 millisecond' or last_post + 0.95 * pace * interval '1 second' > t then
+    if free_at > t + interval '1 millisecond' or keeps_distance_at > t then
       update public.campaign_leads x
       set claimed_until = greatest(x.claimed_until, free_at + interval '30 seconds')
       where x.id = lead;

@@ -410,7 +410,8 @@ begin
   if retried > 0 then
     update public.campaigns x
     set
-      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, crash_count = 0,
+      status = 'running', error = null, finished_at = null, resume_at = null, crash_count = 0,
+      waiting_for = case when x.paused_at is not null then x.waiting_for end, -- why it is paused
       dispatch_misses = 0, dispatched_at = null, idle = false
     where x.id = campaign;
   end if;

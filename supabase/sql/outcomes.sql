@@ -29,12 +29,13 @@ declare
   c public.campaigns;
   t timestamptz;
   mailed_twice boolean := false;
+  is_late boolean := false; -- sent, though something else was recorded before
 begin
   -- In one: a statement or an expression costs more to prepare than to run.
   select
     x.campaign_id, x.campaign_lead_id, x.account_id, x.outcome,
     became = 'not_sent' or y.crash_count > 0
-      or (became = 'sent' and (a.quota_pauses > 0 or a.rate_pauses > 0 or x.outcome in ('not_sent', 'refused')))
+      or (became = 'sent' and (a.quota_pauses > 0 or a.rate_pauses > 0 or coalesce(x.outcome, 'sent') <> 'sent'))
       as concerns_others
   into known
   from public.send_attempts x
@@ -52,6 +53,10 @@ begin
       -- Against a cancel at this very moment, which leaves leads with an open attempt to us.
       select x.* into c from public.campaigns x where x.id = known.campaign_id for share;
     else
+      is_late := became = 'sent' and known.outcome is not null;
+      if is_late then -- it may change how the campaign ended
+        select x.* into c from public.campaigns x where x.id = known.campaign_id for no key update;
+      end if;
       update public.campaigns x set crash_count = 0 where x.id = known.campaign_id and x.crash_count > 0;
     end if;
     if became = 'sent' then
@@ -117,6 +122,9 @@ begin
       status = 'sent', sent_at = started_at, message_id = message, thread_id = thread, error = null,
       open_attempt_id = null, claim_token = null, claimed_until = null, next_attempt_at = null
     where x.id = lead.id;
+    if is_late and c.status = 'error' and public.is_over(c, t) then
+      perform public.end_campaign(c.id, t);
+    end if;
   elsif lead.open_attempt_id = attempt and became = 'refused' then
     update public.campaign_leads x
     set status = 'failed', error = why, open_attempt_id = null, next_attempt_at = null
@@ -133,6 +141,17 @@ begin
   end if;
   return next pg_catalog.jsonb_build_object('answer', became);
 end
+$$;
+
+create or replace function public.is_over(c public.campaigns, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Nothing of it is to be mailed, and no live run is about to count its end.
+  select ((is_over.c).run_id is not null and (is_over.c).lease_until > is_over.t) is not true and not exists (
+    select from public.campaign_leads x where x.campaign_id = (is_over.c).id and x.status = 'pending');
 $$;
 
 create or replace function public.put_off(
@@ -373,10 +392,7 @@ begin
     update public.campaign_leads x
     set status = 'sent', sent_at = s.started_at, thread_id = s.thread_id, error = null, next_attempt_at = null
     where x.id = cl.id;
-    -- A live run counts the end itself; so does the one that goes on with what is pending.
-    if c.status in ('running', 'completed', 'error') and not owned and not exists (
-      select from public.campaign_leads x where x.campaign_id = c.id and x.status = 'pending'
-    ) then
+    if c.status in ('running', 'completed', 'error') and public.is_over(c, t) then
       perform public.end_campaign(c.id, t);
     end if;
     return;
@@ -398,7 +414,8 @@ begin
   if c.status in ('running', 'completed', 'error') and not owned then
     update public.campaigns x
     set
-      status = 'running', error = null, finished_at = null, resume_at = null, waiting_for = null, run_id = null,
+      status = 'running', error = null, finished_at = null, resume_at = null, run_id = null,
+      waiting_for = case when x.paused_at is not null then x.waiting_for end,
       lease_until = null, crash_count = 0, dispatch_misses = 0, dispatched_at = null, idle = false
     where x.id = c.id;
   end if;

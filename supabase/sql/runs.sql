@@ -341,7 +341,7 @@ begin
   counts := public.campaign_counts(campaign);
   -- Nobody owns it since this run ended: it asks again because the answer was lost.
   ended_before := c.run_id is null and run::text = any (c.flow_run_ids)
-    and (c.status <> 'running' or c.paused_at is not null or c.resume_at is not null);
+    and (c.status <> 'running' or c.paused_at is not null or c.resume_at is not null or c.idle);
   if c.id is null or c.status = 'cancelled' or c.run_id <> run or (c.run_id is null and ended_before is not true) then
     return next pg_catalog.jsonb_build_object(
       'answer', 'superseded', 'status', coalesce(c.status::text, 'cancelled'), 'leads', counts);

@@ -279,7 +279,7 @@ begin
   from public.inbound_mails m
   join public.inbound i on i.id = m.inbound_id
   where m.campaign_lead_id = any (public.chain_of(p.id))
-    and (i.kind in ('reply', 'unreadable', 'unsubscribe', 'complaint') or (i.kind = 'bounce' and m.verdict = 'dead'))
+    and (i.kind in ('reply', 'unreadable', 'unsubscribe', 'complaint') or (i.kind = 'bounce' and m.verdict in ('dead', 'none')))
   order by i.received_at
   limit 1;
   if found then

@@ -28,6 +28,8 @@ class Mailed:
         self.services = services
         self.store = services.store
         self.gmail = gmail
+        self.stopped = False
+        """What the runs are told."""
 
     def campaign(
         self, *emails: str, sender: str = ADA, scopes: str = "modify", owner: UUID | None = None
@@ -57,14 +59,22 @@ class Mailed:
     def send(self, campaign: UUID) -> list[Outcome]:
         """Send what is due; returns what became of each lead."""
         run = uuid4()
+        sending = self.sending(campaign, run)
+        claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims
+        outcomes = [sending.send(claim) for claim in claims]
+        self.store.finish_run(campaign, run, None, None)
+        return outcomes
+
+    def sending(self, campaign: UUID, run: UUID) -> Sending:
+        """Of a run that is begun."""
         self.store.begin_run(campaign, run, 60)
-        sending = Sending(
+        return Sending(
             store=self.store,
             mailer=self.services.mailer,
             settings=self.services.settings,
             run=run,
             build=_mail,
-            wait=lambda _: False,
+            wait=lambda _: self.stopped,
             in_flight=lambda: nullcontext(True),
             look=Look(
                 self.services.mailer,
@@ -72,10 +82,6 @@ class Mailed:
                 lambda account: read_whole(self.store, self.services.inbox, account),
             ),
         )
-        claims = self.store.claim_leads(uuid4(), campaign, run, 100).claims
-        outcomes = [sending.send(claim) for claim in claims]
-        self.store.finish_run(campaign, run, None, None)
-        return outcomes
 
     def mails(self, email: str) -> list[str]:
         """Gmail's ids of the mails to an address, the oldest first."""

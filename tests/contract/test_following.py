@@ -1,45 +1,20 @@
 """Follow-ups through Gmail: in the same thread, once, and never to who answered."""
 
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
 import psycopg
 import pytest
-from pydantic import SecretStr
 
-from gmail_sandbox.server import Sandbox
 from outreach.campaign.models import Deferred
+from outreach.errors import TemporarilyUnavailable
 from outreach.mail.mime import Mail
 from outreach.mailboxes import received
-from outreach.settings import Settings
-from outreach.wiring import open_services
 from tests.contract.mailed import ADA, Mailed
 
 JO = "jo@lead.example"
 DELIVERIES = pytest.mark.parametrize("scopes", ["modify", "send,readonly"])
-
-
-@pytest.fixture
-def mailed(database: SecretStr, shared_sandbox: Sandbox, tmp_path: Path) -> Iterator[Mailed]:
-    shared_sandbox.state.reset()
-    settings = Settings.only(
-        database_url=database,
-        outreach_home=tmp_path,
-        gmail_api_url=shared_sandbox.url,
-        google_token_url=shared_sandbox.token_url,
-        send_pace_seconds=0,
-        attachment_pdf="",
-        gmail_settle_seconds=0,
-        gmail_timeout_seconds=1,
-    )
-    services = open_services(settings)
-    with httpx.Client(base_url=shared_sandbox.url) as gmail:
-        yield Mailed(services, gmail)
-    services.close()
 
 
 def follow(mailed: Mailed, root: UUID, **more: object) -> UUID:
@@ -222,6 +197,21 @@ def test_a_look_that_fails_defers_and_never_fails(mailed: Mailed, db: psycopg.Co
     mailed.gmail.delete("/sandbox/faults")
     plan(mailed, db)
     assert [one.kind for one in mailed.send(step)] == ["sent"]
+
+
+def test_a_day_of_failed_looks_fails_no_follow_up(mailed: Mailed, db: psycopg.Connection) -> None:
+    """Only how late it may be ends it."""
+    step = follow(mailed, mailed.campaign(JO))
+    for _ in range(2):
+        plan(mailed, db)
+        run = uuid4()
+        sending = mailed.sending(step, run)
+        [claim] = mailed.store.claim_leads(uuid4(), step, run, 1).claims
+        sending.give_up(claim, TemporarilyUnavailable("Gmail is away."))
+        mailed.store.finish_run(step, run, None, None)
+        db.execute("update send_attempts set started_at = started_at - interval '25 hours'")
+    [lead] = mailed.store.list_campaign_leads(step)
+    assert (lead.status, lead.error) == ("pending", None)
 
 
 def test_an_account_that_cannot_read_sends_no_follow_up(

@@ -86,6 +86,18 @@ def test_a_campaign_that_cannot_be_paused_or_resumed_says_so(
     assert "nothing to resume" in resume[2]
 
 
+def test_an_empty_reason_retries_nobody(
+    outreach: Outreach, db: psycopg.Connection, campaign: UUID
+) -> None:
+    """As a script's unset variable gives it: it would fit every failed lead."""
+    db.execute("update campaign_leads set status = 'failed', error = 'reconnect the account'")
+    status, _, error = outreach("campaigns", "retry-failed", campaign, "--reason", "")
+    assert (status, "empty text" in error) == (1, True)
+    assert db.execute("select distinct status::text from campaign_leads").fetchall() == [
+        ("failed",)
+    ]
+
+
 def test_failed_leads_of_one_account_are_pending_again(
     outreach: Outreach, store: Store, db: psycopg.Connection, campaign: UUID
 ) -> None:

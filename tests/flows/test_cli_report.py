@@ -220,6 +220,13 @@ def test_a_report_without_a_mail_says_so(outreach: Outreach) -> None:
     assert (wrong[0], "'monday' is not a day" in wrong[2]) == (1, True)
 
 
+def test_a_report_until_a_day_is_of_the_thirty_days_before_it(outreach: Outreach) -> None:
+    made = read(outreach("report", "--until", "2026-10-31", "--json"))
+    swapped = outreach("report", "--since", "2026-10-31", "--until", "2026-10-01")
+    assert (made["since"], made["until"]) == ("2026-10-02", "2026-10-31")
+    assert (swapped[0], "2026-10-31 is after 2026-10-01" in swapped[2]) == (1, True)
+
+
 def test_counts_are_rebuilt_by_a_command(
     outreach: Outreach, campaign: UUID, db: psycopg.Connection
 ) -> None:

@@ -172,6 +172,24 @@ def test_a_file_without_an_address_is_an_error(
     assert (status, "has no address that could be suppressed" in error) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('email,name\nmia@a.example,Mia\njo@b.example,"Jo\neva@c.example,Eva\n', 3),
+        ('email\tname\njo@b.example\t"JB Corp\neva@c.example\t"E" Corp\n', 2),
+        ('"jo@b.example\neva@c.example\n', 1),
+    ],
+)
+def test_a_quote_that_does_not_close_swallows_nobody(
+    outreach: Outreach, tmp_path: Path, text: str, line: int
+) -> None:
+    """They would be mailed, although a person had put them on the list."""
+    file = tmp_path / "list.csv"
+    file.write_text(text)
+    status, _, error = outreach("suppressions", "import", file)
+    assert (status, f"Line {line} of the file cannot be read as CSV" in error) == (1, True)
+
+
 def test_an_export_is_an_import(outreach: Outreach, tmp_path: Path) -> None:
     """All of it, with what is known."""
     for key in ("mia@acme.example", "acme.test"):

@@ -302,6 +302,37 @@ def test_a_mail_in_doubt_of_an_ended_campaign_is_settled(
     assert len(gmail.get("/sandbox/mails").json()) == 1
 
 
+def test_an_account_whose_client_google_refuses_keeps_no_other_from_being_settled(
+    store: Store, gmail: httpx.Client, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """Accounts may have been connected by another client than today's; the round goes on."""
+    campaign = new_campaign(leads=2, accounts=2)
+    for on in ("drafts.get", "threads.get", "messages.list"):
+        gmail.post("/sandbox/faults", json={"fault": "unavailable_503", "on": on})
+    fault = {"fault": "accept_then_close", "on": "drafts.send", "times": 2}
+    gmail.post("/sandbox/faults", json=fault).raise_for_status()
+    run = uuid4()
+    store.begin_run(campaign, run, 60)
+    first, second = sorted(
+        store.claim_leads(uuid4(), campaign, run, 10).claims, key=lambda claim: claim.sender.id
+    )
+    for claim in (first, second):
+        with_run(run, campaign, claim)
+    store.cancel_campaign(campaign)
+    db.execute("update send_attempts set started_at = started_at - interval '1 hour'")
+    gmail.delete("/sandbox/faults")
+    attempts = [str(one.account_id) for one in store.list_open_attempts()]
+    refused = first if attempts[0] == str(first.sender.id) else second
+    for fault, on in (("unauthorized_401", "*"), ("unauthorized_client", "token")):
+        body = {"fault": fault, "on": on, "account": refused.sender.email}
+        gmail.post("/sandbox/faults", json=body).raise_for_status()
+
+    dispatch_campaigns()
+
+    left = [one.account_id for one in store.list_open_attempts()]
+    assert (len(attempts), left) == (2, [refused.sender.id])
+
+
 def test_a_campaign_due_later_is_handed_back_and_not_waited_for(
     db: psycopg.Connection, new_campaign: NewCampaign
 ) -> None:

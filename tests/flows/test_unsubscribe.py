@@ -302,6 +302,21 @@ def test_a_footer_that_is_none_is_refused(
     assert why in one_sentence(outreach(*CREATE, "--footer", file))
 
 
+def test_a_footer_in_letters_of_several_octets_is_whole(
+    outreach: Outreach,
+    leads: None,  # noqa: ARG001
+    tmp_path: Path,
+    db: psycopg.Connection,
+) -> None:
+    """Its limit is one of characters, and the link at its end is what it is for."""
+    file = tmp_path / "footer.txt"
+    text = "漢" * 19_970 + " {{ unsubscribe_url }}"
+    file.write_text(text, encoding="utf-8")
+    made = outreach(*CREATE, "--footer", file)
+    assert (made.status, made.err) == (0, "")
+    assert db.execute("select footer from campaigns").fetchall() == [(text,)]
+
+
 def test_a_footer_that_is_not_there_is_refused(outreach: Outreach, tmp_path: Path) -> None:
     assert "cannot be read" in one_sentence(outreach(*CREATE, "--footer", tmp_path / "none.txt"))
 

@@ -265,3 +265,15 @@ def test_an_account_that_is_not_there_is_not_removed(call: Any) -> None:
         "reason": "There is no account eve@us.test.",
         "remedy": "list_accounts",
     }
+
+
+def test_a_shorter_pace_holds_from_the_next_mail_on(build: Any, call: Any) -> None:
+    """Not only after the distance that was kept before; a longer one moves nothing nearer."""
+    account = build.account(pace_seconds=3600)
+    build.db.execute("update accounts set next_send_at = now() + interval '1 hour'")
+    ahead = "select extract(epoch from next_send_at - clock_timestamp()) < %s from accounts"
+    (email,) = build.fields("accounts", account, "email")
+    call.save_account(account=uuid4(), address=email, pace=7200.0)
+    longer = build.db.execute(ahead, [3000]).fetchone()
+    call.save_account(account=uuid4(), address=email, pace=2.0)
+    assert (longer, build.db.execute(ahead, [3]).fetchone()) == ((False,), (True,))

@@ -305,14 +305,34 @@ def test_two_campaigns_keep_the_pace_of_their_account(build: Any) -> None:
 
 def test_a_wait_keeps_the_claim_alive(build: Any, campaign: UUID, run: UUID) -> None:
     """Who was told to wait may begin then, past the claim's first end."""
-    build.db.execute("update accounts set pace_seconds = 200")
-    build.past_mails(build.db.execute("select id from accounts").fetchone()[0], 0)
+    build.db.execute("update accounts set pace_seconds = 60")
     claim = build.claim(campaign, run)["claims"][0]
-    waited = build.attempt(claim, run)
-    assert (waited, build.attempt(claim, run, at=190)) == (
-        {"answer": "wait", "wait_seconds": 190},
+    build.past_mails(build.db.execute("select id from accounts").fetchone()[0], -90)
+    waited = build.attempt(claim, run, at=100)
+    assert (waited, build.attempt(claim, run, at=147)) == (
+        {"answer": "wait", "wait_seconds": 47},
         GO,
     )
+
+
+def test_a_long_wait_is_not_waited_for_by_a_thread(build: Any, campaign: UUID, run: UUID) -> None:
+    """An account that was slowed down gives its leads back, and the next claim knows when."""
+    (account,) = build.db.execute("select id from accounts").fetchone()
+    first, second, *_ = build.claim(campaign, run, pace=2)["claims"]
+    build.attempt(first, run, pace=2)
+    build.db.execute("update accounts set pace_seconds = 3600")
+    deferred = build.attempt(second, run, at=2)
+    assert deferred == {
+        "answer": "deferred",
+        "reason": "the pace of ann@us.test",
+        "wait_seconds": 3418,
+    }
+    lead = UUID(second["id"])
+    assert build.fields("campaign_leads", lead, "claim_token", "next_attempt_at") == (
+        None,
+        build.time(3420).isoformat(),
+    )
+    assert build.fields("accounts", account, "next_send_at") == (build.time(3420).isoformat(),)
 
 
 def test_late_claims_catch_up_without_crowding(build: Any) -> None:
@@ -502,6 +522,31 @@ def test_sent_wins_over_everything(build: Any, campaign: UUID, run: UUID, first:
         None,
     )
     assert build.fields("send_attempts", attempt, "outcome") == ("sent",)
+
+
+@pytest.mark.parametrize("first", ["refused", "unclear"])
+def test_a_late_sent_counts_the_end_anew(build: Any, call: Any, first: str) -> None:
+    """Nothing is pending and one was sent: that is completed, whatever it was before."""
+    campaign = build.campaign(build.account(), leads=1)
+    run = build.begin(campaign)
+    attempt, _ = build.open(campaign, run)
+    build.record(attempt, first, why="x")
+    ended = call.finish_run(campaign=campaign, run=run, at=1)
+    build.record(attempt, "sent", at=2, message="m1")
+    assert (ended["status"], build.fields("campaigns", campaign, "status", "error")) == (
+        "error",
+        ("completed", None),
+    )
+
+
+def test_a_late_sent_ends_nothing_while_other_leads_are_pending(build: Any, call: Any) -> None:
+    campaign = build.campaign(build.account(), leads=2)
+    run = build.begin(campaign)
+    attempt, _ = build.open(campaign, run)
+    build.record(attempt, "unclear", why="x")
+    call.fail_run(campaign=campaign, run=run, reason="mend it", at=1)
+    build.record(attempt, "sent", at=2, message="m1")
+    assert build.fields("campaigns", campaign, "status", "error") == ("error", "mend it")
 
 
 def test_sent_wins_over_a_lead_that_was_cancelled_meanwhile(

@@ -601,6 +601,16 @@ def test_a_draft_that_was_left_behind_goes_with_the_next_claim(build: Any) -> No
     assert (first, second) == (expected, expected)
 
 
+def test_the_draft_to_an_address_that_was_corrected_is_not_handed_on(build: Any) -> None:
+    """Only the new one is checked, and it may be the old one's owner who opted out."""
+    campaign = build.campaign(build.account(), leads=1)
+    run = build.begin(campaign)
+    attempt, _ = build.open(campaign, run, draft="d1")
+    build.record(attempt, "not_sent", again_after=0)
+    build.db.execute("update leads set email = 'corrected@acme.test'")
+    assert build.claim(campaign, run, at=1)["claims"][0]["draft"] is None
+
+
 def test_the_draft_of_another_account_is_not_handed_on(build: Any) -> None:
     """A lead that was given to another sender gets a new mail."""
     account, other = build.account("a@us.test"), build.account("b@us.test")

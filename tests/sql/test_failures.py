@@ -180,6 +180,23 @@ def test_what_another_sender_had_failed_is_kept_when_it_is_retried(
     assert build.fields("campaign_leads", lead, "status", "error") == ("pending", None)
 
 
+@pytest.mark.parametrize("act", ["retry_failed", "resolve_lead"])
+def test_who_puts_a_lead_right_keeps_why_its_campaign_is_paused(
+    build: Any, campaign: UUID, act: str
+) -> None:
+    """It stays paused, and the next person has to know why before they resume."""
+    run = build.begin(campaign)
+    lead = build.mail(campaign, run, "unclear", at=1, why="gone")
+    build.db.execute("update campaigns set paused_at = now(), waiting_for = 'look at the bounces'")
+    if act == "retry_failed":
+        build.sql.retry_failed(campaign=campaign, unclear_too=True)
+    else:
+        build.db.execute("update campaigns set run_id = null")
+        build.sql.resolve_lead(was_sent=False, lead=lead)
+    assert build.fields("campaign_leads", lead, "status") == ("pending",)
+    assert build.fields("campaigns", campaign, "waiting_for") == ("look at the bounces",)
+
+
 def test_of_very_many_failures_the_last_hundred_are_shown_and_long_reasons_cut(
     build: Any, campaign: UUID, t0: datetime
 ) -> None:

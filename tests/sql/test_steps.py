@@ -153,6 +153,7 @@ def test_three_steps_follow_one_another(chain: Chain) -> None:
         ("bounce", "dead", "bounced on 2026-11-25"),
         ("unsubscribe", "none", "opted out on 2026-11-25"),
         ("unreadable", "none", "a mail in its thread could not be read on 2026-11-25"),
+        ("bounce", "none", "bounced on 2026-11-25"),
     ],
 )
 @pytest.mark.parametrize("when", ["before it is planned", "before it is mailed"])
@@ -381,6 +382,22 @@ def test_an_account_that_is_lost_after_the_planning_defers_too(chain: Chain) -> 
     assert chain.build.lead_states(step) == {"pending": 3}
     chain.plan(at=11 * DAY)
     assert chain.reasons(step) == ["it was due on 2026-11-27, too long ago"] * 3
+
+
+def test_the_end_of_a_steps_run_is_told_again_when_its_answer_was_lost(chain: Chain) -> None:
+    step = chain.step()
+    chain.send(chain.root, at=0)
+    chain.plan(at=3 * DAY)
+    chain.read(3 * DAY)
+    run = chain.build.begin(step, at=3 * DAY)
+    for claim in chain.build.claim(step, run, at=3 * DAY, per_day=10_000)["claims"]:
+        attempt = uuid4()
+        asked = {"at": 3 * DAY, "per_day": 10_000, "looked_seconds": 1.0}
+        assert chain.build.attempt(claim, run, attempt=attempt, **asked)["answer"] == "go"
+        chain.build.record(attempt, "sent", at=3 * DAY)
+    ended = chain.call.finish_run(campaign=step, run=run, at=3 * DAY)
+    assert ended["answer"] == "deferred"
+    assert chain.call.finish_run(campaign=step, run=run, at=3 * DAY) == ended
 
 
 def test_a_lead_that_was_deleted_is_left_out(chain: Chain) -> None:

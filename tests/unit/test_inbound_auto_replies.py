@@ -172,3 +172,16 @@ def test_a_return_date_stands_after_a_phrase_of_return(
 ) -> None:
     """And near the notice's own day."""
     assert back_on(text, date.fromisoformat(sent)) == (date.fromisoformat(back) if back else None)
+
+
+def test_an_away_notice_with_a_disclaimer_is_no_bounce() -> None:
+    """It may return our mail, and have no return path."""
+    text = (
+        "I am out of the office until 7 December 2026.\n"
+        "This message is for the intended recipient only.\n\n"
+        "-----Original Message-----\nFrom: Ada <ada@ours.example>\nTo: jo@lead.example\n"
+        "Subject: Delivery failure rates\n\nHello Jo\n"
+    )
+    headers = {"Return-Path": "<>", "Auto-Submitted": "auto-replied"}
+    read = classify(mail(text, subject="Out of office: Delivery failure rates", headers=headers))
+    assert (read.kind, [one.verdict for one in read.recipients]) == ("away", [])

@@ -194,6 +194,28 @@ def test_a_word_of_an_opt_out_in_a_sentence_is_a_reply(own: str) -> None:
     assert (read.kind, read.recipients) == ("reply", ())
 
 
+@pytest.mark.parametrize("own", ["Exclusive?", "Retirement?", "Retired.", "Removable?"])
+def test_a_word_that_begins_like_an_opt_out_is_a_reply(own: str) -> None:
+    read = classify(mail(own))
+    assert (read.kind, read.recipients) == ("reply", ())
+
+
+@pytest.mark.parametrize(
+    ("sender", "own"),
+    [
+        (
+            "System Administrator <it@lead.example>",
+            "Yes, gladly. Call me.\n\nIf you are not the intended recipient, delete this mail.",
+        ),
+        ("admin@lead.example", "Your last parcel was not delivered. Can you call me?"),
+    ],
+)
+def test_the_answer_of_a_person_with_a_name_as_of_a_server_is_no_bounce(
+    sender: str, own: str
+) -> None:
+    assert classify(mail(own, sender=sender)).kind == "reply"
+
+
 @pytest.mark.parametrize(
     "own",
     [

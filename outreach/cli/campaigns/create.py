@@ -1,5 +1,6 @@
 """`outreach campaigns create`: makes a draft from leads and their accounts."""
 
+from codecs import getincrementaldecoder
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,14 +84,14 @@ def create(
     given: dict[str, Any] = {
         "tag": tag,
         "companies": company or None,
-        "starts_at": _moment(at) if at else None,
+        "starts_at": None if at is None else _moment(at),
         "attachment": None if attachment is None else attachment_of(attachment),
         "owner": owner,
         "subject_variables": subject_variables,
         "list_unsubscribe": list_unsubscribe,
         "footer": None if footer is None else _footer(footer),
-        **(_window(window) if window else {}),
-        "skip_dates": _days_off(skip_dates, holidays, windowed=bool(window)),
+        **({} if window is None else _window(window)),
+        "skip_dates": _days_off(skip_dates, holidays, windowed=window is not None),
     }
     with opened_store() as store:
         created = store.create_campaign(uuid4(), campaign_name(name), account, **given)
@@ -143,7 +144,7 @@ def _days_off(file: Path | None, place: str | None, *, windowed: bool) -> list[d
             "Days off need a window: its time zone says when a day begins",
             f"give one as well, as --window '{windows.EXAMPLE}'",
         )
-    dates = set() if file is None else set(days_off.parse(text_of(file, LONGEST_DATES)))
+    dates = set() if file is None else set(days_off.parse(_dates(file)))
     if place is not None:
         dates |= set(days_off.public_holidays(place, datetime.now().astimezone().year))
     if len(dates) > days_off.MOST:
@@ -160,6 +161,16 @@ def attachment_of(text: str) -> str:
         from outreach.delivery import attachments
 
         attachments.load(settings.load().attachment_pdf, text)
+    return text
+
+
+def _dates(file: Path) -> str:
+    text = text_of(file, LONGEST_DATES)
+    if len(text) > LONGEST_DATES:
+        raise Rejected(
+            f"A list of dates has at most {LONGEST_DATES:,} characters, and {file} has more",
+            "name another file",
+        )
     return text
 
 
@@ -183,9 +194,12 @@ def _footer(file: Path) -> str:
 
 def text_of(file: Path, most: int) -> str:
     """The file's first characters, one more than `most` at least. Raises Rejected."""
+    octets = 4 * most + 8  # of UTF-8, with its mark
     try:
         with file.open("rb") as opened:
-            return opened.read(most + 1).decode("utf-8-sig")
+            read = opened.read(octets)
+        # What is cut off may end within a character.
+        return getincrementaldecoder("utf-8-sig")().decode(read, final=len(read) < octets)
     except OSError as error:
         raise Rejected(f"{file} cannot be read ({error.strerror})", "name another file") from None
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from outreach import commands
 from outreach.cli.campaigns.start import start
 from outreach.cli.context import campaign_id, opened_store
 from outreach.cli.output import AsJson, say, show_json
+from outreach.errors import Rejected
 
 Campaign = Annotated[str, typer.Argument(metavar="ID")]
 _NONE = "No failed lead fits."
@@ -70,6 +71,8 @@ def retry_failed(
 ) -> None:
     """Mail failed leads again, after their cause was mended."""
     found = campaign_id(campaign)
+    if reason is not None and not reason.strip():
+        raise Rejected("Every error has an empty text in it", "write a part of one, or no --reason")
     with opened_store() as store:
         retried = store.retry_failed(
             found,

@@ -20,7 +20,7 @@ def answered(
     as_json: AsJson = False,
 ) -> None:
     """Note that a lead answered by telephone: its mails count as answered."""
-    email, found = mailbox_key(address), campaign_id(campaign) if campaign else None
+    email, found = mailbox_key(address), None if campaign is None else campaign_id(campaign)
     if not is_valid(email):
         raise Rejected(f"{address!r} is not a mail address", "write one like mia@acme.com")
     with opened_store() as store:

@@ -52,18 +52,31 @@ def _keys(cells: list[str], *, alone: bool) -> list[str]:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the line on which it ends."""
+    """Rows that are not blank, each with the line on which it ends.
+
+    Raises Rejected where a quote opens and does not close: it would swallow the lines that follow.
+    """
     csv.field_size_limit(LONGEST_CELL)
     source = iter(lines)
     head = next(source, "")
     delimiter = max(DELIMITERS, key=head.count)
-    reader = csv.reader(chain([head.lstrip("\ufeff")], source), delimiter=delimiter)
+    taken: list[str] = []  # of the row that is read
+    reader = csv.reader(_noted(chain([head.lstrip("\ufeff")], source), taken), delimiter=delimiter)
     try:
         for cells in reader:
+            if len(taken) > 1:  # by a cell of several lines, or by a quote that is a mistake
+                list(csv.reader(taken, delimiter=delimiter, strict=True))
+            taken.clear()
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, cells
     except csv.Error as error:
         raise Rejected(
-            f"Line {reader.line_num} of the file cannot be read as CSV ({error})",
+            f"Line {reader.line_num - len(taken) + 1} of the file cannot be read as CSV ({error})",
             "correct it; importing the file again adds the rest",
         ) from None
+
+
+def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
