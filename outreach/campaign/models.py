@@ -92,6 +92,8 @@ class Draft(Model):
     id: str
     thread_id: str | None = None
     search_token: str
+    is_stale: bool = False
+    """Whether it is to an address that the lead no longer has."""
 
 
 class FollowedMail(Model):

@@ -15,6 +15,7 @@ from outreach.campaign.models import (
     Cancelled,
     Claim,
     Deferred,
+    Draft,
     Failed,
     Follows,
     Gone,
@@ -105,6 +106,7 @@ class Sending:
                 return self._record_before(claim, looked)
             claim = claim.model_copy(update={"reply": looked.reply}) if looked.reply else claim
             try:
+                claim = self._without_stale_draft(claim)
                 prepared, content = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim, error))
@@ -137,16 +139,20 @@ class Sending:
             return Deferred(reason=looked.wait, retry_after=UNREAD_SECONDS)
         return Cancelled(reason=looked.stop) if looked.stop else looked
 
+    def _without_stale_draft(self, claim: Claim) -> Claim:
+        """The claim, without a draft that is to an address which was corrected since.
+
+        Only where we deleted it. A draft that is gone may have left: to send it once more fails,
+        and the reconciler finds out.
+        """
+        draft = claim.draft
+        if draft is None or not draft.is_stale or not self._mailer.discard(_kept(claim, draft)):
+            return claim
+        return claim.model_copy(update={"draft": None})
+
     def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:
         if claim.draft is not None:
-            draft = Prepared(
-                account_id=claim.sender.id,
-                search_token=claim.draft.search_token,
-                draft_id=claim.draft.id,
-                thread_id=claim.draft.thread_id,
-                joins=claim.reply is not None,
-            )
-            return draft, None  # the attempt that made it has noted its content
+            return _kept(claim, claim.draft), None  # the attempt that made it has noted its content
         search_token = f"o{uuid4().hex}"
         mail, content = self._made(claim, search_token)
         thread_id = claim.reply.thread_id if claim.reply else None
@@ -323,6 +329,16 @@ class Sending:
             if self._wait(left):
                 return True
         return False
+
+
+def _kept(claim: Claim, draft: Draft) -> Prepared:
+    return Prepared(
+        account_id=claim.sender.id,
+        search_token=draft.search_token,
+        draft_id=draft.id,
+        thread_id=draft.thread_id,
+        joins=claim.reply is not None,
+    )
 
 
 def record(store: Store, attempt: UUID, outcome: Outcome) -> None:

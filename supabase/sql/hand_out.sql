@@ -53,9 +53,9 @@ begin
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
-              and lower(last.address) = public.mailbox_key(l.email) -- it may have been corrected since
             then pg_catalog.jsonb_build_object(
-              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token,
+              'is_stale', lower(last.address) is distinct from public.mailbox_key(l.email))
           end
           from public.send_attempts last
           where last.campaign_lead_id = cl.id and last.search_token <> ''

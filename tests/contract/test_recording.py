@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from outreach.delivery import sender
+from outreach.delivery.mailer import Prepared
 from outreach.errors import StoreUnavailable
 from tests.contract.mailed import Mailed
 
@@ -51,3 +53,38 @@ def test_a_stopped_run_ends_when_the_database_stays_away(
     mailed.campaign(JO, scopes="send")
     assert recorded(db) == [("pending", None)]
     assert len(mailed.mails(JO)) == 1
+
+
+def draft_left(mailed: Mailed, db: psycopg.Connection) -> UUID:
+    """A campaign whose mail was refused for now, with its draft kept; then its address is corrected."""
+    fault = {"fault": "rate_limit_429", "on": "drafts.send", "times": 1}
+    assert mailed.gmail.post("/sandbox/faults", json=fault).is_success
+    campaign = mailed.campaign(JO, expected="deferred")
+    db.execute("update leads set email = 'corrected@lead.example'")
+    db.execute("update accounts set paused_until = null")
+    db.execute("update campaign_leads set next_attempt_at = now() - interval '1 second'")
+    return campaign
+
+
+def test_a_draft_to_an_address_that_was_corrected_is_made_anew(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    campaign = draft_left(mailed, db)
+    assert [one.kind for one in mailed.send(campaign)] == ["sent"]
+    sent = [mail["to"] for mail in mailed.gmail.get("/sandbox/mails").json()]
+    assert sent == ["corrected@lead.example"]
+    (account,) = mailed.store.list_accounts()
+    assert list(mailed.services.mailer.drafts(account.id)) == []
+
+
+def test_a_draft_that_left_meanwhile_is_not_made_anew(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    """By a sender that was thought dead: a second mail would be one too many."""
+    campaign = draft_left(mailed, db)
+    (account,) = mailed.store.list_accounts()
+    (draft,) = mailed.services.mailer.drafts(account.id)
+    mailed.services.mailer.commit(Prepared(account.id, draft.search_token, draft.id))
+    outcomes = mailed.send(campaign)
+    assert [one.kind for one in outcomes] in (["sent"], ["open"])
+    assert len(mailed.gmail.get("/sandbox/mails").json()) == 1

@@ -597,18 +597,19 @@ def test_a_draft_that_was_left_behind_goes_with_the_next_claim(build: Any) -> No
     first = build.claim(campaign, run, at=1)["claims"][0]["draft"]
     defer(build, campaign, run, at=200, again_after=1)
     second = build.claim(campaign, run, at=210)["claims"][0]["draft"]
-    expected = {"id": "d1", "thread_id": "t1", "search_token": "o7"}
+    expected = {"id": "d1", "thread_id": "t1", "search_token": "o7", "is_stale": False}
     assert (first, second) == (expected, expected)
 
 
-def test_the_draft_to_an_address_that_was_corrected_is_not_handed_on(build: Any) -> None:
+def test_the_draft_to_an_address_that_was_corrected_is_stale(build: Any) -> None:
     """Only the new one is checked, and it may be the old one's owner who opted out."""
     campaign = build.campaign(build.account(), leads=1)
     run = build.begin(campaign)
     attempt, _ = build.open(campaign, run, draft="d1")
     build.record(attempt, "not_sent", again_after=0)
     build.db.execute("update leads set email = 'corrected@acme.test'")
-    assert build.claim(campaign, run, at=1)["claims"][0]["draft"] is None
+    draft = build.claim(campaign, run, at=1)["claims"][0]["draft"]
+    assert (draft["id"], draft["is_stale"]) == ("d1", True)
 
 
 def test_the_draft_of_another_account_is_not_handed_on(build: Any) -> None:

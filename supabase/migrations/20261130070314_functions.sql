@@ -1,4 +1,4 @@
--- Release 20261130064937 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130070314 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -269,7 +269,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130064937', '0ba1ed98ee324775c4b9f711da2c6e02d1245e4d182565de63f5f5779396ed34', ours, '20261124009900')
+  values ('20261130070314', 'c270ec3632494562b301d26d1e096bcddbd13d92ed49f7a2f99335e140a4dbe5', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -3798,9 +3798,9 @@ begin
         'draft', (
           -- Of the last real attempt: what defer_lead notes in between has no mail, so no token.
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
-              and lower(last.address) = public.mailbox_key(l.email) -- it may have been corrected since
             then pg_catalog.jsonb_build_object(
-              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token)
+              'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token,
+              'is_stale', lower(last.address) is distinct from public.mailbox_key(l.email))
           end
           from public.send_attempts last
           where last.campaign_lead_id = cl.id and last.search_token <> ''
