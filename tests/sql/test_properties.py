@@ -177,7 +177,13 @@ class Senders(RuleBasedStateMachine):
     @rule(number=ANY)
     def a_claim_fails(self, number: int) -> None:
         claim = picked(self.claims, number)
-        self.call("fail_lead", lead=UUID(claim["id"]), claim=UUID(claim["token"]), why="no")
+        self.call(
+            "fail_lead",
+            lead=UUID(claim["id"]),
+            claim=UUID(claim["token"]),
+            why="no",
+            now=self.now,
+        )
 
     @precondition(lambda self: self.claims)
     @rule(number=ANY, run=RUNS)
