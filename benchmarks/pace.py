@@ -22,7 +22,7 @@ SLOWER, CLOSER = 1.02, 0.95
 
 
 def run(*, quick: bool) -> Iterator[Line]:
-    with world(send_concurrency=32) as there:
+    with world() as there:
         for pace, leads in PACES.items():
             each = 8 if quick else leads
             for accounts in ACCOUNTS:

@@ -30,9 +30,9 @@ def run(campaign: UUID, *, rows: bool) -> dict[str, Any]:
         send.ROWS_A_SECOND = float("inf")  # type: ignore[assignment]
     task_runs = 0
 
-    def counted(claims: Sequence[Claim]) -> list[send.Group]:
+    def counted(claims: Sequence[Claim], threads: int) -> list[send.Group]:
         nonlocal task_runs
-        made = send.grouped(claims)
+        made = send.grouped(claims, threads)
         task_runs += len(made)
         return made
 

@@ -97,7 +97,7 @@ def send_leads(
     while not run.token.stopped:
         batch = claim(run)
         if batch.answer == "claimed":
-            delivery.add(send.map(grouped(batch.claims), unmapped(sender)))
+            delivery.add(send.map(grouped(batch.claims, plan.threads), unmapped(sender)))
             delivery.until_next_claim()
         elif batch.answer == "later" and delivery.wait_for(batch):
             if in_doubt or run.outcomes.of("open"):

@@ -48,7 +48,9 @@ class Group:
     def __str__(self) -> str:
         if len(self.claims) == 1:
             return mask(self.claims[0].lead.email)
-        return f"{len(self.claims)} leads from {mask(self.claims[0].sender.email)}"
+        accounts = {claim.sender.email for claim in self.claims}
+        whose = mask(*accounts) if len(accounts) == 1 else f"{len(accounts)} accounts"
+        return f"{len(self.claims)} leads from {whose}"
 
 
 class CampaignSender:
@@ -122,17 +124,23 @@ mail_rates: Final = MailRates()
 """Of this process."""
 
 
-def grouped(claims: Sequence[Claim]) -> list[Group]:
-    """One lead per group, a row each in Prefect's UI, while its server keeps up with that."""
+def grouped(claims: Sequence[Claim], threads: int) -> list[Group]:
+    """One lead per group, a row each in Prefect's UI, while its server keeps up with that.
+
+    Else the accounts are dealt to the sender threads, and a group is what one of them sends: with
+    a group for each account, those beyond the threads would wait until the first ones are done.
+    """
     if mail_rates.total <= ROWS_A_SECOND:
         return [Group([claim]) for claim in claims]
-    by_account = sorted(claims, key=lambda claim: claim.sender.id)
+    accounts = sorted({claim.sender.id for claim in claims})
+    thread = {account: number % threads for number, account in enumerate(accounts)}
+    dealt = sorted(claims, key=lambda claim: (thread[claim.sender.id], claim.due))
     groups = [
         Group(share)
-        for _, own in groupby(by_account, key=lambda claim: claim.sender.id)
-        for share in batched_iterable(sorted(own, key=lambda claim: claim.due), GROUP)
+        for _, own in groupby(dealt, key=lambda claim: thread[claim.sender.id])
+        for share in batched_iterable(own, GROUP)
     ]
-    return sorted(groups, key=lambda group: group.claims[0].due)
+    return sorted(groups, key=lambda group: group.due)
 
 
 def _name() -> str:
