@@ -28,6 +28,8 @@ def settle(run: CampaignRun) -> int:
     services, left = run.services, 0
     settling = Settling(services.store, services.mailer, services.settings)
     for attempt in run.store.list_open_attempts(run.campaign):
+        if run.token.stopped:
+            break  # a look may take half a minute; the next run, or the dispatcher, looks on
         outcome = settling.settle(attempt)
         if outcome.kind == "open":
             left += 1

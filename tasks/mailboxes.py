@@ -7,6 +7,7 @@ from uuid import uuid4, uuid5
 from prefect import task
 from prefect.events import emit_event
 
+from outreach.errors import StoreUnavailable
 from outreach.mail.addresses import mask, masked
 from outreach.mailboxes.reader import LEASE_SECONDS, Reader, ReadMailbox
 from outreach.store.mailboxes import Unannounced
@@ -57,7 +58,14 @@ def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMai
         leased = boxes.take(identity, lease_seconds=LEASE_SECONDS, rest_seconds=rest, most=1)
         if not leased:
             return
-        yield reader.read(leased[0])
+        try:
+            reading = reader.read(leased[0])
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one mailbox keeps no other from being read
+            run_log().warning("%s: not read (%s)", mask(leased[0].email), type(error).__name__)
+        else:
+            yield reading
 
 
 def _tell_problem(reading: ReadMailbox) -> None:

@@ -83,7 +83,7 @@ class Senders:
                 job.future.cancel()
             else:
                 heapq.heappush(queue.waiting, job)
-                self._changed.notify()
+                self._changed.notify_all()  # a run that closes waits here, too
         return job.future
 
     def drop(self, queue: Queue) -> None:

@@ -7,7 +7,7 @@ repairs of each minute are one worker's at a time, by a lease. While the deploym
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from contextvars import copy_context
 from uuid import UUID, uuid4
@@ -75,7 +75,7 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     show_upcoming.fn,
     publish_digest.fn,
 )
-HOURLY: tuple[Callable[[], object], ...] = (sweep_drafts.fn, sweep_retention.fn)
+HOURLY: tuple[Callable[[], object], ...] = (sweep_retention.fn, sweep_drafts.fn)
 
 
 class Dispatcher:
@@ -92,6 +92,8 @@ class Dispatcher:
         self._stopping = threading.Event()
         self._place_free = threading.Event()
         self._kind: Kind = "polls"
+        self._done: dict[Callable[[], object], float] = {}
+        """When each step of the repairs was done last."""
         self._listening = threading.Event()
         self._threads = [
             threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True)
@@ -188,16 +190,12 @@ class Dispatcher:
 
     def _repair(self) -> None:
         self._listening.wait(AGAIN_SECONDS)  # to say how it is woken
-        swept_at = float("-inf")
         while not self._stopping.is_set():
             began = time.monotonic()
-            hourly = began - swept_at >= HOUR_SECONDS
-            steps = (*REPAIRS, self._ownerless.end, *(HOURLY if hourly else ()))
             try:
                 current().store.compare_schema()
-                if self._leads() and self._is_on() and self._repaired(steps):
-                    LAST_ROUND.set_to_current_time()
-                    swept_at = began if hourly else swept_at
+                if self._leads() and self._is_on():
+                    self._repaired((*REPAIRS, self._ownerless.end, *self._hourly(began)))
             except StoreUnavailable as error:
                 self._log.warning("The minute's round is not whole: %s", error)
             except ConfigurationError as error:
@@ -210,15 +208,36 @@ class Dispatcher:
         store = current().store
         return store.lead_dispatch(self._id, self._name, self._kind, LEASE_SECONDS)
 
-    def _repaired(self, steps: tuple[Callable[[], object], ...]) -> bool:
-        """The round of a minute; one step's failure keeps no other from its turn."""
+    def _hourly(self, now: float) -> Iterator[Callable[[], object]]:
+        """Steps whose hour has passed at `now`, in seconds of the monotonic clock."""
+        return (
+            step for step in HOURLY if now - self._done.get(step, float("-inf")) >= HOUR_SECONDS
+        )
+
+    def _repaired(self, steps: tuple[Callable[[], object], ...]) -> None:
+        """The round of a minute; one step's failure keeps no other from its turn.
+
+        Raises StoreUnavailable after two such steps in a row: then it is no step's own.
+        """
+        failed: StoreUnavailable | None = None
+        whole = True
         for step in steps:
             if self._stopping.is_set() or not self._leads():
-                return False
+                return
             try:
                 step()
-            except (StoreUnavailable, ConfigurationError):
+            except ConfigurationError:
                 raise
+            except StoreUnavailable as error:
+                if failed:
+                    raise
+                failed, whole = error, False
+                self._log.warning("A step of the round is put off: %s", error)
+                continue
             except Exception as error:  # noqa: BLE001 - the next minute does it
                 self._log.warning("A step of the round failed (%s)", type(error).__name__)
-        return True
+            failed = None
+            # Now, not at the end: a long step may cost us the lead, and the next one its turn.
+            self._done[step] = time.monotonic()
+        if whole:
+            LAST_ROUND.set_to_current_time()

@@ -46,9 +46,12 @@ class MailboxReading:
             try:
                 if self._is_on():
                     current().store.compare_schema()
-                    read_due.fn(self._stopping.is_set)
-                    guard.fn()
-                    tell_returned.fn()
+                    try:
+                        read_due.fn(self._stopping.is_set)
+                    finally:
+                        # Of what is recorded, whatever became of this round.
+                        guard.fn()
+                        tell_returned.fn()
             except StoreUnavailable as error:
                 self._log.warning("Mailboxes are not read for now: %s", error)
             except ConfigurationError as error:

@@ -19,7 +19,12 @@ from outreach.campaign.models import (
 )
 from outreach.delivery.mailer import Mailer, Prepared
 from outreach.delivery.sender import record
-from outreach.errors import AccountUnusable, QuotaReached, TemporarilyUnavailable
+from outreach.errors import (
+    AccountUnusable,
+    QuotaReached,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+)
 from outreach.settings import Settings
 from outreach.store.store import Store
 
@@ -65,6 +70,8 @@ class Settling:
     def _find_out(self, attempt: OpenAttempt) -> Outcome:
         try:
             return self._judge(attempt, self._mailer.find(_prepared(attempt)))
+        except StoreUnavailable:
+            raise  # it says nothing of the account
         except UNREADABLE as error:
             if attempt.age_seconds < DAY:
                 return Open(reason=str(error))

@@ -47,7 +47,7 @@ class PostgREST:
         self._timeout = timeout
         # HTTP/1.1: its threads share this client, and httpcore's HTTP/2 is not made for that.
         self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=min(timeout, 10.0)),
             limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
             event_hooks={"response": [_judge]},
             transport=transport,
@@ -75,7 +75,7 @@ class PostgREST:
     def _fetch(self, function: str, values: Row) -> list[Row]:
         try:
             return cast(list[Row], self._postgrest.rpc(function, values).execute().data)
-        except httpx.ReadTimeout:
+        except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
             # An immediate retry would take as long again.
             raise StoreUnavailable(
                 f"The database did not answer within {self._timeout:.0f} s."

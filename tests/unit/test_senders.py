@@ -305,3 +305,22 @@ def test_a_place_comes_back_after_an_error() -> None:
         raise ValueError("lead")
 
     assert gate.wait_until_empty(0)
+
+
+def test_a_send_begins_at_once_while_another_run_waits_for_its_end(
+    senders: Senders, calls: list[Call]
+) -> None:
+    """Whoever waits longest: the clock is woken."""
+    one, another = senders.open(10), senders.open(10)
+    senders.submit(one, PAST, calls[0])
+    assert calls[0].began.wait(LONG)
+    closing = threading.Thread(target=senders.close, args=(one, LONG))
+    closing.start()
+    while not one.dropped:
+        threading.Event().wait(0.01)
+    for call in calls[1:]:  # with the first one the clock goes to the end of the line
+        senders.submit(another, PAST, call)
+        assert call.began.wait(LONG / 4)
+    calls[0].release.set()
+    closing.join(LONG)
+    assert not closing.is_alive()
