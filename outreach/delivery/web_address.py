@@ -30,6 +30,7 @@ ANSWER = (
 )
 """The remedy."""
 FORM = "application/x-www-form-urlencoded"
+HTML = "text/html"
 
 
 class WebAddress(NamedTuple):
@@ -97,6 +98,29 @@ def _in_time(url: str, canary: str) -> str | None:
 
 
 def _problem(url: str, canary: str) -> str | None:
+    return _problem_of_post(url, canary) or _problem_of_page(url)
+
+
+def _problem_of_page(url: str) -> str | None:
+    """Of the page with the button, to which the link in a mail leads."""
+    try:
+        with requests.get(
+            url,
+            auth=lambda request: request,
+            timeout=SECONDS,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            kind = response.headers.get("Content-Type", "")
+    except requests.RequestException as error:
+        return f"its page cannot be reached ({type(error).__name__})"
+    if response.status_code != requests.codes.ok:
+        return f"its page answered HTTP {response.status_code}"
+    # Some hosts rewrite pages to text/plain: a browser then shows their source, and no button.
+    return None if kind.lower().startswith(HTML) else f"its page is no {HTML}"
+
+
+def _problem_of_post(url: str, canary: str) -> str | None:
     try:
         with requests.post(
             url,

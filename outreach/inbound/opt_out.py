@@ -7,14 +7,14 @@ judge.
 
 import re
 
+from outreach.inbound.greetings import greets
 from outreach.inbound.opt_out_words import PHRASES, POLITE, WHOLE
-from outreach.inbound.quote_words import CLOSINGS, GREETINGS
+from outreach.inbound.quote_words import CLOSINGS
 
 LONGEST = 300
 """Characters of a text that may be an opt-out as a whole."""
 SEARCHED = 4_000
 """Characters that are searched for a phrase."""
-_GREETING_WORDS = 5
 _SIGNATURE_LINES = 10
 _SIGNATURE_WORDS = 7
 """Words of a line that is no sentence."""
@@ -53,7 +53,7 @@ def is_opt_out(text: str) -> bool:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if lines:
         greeting, _, rest = _COMMA.sub("\n", lines[0], count=1).partition("\n")
-        if _greets(greeting):
+        if greets(greeting):
             lines = [rest, *lines[1:]] if rest else lines[1:] or lines
     return any(
         _is_whole(" ".join(lines[:count])) and _is_signature(lines[count:])
@@ -76,13 +76,6 @@ def _is_whole(text: str) -> bool:
 
 def _words(text: str) -> str:
     return _NO_WORD.sub(" ", text.lower()).strip()
-
-
-def _greets(line: str) -> bool:
-    words = _words(line)
-    return len(words.split()) <= _GREETING_WORDS and any(
-        words == one or words.startswith(f"{one} ") for one in GREETINGS
-    )
 
 
 def _is_signature(lines: list[str]) -> bool:

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from outreach.inbound.greetings import greets
 from outreach.inbound.message import HTML, TEXT, Mail
 from outreach.inbound.quote_words import CLOSINGS, DEVICES, FROM, SENT, WROTE
 from outreach.mail.plain_text import plain_text
@@ -183,11 +184,22 @@ def _without_signature(lines: list[str]) -> tuple[str, str]:
             break
     for number in range(end - 1, max(end - 14, -1), -1):
         said = lines[number].strip(_PUNCTUATION).lower()
-        if said in CLOSINGS and _are_short(lines[number + 1 : end]):
+        if (
+            said in CLOSINGS
+            and _are_short(lines[number + 1 : end])
+            and _says_more(lines[:number], lines[number + 1 : end])
+        ):
             end = number
     text = "\n".join(line.rstrip() for line in lines[:end]).strip()
     below = "\n".join(line.strip() for line in lines[end:] if line.strip())
     return re.sub(r"\n{3,}", "\n\n", text), below
+
+
+def _says_more(above: list[str], below: list[str]) -> bool:
+    """Whether a closing stands at the end: `Thanks!` may begin what somebody says."""
+    said = [line for line in above if line.strip()]
+    begins = not said or (len(said) == 1 and greets(said[0]))
+    return not begins or not any(line.strip() for line in below)
 
 
 def _are_short(lines: list[str]) -> bool:

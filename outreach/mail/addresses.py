@@ -52,8 +52,8 @@ def normalise(address: str) -> str:
 
 def from_cell(text: str) -> str:
     """The address in a cell of a spreadsheet, normalised. Reads `Mia Roth <mia@acme.com>`,
-    `mailto:mia@acme.com`, quotes, a full stop at the end, the first of Google's `a ::: b`, and what
-    an export has kept from being calculated by an apostrophe.
+    `mailto:mia@acme.com`, quotes, a full stop at the end, the first of Google's `a ::: b`, and
+    what a spreadsheet was kept from calculating by an apostrophe, or a link begins with (`%20`).
 
     Other text is returned trimmed only; `is_valid` refuses it.
     """
@@ -64,8 +64,7 @@ def from_cell(text: str) -> str:
         written = written[7:].partition("?")[0]
     if written[:1] in _QUOTES and written[-1:] in _QUOTES:
         written = written[1:-1]
-    if written[:1] == "'" and written[1:2] in {"=", "+", "-", "@"}:
-        written = written[1:]
+    written = written.removeprefix("'").removeprefix("%20")
     return normalise(written.strip(_INVISIBLE).rstrip(".,;"))
 
 

@@ -22,6 +22,7 @@ from outreach.errors import (
     NoAccounts,
     Rejected,
 )
+from outreach.mail.addresses import without_tag
 from outreach.mail.mime import Attachment, build
 from outreach.mail.render import UNSUBSCRIBE_URL, Rendered
 from outreach.mail.templates.budget import TemplateError
@@ -153,6 +154,8 @@ def of_account(
         yield Problem(
             "error" if surely else "warning", "account", found.mailbox.problem, found.mailbox.remedy
         )
+    if has_steps:
+        yield from _of_answers(account)
     yield from _of_sender(account)
     limit = account.limit(daily_limit)
     if account.paused_seconds:
@@ -191,6 +194,18 @@ def _of_standing(
         case Explained():
             message = f"Whether it can send was not found out: {found.problem}"
             yield Problem("warning", "account", message, found.remedy or "check again")
+
+
+def _of_answers(account: CampaignAccount) -> Iterator[Problem]:
+    """Of where answers go: an address may be a second name of the account's own mailbox."""
+    if account.reply_to and without_tag(account.reply_to) != without_tag(account.email):
+        yield Problem(
+            "warning",
+            "account",
+            "Its answers go to its reply-to address: unless that is a second address of its own "
+            "mailbox they are not seen, and follow-ups reach who has answered",
+            f"set --reply-to '' with {commands.ADD_ACCOUNT}, if it is not",
+        )
 
 
 def _rest(account: CampaignAccount) -> Problem:

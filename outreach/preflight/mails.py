@@ -18,6 +18,8 @@ from outreach.preflight.findings import Problem
 
 _TWO_BEFORE = re.compile(r"<<\s?[^\W\d][^<>\n]{0,79}>>")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_HTTP = re.compile(r"https?:", re.IGNORECASE)
+_AFTER_HOST = re.compile(r"[/?#]")
 _ELEMENT = re.compile(rf"</?{VALUE}")
 _UNSEEN_SCHEMES = {
     "data:": "is part of the mail itself (data:), which Gmail does not show",
@@ -108,9 +110,21 @@ def _of_links(mail: Made) -> Iterator[Problem]:
             message = "A link leads to a file of somebody's computer"
         elif not link.startswith(("#", "{{")) and not _SCHEME.match(link):
             message = f"A link leads to {link[: leftovers.SHOWN]}, which is no web address"
+        elif _HTTP.match(link) and not _has_host(link):
+            message = f"A link leads to {link[: leftovers.SHOWN]}, which is no whole web address"
+            yield Problem("warning", "links", message, "correct it, or the value in it")
+            continue
         else:
             continue
         yield Problem("warning", "links", message, "begin it with https://")
+
+
+def _has_host(link: str) -> bool:
+    """Whether it names one: `https://https://acme.com` and `https://` do not."""
+    authority = _AFTER_HOST.split(link.partition("//")[2], maxsplit=1)[0]
+    host = authority.rpartition("@")[2]
+    name = host.partition(":")[0]
+    return " " not in authority and ("." in name or name == "localhost" or host.startswith("["))
 
 
 def _of_pictures(mail: Made) -> Iterator[Problem]:

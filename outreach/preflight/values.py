@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from outreach.preflight.findings import Problem
@@ -19,6 +20,9 @@ _NOTHING = frozenset(
 )
 """In exactly this spelling: Null, Nan and the like are people's names."""
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+LOST = "\N{REPLACEMENT CHARACTER}"
+_MISREAD = re.compile(r"[ÂÃâ][^\x00-\x7f]{1,2}")
+"""How UTF-8 looks that was read as Western text: `Ã©` for `é`, `Ã¤` for `ä`."""
 _ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>")
 
 
@@ -32,6 +36,8 @@ def of_values(used: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _told(value: str) -> str:
+    if not value.isascii() and (broken := _broken(value)):
+        return broken
     if len(value) <= SHOWN and (stripped := value.strip()) in _NOTHING:
         return f"“{stripped}” for the lead, which a person reads as a mistake"
     if "&" in value and (found := _reference(value)):
@@ -41,6 +47,26 @@ def _told(value: str) -> str:
             f"a text with “{element[0][:SHOWN]}”, which is shown as it stands: values are no HTML"
         )
     return ""
+
+
+def _broken(value: str) -> str:
+    if LOST in value:
+        return f"a text with “{LOST}”, in place of a letter that its file had lost"
+    for found in _MISREAD.finditer(value):
+        for length in (3, 2):
+            part = found[0][:length]
+            with suppress(UnicodeError):
+                meant = b"".join(map(_octet, part)).decode()
+                return f"a text with “{part}” for “{meant}”: its file was read in a wrong encoding"
+    return ""
+
+
+def _octet(character: str) -> bytes:
+    """Of Windows' Western encoding, which leaves some octets out."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeError:
+        return character.encode("latin-1")
 
 
 def _reference(value: str) -> str:

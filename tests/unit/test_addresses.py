@@ -23,6 +23,8 @@ from outreach.mail.addresses import from_cell, is_valid, without_tag
         ("o'hara@ad.example", "o'hara@ad.example"),
         ("'+4915100@sms.example", "+4915100@sms.example"),
         ("'-jo@ad.example", "-jo@ad.example"),
+        ("'mia@ad.example", "mia@ad.example"),
+        ("mailto:%20mia@ad.example", "mia@ad.example"),
     ],
 )
 def test_an_address_is_taken_out_of_what_stands_around_it(cell: str, address: str) -> None:

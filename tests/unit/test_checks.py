@@ -252,6 +252,25 @@ def test_how_an_account_stands(
 
 
 @pytest.mark.parametrize(
+    ("reply_to", "has_steps", "expected"),
+    [
+        ("sales@ours.example", True, [("warning", "account")]),
+        ("sales@ours.example", False, []),
+        (None, True, []),
+        ("", True, []),
+    ],
+)
+def test_answers_that_go_to_another_mailbox_are_told_of_follow_ups(
+    reply_to: str | None, has_steps: bool, expected: list[tuple[str, str]]
+) -> None:
+    """Nobody reads that one: the lead who answered there gets the next mail."""
+    checked = account(reply_to=reply_to)
+    tagged = account(reply_to=checked.email.upper().replace("@", "+deck@"))
+    assert told(list(of_account(checked, GOOD, 500, here=True, has_steps=has_steps))) == expected
+    assert told(list(of_account(tagged, GOOD, 500, here=True, has_steps=has_steps))) == []
+
+
+@pytest.mark.parametrize(
     ("mailbox", "can_read", "problem"),
     [
         ({}, None, None),

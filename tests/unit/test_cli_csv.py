@@ -300,6 +300,8 @@ def test_a_hundred_thousand_lines_are_streamed() -> None:
         ("headers in capitals", "EMAIL,Name,COMPANY\nmia@ch.example,Mia,Chalk\n", {"email": "mia@ch.example", "name": "Mia", "company": "Chalk"}),
         ("a header with a line break", 'email,"Company\n(legal name)"\nmia@ml.example,Mallow\n', {"email": "mia@ml.example", "company": "Mallow"}),
         ("a first header with a line break", '"Company\nName",email\nMallow,mia@ml.example\n', {"email": "mia@ml.example", "company": "Mallow"}),
+        ("a better column than one with a comment", "Company (ID),Company Name,email\n4711,Mallow,mia@ml.example\n", {"email": "mia@ml.example", "company": "Mallow"}),
+        ("a private address beside one for business", "Email (Home),Email (Work)\nmia@home.example,mia@ml.example\n", {"email": "mia@ml.example"}),
         ("an index without a name", ",email,name\n0,mia@pd.example,Mia\n", {"email": "mia@pd.example", "name": "Mia"}),
         ("columns without anything", "email,name,,\nmia@tr.example,Mia,,\n", {"email": "mia@tr.example", "name": "Mia"}),
         ("too few cells", "email,name,company\nmia@fc.example\n", {"email": "mia@fc.example", "name": "", "company": ""}),
@@ -458,3 +460,21 @@ def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, data: bytes, name: 
     file.write_bytes(data)
     with opened_text(file, None) as text:
         assert [lead["name"] for lead in read_leads(Sheet(text))] == [name]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "name"),
+    [
+        ("Mia", "Roth", "Mia Roth"),
+        ("Mia", "Mia Roth", "Mia Roth"),
+        ("Anna Maria", "Anna Maria Roth", "Anna Maria Roth"),
+        ("Mia Roth", "Roth", "Mia Roth"),
+        ("Mia Roth", "Mia Roth", "Mia Roth"),
+        ("Martín", "San Martín", "Martín San Martín"),
+        ("Roth", "Rothman", "Roth Rothman"),
+    ],
+)
+def test_a_name_in_two_cells_is_joined_once(first: str, last: str, name: str) -> None:
+    """Some tools have the whole name in one of them."""
+    leads, _ = read(f"First Name,Last Name,email\n{first},{last},mia@ml.example\n")
+    assert [lead["name"] for lead in leads] == [name]

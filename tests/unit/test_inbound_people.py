@@ -178,6 +178,20 @@ def test_an_opt_out_above_a_bare_name_is_one(own: str) -> None:
     assert classify(mail(f"Hello Ada,\n\n{own}\n\nThanks\nJo\n")).kind == "unsubscribe"
 
 
+@pytest.mark.parametrize("above", ["Thanks!", "Hi Ada,\n\nThank you,", "Merci."])
+def test_an_opt_out_below_thanks_is_one(above: str) -> None:
+    """Thanks at the beginning close nothing: what follows is no signature."""
+    read = classify(mail(f"{above}\nPlease remove me from your list\n"))
+    assert (read.kind, read.own_words) == (
+        "unsubscribe", f"{above}\nPlease remove me from your list",
+    )  # fmt: skip
+
+
+def test_thanks_above_a_name_close_a_mail() -> None:
+    assert classify(mail("Thursday works.\n\nThanks!\nJo\n")).own_words == "Thursday works."
+    assert classify(mail("Hi Ada,\n\nThanks,\nJo\n")).kind == "reply"
+
+
 @pytest.mark.parametrize(
     "own",
     [

@@ -216,6 +216,24 @@ def test_html_in_a_value_is_warned_of(value: str, shown: str) -> None:
         assert found(template, city=value) == [("warning", told)]
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("José García".encode().decode("cp1252"), "“Ã©” for “é”"),
+        ("Málaga".encode().decode("latin-1"), "“Ã¡” for “á”"),
+        ("Jos�", "“�”, in place of a letter"),
+    ],
+)
+def test_letters_that_were_read_in_a_wrong_encoding_are_warned_of(value: str, told: str) -> None:
+    ((severity, said),) = found("Hi {{ city }}", city=value)
+    assert (severity, told in said) == ("warning", True), said
+
+
+@pytest.mark.parametrize("value", ["São João", "MAÇÃ", "Ângela", "Pâtisserie «Âme»", "Ærø", "Łódź"])
+def test_letters_of_a_language_are_as_they_should_be(value: str) -> None:
+    assert found("Hi {{ city }}", city=value) == []
+
+
 def test_a_value_that_no_mail_shows_is_nobody_s_business() -> None:
     """A file has fifty columns; but the name is in the mail's header too."""
     assert found("Hi", city="NULL") == []
@@ -249,6 +267,9 @@ def test_an_address_that_stands_for_none_is_known(address: str, kind: str | None
         ('<a href="www.ivy.example">x</a>', "A link leads to www.ivy.example, which is no web address"),
         ('<a href="//cdn.example/x">x</a>', "A link leads to //cdn.example/x, which is no web address"),
         ('<a href="{{ site or \'x.example\' }}">x</a>', "A link leads to x.example, which is no web address"),
+        ('<a href="https://https://www.ivy.example">x</a>', "A link leads to https://https://www.ivy.example, which is no whole web address"),
+        ('<a href="https://{{ site or \'\' }}">x</a>', "A link leads to https://, which is no whole web address"),
+        ('<a href="https://ivy.example, https://b.example">x</a>', "A link leads to https://ivy.example, https://b.example, which is no whole web address"),
         ('<a href="file:///C:/deck.pdf">x</a>', "A link leads to a file of somebody's computer"),
         ('x<img src="data:image/png;base64,AAAA">', "A picture is part of the mail itself (data:), which Gmail does not show"),
         ('x<img src="cid:logo">', "A picture is to be an attachment (cid:), which the mail does not have"),

@@ -24,7 +24,12 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 SenderName = Annotated[
     str | None, typer.Option(help="What recipients see beside the address; “” for nothing.")
 ]
-ReplyTo = Annotated[str | None, typer.Option(help="Where answers go; “” for the account itself.")]
+ReplyTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Where answers go; “” for the account itself. In another mailbox they are not seen."
+    ),
+]
 Pace = Annotated[float | None, seconds(0, 86400, "Seconds between two of its mails.")]
 DailyLimit = Annotated[
     int | None, typer.Option(min=1, max=1_000_000, help="Its mails in any 24 hours.")

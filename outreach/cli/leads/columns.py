@@ -24,6 +24,10 @@ from outreach.errors import Rejected
 TEXTS = ("email_subject", "email_template")
 _NUMBER = re.compile(r"#\d+")
 _COMMENT = re.compile(r"\s*\([^()]*\)$")
+_PRIVATE = ("home", "privat", "personal", "perso")
+"""In a comment: of two addresses the other one is for business."""
+_WORSE, _WORST = 1000, 2000
+"""Added to the rank of a name with a comment."""
 
 
 class Column(NamedTuple):
@@ -186,9 +190,19 @@ def _spellings() -> dict[str, tuple[str, int]]:
 
 
 def _known(name: str) -> tuple[str, int] | None:
-    """Ignore a comment in brackets after a name, unless the name with it is a known spelling."""
+    """Ignore a comment in brackets after a name, unless the name with it is a known spelling.
+
+    Whatever it says makes the column a worse one than those without: `Company (ID)`.
+    """
     known = _spellings()
-    return known.get(_folded(name)) or known.get(_folded(_COMMENT.sub("", name)))
+    if exact := known.get(_folded(name)):
+        return exact
+    comment = _COMMENT.search(name)
+    meant = known.get(_folded(_COMMENT.sub("", name))) if comment else None
+    if not comment or not meant:
+        return None
+    private = any(word in comment[0].casefold() for word in _PRIVATE)
+    return meant[0], meant[1] + (_WORST if private else _WORSE)
 
 
 @lru_cache(maxsize=4096)

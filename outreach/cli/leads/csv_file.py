@@ -166,9 +166,13 @@ def _plain(cell: str) -> str:
 
 
 def _joined(first: str, last: str) -> str:
-    """Only the last name when it contains the first one: then it is the whole name."""
-    both = first and last and first.casefold() not in last.casefold().split()
-    return f"{first} {last}" if both else last or first
+    """Only the one that is the whole name already, if one is."""
+    if not first or not last:
+        return first or last
+    one, other = first.casefold(), last.casefold()
+    if one == other or other.startswith(f"{one} "):
+        return last
+    return first if one.endswith(f" {other}") else f"{first} {last}"
 
 
 def _cleared(columns: Columns, clear: Iterable[str], *, parts: bool) -> list[str]:
