@@ -50,8 +50,7 @@ def ended(finished: Finished) -> State[Any]:
     if finished.answer == "deferred":
         return Completed(
             name="Deferred",
-            message=f"{message}; goes on in {format_duration(finished.resume_seconds or 0)}, "
-            f"after {finished.waiting_for}",
+            message=f"{message}; {finished.told_next}",
             data=finished.result,
         )
     if finished.error is not None:

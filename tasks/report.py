@@ -74,8 +74,7 @@ def summary(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> Iterato
         told = ", ".join(f"{count} {name}" for name, count in back.items())
         yield f"Came back so far: {told}."
     if finished.waiting_for:
-        later = format_duration(finished.resume_seconds or 0)
-        yield f"It goes on in {later}, after {finished.waiting_for}."
+        yield f"It {finished.told_next}."
     for one in run.store.list_accounts():
         if one.status != "active":
             yield f"- {mask(one.email)} cannot send: {one.status_reason}"

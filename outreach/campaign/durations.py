@@ -26,7 +26,11 @@ def format_exactly(seconds: float) -> str:
 
 
 def when(seconds: float, now: datetime) -> str:
-    """`in 12 minutes (14:32)`; with the date when that is not today."""
-    then = now + timedelta(seconds=seconds)
+    """`in 12 minutes (14:32)`; with the date when that is not today.
+
+    In this machine's time zone, whose clocks may change until then.
+    """
+    now = now.astimezone()
+    then = (now + timedelta(seconds=seconds)).astimezone()
     clock = f"{then:%H:%M}" if then.date() == now.date() else f"{then:%a %Y-%m-%d %H:%M}"
     return f"in {format_duration(seconds)} ({clock})"

@@ -465,7 +465,8 @@ class CampaignStatus(Model):
     def progress(self) -> float:
         """Per cent of leads that are done, to one decimal; 100 without leads."""
         done = self.leads.total - self.leads.pending
-        return round(100 * done / self.leads.total, 1) if self.leads.total else 100.0
+        # Rounded down: 100 says that it is over.
+        return (1000 * done // self.leads.total) / 10 if self.leads.total else 100.0
 
     @property
     def returned(self) -> dict[str, int]:

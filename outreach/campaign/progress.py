@@ -164,6 +164,8 @@ def seconds_left(progress: Progress, now: datetime) -> float | None:
     """
     if progress.status != "running" or progress.paused or not progress.leads.pending:
         return None
+    if progress.follows_seconds is not None:
+        return None  # a follow-up: most of its leads are planned only when they are due
     begins = ahead(progress.resume_seconds)
     if not progress.owned and not begins:
         return None

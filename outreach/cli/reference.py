@@ -103,6 +103,7 @@ SHAPES: dict[str, Any] = {
         "to": str,
         "lead": str,
         "account": str,
+        "in_thread": bool,
         "message_id": str | None,
         "thread_id": str | None,
         "received": Proof | None,
@@ -164,6 +165,7 @@ SHAPES: dict[str, Any] = {
 
 NOTES = {
     "campaigns list": "`progress` is per cent.",
+    "campaigns follow-up": "With `remove`: `{id: uuid, status: string}`.",
     "campaigns check": "`what` and `todo` are the former names of `message` and `remedy`.",
     "doctor": "`verdict`, `told` and `todo` are the former names of the three before them.",
     "campaigns preview": "With `--out`; without it `{url: string}`, the address of the page.",
@@ -355,8 +357,6 @@ def shape(kind: Any) -> str:
         return shape(arguments[0])
     if get_origin(kind) is list:
         return shape(list(arguments))
-    if get_origin(kind) is Annotated:
-        return shape(arguments[0])
     if get_origin(kind) is Literal:
         return " or ".join(f'"{one}"' for one in arguments)
     return " or ".join("null" if one is NoneType else shape(one) for one in arguments)

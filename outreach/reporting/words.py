@@ -54,5 +54,6 @@ def template(counts: TemplateCounts) -> str:
 def coming(one: Upcoming) -> str:
     """`2026-12-01 09:00 UTC`, or what it waits for."""
     if one.starts_at is None:
-        return "now" if one.what == "sending" else one.waiting_for or "a person"
+        at = {"sending": "now", "follows": "after the mail before it"}
+        return at.get(one.what) or one.waiting_for or "a person"
     return f"{one.starts_at:%Y-%m-%d %H:%M} UTC"

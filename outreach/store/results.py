@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from outreach.campaign.durations import format_duration
 from outreach.campaign.models import Called, Claim, LeadCounts, Model, Pace, Seconds, Told
 from outreach.store.schema import State
 
@@ -241,6 +242,13 @@ class Finished(Model):
     waiting_for: Told | None = None
     suspended: bool = False
     """Whether the paused campaign waits for this run, which is suspended in Prefect."""
+
+    @property
+    def told_next(self) -> str:
+        """`goes on in 2 hours, after the daily limit of …`; `waits for …` without a time."""
+        if self.answer == "paused" or self.resume_seconds is None:
+            return f"waits for {self.waiting_for}"
+        return f"goes on in {format_duration(self.resume_seconds)}, after {self.waiting_for}"
 
     @property
     def result(self) -> dict[str, bool | int]:

@@ -228,6 +228,7 @@ as $$
 -- decides about it.
 declare
   c public.campaigns;
+  to_come bigint;
 begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
@@ -235,11 +236,11 @@ begin
     return;
   elsif c.status in ('completed', 'error') then
     -- What it was stays; its follow-ups end.
+    to_come := public.leads_of_steps(campaign);
     if public.cancel_steps(campaign) = 0 then
       return next pg_catalog.jsonb_build_object('answer', 'already_ended', 'status', c.status);
     else
-      return next pg_catalog.jsonb_build_object(
-        'answer', 'cancelled', 'leads', public.campaign_counts(campaign) -> 'cancelled');
+      return next pg_catalog.jsonb_build_object('answer', 'cancelled', 'leads', to_come, 'follow_ups_only', true);
     end if;
     return;
   end if;
@@ -277,8 +278,9 @@ begin
     update public.campaigns x
     set
       paused_at = coalesce(x.paused_at, now, clock_timestamp()),
+      -- What it waited for until now is over; why it is paused already stays.
       waiting_for = case
-        when x.suspended_run is null then coalesce(x.waiting_for, 'a person to resume it')
+        when x.paused_at is not null and x.suspended_run is null then coalesce(x.waiting_for, 'a person to resume it')
         else 'a person to resume it'
       end,
       -- From now on it is this person's pause: Resume in Prefect does not end it.

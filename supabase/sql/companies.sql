@@ -175,15 +175,17 @@ begin
     select distinct on (x.no) x.no, k.id
     from pg_temp.outreach_rows x
     join pg_temp.outreach_known k on k.domain = x.domain
+    left join public.leads l on l.id = x.lead_id
     where x.company is null or lower(k.name) = lower(x.company)
-    order by x.no, k.id
+    -- Of several the one that the lead is in.
+    order by x.no, (k.id = l.company_id) is true desc, k.id
   ) meant
   where meant.no = r.no;
   update pg_temp.outreach_rows r
   set company_id = (
     select c.id from public.companies c
     where lower(c.name) = lower(r.company) and c.user_id is not distinct from coalesce(owner, c.user_id)
-    order by c.id
+    order by (c.id = (select l.company_id from public.leads l where l.id = r.lead_id)) is true desc, c.id
     limit 1
   )
   where r.domain is null and r.company is not null;

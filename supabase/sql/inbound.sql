@@ -146,7 +146,8 @@ security invoker
 set search_path = ''
 as $$
 #variable_conflict use_variable
--- Null: it is recorded already. Who answered is away no more; who is away is mailed later.
+-- Null: it is recorded already. Who answered is away no more; who is away is mailed later. Their last mail counts: by
+-- its list a mailbox is read from the newest one back.
 declare
   saved uuid;
   kind constant text := mail ->> 'kind';
@@ -182,7 +183,8 @@ begin
     delete from public.absences x
     using public.inbound_mails m, public.send_attempts s
     where m.inbound_id = saved and s.id = m.attempt_id and x.key = public.mailbox_key(s.address)
-      and x.user_id is not distinct from m.user_id;
+      and x.user_id is not distinct from m.user_id
+      and not public.has_written_since(s.address, m.user_id, received);
   elsif kind = 'away' then
     insert into public.absences as x (key, user_id, until)
     select distinct on (public.mailbox_key(s.address), m.user_id)
@@ -190,11 +192,28 @@ begin
     from public.inbound_mails m
     join public.send_attempts s on s.id = m.attempt_id
     where m.inbound_id = saved and strpos(s.address, '@') > 0
+      and not public.has_written_since(s.address, m.user_id, received)
     on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000')) do update
     set until = excluded.until;
   end if;
   return saved;
 end
+$$;
+
+create or replace function public.has_written_since(address text, owner uuid, t timestamptz) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+  -- Whether a later answer, or a later notice that they are away, is recorded of an address.
+  select exists (
+    select from public.send_attempts s
+    join public.inbound_mails m on m.attempt_id = s.id
+    join public.inbound i on i.id = m.inbound_id
+    where lower(s.address) = lower(has_written_since.address) and m.user_id is not distinct from has_written_since.owner
+      and i.kind in ('reply', 'away') and i.received_at > has_written_since.t);
 $$;
 
 create or replace function public.away_until(back_on date, received timestamptz) returns timestamptz

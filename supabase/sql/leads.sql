@@ -38,7 +38,8 @@ begin
   create temporary table if not exists outreach_rows (
     no bigint, is_last boolean, email text, name text, role text, company text, given_domain text, domain text,
     email_subject text, email_template text, own_subject boolean, own_template boolean,
-    custom_fields jsonb, empty_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean
+    custom_fields jsonb, empty_fields jsonb, clear jsonb, company_id uuid, lead_id uuid, had_subject boolean, had_template boolean,
+    respelt text[]
   ) on commit drop;
   truncate pg_temp.outreach_rows;
   insert into pg_temp.outreach_rows (
@@ -64,8 +65,9 @@ begin
     offset 0) mail
   cross join lateral (
     select case
-      when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*$' then written.domain
-      else public.bare_domain(written.domain)
+      when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z]{2,}$' then written.domain
+      -- `n/a` and the like are no domain.
+      else substring(public.bare_domain(written.domain) from '^[^[:space:],()]+[.][^[:space:],().0-9-][^[:space:],().]+$')
     end as domain
     offset 0) given
   cross join lateral (
@@ -87,7 +89,6 @@ begin
       where s.key = 'erased:' || public.keyed_hash(public.mailbox_key(r.email)) and s.cause = 'erased');
     get diagnostics erased = row_count;
   end if;
-  companies_added := public.assign_companies(owner);
   update pg_temp.outreach_rows r
   set (lead_id, had_subject, had_template) = (
     select l.id, coalesce(l.email_subject, '') <> '', coalesce(l.email_template, '') <> ''
@@ -111,7 +112,9 @@ begin
     ) spelt
     where r.lead_id is null and lower(r.email) = spelt.mailbox;
   end if;
+  companies_added := public.assign_companies(owner);
   perform public.assign_texts();
+  perform public.find_respelt();
 
   update public.leads l
   set
@@ -132,7 +135,8 @@ begin
       when r.email_template is not null or not r.clear ? 'email_template' then l.email_template
     end,
     custom_fields = r.empty_fields || case
-      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object' then l.custom_fields || r.custom_fields
+      when pg_catalog.jsonb_typeof(l.custom_fields) = 'object'
+        then (l.custom_fields - coalesce(r.respelt, '{}')) || r.custom_fields
       else r.custom_fields
     end
   from (
@@ -161,6 +165,58 @@ begin
     'shared_domains', coalesce((
       select pg_catalog.jsonb_agg(distinct r.given_domain)
       from pg_temp.outreach_rows r where r.domain is null and r.given_domain is not null), '[]'));
+end
+$$;
+
+create or replace function public.field_key(name text) returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- One key for the spellings of a custom field, as a placeholder takes them: First Name, first-name, firstName.
+  select lower(pg_catalog.regexp_replace(field_key.name, '[[:space:][:punct:]]+', '', 'g'));
+$$;
+
+create or replace function public.find_respelt() returns void
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+-- A custom field that a row spells in another way than its lead is the same one: of two spellings a placeholder would take
+-- either. A row's value takes the place of the lead's, a row's empty cell does not.
+declare
+  names constant jsonb := (
+    with written as (
+      select r.lead_id, r.custom_fields || r.empty_fields as fields
+      from pg_temp.outreach_rows r
+      where r.is_last and r.lead_id is not null
+    ), own as (
+      select distinct key.name from written w, lateral pg_catalog.jsonb_object_keys(w.fields) key (name)
+    ), held as (
+      select distinct key.name
+      from written w
+      join public.leads l on l.id = w.lead_id and pg_catalog.jsonb_typeof(l.custom_fields) = 'object'
+      cross join lateral pg_catalog.jsonb_object_keys(l.custom_fields) key (name)
+    )
+    select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('own', own.name, 'held', held.name))
+    from own
+    join held on public.field_key(held.name) = public.field_key(own.name) and held.name <> own.name
+    where public.field_key(own.name) <> '');
+begin
+  if names is null then
+    return;
+  end if;
+  update pg_temp.outreach_rows r
+  set
+    respelt = array(
+      select n.held from pg_catalog.jsonb_to_recordset(names) n (own text, held text)
+      where r.custom_fields ? n.own and not r.custom_fields ? n.held),
+    empty_fields = r.empty_fields - array(
+      select n.own from pg_catalog.jsonb_to_recordset(names) n (own text, held text)
+      where l.custom_fields ? n.held)
+  from public.leads l
+  where l.id = r.lead_id and r.is_last;
 end
 $$;
 

@@ -392,7 +392,10 @@ begin
     update public.campaign_leads x
     set status = 'sent', sent_at = s.started_at, thread_id = s.thread_id, error = null, next_attempt_at = null
     where x.id = cl.id;
-    if c.status in ('running', 'completed', 'error') and public.is_over(c, t) then
+    if c.parent_id is not null and c.status = 'running' then
+      -- Only the planning of steps knows whether somebody is left to follow.
+      update public.campaigns x set next_follow_at = t where x.id = c.id;
+    elsif c.status in ('running', 'completed', 'error') and public.is_over(c, t) then
       perform public.end_campaign(c.id, t);
     end if;
     return;

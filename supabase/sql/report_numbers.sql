@@ -119,7 +119,7 @@ as $$
     'id', u.campaign_id, 'name', u.campaign, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
     'waiting_for', left(u.waiting_for, 1001), 'pending', u.pending)
   from outreach_report.upcoming u
-  order by u.what = 'paused', u.starts_at nulls first, u.campaign, u.campaign_id
+  order by u.what = 'paused', u.what = 'follows' and u.starts_at is null, u.starts_at nulls first, u.campaign, u.campaign_id
   limit report_upcoming.most;
 $$;
 

@@ -144,10 +144,16 @@ begin
   create or replace view outreach_report.upcoming with (security_barrier) as
   select
     c.id as campaign_id, c.name::text as campaign, c.status::text as status,
-    -- Null: at once, or when a person resumes it.
-    case when c.paused_at is null then coalesce(c.resume_at, c.scheduled_at) end as starts_at,
+    -- Null: at once, or when a person resumes it; of a follow-up when somebody was sent the mail before it.
     case
-      when c.paused_at is not null then 'paused'
+      when root.paused_at is not null or c.paused_at is not null then null
+      when follow_up.awaits then follow_up.due
+      when c.status = 'scheduled' then coalesce(c.resume_at, c.scheduled_at)
+      when c.resume_at > clock_timestamp() then c.resume_at
+    end as starts_at,
+    case
+      when root.paused_at is not null or c.paused_at is not null then 'paused'
+      when follow_up.awaits then 'follows'
       when c.status = 'scheduled' then 'starts'
       when c.resume_at > clock_timestamp() then 'goes on'
       else 'sending'
@@ -159,7 +165,22 @@ begin
     from public.campaign_leads cl
     where cl.campaign_id = c.id and cl.status = 'pending'
   ) l
-  where c.status = 'scheduled' or c.status = 'running';
+  -- No function of ours: who may read the views may call none. So days have 24 hours here.
+  left join public.campaigns root on root.id = c.parent_id
+  cross join lateral (
+    select
+      c.parent_id is not null and c.idle as awaits,
+      case when c.parent_id is not null and c.idle then (
+        select min(cl.sent_at) + coalesce(c.delay_seconds, c.delay_days * 86400.0) * interval '1 second'
+        from public.campaigns before
+        join public.campaign_leads cl on cl.campaign_id = before.id
+        where before.step is not distinct from nullif(c.step - 1, 1)
+          and (before.parent_id = c.parent_id or before.id = c.parent_id)
+          and cl.status = 'sent' and cl.followed_at is null
+          and cl.sent_at > coalesce(c.follow_since, c.created_at - interval '30 days'))
+      end as due
+  ) follow_up
+  where c.status in ('scheduled', 'running') and root.status is distinct from 'cancelled';
 
   create or replace view outreach_report.cohorts with (security_barrier) as
   select

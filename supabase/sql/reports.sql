@@ -20,7 +20,7 @@ as $$
     group by s.account_id
   )
   select pg_catalog.jsonb_build_object(
-    'id', c.account,
+    'id', page.id,
     'email', a.email,
     'sent', c.sent,
     'failed', c.failed,
@@ -29,9 +29,11 @@ as $$
     'sent_by_run', coalesce(r.mails, 0),
     'per_minute', ((r.mails - 1) * 60 / nullif(r.seconds, 0))::double precision)
   from public.leads_by_account(campaign_account_summary.campaign) c
-  left join of_run r on r.id = c.account
+  -- Leads whose account's row was deleted come last.
+  cross join lateral (select coalesce(c.account, 'ffffffff-ffff-ffff-ffff-ffffffffffff') as id) page
+  left join of_run r on r.id is not distinct from c.account
   left join public.accounts a on a.id = c.account
-  where c.account > campaign_account_summary.after
-  order by c.account
+  where page.id > campaign_account_summary.after
+  order by page.id
   limit campaign_account_summary.most;
 $$;

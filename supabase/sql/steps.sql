@@ -595,6 +595,23 @@ begin
 end
 $$;
 
+create or replace function public.leads_of_steps(root uuid) returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Persons whom the steps of a chain that have not ended may still mail.
+  select count(distinct x.lead_id)
+  from public.campaigns s
+  cross join lateral (
+    select cl.lead_id from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending'
+    union all
+    select y.lead_id from public.leads_to_come(s.id) y
+  ) x
+  where s.parent_id = leads_of_steps.root and s.status not in ('completed', 'cancelled');
+$$;
+
 create or replace function public.has_steps_to_come(root uuid) returns boolean
 language sql
 stable

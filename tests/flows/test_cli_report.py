@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from outreach.campaign.models import Opened
-from outreach.campaign.numbers import Counts, DayCounts, Report
+from outreach.campaign.numbers import Counts, DayCounts, Report, Upcoming
 from outreach.cli import app
 from outreach.reporting import chart, markdown, words
 from outreach.reporting.page import page
@@ -305,6 +305,18 @@ def test_rates_are_ranges_and_few_mails_have_none() -> None:
     few = Counts(sent=10, **known)
     assert [words.rate(one) for one in (many, same, few, Counts())] == ["21-48 %", "21 %", "too few", ""]  # fmt: skip
     assert [words.interval(one) for one in (many, few)] == ["20-50 %", ""]
+
+
+@pytest.mark.parametrize(
+    ("what", "when"),
+    [("sending", "now"), ("follows", "after the mail before it"), ("paused", "a person")],
+)
+def test_what_has_no_time_yet_is_told_in_words(what: str, when: str) -> None:
+    one = Upcoming(
+        id=UUID(int=1), name="Spring", status="running", what=what,
+        starts_at=None, waiting_for=None, pending=3,
+    )  # fmt: skip
+    assert words.coming(one) == when
 
 
 def test_hostile_names_stay_text() -> None:

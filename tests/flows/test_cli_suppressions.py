@@ -234,6 +234,11 @@ def test_what_holds_all_the_same_is_told(outreach: Outreach) -> None:
         outreach("suppressions", "add", key)
     _, _, notes = outreach("suppressions", "remove", "mia@acme.example", "--by", "Ann")
     assert "mia@acme.example is suppressed all the same: suppressed on " in notes
+    status, _, again = outreach("suppressions", "remove", "mia@acme.example", "--by", "Ann")
+    assert status == 1
+    assert again.endswith(
+        "Error: None of these has a suppression of its own; remove what they are suppressed by.\n"
+    )
 
 
 def test_what_is_not_suppressed_cannot_be_lifted(outreach: Outreach) -> None:

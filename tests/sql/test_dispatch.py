@@ -5,6 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.sql.conftest import T0
+
+T = int(T0.timestamp())
 GIVEN_UP = "Prefect was asked three times and began no run; see whether a worker is up, then start it again."
 
 
@@ -32,11 +35,20 @@ def dispatched(call: Any, campaign: UUID, at: float) -> str:
 def test_each_dispatch_has_a_key_of_its_own(call: Any, campaign: UUID) -> None:
     """And is handed out once in five minutes, while no run begins it."""
     taken = [call.take_due(at=at) for at in (0, 299, 301)]
+    first, second = (f"{campaign}:1:{1000 * T}", f"{campaign}:2:{1000 * T + 301_000}")
     assert taken == [
-        {"answer": "due", "id": str(campaign), "name": "Spring", "key": f"{campaign}:1", "dead_run": None},
+        {"answer": "due", "id": str(campaign), "name": "Spring", "key": first, "dead_run": None},
         None,
-        {"answer": "due", "id": str(campaign), "name": "Spring", "key": f"{campaign}:2", "dead_run": None},
-    ]  # fmt: skip
+        {"answer": "due", "id": str(campaign), "name": "Spring", "key": second, "dead_run": None},
+    ]
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_restored_database_gives_no_key_again(build: Any, call: Any) -> None:
+    """Prefect would answer with the run that it made for it then."""
+    before = call.take_due(at=0)["key"]
+    build.db.execute("update campaigns set dispatch_no = 0, dispatched_at = null")
+    assert call.take_due(at=60)["key"] != before
 
 
 def test_a_run_that_never_began_is_told_with_the_next_dispatch(call: Any, campaign: UUID) -> None:

@@ -46,6 +46,31 @@ def test_a_domain_that_reads_like_a_name_is_no_name(build: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "written", ["n/a", "-", "none", "k.A.", "nicht vorhanden", "acme.test, acme.de", "(acme.test)", "10.0.0.1"]
+)  # fmt: skip
+def test_what_is_no_domain_makes_no_company(build: Any, written: str) -> None:
+    """All who have none would be colleagues there."""
+    load(build, {"domain": written}, {"company": "Acme", "domain": written}, {"company": "Acme"})
+
+    assert companies(build) == [("Acme", None)]
+    assert [row[1] for row in build.db.execute(COMPANY_OF)] == [None, "Acme", "Acme"]
+
+
+def test_a_lead_stays_in_its_company_of_several_with_that_name_or_domain(build: Any) -> None:
+    """A list that corrects the text of one, or has the domain alone."""
+    rows = [
+        {"company": "Müller", "domain": "bonn.test"},
+        {"company": "Müller", "domain": "koeln.test"},
+        {"company": "Acme", "domain": "acme.test"},
+        {"company": "Acme GmbH", "domain": "acme.test"},
+    ]
+    load(build, *rows)
+    before = build.db.execute(COMPANY_OF).fetchall()
+    load(build, {"company": "Müller"}, {"company": "Müller"}, {"domain": "acme.test"}, {"domain": "acme.test"})  # fmt: skip
+    assert build.db.execute(COMPANY_OF).fetchall() == before
+
+
+@pytest.mark.parametrize(
     ("written", "domain"),
     [
         ("acme.test", "acme.test"),

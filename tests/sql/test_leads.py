@@ -85,6 +85,31 @@ def test_an_empty_value_erases_nothing_unless_it_is_asked_to(build: Any) -> None
     )  # fmt: skip
 
 
+def test_a_field_in_another_spelling_is_the_same_field(build: Any) -> None:
+    """A placeholder takes any of its spellings, so that the older value must not stay beside."""
+    old = {"First Name": "Mia", "Plan": "free", "city": "Graz"}
+    build.lead("a@x.test", custom_fields=old)
+    build.lead("b@x.test", custom_fields={"First Name": "Bo"})
+    row = {
+        "custom_fields": {"first_name": "Maja", "Team-Size": "9", "City": "Wien"},
+        "empty_fields": {"plan": "", "seats": ""},
+    }
+
+    load(build, {"email": "a@x.test", **row}, {"email": "b@x.test", "custom_fields": {"x": 1}})
+
+    assert [lead[4] for lead in build.db.execute(LEADS).fetchall()] == [
+        {"first_name": "Maja", "Plan": "free", "City": "Wien", "Team-Size": "9", "seats": ""},
+        {"First Name": "Bo", "x": 1},
+    ]
+
+
+def test_a_file_with_two_spellings_keeps_both(build: Any) -> None:
+    build.lead("a@x.test", custom_fields={"First Name": "Mia"})
+    row = {"custom_fields": {"First Name": "Maja", "first_name": "M."}}
+    load(build, {"email": "a@x.test", **row})
+    assert [lead[4] for lead in build.db.execute(LEADS).fetchall()] == [row["custom_fields"]]
+
+
 def test_a_lead_is_in_every_list_that_imported_it(build: Any) -> None:
     """leads.tag has the last one, as the web app knows it; a campaign finds it by each."""
     build.account()

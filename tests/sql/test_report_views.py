@@ -142,9 +142,11 @@ def test_upcoming_campaigns_are_told_by_name_and_time(build: Any, t0: Any) -> No
     build.campaign(account, status="scheduled", paused_at=t0)
     build.campaign(account, status="completed")
     build.campaign(account, leads=3)
+    build.campaign(account, leads=4, status="running", scheduled_at="2026-01-02 09:00Z")
     rows = build.sql.rows("report_upcoming")
     assert [(row["what"], row["pending"], (row["starts_at"] or "")[:10]) for row in rows] == [
         ("sending", 3, ""),
+        ("sending", 4, ""),
         ("goes on", 1, "2027-01-01"),
         ("starts", 2, "2027-01-02"),
         ("paused", 0, ""),

@@ -52,6 +52,20 @@ def test_an_account_whose_row_is_gone_keeps_its_line(build: Any, call: Any, acco
     assert (row["email"], row["pending"]) == (None, 1)
 
 
+def test_leads_whose_account_was_deleted_are_in_the_summary(
+    build: Any, call: Any, account: UUID, bert: UUID
+) -> None:
+    """As the last line, so that the lines add up."""
+    campaign = build.campaign(account, bert, leads=2)
+    run = build.begin(campaign)
+    build.db.execute("delete from campaign_accounts where account_id = %s", (account,))
+    build.db.execute("delete from accounts where id = %s", (account,))
+    rows = call.rows("campaign_account_summary", campaign=campaign, run=run)
+    assert [(row["email"], row["pending"]) for row in rows] == [("bert@us.test", 1), (None, 1)]
+    after = UUID(rows[-1]["id"])
+    assert call.rows("campaign_account_summary", campaign=campaign, run=run, after=after) == []
+
+
 def test_accounts_come_a_page_at_a_time(build: Any, call: Any, account: UUID, bert: UUID) -> None:
     """By key, as everything that lists rows."""
     campaign = build.campaign(account, bert, leads=2)

@@ -260,7 +260,8 @@ def test_a_cancel_of_the_first_campaign_ends_the_steps_for_good(chain: Chain, ho
     chain.send(chain.root, at=0)
     chain.plan(at=3 * DAY)
     if how == "by the command":
-        assert chain.call.cancel_campaign(campaign=chain.root)["answer"] == "cancelled"
+        cancelled = chain.call.cancel_campaign(campaign=chain.root)
+        assert cancelled == {"answer": "cancelled", "leads": 3, "follow_ups_only": True}
         assert chain.status(chain.root) == "completed"
     else:
         chain.build.db.execute(
@@ -269,6 +270,55 @@ def test_a_cancel_of_the_first_campaign_ends_the_steps_for_good(chain: Chain, ho
         chain.call.plan_steps(at=20 * DAY)
     assert (chain.status(step), chain.build.lead_states(step)) == ("cancelled", {"cancelled": 3})
     assert chain.plan(at=30 * DAY) == (0, 0)
+
+
+def test_a_cancel_tells_how_many_persons_the_steps_would_have_mailed(chain: Chain) -> None:
+    """Each once, however many steps were to come; who has answered is none of them."""
+    chain.step()
+    chain.step(after_seconds=DAY)
+    chain.send(chain.root, at=0)
+    chain.back("reply")
+    chain.plan(at=3 * DAY)
+    assert chain.call.cancel_campaign(campaign=chain.root)["leads"] == 2
+
+
+def test_a_step_is_upcoming_when_its_next_lead_is_due(chain: Chain) -> None:
+    """As the report and Prefect's page have it; held with its first campaign, and gone with it."""
+    step = chain.step()
+
+    def upcoming() -> list[tuple[str, int, str | None]]:
+        rows = [row for row in chain.call.rows("report_upcoming") if row["id"] == str(step)]
+        return [(row["what"], row["pending"], row["starts_at"]) for row in rows]
+
+    assert upcoming() == [("follows", 0, None)]
+    chain.send(chain.root, at=0)
+    (what, pending, starts_at), *_ = upcoming()
+    assert (what, pending) == ("follows", 0)
+    assert starts_at is not None
+    assert datetime.fromisoformat(starts_at) == chain.build.time(3 * DAY)
+    chain.plan(at=3 * DAY)
+    assert [(what, pending) for what, pending, _ in upcoming()] == [("starts", 3)]
+    chain.build.db.execute("update campaigns set paused_at = now() where id = %s", (chain.root,))
+    assert upcoming() == [("paused", 3, None)]
+    chain.build.db.execute("update campaigns set status = 'cancelled' where id = %s", (chain.root,))
+    assert upcoming() == []
+
+
+def test_the_last_word_of_a_person_counts_in_whatever_order_it_is_read(chain: Chain) -> None:
+    """By its list a mailbox is read from the newest mail back."""
+
+    def until() -> list[datetime]:
+        return [row[0] for row in chain.build.db.execute("select until from absences").fetchall()]
+
+    chain.send(chain.root, at=0)
+    chain.back("away", at=2 * DAY)
+    chain.back("away", at=DAY)
+    chain.back("reply", at=HOUR)
+    assert until() == [chain.build.time(9 * DAY)]
+    chain.back("reply", at=3 * DAY)
+    assert until() == []
+    chain.back("away", at=DAY)
+    assert until() == []
 
 
 def test_a_completed_step_opens_again_for_who_is_sent_late(chain: Chain) -> None:
@@ -594,6 +644,34 @@ def test_a_mail_in_doubt_of_a_step_that_was_not_sent_is_mailed_again(
     call.resolve_lead(was_sent=False, lead=UUID(claims[0]["id"]), at=3 * DAY + HOUR)
     assert [one["id"] for one in call.rows("take_due", at=3 * DAY + HOUR)] == [str(step)]
     assert chain.send(step, at=3 * DAY + HOUR) == ["go"]
+
+
+def test_a_step_of_which_a_mail_is_resolved_goes_on_while_others_wait(
+    call: Any, chain: Chain
+) -> None:
+    """Only the planning of steps knows that; a cancel still reaches it."""
+    step = chain.step()
+    chain.send(chain.root, at=0, most=2)
+    chain.plan(at=3 * DAY)
+    chain.send(chain.root, at=DAY)
+    chain.read(3 * DAY)
+    run = chain.build.begin(step, at=3 * DAY)
+    lead = chain.build.claim(step, run, at=3 * DAY)["claims"][0]
+    attempt = uuid4()
+    chain.build.attempt(
+        lead, run, at=3 * DAY, attempt=attempt, knows_cancelled=True, looked_seconds=1.0,
+        token=attempt.hex,
+    )  # fmt: skip
+    chain.build.record(attempt, "unclear", at=3 * DAY, why="lost")
+    chain.build.db.execute(
+        "update campaign_leads set status = 'sent', sent_at = %s where campaign_id = %s and status = 'pending'",
+        (chain.build.time(3 * DAY), step),
+    )
+    call.finish_run(campaign=step, run=run, at=3 * DAY)
+    call.resolve_lead(was_sent=True, lead=UUID(lead["id"]), at=3 * DAY + HOUR)
+    assert chain.status(step) == "running"
+    assert chain.plan(at=4 * DAY) == (1, 0)
+    assert call.cancel_campaign(campaign=chain.root)["answer"] == "cancelled"
 
 
 def test_a_step_has_the_owner_of_its_campaign(build: Any) -> None:

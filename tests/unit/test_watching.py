@@ -1,6 +1,7 @@
 """What a person who watches is told, over every state in which a campaign can be."""
 
 from datetime import UTC, datetime, time
+from time import tzset
 from typing import Any
 from uuid import UUID
 
@@ -289,6 +290,18 @@ def test_the_campaigns_counts_are_its_accounts_together() -> None:
 )
 def test_a_duration_is_told_in_the_unit_that_says_enough(seconds: float, told: str) -> None:
     assert format_duration(seconds) == told
+
+
+def test_a_time_beyond_a_change_of_the_clocks_is_that_of_its_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In Berlin they go forward on 28 March 2027: noon on Friday to 9:00 on Monday is 68 hours."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    tzset()
+    friday = datetime(2027, 3, 26, 11, tzinfo=UTC).astimezone()
+    assert when(68 * 3600, friday) == "in 3 days (Mon 2027-03-29 09:00)"
+    monkeypatch.undo()
+    tzset()
 
 
 def test_a_time_on_another_day_has_its_day() -> None:

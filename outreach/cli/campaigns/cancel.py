@@ -25,6 +25,7 @@ def cancel(
     if as_json:
         show_json({"id": str(found), "status": "cancelled", "leads": answer["leads"]})
     else:
-        say(f"The campaign is cancelled; {answer['leads']} lead(s) will not be mailed.")
+        what = "Its follow-ups are" if answer.get("follow_ups_only") else "The campaign is"
+        say(f"{what} cancelled; {answer['leads']} lead(s) will not be mailed.")
     if runs:
         flow_runs.cancel(runs[-1])

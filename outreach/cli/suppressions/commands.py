@@ -147,6 +147,10 @@ def remove(
         note(f"{commands.RETRY_SUPPRESSED} mails leads that were cancelled for them.")
     for one in done.still:
         note(f"{one.key} is suppressed all the same: {one.why}")
+    if not done.lifted and done.still:
+        raise Rejected(
+            "None of these has a suppression of its own", "remove what they are suppressed by"
+        )
     if not done.lifted:
         raise Rejected("None of these is suppressed", f"{commands.LIST_SUPPRESSIONS} shows all")
 
