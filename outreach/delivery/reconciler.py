@@ -2,7 +2,9 @@
 Never posts a mail again.
 """
 
-from typing import assert_never
+import time
+from collections.abc import Callable
+from typing import Final, assert_never
 from uuid import UUID
 
 from outreach.campaign.models import (
@@ -30,13 +32,26 @@ from outreach.store.store import Store
 
 DAY = 24 * 60 * 60
 ORPHAN_SECONDS = 60 * 60
+LASTING_SECONDS = 60 * 60
+"""After a weekend's sleep of the machine the first look may fail: what passes has to last."""
 UNREADABLE = (TemporarilyUnavailable, QuotaReached, AccountUnusable)
+
+_unread_since: Final[dict[UUID, float]] = {}
+"""Of this process: since when each account cannot be looked into."""
 
 
 class Settling:
     """Decides about open attempts, by the table in docs/states.md."""
 
-    def __init__(self, store: Store, mailer: Mailer, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mailer: Mailer,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock`: seconds, for how long an account cannot be read."""
+        self._clock = clock
         self._store = store
         self._mailer = mailer
         self._settle_after = settings.settle_after_seconds
@@ -69,13 +84,17 @@ class Settling:
 
     def _find_out(self, attempt: OpenAttempt) -> Outcome:
         try:
-            return self._judge(attempt, self._mailer.find(_prepared(attempt)))
+            outcome = self._judge(attempt, self._mailer.find(_prepared(attempt)))
         except StoreUnavailable:
             raise  # it says nothing of the account
         except UNREADABLE as error:
-            if attempt.age_seconds < DAY:
+            since = _unread_since.setdefault(attempt.account_id, self._clock())
+            lasts = isinstance(error, AccountUnusable) or self._clock() - since >= LASTING_SECONDS
+            if attempt.age_seconds < DAY or not lasts:
                 return Open(reason=str(error))
             return Unclear(reason=f"the account could not be read for a day: {error}")
+        _unread_since.pop(attempt.account_id, None)
+        return outcome
 
     def _judge(self, attempt: OpenAttempt, finding: Finding) -> Outcome:
         match finding:
