@@ -181,6 +181,7 @@ set search_path = ''
 set statement_timeout = '60s'
 as $$
 -- Rebuilds daily_counts from the log, the leads and their openings, and daily_failures. Outcomes wait meanwhile: seconds for a million.
+-- What was counted of a campaign whose row is gone stays: with it went its leads, their openings and failures.
 --   recounted: {rows, changed}
 declare
   changed bigint;
@@ -200,6 +201,7 @@ begin
     select s.campaign_id, (s.started_at at time zone 'UTC')::date as day, s.account_id,
       public.template_key(s.template, s.own_text) as template, s.outcome, cl.open_class
     from public.send_attempts s
+    join public.campaigns c on c.id = s.campaign_id
     left join public.campaign_leads cl on cl.id = s.campaign_lead_id and public.may_have_left(s.outcome)
     union all
     -- Mailed by a sender before us.
@@ -214,20 +216,21 @@ begin
   select count(*) into changed
   from pg_temp.outreach_recounted r
   full join (
-    select * from public.daily_counts n
+    select n.* from public.daily_counts n
+    join public.campaigns c on c.id = n.campaign_id
     where (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines)
       <> (0, 0, 0, 0, 0, 0, 0)
   ) n using (campaign_id, day, account_id, template)
   where (r.sent, r.refused, r.not_sent, r.unclear, r.opened_people, r.opened_unclassified, r.opened_machines)
     is distinct from
     (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines);
-  delete from public.daily_counts n where n.campaign_id is not null;
+  delete from public.daily_counts n where n.campaign_id in (select c.id from public.campaigns c);
   insert into public.daily_counts (
     campaign_id, day, account_id, template, sent, refused, not_sent, unclear, opened_people, opened_unclassified,
     opened_machines)
   select * from pg_temp.outreach_recounted;
   lock table public.daily_failures in share row exclusive mode;
-  delete from public.daily_failures n where n.campaign_id is not null;
+  delete from public.daily_failures n where n.campaign_id in (select c.id from public.campaigns c);
   insert into public.daily_failures (campaign_id, day, account_id, reason, failures)
   select
     cl.campaign_id, coalesce((f.failed_at at time zone 'UTC')::date, '-infinity'),

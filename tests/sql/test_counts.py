@@ -132,3 +132,17 @@ def test_failures_are_counted_by_reason_however_many_at_once(build: Any, campaig
     build.sql.recount_mails()
     assert [n for _, n in kept] == [1, 11]
     assert build.db.execute(query).fetchall() == kept
+
+
+def test_what_was_counted_of_a_deleted_campaign_stays(build: Any, campaign: UUID) -> None:
+    """Its leads, their openings and failures went with it; the log did not."""
+    run = build.begin(campaign)
+    lead = build.mail(campaign, run)
+    build.sql.record_open(lead=lead, at=600, user_agent=CHROME)
+    build.mail(campaign, run, "refused", why="no such user")
+    query = "select reason, failures from daily_failures"
+    kept = counts(build), build.db.execute(query).fetchall()
+    build.db.execute("delete from campaigns")
+    assert build.sql.recount_mails()["changed"] == 0
+    assert (counts(build), build.db.execute(query).fetchall()) == kept
+    assert kept[0][0][-3:] != (0, 0, 0)

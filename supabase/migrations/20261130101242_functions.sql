@@ -1,4 +1,4 @@
--- Release 20261130100419 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130101242 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -273,7 +273,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130100419', '902b881797f2159a7d29a34969ab73118c4f28e7f2c31efc423497ee7cae8e89', ours, '20261124009900')
+  values ('20261130101242', '76cf2b89e962b51250702f3a04d0a637221e578923d8d1dfcfb16d460e71c851', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -2823,6 +2823,7 @@ set search_path = ''
 set statement_timeout = '60s'
 as $$
 -- Rebuilds daily_counts from the log, the leads and their openings, and daily_failures. Outcomes wait meanwhile: seconds for a million.
+-- What was counted of a campaign whose row is gone stays: with it went its leads, their openings and failures.
 --   recounted: {rows, changed}
 declare
   changed bigint;
@@ -2842,6 +2843,7 @@ begin
     select s.campaign_id, (s.started_at at time zone 'UTC')::date as day, s.account_id,
       public.template_key(s.template, s.own_text) as template, s.outcome, cl.open_class
     from public.send_attempts s
+    join public.campaigns c on c.id = s.campaign_id
     left join public.campaign_leads cl on cl.id = s.campaign_lead_id and public.may_have_left(s.outcome)
     union all
     -- Mailed by a sender before us.
@@ -2856,20 +2858,21 @@ begin
   select count(*) into changed
   from pg_temp.outreach_recounted r
   full join (
-    select * from public.daily_counts n
+    select n.* from public.daily_counts n
+    join public.campaigns c on c.id = n.campaign_id
     where (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines)
       <> (0, 0, 0, 0, 0, 0, 0)
   ) n using (campaign_id, day, account_id, template)
   where (r.sent, r.refused, r.not_sent, r.unclear, r.opened_people, r.opened_unclassified, r.opened_machines)
     is distinct from
     (n.sent, n.refused, n.not_sent, n.unclear, n.opened_people, n.opened_unclassified, n.opened_machines);
-  delete from public.daily_counts n where n.campaign_id is not null;
+  delete from public.daily_counts n where n.campaign_id in (select c.id from public.campaigns c);
   insert into public.daily_counts (
     campaign_id, day, account_id, template, sent, refused, not_sent, unclear, opened_people, opened_unclassified,
     opened_machines)
   select * from pg_temp.outreach_recounted;
   lock table public.daily_failures in share row exclusive mode;
-  delete from public.daily_failures n where n.campaign_id is not null;
+  delete from public.daily_failures n where n.campaign_id in (select c.id from public.campaigns c);
   insert into public.daily_failures (campaign_id, day, account_id, reason, failures)
   select
     cl.campaign_id, coalesce((f.failed_at at time zone 'UTC')::date, '-infinity'),
