@@ -36,8 +36,8 @@ LASTING_SECONDS = 60 * 60
 """After a weekend's sleep of the machine the first look may fail: what passes has to last."""
 UNREADABLE = (TemporarilyUnavailable, QuotaReached, AccountUnusable)
 
-_unread_since: Final[dict[UUID, float]] = {}
-"""Of this process: since when each account cannot be looked into."""
+_unread: Final[dict[UUID, tuple[float, float]]] = {}
+"""Of this process: accounts that cannot be looked into, with the first and the last such look."""
 
 
 class Settling:
@@ -88,13 +88,21 @@ class Settling:
         except StoreUnavailable:
             raise  # it says nothing of the account
         except UNREADABLE as error:
-            since = _unread_since.setdefault(attempt.account_id, self._clock())
-            lasts = isinstance(error, AccountUnusable) or self._clock() - since >= LASTING_SECONDS
+            lasts = isinstance(error, AccountUnusable) or self._lasts(attempt.account_id)
             if attempt.age_seconds < DAY or not lasts:
                 return Open(reason=str(error))
             return Unclear(reason=f"the account could not be read for a day: {error}")
-        _unread_since.pop(attempt.account_id, None)
+        _unread.pop(attempt.account_id, None)
         return outcome
+
+    def _lasts(self, account: UUID) -> bool:
+        """Whether no look into it has succeeded for long; looks are a minute apart."""
+        now = self._clock()
+        first, last = _unread.get(account, (now, now))
+        if now - last >= LASTING_SECONDS:
+            first = now  # nobody looked meanwhile
+        _unread[account] = first, now
+        return now - first >= LASTING_SECONDS
 
     def _judge(self, attempt: OpenAttempt, finding: Finding) -> Outcome:
         match finding:
