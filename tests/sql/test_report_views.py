@@ -142,7 +142,8 @@ def test_upcoming_campaigns_are_told_by_name_and_time(build: Any, t0: Any) -> No
     build.campaign(account, status="scheduled", paused_at=t0)
     build.campaign(account, status="completed")
     build.campaign(account, leads=3)
-    build.campaign(account, leads=4, status="running", scheduled_at="2026-01-02 09:00Z")
+    late = build.campaign(account, leads=4, status="running", scheduled_at="2026-01-02 09:00Z")
+    build.db.execute("update campaigns set name = 'Summer' where id = %s", (late,))
     rows = build.sql.rows("report_upcoming")
     assert [(row["what"], row["pending"], (row["starts_at"] or "")[:10]) for row in rows] == [
         ("sending", 3, ""),
