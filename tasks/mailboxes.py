@@ -64,6 +64,8 @@ def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMai
             raise
         except Exception as error:  # noqa: BLE001 - one mailbox keeps no other from being read
             run_log().warning("%s: not read (%s)", mask(leased[0].email), type(error).__name__)
+            # Given back, or it would be taken again at once: it is this reader's until then.
+            boxes.fail(leased[0].account, identity, f"an error of ours ({type(error).__name__})")
         else:
             yield reading
 

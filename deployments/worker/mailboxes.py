@@ -50,8 +50,10 @@ class MailboxReading:
                         read_due.fn(self._stopping.is_set)
                     finally:
                         # Of what is recorded, whatever became of this round.
-                        guard.fn()
-                        tell_returned.fn()
+                        try:
+                            guard.fn()
+                        finally:
+                            tell_returned.fn()
             except StoreUnavailable as error:
                 self._log.warning("Mailboxes are not read for now: %s", error)
             except ConfigurationError as error:

@@ -89,9 +89,9 @@ class Upcoming(Model):
     name: Called
     status: str
     what: str
-    """starts, goes on, sending or paused."""
+    """starts, goes on, follows, sending or paused."""
     starts_at: datetime | None
-    """None: now, or when a person resumes it."""
+    """None: now, or when a person resumes it; of a follow-up once somebody got the mail before."""
     waiting_for: Told | None
     pending: int
 

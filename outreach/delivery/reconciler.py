@@ -48,9 +48,9 @@ class Settling:
         store: Store,
         mailer: Mailer,
         settings: Settings,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock`: seconds, for how long an account cannot be read."""
+        """`clock`: seconds, for how long an account cannot be read; it goes on while we sleep."""
         self._clock = clock
         self._store = store
         self._mailer = mailer

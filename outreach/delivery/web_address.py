@@ -1,4 +1,5 @@
-"""Whether the web app unsubscribes by POST: a trial from outside, as a mail provider does it.
+"""Whether the web app unsubscribes: a trial from outside, by POST as a mail provider does it, and
+of the page that a person sees.
 
 The trial's token is a canary: the address has to know it, so it is our route on the same database,
 and nobody is unsubscribed. Its result is a row. A run reads that row and waits for no web app.
@@ -19,7 +20,7 @@ from outreach.store.store import Store
 from outreach.urls import shown
 
 SECONDS = 1.0
-"""The longest trial."""
+"""The longest that a request may take; a trial has two of them."""
 FRESH_SECONDS = 3600.0
 """A result that is older counts no more."""
 REST_SECONDS = 900.0
@@ -58,12 +59,12 @@ def known_address(store: Store, settings: Settings) -> WebAddress:
     if trial.age_seconds > FRESH_SECONDS:
         return WebAddress(None, f"{base} was not tried for an hour")
     if not trial.answers:
-        return WebAddress(None, f"{base} does not unsubscribe by POST: {trial.problem}")
+        return WebAddress(None, f"{base} does not unsubscribe: {trial.problem}")
     return WebAddress(base, canary=trial.canary)
 
 
 def tried_address(store: Store, settings: Settings) -> WebAddress:
-    """As a trial finds it now; the trial takes a second at most."""
+    """As a trial finds it now; the trial takes two seconds at most."""
     try_address(store, settings)
     return known_address(store, settings)
 
@@ -92,9 +93,9 @@ def _in_time(url: str, canary: str) -> str | None:
     found: SimpleQueue[str | None] = SimpleQueue()
     Thread(target=lambda: found.put(_problem(url, canary)), daemon=True).start()
     try:
-        return found.get(timeout=SECONDS)
+        return found.get(timeout=2 * SECONDS)
     except Empty:
-        return f"it did not answer within {SECONDS:g} s"
+        return f"it did not answer within {2 * SECONDS:g} s"
 
 
 def _problem(url: str, canary: str) -> str | None:
@@ -108,7 +109,6 @@ def _problem_of_page(url: str) -> str | None:
             url,
             auth=lambda request: request,
             timeout=SECONDS,
-            allow_redirects=False,
             stream=True,
         ) as response:
             kind = response.headers.get("Content-Type", "")

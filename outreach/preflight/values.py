@@ -21,7 +21,10 @@ _NOTHING = frozenset(
 """In exactly this spelling: Null, Nan and the like are people's names."""
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 LOST = "\N{REPLACEMENT CHARACTER}"
-_MISREAD = re.compile(r"[ÂÃâ][^\x00-\x7f]{1,2}")
+_MISREAD = re.compile(
+    r"(?<![A-ZÀ-Þ])[ÂÃâ][^\x00-\x7f]{1,2}"  # after a capital, MAÇÃ may be a word that is quoted
+    r"|[ÂÃ](?![”»…™®\u2013\u00a0])[^\x00-\x7f]{1,2}"
+)
 """How UTF-8 looks that was read as Western text: `Ã©` for `é`, `Ã¤` for `ä`."""
 _ELEMENT = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>")
 

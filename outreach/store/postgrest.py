@@ -75,7 +75,9 @@ class PostgREST:
     def _fetch(self, function: str, values: Row) -> list[Row]:
         try:
             return cast(list[Row], self._postgrest.rpc(function, values).execute().data)
-        except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
+        except httpx.PoolTimeout:
+            raise StoreUnavailable("The database is away (no connection).") from None
+        except (httpx.ReadTimeout, httpx.WriteTimeout):
             # An immediate retry would take as long again.
             raise StoreUnavailable(
                 f"The database did not answer within {self._timeout:.0f} s."

@@ -212,7 +212,7 @@ as $$
     select from public.send_attempts s
     join public.inbound_mails m on m.attempt_id = s.id
     join public.inbound i on i.id = m.inbound_id
-    where lower(s.address) = lower(has_written_since.address) and m.user_id is not distinct from has_written_since.owner
+    where lower(s.address) = lower(has_written_since.address) and public.may_have_left(s.outcome) and m.user_id is not distinct from has_written_since.owner
       and i.kind in ('reply', 'away') and i.received_at > has_written_since.t);
 $$;
 

@@ -67,7 +67,9 @@ begin
     select case
       when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z]{2,}$' then written.domain
       -- `n/a` and the like are no domain.
-      else substring(public.bare_domain(written.domain) from '^[^[:space:],()]+[.][^[:space:],().0-9-][^[:space:],().]+$')
+      else substring(
+        btrim(public.bare_domain(written.domain), ',;|<>()"')
+        from '^[^[:space:],;|<>()"]+[.][^[:space:],;|<>()".0-9-][^[:space:],;|<>()".]+$')
     end as domain
     offset 0) given
   cross join lateral (

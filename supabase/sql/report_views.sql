@@ -172,10 +172,11 @@ begin
       c.parent_id is not null and c.idle as awaits,
       case when c.parent_id is not null and c.idle then (
         select min(cl.sent_at) + coalesce(c.delay_seconds, c.delay_days * 86400.0) * interval '1 second'
-        from public.campaigns before
-        join public.campaign_leads cl on cl.campaign_id = before.id
-        where before.step is not distinct from nullif(c.step - 1, 1)
-          and (before.parent_id = c.parent_id or before.id = c.parent_id)
+        from public.campaign_leads cl
+        where cl.campaign_id = case
+            when c.step = 2 then c.parent_id
+            else (select x.id from public.campaigns x where x.parent_id = c.parent_id and x.step = c.step - 1)
+          end
           and cl.status = 'sent' and cl.followed_at is null
           and cl.sent_at > coalesce(c.follow_since, c.created_at - interval '30 days'))
       end as due

@@ -11,8 +11,11 @@ import pytest
 from flows.read_mailboxes import read_mailboxes
 from flows.send_campaign import send_campaign
 from outreach import wiring
+from outreach.mailboxes.reader import Reader, ReadMailbox
 from outreach.settings import Settings
+from outreach.store.mailboxes import LeasedMailbox
 from outreach.store.store import Store
+from tasks.mailboxes import read_due
 from tests.flows.conftest import NewCampaign
 
 Told = Callable[[str, str], dict[str, Any]]
@@ -69,6 +72,25 @@ def test_the_guard_pauses_a_campaign_that_meets_dead_addresses(
     assert status.paused_at is not None
     assert account.paused_seconds
     assert (paused["dead"], paused["sent"]) == (1, 3)
+
+
+@pytest.mark.usefixtures("campaign")
+def test_a_mailbox_that_breaks_the_reading_is_given_back(
+    settings: Settings, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader would be handed it again at once, for ever; and the others wait for no lease."""
+    taken: list[UUID] = []
+
+    def breaking(_: Reader, leased: LeasedMailbox) -> ReadMailbox:
+        taken.append(leased.account)
+        raise ValueError("not foreseen")
+
+    monkeypatch.setattr(Reader, "read", breaking)
+    with wiring.using(settings):
+        assert read_due.fn(lambda: len(taken) > 3) == 0
+    [account] = taken
+    told = "select problem from mailboxes where account_id = %s and reader is null"
+    assert db.execute(told, (account,)).fetchone() == ("an error of ours (ValueError)",)
 
 
 def test_an_account_that_cannot_be_read_is_told(

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from flows.dispatch_campaigns import dispatch_campaigns
 from outreach import wiring
 from outreach.delivery.web_address import tried_address
+from outreach.mail.unsubscribe import CANARY
 from outreach.settings import Settings
 from tests.flows.test_cli import (  # noqa: F401 - what pytest finds here
     TOKEN,
@@ -168,9 +169,16 @@ def test_without_being_asked_for_a_mail_has_no_header(
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A web app that answers a POST so."""
+    """A web app that answers a POST so; its page is of this kind."""
 
     status, headers_sent, body = 200, {}, b""  # type: ignore[var-annotated]
+    page = "text/html; charset=utf-8"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", type(self).page)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_POST(self) -> None:
         self.send_response(type(self).status)
@@ -229,6 +237,22 @@ def test_an_address_that_does_not_unsubscribe_is_told_and_left_out(
     store.close()
     assert (found.base, re.search(why, found.problem) is None) == (None, False), found
     assert "canary" not in found.problem
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [("text/html; charset=utf-8", ""), ("text/plain", "its page is no text/html")],
+)
+def test_a_page_that_a_browser_shows_as_its_source_is_told(
+    settings: Settings, app: Callable[..., str], monkeypatch: pytest.MonkeyPatch, page: str, problem: str
+) -> None:  # fmt: skip
+    """The POST is right; a host rewrites its page."""
+    monkeypatch.setattr(Answers, "page", page)
+    changed = settings.model_copy(update={"app_url": app(200, CANARY.encode())})
+    store = wiring.open_store(changed)
+    found = tried_address(store, changed)
+    store.close()
+    assert (found.base is None, found.problem.endswith(problem)) == (bool(problem), True), found
 
 
 def test_a_run_reads_the_last_trial_and_waits_for_nobody(

@@ -46,7 +46,7 @@ def test_a_domain_that_reads_like_a_name_is_no_name(build: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["n/a", "-", "none", "k.A.", "nicht vorhanden", "acme.test, acme.de", "(acme.test)", "10.0.0.1"]
+    "written", ["n/a", "-", "none", "k.A.", "nicht vorhanden", "a.test;b.test", "10.0.0.1"]
 )  # fmt: skip
 def test_what_is_no_domain_makes_no_company(build: Any, written: str) -> None:
     """All who have none would be colleagues there."""
@@ -54,6 +54,12 @@ def test_what_is_no_domain_makes_no_company(build: Any, written: str) -> None:
 
     assert companies(build) == [("Acme", None)]
     assert [row[1] for row in build.db.execute(COMPANY_OF)] == [None, "Acme", "Acme"]
+
+
+@pytest.mark.parametrize("written", ["acme.test, acme.de", "<acme.test>", '"acme.test";'])
+def test_what_stands_around_a_domain_is_none_of_it(build: Any, written: str) -> None:
+    load(build, {"domain": written})
+    assert companies(build) == [("acme.test", "acme.test")]
 
 
 def test_a_lead_stays_in_its_company_of_several_with_that_name_or_domain(build: Any) -> None:

@@ -301,6 +301,7 @@ def test_a_hundred_thousand_lines_are_streamed() -> None:
         ("a header with a line break", 'email,"Company\n(legal name)"\nmia@ml.example,Mallow\n', {"email": "mia@ml.example", "company": "Mallow"}),
         ("a first header with a line break", '"Company\nName",email\nMallow,mia@ml.example\n', {"email": "mia@ml.example", "company": "Mallow"}),
         ("a better column than one with a comment", "Company (ID),Company Name,email\n4711,Mallow,mia@ml.example\n", {"email": "mia@ml.example", "company": "Mallow"}),
+        ("a person beside a company", "Email (Contact Person),Email (Company)\nmia@ml.example,info@ml.example\n", {"email": "mia@ml.example"}),
         ("a private address beside one for business", "Email (Home),Email (Work)\nmia@home.example,mia@ml.example\n", {"email": "mia@ml.example"}),
         ("an index without a name", ",email,name\n0,mia@pd.example,Mia\n", {"email": "mia@pd.example", "name": "Mia"}),
         ("columns without anything", "email,name,,\nmia@tr.example,Mia,,\n", {"email": "mia@tr.example", "name": "Mia"}),
@@ -471,6 +472,8 @@ def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, data: bytes, name: 
         ("Mia Roth", "Roth", "Mia Roth"),
         ("Mia Roth", "Mia Roth", "Mia Roth"),
         ("Martín", "San Martín", "Martín San Martín"),
+        ("Mia", "Dr. Mia Roth", "Dr. Mia Roth"),
+        ("Mia", '"Roth, Mia"', "Roth, Mia"),
         ("Roth", "Rothman", "Roth Rothman"),
     ],
 )

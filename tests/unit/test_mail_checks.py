@@ -229,7 +229,9 @@ def test_letters_that_were_read_in_a_wrong_encoding_are_warned_of(value: str, to
     assert (severity, told in said) == ("warning", True), said
 
 
-@pytest.mark.parametrize("value", ["São João", "MAÇÃ", "Ângela", "Pâtisserie «Âme»", "Ærø", "Łódź"])
+@pytest.mark.parametrize(
+    "value", ["São João", "MAÇÃ", "“MAÇÔ", "«IRMû", "Ângela", "Pâtisserie «Âme»", "Ærø", "Łódź"]
+)
 def test_letters_of_a_language_are_as_they_should_be(value: str) -> None:
     assert found("Hi {{ city }}", city=value) == []
 

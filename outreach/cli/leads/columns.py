@@ -24,8 +24,9 @@ from outreach.errors import Rejected
 TEXTS = ("email_subject", "email_template")
 _NUMBER = re.compile(r"#\d+")
 _COMMENT = re.compile(r"\s*\([^()]*\)$")
-_PRIVATE = ("home", "privat", "personal", "perso")
-"""In a comment: of two addresses the other one is for business."""
+_BUSINESS = {"work", "business", "office", "geschäftlich", "dienstlich", "professionnel", "pro"}
+_PRIVATE = {"home", "private", "privat", "personal", "perso"}
+"""Words of a comment: of two addresses the other one is for business."""
 _WORSE, _WORST = 1000, 2000
 """Added to the rank of a name with a comment."""
 
@@ -192,7 +193,7 @@ def _spellings() -> dict[str, tuple[str, int]]:
 def _known(name: str) -> tuple[str, int] | None:
     """Ignore a comment in brackets after a name, unless the name with it is a known spelling.
 
-    Whatever it says makes the column a worse one than those without: `Company (ID)`.
+    What it says makes the column a worse one than those without: `Company (ID)`.
     """
     known = _spellings()
     if exact := known.get(_folded(name)):
@@ -201,8 +202,10 @@ def _known(name: str) -> tuple[str, int] | None:
     meant = known.get(_folded(_COMMENT.sub("", name))) if comment else None
     if not comment or not meant:
         return None
-    private = any(word in comment[0].casefold() for word in _PRIVATE)
-    return meant[0], meant[1] + (_WORST if private else _WORSE)
+    words = set(re.findall(r"\w+", comment[0].casefold()))
+    if words & _BUSINESS:
+        return meant
+    return meant[0], meant[1] + (_WORST if words & _PRIVATE else _WORSE)
 
 
 @lru_cache(maxsize=4096)

@@ -170,7 +170,8 @@ def _joined(first: str, last: str) -> str:
     if not first or not last:
         return first or last
     one, other = first.casefold(), last.casefold()
-    if one == other or other.startswith(f"{one} "):
+    words = other.replace(",", " , ").split()
+    if one == other or other.startswith(f"{one} ") or (one in words and len(words) > 2):  # noqa: PLR2004 - San Martín
         return last
     return first if one.endswith(f" {other}") else f"{first} {last}"
 

@@ -1,4 +1,4 @@
--- Release 20261130101242 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130103053 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -273,7 +273,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130101242', '76cf2b89e962b51250702f3a04d0a637221e578923d8d1dfcfb16d460e71c851', ours, '20261124009900')
+  values ('20261130103053', '1c428de98792ef4111f7e6560ff67cb968cf833d96acca45c0611c66224caf44', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -4079,7 +4079,7 @@ as $$
     select from public.send_attempts s
     join public.inbound_mails m on m.attempt_id = s.id
     join public.inbound i on i.id = m.inbound_id
-    where lower(s.address) = lower(has_written_since.address) and m.user_id is not distinct from has_written_since.owner
+    where lower(s.address) = lower(has_written_since.address) and public.may_have_left(s.outcome) and m.user_id is not distinct from has_written_since.owner
       and i.kind in ('reply', 'away') and i.received_at > has_written_since.t);
 $$;
 
@@ -4313,7 +4313,9 @@ begin
     select case
       when written.domain ~ '^(?!www[.])[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z]{2,}$' then written.domain
       -- `n/a` and the like are no domain.
-      else substring(public.bare_domain(written.domain) from '^[^[:space:],()]+[.][^[:space:],().0-9-][^[:space:],().]+$')
+      else substring(
+        btrim(public.bare_domain(written.domain), ',;|<>()"')
+        from '^[^[:space:],;|<>()"]+[.][^[:space:],;|<>()".0-9-][^[:space:],;|<>()".]+$')
     end as domain
     offset 0) given
   cross join lateral (
@@ -6434,10 +6436,11 @@ begin
       c.parent_id is not null and c.idle as awaits,
       case when c.parent_id is not null and c.idle then (
         select min(cl.sent_at) + coalesce(c.delay_seconds, c.delay_days * 86400.0) * interval '1 second'
-        from public.campaigns before
-        join public.campaign_leads cl on cl.campaign_id = before.id
-        where before.step is not distinct from nullif(c.step - 1, 1)
-          and (before.parent_id = c.parent_id or before.id = c.parent_id)
+        from public.campaign_leads cl
+        where cl.campaign_id = case
+            when c.step = 2 then c.parent_id
+            else (select x.id from public.campaigns x where x.parent_id = c.parent_id and x.step = c.step - 1)
+          end
           and cl.status = 'sent' and cl.followed_at is null
           and cl.sent_at > coalesce(c.follow_since, c.created_at - interval '30 days'))
       end as due
