@@ -6,6 +6,7 @@ deployment `read-mailboxes` is paused in Prefect it reads nothing.
 
 import threading
 import time
+from contextlib import ExitStack
 from contextvars import copy_context
 
 from prefect.client.orchestration import get_client
@@ -46,14 +47,10 @@ class MailboxReading:
             try:
                 if self._is_on():
                     current().store.compare_schema()
-                    try:
+                    with ExitStack() as afterwards:  # in the reverse order, whatever fails
+                        afterwards.callback(tell_returned.fn)
+                        afterwards.callback(guard.fn)
                         read_due.fn(self._stopping.is_set)
-                    finally:
-                        # Of what is recorded, whatever became of this round.
-                        try:
-                            guard.fn()
-                        finally:
-                            tell_returned.fn()
             except StoreUnavailable as error:
                 self._log.warning("Mailboxes are not read for now: %s", error)
             except ConfigurationError as error:

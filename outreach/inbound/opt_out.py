@@ -7,9 +7,9 @@ judge.
 
 import re
 
-from outreach.inbound.greetings import greets
 from outreach.inbound.opt_out_words import PHRASES, POLITE, WHOLE
 from outreach.inbound.quote_words import CLOSINGS
+from outreach.inbound.wording import bare_words, greets
 
 LONGEST = 300
 """Characters of a text that may be an opt-out as a whole."""
@@ -24,7 +24,6 @@ _SIGNATURE_CHARACTERS = 24
 _CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:]([\w.=+-]{1,200}))?", re.IGNORECASE)
 """The subject that `List-Unsubscribe: <mailto:…?subject=unsubscribe-TOKEN>` makes of a click."""
 _COMMA = re.compile(r"\s*[,!.:]\s*")
-_NO_WORD = re.compile(r"[\W_]+")
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _POLITE = re.compile(
     "|".join(
@@ -63,19 +62,15 @@ def is_opt_out(text: str) -> bool:
 
 def phrase(text: str) -> str | None:
     """An unmistakable phrase within the text, as it was found; None when there is none."""
-    found = _PHRASE.search(_words(text[:SEARCHED]))
+    found = _PHRASE.search(bare_words(text[:SEARCHED]))
     return found[0].strip() if found else None
 
 
 def _is_whole(text: str) -> bool:
     if len(text) > LONGEST:
         return False
-    said = _NO_WORD.sub(" ", _POLITE.sub(" ", _words(text))).strip()
+    said = bare_words(_POLITE.sub(" ", bare_words(text)))
     return bool(said) and _WHOLE.fullmatch(said) is not None
-
-
-def _words(text: str) -> str:
-    return _NO_WORD.sub(" ", text.lower()).strip()
 
 
 def _is_signature(lines: list[str]) -> bool:

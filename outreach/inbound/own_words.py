@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from outreach.inbound.greetings import greets
 from outreach.inbound.message import HTML, TEXT, Mail
 from outreach.inbound.quote_words import CLOSINGS, DEVICES, FROM, SENT, WROTE
+from outreach.inbound.wording import greets
 from outreach.mail.plain_text import plain_text
 
 LINES = 600

@@ -106,17 +106,17 @@ def _of_writing(mail: Made, pieces: Sequence[str]) -> Iterator[Problem]:
 
 def _of_links(mail: Made) -> Iterator[Problem]:
     for link in mail.links:
+        remedy = "begin it with https://"
         if link.lower().startswith("file:"):
             message = "A link leads to a file of somebody's computer"
         elif not link.startswith(("#", "{{")) and not _SCHEME.match(link):
             message = f"A link leads to {link[: leftovers.SHOWN]}, which is no web address"
         elif _HTTP.match(link) and not _has_host(link):
             message = f"A link leads to {link[: leftovers.SHOWN]}, which is no whole web address"
-            yield Problem("warning", "links", message, "correct it, or the value in it")
-            continue
+            remedy = "correct it, or the value in it"
         else:
             continue
-        yield Problem("warning", "links", message, "begin it with https://")
+        yield Problem("warning", "links", message, remedy)
 
 
 def _has_host(link: str) -> bool:

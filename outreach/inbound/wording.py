@@ -1,0 +1,21 @@
+"""A text as its words, and whether a line is a greeting."""
+
+import re
+
+from outreach.inbound.quote_words import GREETINGS
+
+_GREETING_WORDS = 5
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+def bare_words(text: str) -> str:
+    """In lower case, a space between two, without punctuation."""
+    return _NO_WORD.sub(" ", text.lower()).strip()
+
+
+def greets(line: str) -> bool:
+    """Whether it is a greeting and no more: `Hi Ada,`."""
+    said = bare_words(line)
+    return len(said.split()) <= _GREETING_WORDS and any(
+        said == one or said.startswith(f"{one} ") for one in GREETINGS
+    )
