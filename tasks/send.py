@@ -95,8 +95,8 @@ class CampaignSender:
             opt_out=self._opt_out,
             reply=claim.reply,
         )
-        subject, footer = composed.rendered.subject, self._opt_out.footer
-        return composed.mail, content(claim, subject, footer, own=claim.own_text)
+        made_from = content(claim, composed, self._opt_out.footer, own=claim.own_text)
+        return composed.mail, made_from
 
 
 class MailRates:

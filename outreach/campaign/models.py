@@ -87,13 +87,13 @@ BUILT_IN = {
 
 
 class Draft(Model):
-    """An unsent draft of an earlier attempt: this mail is to be sent, unchanged."""
+    """An unsent draft of an earlier attempt, which is sent if its mail is still the right one."""
 
     id: str
     thread_id: str | None = None
     search_token: str
-    is_stale: bool = False
-    """Whether it is to an address that the lead no longer has."""
+    fingerprint: str | None = None
+    """Of its mail, see Composed; None: of a worker of an older release."""
 
 
 class FollowedMail(Model):

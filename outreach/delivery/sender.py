@@ -47,7 +47,7 @@ from outreach.settings import Settings
 from outreach.store.results import Attempted
 from outreach.store.store import Store
 
-BuildMail = Callable[[Claim, str], tuple[Mail, Content | None]]
+BuildMail = Callable[[Claim, str], tuple[Mail, Content]]
 """(claim, search token) -> the complete mail, and what it was made from. Raises LeadError."""
 
 UNSEEN_SECONDS = 900.0
@@ -106,14 +106,12 @@ class Sending:
                 return self._record_before(claim, looked)
             claim = claim.model_copy(update={"reply": looked.reply}) if looked.reply else claim
             try:
-                claim = self._without_stale_draft(claim)
                 prepared, content = self._prepare(claim)
             except (LeadError, AccountUnusable) as error:
                 return self._record_before(claim, self._judge(claim, error))
             outcome = self._begin_and_post(uuid4(), claim, prepared, content, looked.at)
-            if isinstance(outcome, Failed | Cancelled) or (
-                outcome.kind == "not_ours" and claim.draft is None
-            ):
+            is_new = content is not None
+            if isinstance(outcome, Failed | Cancelled) or (outcome.kind == "not_ours" and is_new):
                 self._discard(prepared)
             return outcome
 
@@ -139,26 +137,30 @@ class Sending:
             return Deferred(reason=looked.wait, retry_after=UNREAD_SECONDS)
         return Cancelled(reason=looked.stop) if looked.stop else looked
 
-    def _without_stale_draft(self, claim: Claim) -> Claim:
-        """The claim, without a draft that is to an address which was corrected since.
+    def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:
+        """The mail, ready to leave. No content: an earlier attempt made it, and has noted its own.
 
-        Only where we deleted it. A draft that is gone may have left: to send it once more fails,
-        and the reconciler finds out.
+        An earlier attempt's draft is replaced where lead, text or sender were corrected since. Only
+        where we deleted it: a draft that is gone may have left. To send it once more fails, and the
+        reconciler finds out.
         """
         draft = claim.draft
-        if draft is None or not draft.is_stale or not self._mailer.discard(_kept(claim, draft)):
-            return claim
-        return claim.model_copy(update={"draft": None})
-
-    def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:
-        if claim.draft is not None:
-            return _kept(claim, claim.draft), None  # the attempt that made it has noted its content
+        if draft is not None and self._made(claim, draft.search_token)[1].fingerprint == (
+            draft.fingerprint
+        ):
+            return _kept(claim, draft), None
         search_token = f"o{uuid4().hex}"
         mail, content = self._made(claim, search_token)
         thread_id = claim.reply.thread_id if claim.reply else None
-        return self._mailer.prepare(claim.sender.id, mail, search_token, thread_id), content
+        prepared = self._mailer.prepare(claim.sender.id, mail, search_token, thread_id)
+        if draft is not None:
+            if not self._mailer.discard(_kept(claim, draft)):
+                self._discard(prepared)
+                return _kept(claim, draft), None
+            self._insist(lambda: self._store.forget_draft(claim, draft.search_token))
+        return prepared, content
 
-    def _made(self, claim: Claim, search_token: str) -> tuple[Mail, Content | None]:
+    def _made(self, claim: Claim, search_token: str) -> tuple[Mail, Content]:
         try:
             return self._build(claim, search_token)
         except LeadError:
@@ -194,7 +196,7 @@ class Sending:
                     if self._stopped_before(asked_at + begun.wait_seconds):
                         return STOPPED
                 case "deferred":
-                    if claim.draft is None:
+                    if content is not None:
                         self._discard(prepared)
                     return Deferred(reason=begun.reason, retry_after=begun.wait_seconds)
                 case "failed":
@@ -302,11 +304,16 @@ class Sending:
         return outcome
 
     def _record(self, attempt: UUID, outcome: Outcome) -> Outcome:
-        """Record it, however long the database is away: a sent mail must not be forgotten."""
+        """Where it cannot be recorded the attempt stays open: the next run reconciles it."""
+        self._insist(lambda: record(self._store, attempt, outcome))
+        return outcome
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Write it, however long the database is away: what Gmail did must not be forgotten."""
         pause, until = 0.1, math.inf
         while time.monotonic() < until:
             try:
-                record(self._store, attempt, outcome)
+                write()
             except StoreUnavailable:
                 if until == math.inf and self._wait(pause):
                     # At once: who stopped us may have waited for the database, too.
@@ -315,8 +322,7 @@ class Sending:
                     time.sleep(pause)
                 pause = min(pause * 2, 10)
             else:
-                return outcome
-        return outcome  # the attempt stays open: the next run reconciles it
+                return
 
     def _discard(self, prepared: Prepared) -> None:
         """Best effort: the sweep deletes a draft that stays."""

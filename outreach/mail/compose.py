@@ -1,7 +1,9 @@
 """Pure: builds the whole mail of a lead. Sends, checks and previews all use it."""
 
+import hashlib
+import json
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from outreach.campaign.models import Company, Lead, ReplyTo, Sender
 from outreach.mail.answers import UNKNOWN, subject_of_answer
@@ -25,6 +27,10 @@ class ToMail(Protocol):
 class Composed(NamedTuple):
     rendered: Rendered
     mail: Mail
+    fingerprint: str
+    """16 hexadecimal digits; two mails with one search token have the same one if their recipient
+    could not tell them apart.
+    """
 
 
 def compose(
@@ -66,17 +72,31 @@ def compose(
         rendered = _under(rendered, subject_of_answer(rendered.subject))
     if mark:
         rendered = _under(rendered, f"{mark}{rendered.subject}"[:LONGEST_TEXT])
+    recipient = to or planned.lead
+    in_header = ways if opt_out.in_header else None
     mail = build(
         rendered,
         sender=sender,
-        to=to or planned.lead,
+        to=recipient,
         attachment=attachment,
         search_token=search_token,
         date=date,
-        unsubscribe=ways if opt_out.in_header else None,
+        unsubscribe=in_header,
         reply=reply,
     )
-    return Composed(rendered, mail)
+    made_from = (
+        *(rendered.subject, rendered.html, rendered.text),
+        *(sender.email, sender.name, sender.reply_to),
+        *(recipient.email, recipient.name),
+        attachment and (attachment.name, attachment.digest),
+        in_header,
+        reply and reply.message_id,
+    )
+    return Composed(rendered, mail, _fingerprint(made_from))
+
+
+def _fingerprint(made_from: tuple[Any, ...]) -> str:
+    return hashlib.blake2b(json.dumps(made_from).encode(), digest_size=8).hexdigest()
 
 
 def _under(rendered: Rendered, subject: str) -> Rendered:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from outreach.excerpts import NAME, cut
-from outreach.mail.compose import ToMail
+from outreach.mail.compose import Composed, ToMail
 from outreach.mail.render import filled_names
 
 MOST_NAMES = 100
@@ -33,6 +33,8 @@ class Content(NamedTuple):
     """As sent."""
     filled: tuple[str, ...]
     """Names of the placeholders that the lead had a value for, as the template spells them."""
+    fingerprint: str
+    """Of the whole mail, see Composed."""
 
     def record(self, *, with_text: bool) -> dict[str, Any]:
         """The JSON that begin_attempt keeps."""
@@ -41,12 +43,13 @@ class Content(NamedTuple):
             "own": self.own,
             "subject": self.subject,
             "filled": list(self.filled),
+            "fingerprint": self.fingerprint,
         }
         return {**kept, "text": self.template._asdict()} if with_text else kept
 
 
-def content(planned: ToMail, subject: str, footer: str | None, *, own: bool) -> Content:
-    """Of a mail that was rendered; `subject` is the rendered one."""
+def content(planned: ToMail, made: Composed, footer: str | None, *, own: bool) -> Content:
+    """Of the mail that was made of it."""
     company = planned.company
     template = Template(company.email_subject or "", company.email_template or "", footer)
     names = filled_names(company, planned.lead, in_subject=planned.subject_variables)
@@ -54,8 +57,9 @@ def content(planned: ToMail, subject: str, footer: str | None, *, own: bool) -> 
         template,
         version(template),
         own,
-        subject,
+        made.rendered.subject,
         tuple(cut(name, NAME) for name in names[:MOST_NAMES]),
+        made.fingerprint,
     )
 
 

@@ -5,6 +5,7 @@ The attachment is encoded once per campaign and spliced into each mail: encoding
 """
 
 import binascii
+import hashlib
 import io
 import mimetypes
 from base64 import encodebytes
@@ -44,10 +45,11 @@ class Attachment:
     A plain class: Prefect inspects dataclasses and models in parameters, and copies them.
     """
 
-    __slots__ = ("__weakref__", "name", "part", "size")
+    __slots__ = ("__weakref__", "digest", "name", "part", "size")
 
     def __init__(self, name: str, size: int, part: bytes) -> None:
         self.name = name
+        self.digest = hashlib.sha256(part).hexdigest()
         self.size = size
         """Octets of the file."""
         self.part = part

@@ -363,6 +363,10 @@ class Store(Calls):
             again_after=again_after,
         )
 
+    def forget_draft(self, claim: Claim, search_token: str) -> None:
+        """Of a draft that was deleted unsent, so that no later claim takes it up."""
+        self._call("forget_draft", lead=claim.id, claim=claim.token, token=search_token)
+
     def list_open_attempts(self, campaign: UUID | None = None) -> Iterator[OpenAttempt]:
         for row in self._pages("list_open_attempts", campaign=campaign):
             yield OpenAttempt.model_validate(row)

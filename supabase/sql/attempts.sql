@@ -32,7 +32,7 @@ as $$
 --   go: {budget_seconds}   wait: {wait_seconds}   deferred: {reason, wait_seconds}
 --   failed: {reason}       not_ours: {reason}      settled: {reason} this very attempt, by somebody else
 --   cancelled: {reason}    the address is suppressed; `not_ours` for callers that do not know the word
--- content: {template, own, subject, filled, text}, what the mail was made from; null: unknown, or that of the draft.
+-- content: {template, own, subject, filled, fingerprint, text}, what the mail was made from; null: unknown, or that of the draft.
 declare
   c public.campaigns;
   a public.accounts;
@@ -245,10 +245,11 @@ begin
     end if;
     insert into public.send_attempts (
       id, campaign_id, campaign_lead_id, account_id, run_id, address, started_at, draft_id, thread_id, search_token,
-      template, own_text, subject, placeholders)
+      template, own_text, subject, placeholders, fingerprint)
     values (
       attempt, c.id, lead, a.id, run, mail_address, t, draft, thread, token,
-      content ->> 'template', (content ->> 'own')::boolean, left(content ->> 'subject', 1001), content -> 'filled')
+      content ->> 'template', (content ->> 'own')::boolean, left(content ->> 'subject', 1001), content -> 'filled',
+      case when draft is not null then left(content ->> 'fingerprint', 100) end)
     on conflict do nothing;
     if found then
       if content ? 'text' then
@@ -325,6 +326,25 @@ as $$
     and s.id > list_open_attempts.after
   order by s.id
   limit list_open_attempts.most;
+$$;
+
+create or replace function public.forget_draft(lead uuid, claim uuid, token text) returns setof jsonb
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_variable
+-- Of a draft that was deleted unsent for a newer one; only by who holds the claim. A claim that took it up again
+-- would be in doubt.
+declare
+  is_held constant boolean := exists (
+    select from public.campaign_leads cl where cl.id = lead and cl.claim_token = claim);
+begin
+  update public.send_attempts s
+  set draft_id = null
+  where is_held and s.campaign_lead_id = lead and s.search_token = token and s.outcome = 'not_sent';
+  return next pg_catalog.jsonb_build_object('answer', case when is_held then 'forgotten' else 'not_ours' end);
+end
 $$;
 
 create or replace function public.drafts_in_use(drafts text[]) returns setof jsonb

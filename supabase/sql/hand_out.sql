@@ -55,6 +55,8 @@ begin
           select case when last.outcome = 'not_sent' and last.draft_id is not null and last.account_id = x.id
             then pg_catalog.jsonb_build_object(
               'id', last.draft_id, 'thread_id', last.thread_id, 'search_token', last.search_token,
+              'fingerprint', last.fingerprint,
+              -- For workers of the releases before the fingerprint.
               'is_stale', lower(last.address) is distinct from public.mailbox_key(l.email))
           end
           from public.send_attempts last

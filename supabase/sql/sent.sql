@@ -21,7 +21,8 @@ set search_path = ''
 as $$
   -- What an earlier attempt noted of the draft that this one sends.
   select pg_catalog.jsonb_build_object(
-    'template', s.template, 'own', s.own_text, 'subject', s.subject, 'filled', s.placeholders)
+    'template', s.template, 'own', s.own_text, 'subject', s.subject, 'filled', s.placeholders,
+    'fingerprint', s.fingerprint)
   from public.send_attempts s
   where s.search_token = content_of_draft.token and s.search_token <> '' and s.template is not null
   limit 1;
@@ -183,7 +184,7 @@ as $$
   ), forgotten as (
     delete from public.template_versions v using its_attempts x where v.hash = x.template and x.own_text
   )
-  update public.send_attempts s set subject = null, placeholders = null
+  update public.send_attempts s set subject = null, placeholders = null, fingerprint = null
   from its_attempts x
-  where s.id = x.id and (s.subject is not null or s.placeholders is not null);
+  where s.id = x.id and (s.subject is not null or s.placeholders is not null or s.fingerprint is not null);
 $$;

@@ -12,6 +12,7 @@ from outreach.campaign.models import Claim, Outcome
 from outreach.delivery.following import Look
 from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
+from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import OptOut
 from outreach.mailboxes.now import read_now, read_whole
@@ -118,7 +119,7 @@ class Mailed:
         return {(one.key, one.cause, one.owner) for one in self.store.list_suppressions()}
 
 
-def _mail(claim: Claim, search_token: str) -> tuple[Mail, None]:
+def _mail(claim: Claim, search_token: str) -> tuple[Mail, Content]:
     composed = compose(
         claim,
         sender=claim.sender,
@@ -129,4 +130,4 @@ def _mail(claim: Claim, search_token: str) -> tuple[Mail, None]:
         opt_out=OptOut(base="https://app.example", in_header=True),
         reply=claim.reply,
     )
-    return composed.mail, None
+    return composed.mail, content(claim, composed, None, own=claim.own_text)

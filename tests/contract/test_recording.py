@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from outreach.campaign.models import Claim
 from outreach.delivery import sender
 from outreach.delivery.mailer import Prepared
 from outreach.errors import StoreUnavailable
@@ -55,26 +56,93 @@ def test_a_stopped_run_ends_when_the_database_stays_away(
     assert len(mailed.mails(JO)) == 1
 
 
-def draft_left(mailed: Mailed, db: psycopg.Connection) -> UUID:
-    """A campaign whose mail was refused for now, with its draft kept; then its address is corrected."""
-    fault = {"fault": "rate_limit_429", "on": "drafts.send", "times": 1}
-    assert mailed.gmail.post("/sandbox/faults", json=fault).is_success
+ADDRESS = "update leads set email = 'corrected@lead.example'"
+
+
+def draft_left(mailed: Mailed, db: psycopg.Connection, corrected: str | None = ADDRESS) -> UUID:
+    """A campaign whose mail was refused for now, with its draft kept; then something is corrected."""
+    refuse(mailed, "rate_limit_429", "drafts.send")
     campaign = mailed.campaign(JO, expected="deferred")
-    db.execute("update leads set email = 'corrected@lead.example'")
-    db.execute("update accounts set paused_until = null")
-    db.execute("update campaign_leads set next_attempt_at = now() - interval '1 second'")
+    if corrected:
+        db.execute(corrected)
+    due_again(db)
     return campaign
 
 
-def test_a_draft_to_an_address_that_was_corrected_is_made_anew(
+def refuse(mailed: Mailed, fault: str, on: str) -> None:
+    body = {"fault": fault, "on": on, "times": 1}
+    assert mailed.gmail.post("/sandbox/faults", json=body).is_success
+
+
+def due_again(db: psycopg.Connection) -> None:
+    db.execute("update accounts set paused_until = null")
+    db.execute("update campaign_leads set next_attempt_at = now() - interval '1 second'")
+
+
+def drafts(mailed: Mailed) -> list[str]:
+    (account,) = mailed.store.list_accounts()
+    return [draft.search_token for draft in mailed.services.mailer.drafts(account.id)]
+
+
+def test_a_draft_whose_mail_is_still_right_is_sent(mailed: Mailed, db: psycopg.Connection) -> None:
+    campaign = draft_left(mailed, db, corrected=None)
+    (token,) = drafts(mailed)
+    assert [one.kind for one in mailed.send(campaign)] == ["sent"]
+    assert drafts(mailed) == []
+    used = db.execute("select distinct search_token from send_attempts where search_token <> ''")
+    assert used.fetchall() == [(token,)]
+
+
+@pytest.mark.parametrize(
+    ("corrected", "shown"),
+    [
+        (ADDRESS, b"corrected@lead.example"),
+        ("update companies set email_subject = 'Corrected'", b"Subject: Corrected"),
+        ("update leads set email_template = 'Its own text.'", b"Its own text."),
+        ("update accounts set sender_name = 'Grace Hopper'", b"From: Grace Hopper"),
+    ],
+)
+def test_a_draft_is_made_anew_after_a_correction(
+    mailed: Mailed, db: psycopg.Connection, corrected: str, shown: bytes
+) -> None:
+    campaign = draft_left(mailed, db, corrected)
+    assert [one.kind for one in mailed.send(campaign)] == ["sent"]
+    (mail,) = mailed.gmail.get("/sandbox/mails").json()
+    assert shown in mailed.gmail.get(f"/sandbox/mails/{mail['id']}/raw").content
+    assert drafts(mailed) == []
+
+
+def test_a_draft_that_was_replaced_is_forgotten_where_the_new_one_may_not_go_yet(
+    mailed: Mailed, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that took the deleted one up again would be in doubt, though nothing ever left."""
+    campaign = draft_left(mailed, db)
+    forgets = mailed.store.forget_draft
+
+    def paused_meanwhile(claim: Claim, search_token: str) -> None:
+        forgets(claim, search_token)
+        db.execute("update accounts set paused_until = now() + interval '1 hour'")
+
+    monkeypatch.setattr(mailed.store, "forget_draft", paused_meanwhile)
+    assert [one.kind for one in mailed.send(campaign)] == ["deferred"]
+    assert drafts(mailed) == []
+    due_again(db)
+    assert [one.kind for one in mailed.send(campaign)] == ["sent"]
+    assert len(mailed.gmail.get("/sandbox/mails").json()) == 1
+
+
+def test_a_draft_that_cannot_be_replaced_now_is_replaced_later(
     mailed: Mailed, db: psycopg.Connection
 ) -> None:
+    """It is deleted only once the new one is there."""
     campaign = draft_left(mailed, db)
+    refuse(mailed, "rate_limit_429", "drafts.create")
+    assert [one.kind for one in mailed.send(campaign)] == ["deferred"]
+    assert len(drafts(mailed)) == 1
+    due_again(db)
     assert [one.kind for one in mailed.send(campaign)] == ["sent"]
     sent = [mail["to"] for mail in mailed.gmail.get("/sandbox/mails").json()]
     assert sent == ["corrected@lead.example"]
-    (account,) = mailed.store.list_accounts()
-    assert list(mailed.services.mailer.drafts(account.id)) == []
 
 
 def test_a_draft_that_left_meanwhile_is_not_made_anew(

@@ -16,6 +16,7 @@ from flows.send_campaign import send_campaign
 from outreach.campaign.models import Cancelled, Claim, LeadCounts
 from outreach.delivery.sender import Sending
 from outreach.mail.compose import compose
+from outreach.mail.content import Content, content
 from outreach.mail.mime import Mail
 from outreach.mail.unsubscribe import NONE
 from outreach.store.store import Store
@@ -39,13 +40,13 @@ def claimed(store: Store, campaign: UUID) -> tuple[UUID, Claim]:
 def sending(run: UUID, then: Callable[[], None] = lambda: None) -> Sending:
     """A sender; `then` happens when it has made the mail."""
 
-    def build(claim: Claim, token: str) -> tuple[Mail, None]:
+    def build(claim: Claim, token: str) -> tuple[Mail, Content]:
         made = compose(
             claim, sender=claim.sender, attachment=None, pixel_url=None, search_token=token,
             date=datetime.now(UTC), opt_out=NONE,
-        ).mail  # fmt: skip
+        )  # fmt: skip
         then()
-        return made, None
+        return made.mail, content(claim, made, None, own=claim.own_text)
 
     return Sending(
         store=current().store, mailer=current().mailer, settings=current().settings, run=run,
@@ -102,10 +103,12 @@ def test_the_draft_that_settling_left_is_deleted_too(
     """Its run died before the mail left; then its recipient opted out."""
     campaign = new_campaign(leads=1)
     run, claim = claimed(store, campaign)
-    mail = sending(run)._build(claim, "o1")
+    mail, made_from = sending(run)._build(claim, "o1")
     prepared = current().mailer.prepare(claim.sender.id, mail, "o1")
     attempt = uuid4()
-    store.begin_attempt(attempt, claim, run, "o1", prepared.draft_id, prepared.thread_id)
+    store.begin_attempt(
+        attempt, claim, run, "o1", prepared.draft_id, prepared.thread_id, content=made_from
+    )
     store.record_outcome(attempt, "not_sent", again_after=0)
     again = store.claim_leads(uuid4(), campaign, run, 1).claims[0]
     assert again.draft is not None

@@ -597,7 +597,9 @@ def test_a_draft_that_was_left_behind_goes_with_the_next_claim(build: Any) -> No
     first = build.claim(campaign, run, at=1)["claims"][0]["draft"]
     defer(build, campaign, run, at=200, again_after=1)
     second = build.claim(campaign, run, at=210)["claims"][0]["draft"]
-    expected = {"id": "d1", "thread_id": "t1", "search_token": "o7", "is_stale": False}
+    expected = {
+        "id": "d1", "thread_id": "t1", "search_token": "o7", "fingerprint": None, "is_stale": False,
+    }  # fmt: skip
     assert (first, second) == (expected, expected)
 
 
@@ -610,6 +612,34 @@ def test_the_draft_to_an_address_that_was_corrected_is_stale(build: Any) -> None
     build.db.execute("update leads set email = 'corrected@acme.test'")
     draft = build.claim(campaign, run, at=1)["claims"][0]["draft"]
     assert (draft["id"], draft["is_stale"]) == ("d1", True)
+
+
+@pytest.mark.parametrize(("is_holder", "kept"), [(True, None), (False, "d1")])
+def test_a_draft_that_was_deleted_is_forgotten_for_who_holds_the_claim(
+    build: Any, is_holder: bool, kept: str | None
+) -> None:
+    """All attempts that had it: the sweep asks whether any may still send it."""
+    campaign = build.campaign(build.account(), leads=1)
+    run = build.begin(campaign)
+    for at in (0, 1):
+        attempt, lead = build.open(campaign, run, at=at, draft="d1", token="o7")
+        build.record(attempt, "not_sent", again_after=0)
+    claim = build.claim(campaign, run, at=2)["claims"][0]
+    holder = claim["token"] if is_holder else uuid4()
+    answer = build.sql.forget_draft(lead=lead, claim=holder, token="o7")
+    assert answer == {"answer": "forgotten" if is_holder else "not_ours"}
+    left = build.db.execute("select distinct draft_id from send_attempts").fetchall()
+    assert left == [(kept,)]
+
+
+def test_an_open_attempt_keeps_its_draft(build: Any) -> None:
+    campaign = build.campaign(build.account(), leads=1)
+    run = build.begin(campaign)
+    attempt, lead = build.open(campaign, run, draft="d1", token="o7")
+    (claim,) = build.db.execute("select claim_token from campaign_leads").fetchone()
+    build.sql.forget_draft(lead=lead, claim=claim or uuid4(), token="o7")
+    kept = build.db.execute("select draft_id from send_attempts where id = %s", (attempt,))
+    assert kept.fetchone() == ("d1",)
 
 
 def test_the_draft_of_another_account_is_not_handed_on(build: Any) -> None:

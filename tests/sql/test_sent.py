@@ -11,6 +11,7 @@ CONTENT = {
     "own": False,
     "subject": "Hello Jo",
     "filled": ["name"],
+    "fingerprint": "0123456789abcdef",
     "text": {"subject": "Hello {{ name }}", "body": "Hi {{ name }}", "footer": None},
 }
 NOTED = {name: value for name, value in CONTENT.items() if name != "text"}
@@ -49,8 +50,11 @@ def test_the_content_of_a_draft_goes_with_it(build: Any, campaign: UUID) -> None
     build.record(attempt, "not_sent", again_after=60, why="later")
     claims = build.claim(campaign, run, at=100)["claims"]
     again = next(claim for claim in claims if claim["draft"])
+    assert again["draft"]["fingerprint"] == CONTENT["fingerprint"]
     build.attempt(again, run, at=100, draft="d1", token="o7")
     assert contents(build) == [[VERSION, False, "Hello Jo", ["name"]]] * 2
+    fingerprints = build.db.execute("select fingerprint from send_attempts").fetchall()
+    assert fingerprints == [(CONTENT["fingerprint"],)] * 2
 
 
 def test_a_worker_of_the_release_before_notes_nothing(build: Any, campaign: UUID) -> None:
