@@ -79,13 +79,13 @@ def _by_hand(mails: list[ThreadMail] | None) -> bool:
 
 
 def _reply(follows: Follows, threads: dict[str, list[ThreadMail] | None]) -> ReplyTo | None:
-    """To the last mail; None where its thread is gone."""
+    """To the last mail; None where its thread is gone, or Gmail names no subject to join it by."""
     last = follows.mails[0] if follows.mails else None
     if last is None or last.thread_id is None:
         return None
     mails = threads[last.thread_id] or []
     answered = next((mail for mail in mails if mail.id == last.message_id), None)
-    if answered is None or not answered.message_id:
+    if answered is None or not answered.message_id or not answered.subject:
         return None
     return ReplyTo(
         thread_id=last.thread_id,

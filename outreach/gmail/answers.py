@@ -10,6 +10,8 @@ from typing import Any
 
 LONGEST = 2_048
 """Characters of an id, a thread's id, an access token: Google names this limit for tokens."""
+LONGEST_HEADER = 4_000
+"""Characters of a header's value."""
 _LASTS = 3600.0
 """Seconds, when a token's response does not say."""
 _DIGITS = 12
@@ -47,6 +49,20 @@ def table(answer: Any, key: str) -> dict[str, Any]:
 def tables(answer: Any, key: str) -> list[dict[str, Any]]:
     found = answer.get(key) if isinstance(answer, dict) else None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def headers(message: Any) -> dict[str, str]:
+    """The fields of a message's header by their names in small letters; of several, the first.
+
+    Unfolded, and else as they are: a subject may hold what does not print, such as a narrow space.
+    """
+    found: dict[str, str] = {}
+    for header in tables(table(message, "payload"), "headers"):
+        name, value = header.get("name"), header.get("value")
+        if isinstance(name, str) and isinstance(value, str):
+            unfolded = value[:LONGEST_HEADER].replace("\r", "").replace("\n", "")
+            found.setdefault(name.lower(), unfolded)
+    return found
 
 
 def words(answer: Any, key: str) -> frozenset[str]:

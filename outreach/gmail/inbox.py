@@ -28,8 +28,6 @@ HEADERS = [
     "X-Failed-Recipients",
     "Auto-Submitted",
 ]
-_LONGEST = 4_000
-"""Characters of a header's value."""
 _DIGITS = 40
 _ID = re.compile(r"[!-;=?-~]{3,500}")
 """A Message-ID that can stand in a search: no space, no angle bracket."""
@@ -93,7 +91,9 @@ class GmailInbox:
             answer = self._look(account_id, request)
         except errors.NotThere:
             return None
-        return Envelope(answers.words(answer, "labelIds"), _received(answer), _headers(answer))
+        return Envelope(
+            answers.words(answer, "labelIds"), _received(answer), answers.headers(answer)
+        )
 
     def mail(self, account_id: UUID, mail_id: str) -> ReceivedMail | None:
         request = self._requests.api.messages.get(userId="me", id=mail_id, format="raw")
@@ -143,15 +143,6 @@ def _received(answer: dict[str, Any]) -> datetime:
         return datetime.fromtimestamp(int(answer["internalDate"]) / 1000, UTC)
     except (LookupError, TypeError, ValueError, OverflowError, OSError):
         raise _unusable() from None
-
-
-def _headers(answer: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for header in answers.tables(answers.table(answer, "payload"), "headers"):
-        name, value = header.get("name"), header.get("value")
-        if isinstance(name, str) and isinstance(value, str):
-            found.setdefault(name.lower(), value[:_LONGEST])
-    return found
 
 
 def _raw(answer: dict[str, Any]) -> bytes:

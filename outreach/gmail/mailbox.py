@@ -209,12 +209,13 @@ def _was_sent(messages: list[dict[str, Any]]) -> WasSent | None:
 
 
 def _in_thread(message: dict[str, Any]) -> ThreadMail:
+    headers = answers.headers(message)
     return ThreadMail(
         id=answers.text(message, "id") or "",
         is_sent="SENT" in answers.words(message, "labelIds"),
-        subject=_header(message, "Subject"),
-        message_id=next(iter(_IDS.findall(_header(message, "Message-ID"))), ""),
-        references=_IDS.findall(_header(message, "References"))[-MOST_REFERENCES:],
+        subject=headers.get("subject", ""),
+        message_id=next(iter(_IDS.findall(headers.get("message-id", ""))), ""),
+        references=_IDS.findall(headers.get("references", ""))[-MOST_REFERENCES:],
         search_token=_search_token(message),
     )
 
@@ -223,18 +224,12 @@ def _is_draft(message: dict[str, Any]) -> bool:
     return "DRAFT" in answers.words(message, "labelIds")
 
 
-def _header(message: dict[str, Any], name: str) -> str:
-    found = answers.tables(answers.table(message, "payload"), "headers")
-    of_name = (one for one in found if str(one.get("name")).lower() == name.lower())
-    return next((answers.text(one, "value") or "" for one in of_name), "")
-
-
 def _thread_id(message: dict[str, Any]) -> str | None:
     return answers.text(message, "threadId")
 
 
 def _search_token(message: dict[str, Any]) -> str | None:
-    return _header(message, TOKEN_HEADER) or None
+    return answers.headers(message).get(TOKEN_HEADER.lower()) or None
 
 
 def _age(message: dict[str, Any], dates: list[str]) -> float | None:

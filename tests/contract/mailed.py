@@ -39,6 +39,7 @@ class Mailed:
         scopes: str = "modify",
         owner: UUID | None = None,
         expected: str = "sent",
+        subject: str = "A deck",
     ) -> UUID:
         """Send one to these addresses; returns its id."""
         tag = uuid4().hex
@@ -47,7 +48,7 @@ class Mailed:
                 "email": email,
                 "name": "Jo",
                 "company": email,
-                "email_subject": "A deck",
+                "email_subject": subject,
                 "email_template": "<p>Hi</p>",
             }
             for email in emails

@@ -73,6 +73,29 @@ def test_three_mails_are_one_thread(mailed: Mailed, db: psycopg.Connection, scop
     assert "Grüße" in body.get_content()
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Prêt pour 2027\u00a0?",
+        "Une idée\u202f!",
+        "To the moon \U0001f469\u200d\U0001f680",
+        "Donau\u00addampfer",
+        "A\u200bdeck",
+        "A deck for everybody at Acme " * 5 + "and beyond",
+    ],
+)
+def test_a_subject_is_answered_as_it_is(
+    mailed: Mailed, db: psycopg.Connection, subject: str
+) -> None:
+    """Also one with what does not print, or in several lines: with another one no thread is joined."""
+    root = mailed.campaign(JO, subject=subject)
+    step = follow(mailed, root)
+    plan(mailed, db)
+    assert [one.kind for one in mailed.send(step)] == ["sent"]
+    assert [one["Subject"] for one in mails(mailed)] == [subject, f"Re: {subject}"]
+    assert len(set(threads(mailed))) == 1
+
+
 def test_a_subject_of_its_own_opens_a_thread_in_which_later_steps_go_on(
     mailed: Mailed, db: psycopg.Connection
 ) -> None:
