@@ -11,18 +11,26 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_variable
--- Pauses campaigns of whose mails since the last resume, least_mails of them or more, at least this share met dead
--- addresses; returns them. Each in its turn is locked, so that no mail of others waits.
+-- Pauses campaigns of whose mails, those of their steps among them, since the last resume, least_mails of them or more,
+-- at least this share met dead addresses; returns them. The steps stop with the first campaign of their chain. Each in
+-- its turn is locked, so that no mail of others waits.
 declare
   c public.campaigns;
   met record;
 begin
   for c in
-    select x.*
-    from public.campaigns x
-    where x.status in ('scheduled', 'running') and x.paused_at is null
-      and exists (select from public.inbound_mails m where m.campaign_id = x.id and m.verdict = 'dead')
-    order by x.id
+    select r.*
+    from public.campaigns r
+    where r.status <> 'cancelled' and r.paused_at is null
+      and r.id in (
+        select coalesce(x.parent_id, x.id)
+        from public.campaigns x
+        where x.status in ('scheduled', 'running') and x.paused_at is null)
+      and exists (
+        select from public.campaigns x
+        join public.inbound_mails m on m.campaign_id = x.id and m.verdict = 'dead'
+        where x.id = r.id or x.parent_id = r.id)
+    order by r.id
   loop
     select * into met from public.dead_of_campaign(c, share, least_mails);
     continue when met.sent is null;
@@ -36,7 +44,7 @@ begin
       waiting_for = pg_catalog.format(
         'a person to resume it: %s of its last %s mails met dead addresses', met.dead, met.sent),
       suspended_run = null
-    where x.id = c.id and x.paused_at is null and x.status in ('scheduled', 'running');
+    where x.id = c.id and x.paused_at is null and x.status <> 'cancelled';
     if found then
       return next pg_catalog.jsonb_build_object(
         'campaign', c.id, 'name', left(c.name, 1001), 'dead', met.dead, 'sent', met.sent);
@@ -60,20 +68,24 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_variable
--- Of its mails since the last resume. Of those that were sent no more are counted than decide. `sent` is null where
--- nothing has changed since the last look.
+-- Of its mails and those of its steps, since the last resume. Of those that were sent no more are counted than decide.
+-- `sent` is null where nothing has changed since the last look.
 begin
   select count(distinct s.id) into dead
-  from public.inbound_mails m
+  from public.campaigns x
+  join public.inbound_mails m on m.campaign_id = x.id and m.verdict = 'dead'
   join public.send_attempts s on s.id = m.attempt_id
-  where m.campaign_id = c.id and m.verdict = 'dead' and (c.guarded_from is null or s.started_at > c.guarded_from);
+  cross join lateral (select greatest(c.guarded_from, x.guarded_from) as resumed_at) last
+  where (x.id = c.id or x.parent_id = c.id) and (last.resumed_at is null or s.started_at > last.resumed_at);
   if dead = 0 or dead = c.guarded_dead then
     return;
   end if;
   select count(*) into sent
   from (
-    select from public.campaign_leads cl
-    where cl.campaign_id = c.id and cl.status = 'sent' and (c.guarded_from is null or cl.sent_at > c.guarded_from)
+    select from public.campaigns x
+    join public.campaign_leads cl on cl.campaign_id = x.id and cl.status = 'sent'
+    cross join lateral (select greatest(c.guarded_from, x.guarded_from) as resumed_at) last
+    where (x.id = c.id or x.parent_id = c.id) and (last.resumed_at is null or cl.sent_at > last.resumed_at)
     limit greatest(floor(dead / share) + 1, least_mails)
   ) x;
   too_many := sent >= least_mails and dead >= share * sent;

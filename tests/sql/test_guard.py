@@ -1,7 +1,7 @@
 """The guard: a campaign that meets too many dead addresses pauses itself, an account rests."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -147,3 +147,63 @@ def test_a_person_ends_an_account_s_rest(
     assert (listed["paused_seconds"], listed["rest_reason"]) == (None, None)
     assert call.rows("guard_accounts", share=0.05, least_mails=50, at=130) == []
     assert call.wake_account(address="who@us.test")["answer"] == "rejected"
+
+
+def followed(build: Any, account: UUID, root: UUID, *, at: float) -> tuple[UUID, list[UUID]]:
+    """A step of all who were sent to: its id and its attempts."""
+    step = uuid4()
+    build.sql.add_step(root=root, step_id=step, after_seconds=1, at=at)
+    build.sql.plan_steps(at=at + 2)
+    build.db.execute(
+        "insert into mailboxes (account_id, read_at) values (%s, %s)", (account, build.time(at + 2))
+    )
+    run = build.begin(step, at=at + 2)
+    attempts = []
+    for claim in build.claim(step, run, at=at + 2, per_day=10_000)["claims"]:
+        attempts.append(attempt := uuid4())
+        begun = build.attempt(
+            claim,
+            run,
+            at=at + 2,
+            attempt=attempt,
+            per_day=10_000,
+            knows_cancelled=True,
+            looked_seconds=0.0,
+        )
+        assert begun["answer"] == "go", begun
+        build.record(attempt, "sent", at=at + 2)
+    build.sql.release_run(campaign=step, run=run)
+    return step, attempts
+
+
+def test_a_campaign_and_its_steps_are_counted_together(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """Neither has fifty mails; the steps stop with the first campaign, also after its end."""
+    root = build.campaign(account, leads=30)
+    firsts = mail(build, root, 30)
+    call.finish_run(campaign=root, run=build.begin(root, at=1), at=1)
+    step, seconds = followed(build, account, root, at=2)
+    assert (build.row("campaigns", root)["status"], len(seconds)) == ("completed", 30)
+    bounce(build, account, [*firsts[:1], *seconds[:1]])
+    assert guard(call) == []
+    bounce(build, account, seconds[1:2])
+    [paused] = guard(call)
+    assert (paused["campaign"], paused["dead"], paused["sent"]) == (str(root), 3, 60)
+    assert build.row("campaigns", step)["paused_at"] is None
+    begun = call.begin_run(campaign=step, run=uuid4(), lease_seconds=60.0, at=130)
+    assert begun["answer"] == "paused"
+    call.resume_campaign(campaign=root)
+    assert guard(call, at=LATER) == []
+
+
+def test_after_a_resume_of_a_step_its_bounces_count_no_more(
+    build: Any, call: Any, account: UUID
+) -> None:
+    root = build.campaign(account, leads=60)
+    mail(build, root, 59)
+    step, seconds = followed(build, account, root, at=2)
+    bounce(build, account, seconds[:6])
+    call.pause_campaign(campaign=step)
+    call.resume_campaign(campaign=step)
+    assert guard(call, at=LATER) == []
