@@ -50,7 +50,7 @@ declare
   free_at timestamptz;
   opening timestamptz;
   refusal text;
-  as_spelt text;
+  its_address text;
   keys text[];
   is_suspect boolean;
   is_mailed boolean;
@@ -69,6 +69,7 @@ begin
   for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
+  select lower(btrim(x.email)) into its_address from public.leads x where x.id = cl.lead_id;
   t := coalesce(now, clock_timestamp());
   if c.parent_id is not null then
     held := public.held_by_root(c);
@@ -86,6 +87,9 @@ begin
     when cl.assigned_account_id is distinct from coalesce(sender, cl.assigned_account_id)
       then 'the lead was given to another account'
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
+    -- Nearly all are spelt as they are mailed: a look costs less than the call.
+    when its_address <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
+      then 'its address was corrected'
   end;
   if refusal is not null then
     -- A claim ends with the attempt that is begun on it: one that is asked for again finds it ended.
@@ -116,9 +120,6 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
     return;
   end if;
-  if mail_address ~* '[^!-~]|xn--' then
-    select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
-  end if;
   select
     -- Nearly all are not: suppression_of is asked of the others, and of each once somebody was erased.
     exists (select from public.suppressions s where s.key = any (keys))
@@ -128,7 +129,7 @@ begin
       -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
       select from public.leads l
       cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-      where lower(l.email) in (lower(mail_address), as_spelt)
+      where lower(l.email) in (lower(mail_address), its_address)
         and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
     (
       select x.started_at
@@ -180,7 +181,9 @@ begin
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and is_mailed then
+  if refusal is null and its_address is null then
+    refusal := 'The lead was deleted';
+  elsif refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
@@ -220,8 +223,15 @@ begin
     free_at := t + interval '15 minutes';
   end if;
   if free_at is not null then
+    free_at := least(free_at, t + interval '1 year'); -- also where a row says for ever
     update public.campaign_leads x
-    set claim_token = null, claimed_until = null, next_attempt_at = free_at
+    set
+      claim_token = null, claimed_until = null,
+      -- A rest and an absence may end early: who waits for one is looked at again before.
+      next_attempt_at = least(free_at, case
+        when a.paused_until > t then t + interval '15 minutes'
+        when away_until is not null then t + interval '1 day'
+      end)
     where x.id = lead;
     return next pg_catalog.jsonb_build_object(
       'answer', 'deferred', 'reason', refusal,

@@ -377,7 +377,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   left join public.leads l on l.id = cl.lead_id
-  where cl.campaign_id = campaign and cl.open_attempt_id is null
+  where cl.campaign_id = campaign and cl.open_attempt_id is null and public.is_erased(l.email) is not true
     and ((cl.status = 'failed' and not suppressed) or (
       cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
       and public.suppression_of(

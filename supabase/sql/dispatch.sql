@@ -7,12 +7,15 @@ security invoker
 set search_path = ''
 as $$
   -- When a run of it may begin that nobody has in hand then: a run waits for a near time by itself.
-  select greatest(
-    c.lease_until,
-    c.resume_at,
-    c.dispatched_at + interval '5 minutes',
-    case when c.status = 'scheduled' then c.scheduled_at - interval '2 minutes' end,
-    '-infinity');
+  -- Within the years that can be reckoned with, whatever a row holds.
+  select least(
+    greatest(
+      c.lease_until,
+      c.resume_at,
+      case when c.dispatched_at < '9999-01-01' then c.dispatched_at + interval '5 minutes' end,
+      case when c.status = 'scheduled' then greatest(c.scheduled_at, '1970-01-01') - interval '2 minutes' end,
+      '-infinity'),
+    '9999-01-01');
 $$;
 
 create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
@@ -77,6 +80,7 @@ as $$
 declare
   c public.campaigns;
   dead_run text;
+  dispatch integer;
   t timestamptz := coalesce(now, clock_timestamp());
   free bigint;
 begin
@@ -106,15 +110,16 @@ begin
         'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
     elsif free is null or free > 0 then
       free := free - 1;
+      dispatch := c.dispatch_no % 1000000000 + 1;
       update public.campaigns x
       set
-        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
+        dispatch_no = dispatch, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
         dispatched_run = null
       where x.id = c.id;
       return next pg_catalog.jsonb_build_object(
         'answer', 'due', 'id', c.id, 'name', c.name,
         -- With the time: where the database was restored to an earlier one, Prefect knows the numbers already.
-        'key', pg_catalog.format('%s:%s:%s', c.id, c.dispatch_no + 1, round(extract(epoch from t) * 1000)),
+        'key', pg_catalog.format('%s:%s:%s', c.id, dispatch, round(extract(epoch from t) * 1000)),
         'dead_run', dead_run);
     end if;
   end loop;
@@ -198,14 +203,18 @@ begin
   update public.campaign_leads cl
   set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
   where cl.id in (
+    -- Campaign by campaign: in one order, the planner would walk through all leads that there are.
     select left_behind.id
     from public.campaigns c
-    join public.campaign_leads left_behind
-      on left_behind.campaign_id = c.id and left_behind.status = 'pending' and left_behind.open_attempt_id is null
+    cross join lateral (
+      select x.id
+      from public.campaign_leads x
+      where x.campaign_id = c.id and x.status = 'pending' and x.open_attempt_id is null
+      limit most
+      for update skip locked
+    ) left_behind
     where c.status = 'cancelled'
-    order by left_behind.id
     limit most
-    for update of left_behind skip locked
   );
   get diagnostics swept = row_count;
   return next pg_catalog.jsonb_build_object('answer', 'swept', 'leads', swept);

@@ -1,6 +1,17 @@
 -- Erasing persons: every table forgets the address. Its keyed hash stays in the log of mails and in suppressions, so
 -- that counts stay true and the person is mailed by nobody.
 
+create or replace function public.is_erased(email text) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+set search_path = ''
+as $$
+  -- What forget_person leaves in the row of a lead.
+  select is_erased.email like 'erased-%@erased.invalid';
+$$;
+
 create or replace function public.erase_person(
   address text,
   by_name text,
@@ -29,6 +40,8 @@ begin
       'answer', 'rejected', 'reason', 'An address is erased as a whole, such as jo@example.com.');
     return;
   end if;
+  -- An import that has the person among its rows ends first: its rows are seen here.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
   perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
   insert into public.suppressions (key, cause, source) values ('erased:' || hash, 'erased', 'command')
   on conflict do nothing;
@@ -84,11 +97,19 @@ begin
   update public.leads l
   set
     -- Not null: the web app's own columns may have to hold something.
-    email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', custom_fields = '{}',
+    email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', list_tags = '{}', custom_fields = '{}',
     email_subject = null, email_template = null
   where l.id = any (forgotten);
   perform public.forget_content(key, forgotten);
-  update public.send_attempts a set address = hash
+  update public.send_attempts a
+  set address = case
+    -- Who was forgotten before, imported anew and mailed again: an address stands once in a campaign.
+    when exists (
+      select from public.send_attempts y
+      where lower(y.address) = hash and y.campaign_id = a.campaign_id and public.may_have_left(y.outcome))
+    then hash || ':' || a.id
+    else hash
+  end
   where lower(a.address) = key and public.may_have_left(a.outcome);
   get diagnostics mails = row_count;
   update public.send_attempts a set address = hash
@@ -101,6 +122,10 @@ begin
 
   -- What held goes on to hold, since when it did.
   for s in select x.* from public.suppressions x where x.key = forget_person.key loop
+    -- What the hash has of that cause already holds for the longer of both.
+    update public.suppressions x
+    set until = case when x.until is not null and s.until is not null then greatest(x.until, s.until) end
+    where x.key = 'erased:' || hash and x.cause = s.cause and x.user_id is not distinct from s.user_id;
     update public.suppressions x set key = 'erased:' || hash
     where x.id = s.id and not exists (
       select from public.suppressions y
@@ -108,10 +133,14 @@ begin
     update public.suppressions x set created_at = s.created_at where x.id = s.id;
   end loop;
   delete from public.suppressions x where x.key = forget_person.key;
+  -- Words about the person are forgotten, too.
+  update public.suppressions x set reason = null where x.key = 'erased:' || hash and x.reason is not null;
   insert into public.audit (act, subject, by_name, details)
   values ('erased', 'erased:' || hash, left(by_name, 200), pg_catalog.jsonb_build_object(
     'leads', coalesce(cardinality(forgotten), 0), 'mails', mails));
-  update public.audit a set subject = 'erased:' || hash where a.subject = forget_person.key;
+  update public.audit a
+  set subject = 'erased:' || hash, details = a.details - 'reason'
+  where a.subject in (forget_person.key, 'erased:' || hash);
   delete from public.erasures e where e.key = forget_person.key;
   return pg_catalog.jsonb_build_object('leads', coalesce(cardinality(forgotten), 0), 'mails', mails);
 end
@@ -158,15 +187,16 @@ declare
   forgotten bigint := 0;
 begin
   for person in
-    select distinct lower(a.address) as key
-    from public.send_attempts a
-    where a.started_at < oldest and strpos(a.address, '@') > 0
-      and not exists (
+    select mailed.key
+    from (
+      select distinct lower(a.address) as key
+      from public.send_attempts a
+      where a.started_at < oldest and strpos(a.address, '@') > 0
+    ) mailed
+    where not exists (
         select from public.send_attempts y
-        where lower(y.address) = lower(a.address) and public.may_have_left(y.outcome) and y.started_at >= oldest)
-      and not exists (
-        select from public.leads_of_keys(array[lower(a.address)]) named (lead)
-        join public.campaign_leads cl on cl.lead_id = named.lead and cl.status = 'pending')
+        where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
+      and not public.is_to_be_mailed(mailed.key)
     limit most
   loop
     if public.forget_person(person.key, public.keyed_hash(person.key), 'retention', t, false) is not null then
@@ -175,4 +205,21 @@ begin
   end loop;
   return next pg_catalog.jsonb_build_object('answer', 'swept', 'persons', forgotten);
 end
+$$;
+
+create or replace function public.is_to_be_mailed(key text) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether a campaign has yet to mail this address, or a follow-up that is not planned yet.
+  select exists (
+    select from public.leads_of_keys(array[is_to_be_mailed.key]) named (lead)
+    join public.campaign_leads cl on cl.lead_id = named.lead
+    where cl.status = 'pending'
+      or cl.status = 'sent' and cl.followed_at is null and exists (
+        select from public.campaigns c
+        join public.campaigns s on s.parent_id = coalesce(c.parent_id, c.id)
+        where c.id = cl.campaign_id and s.step > coalesce(c.step, 1) and s.status not in ('completed', 'cancelled')));
 $$;

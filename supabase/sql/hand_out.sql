@@ -14,6 +14,7 @@ declare
   claims jsonb;
   faults jsonb;
 begin
+  perform public.keep_within_bounds(c, batch);
   with claimed as materialized (
     -- As rows, in order and with a limit: by campaign_leads_claimed, not past all that was sent.
     select x.*
@@ -76,6 +77,7 @@ begin
     select case
       when l.id is null then 'The lead was deleted'
       when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      when public.is_erased(l.email) then 'The person was erased'
       when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
       when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
     end
@@ -85,6 +87,36 @@ begin
   end if;
   return claims;
 end
+$$;
+
+create or replace function public.keep_within_bounds(c public.campaigns, batch uuid) returns void
+language sql
+security invoker
+set search_path = ''
+-- As in hand_out.
+set enable_sort = off
+as $$
+  -- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
+  -- are claimed again. Lengths alone are looked at, which reads no text.
+  with claimed as materialized (
+    select x.id, x.next_attempt_at, x.lead_id
+    from public.campaign_leads x
+    where (x.campaign_id, x.claim_token) >= (keep_within_bounds.c.id, keep_within_bounds.batch)
+      and (x.campaign_id, x.claim_token) <= (keep_within_bounds.c.id, keep_within_bounds.batch)
+      and x.claim_token is not null
+    order by x.campaign_id, x.claim_token
+    limit 100000
+  ), sized as (
+    select cl.id, sum(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)))
+      over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
+    from claimed cl
+    left join public.leads l on l.id = cl.lead_id
+    left join public.companies co on co.id = l.company_id
+  )
+  update public.campaign_leads x
+  set claim_token = null, claimed_until = null
+  from sized
+  where x.id = sized.id and sized.before > 100000000;
 $$;
 
 create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void

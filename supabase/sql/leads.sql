@@ -109,7 +109,7 @@ begin
         public.mailbox_key(l.email) as mailbox, l.id as lead_id,
         coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
       from public.leads l
-      where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
+      where l.email ~ '[^!-~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
       order by public.mailbox_key(l.email), l.id
     ) spelt
     where r.lead_id is null and lower(r.email) = spelt.mailbox;
@@ -330,7 +330,7 @@ security invoker
 set search_path = ''
 as $$
   -- The leads that a tag, companies (by name, domain or id), or both select. A lead is in each list that
-  -- imported it.
+  -- imported it. Who was erased is in none.
   select l.*
   from public.leads l
   where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
@@ -340,7 +340,8 @@ as $$
     and (leads_to_mail.company_names is null or l.company_id in (
       select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
-    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
+    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id)
+    and public.is_erased(l.email) is not true;
 $$;
 
 create or replace function public.list_leads(

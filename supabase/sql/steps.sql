@@ -64,6 +64,16 @@ as $$
   where r.id = s.parent_id;
 $$;
 
+create or replace function public.most_late(s public.campaigns) returns double precision
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Seconds; a row of a web app may hold more than any time can take.
+  select least(s.max_late_seconds, 1e9);
+$$;
+
 create or replace function public.follow_due(s public.campaigns, sent_at timestamptz) returns timestamptz
 language plpgsql
 stable
@@ -127,6 +137,7 @@ begin
   end if;
   select x.* into s from public.campaigns x where x.id = step_id;
   if not found then
+    perform public.leave_foreign_steps(root);
     insert into public.campaigns
     select (pg_catalog.jsonb_populate_record(c, pg_catalog.jsonb_build_object(
       'id', step_id, 'parent_id', root,
@@ -153,6 +164,20 @@ begin
         and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
         and public.follow_due(s, cl.sent_at) <= t));
 end
+$$;
+
+create or replace function public.leave_foreign_steps(root uuid) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and is put out of the chain.
+  update public.campaigns x
+  set
+    parent_id = null, step = null, next_follow_at = null, idle = false, status = 'cancelled',
+    error = 'A follow-up belongs to the owner of the campaign that it follows.'
+  from public.campaigns r
+  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id;
 $$;
 
 create or replace function public.remove_step(step_id uuid) returns setof jsonb
@@ -306,7 +331,7 @@ begin
       select max(x.until)
       from public.absences x
       where x.key = public.mailbox_key(l.email) and (x.user_id <> s.user_id) is not true));
-  if t > due + s.max_late_seconds * interval '1 second' then
+  if t > due + public.most_late(s) * interval '1 second' then
     return pg_catalog.format('it was due on %s, too long ago',
       pg_catalog.to_char(due at time zone 'UTC', 'YYYY-MM-DD'));
   end if;
@@ -352,10 +377,18 @@ begin
     continue when not found;
     select x.* into s from public.campaigns x where x.id = found_step.id for no key update skip locked;
     continue when not found;
-    select * into done from public.plan_step(r, s, most - (planned + stopped)::integer, ahead_seconds, t);
-    planned := planned + done.planned;
-    stopped := stopped + done.stopped;
-    steps := steps + 1;
+    begin
+      select * into done from public.plan_step(r, s, most - (planned + stopped)::integer, ahead_seconds, t);
+      planned := planned + done.planned;
+      stopped := stopped + done.stopped;
+      steps := steps + 1;
+    exception
+      when data_exception then
+        -- A value that no web app should write, such as a time beyond all calendars, holds up this step alone.
+        update public.campaigns x
+        set next_follow_at = t + interval '1 hour', waiting_for = left('a value that can be read: ' || sqlerrm, 1000)
+        where x.id = s.id;
+    end;
   end loop;
   return next pg_catalog.jsonb_build_object('answer', 'planned', 'leads', planned, 'stopped', stopped, 'steps', steps);
 end
@@ -385,14 +418,20 @@ declare
     - coalesce(s.delay_seconds * interval '1 second', s.delay_days * interval '24 hours' - interval '3 hours');
   -- Surely not overdue before.
   plain_seconds constant double precision :=
-    coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + s.max_late_seconds;
+    coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + public.most_late(s);
+  -- In error with nobody left: only what comes now can make it go on. With leads left, a person resumes it.
+  is_over constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
+    select from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending');
   first_due timestamptz;
   oldest timestamptz;
   able uuid[];
 begin
   planned := 0;
   stopped := 0;
-  if s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
+  if s.user_id <> r.user_id then
+    perform public.leave_foreign_steps(r.id);
+    return;
+  elsif s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
     perform public.cancel_step(s.id);
     return;
   elsif r.paused_at is not null or s.paused_at is not null or r.status = 'draft' then
@@ -491,14 +530,15 @@ begin
     end,
     idle = x.idle and planned = 0,
     status = case
-      when planned > 0 and s.status = 'completed' then 'running'
+      when planned > 0 and is_over then 'running'
       when s.status = 'draft' then 'scheduled'
       else x.status
     end,
+    error = case when not (planned > 0 and is_over) then x.error end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case
-      when planned > 0 and x.run_id is null and s.status in ('running', 'completed') then least(x.resume_at, first_due)
+      when planned > 0 and x.run_id is null and (s.status = 'running' or is_over) then least(x.resume_at, first_due)
       else x.resume_at
     end
   where x.id = s.id

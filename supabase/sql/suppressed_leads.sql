@@ -80,7 +80,7 @@ as $$
   union
   select l.id
   from public.leads l
-  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
+  where l.email ~ '[^!-~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
 $$;
 
 create or replace function public.sweep_suppressed(

@@ -36,7 +36,7 @@ begin
   end if;
   insert into public.suppressions as x (key, user_id, cause, source)
   values (
-    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || s.address end,
+    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || split_part(s.address, ':', 1) end,
     owner, 'opt_out', left(origin, 100))
   on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
   set until = null, source = excluded.source

@@ -58,6 +58,7 @@ def test_the_attempt_is_written_before_the_mail_may_go(
         "own_text": None,
         "subject": None,
         "placeholders": None,
+        "fingerprint": None,
     }
     assert (lead["status"], lead["open_attempt_id"], lead["claim_token"]) == (
         "pending",

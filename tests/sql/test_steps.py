@@ -740,3 +740,27 @@ def test_an_unknown_time_zone_stops_no_chain(build: Any, account: UUID) -> None:
         "update campaigns set time_zone = 'Mars/Olympus' where %s in (id, parent_id)", (wrong.root,)
     )
     assert wrong.plan(at=3 * DAY) == (6, 0)
+
+
+def test_a_step_in_error_without_leads_goes_on_with_whom_it_follows_later(chain: Chain) -> None:
+    step = chain.step(after_seconds=1)
+    chain.build.db.execute(
+        "update campaigns set status = 'error', error = 'All email sends failed' where id = %s",
+        (step,),
+    )
+    chain.send(chain.root, at=0)
+    chain.build.db.execute("update campaigns set next_follow_at = null")
+    assert chain.call.plan_steps(at=10)["leads"] == 3
+    row = chain.build.row("campaigns", step)
+    assert (row["status"], row["error"]) == ("running", None)
+
+
+def test_a_step_in_error_with_leads_left_waits_for_a_person(chain: Chain) -> None:
+    step = chain.step(after_seconds=1)
+    chain.send(chain.root, at=0)
+    chain.call.plan_steps(most=1, at=10)
+    chain.build.db.execute(
+        "update campaigns set status = 'error', error = 'why' where id = %s", (step,)
+    )
+    assert chain.call.plan_steps(at=11)["leads"] == 2
+    assert chain.build.row("campaigns", step)["error"] == "why"

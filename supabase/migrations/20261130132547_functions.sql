@@ -1,4 +1,4 @@
--- Release 20261130130001 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130132547 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -108,10 +108,13 @@ declare
     'public.inbound_counts(uuid)',
     'public.installed_release(text)',
     'public.is_due(public.campaigns,timestamp with time zone)',
+    'public.is_erased(text)',
     'public.is_over(public.campaigns,timestamp with time zone)',
     'public.is_ramp_frozen(uuid,timestamp with time zone)',
+    'public.is_to_be_mailed(text)',
     'public.keep_failures(uuid[])',
     'public.keep_mailbox(uuid,uuid,double precision,text,timestamp with time zone)',
+    'public.keep_within_bounds(public.campaigns,uuid)',
     'public.keyed_hash(text)',
     'public.lead_dispatch(uuid,text,text,double precision,timestamp with time zone)',
     'public.lead_events(text,integer)',
@@ -125,6 +128,7 @@ declare
     'public.leads_to_mail(text,text[],uuid)',
     'public.leave_digest(date)',
     'public.leave_dispatch(uuid)',
+    'public.leave_foreign_steps(uuid)',
     'public.leave_late(public.campaigns,uuid[],timestamp with time zone)',
     'public.leave_lead(uuid,uuid,text)',
     'public.left_for(text)',
@@ -156,6 +160,7 @@ declare
     'public.mark_account_unusable(uuid,text)',
     'public.may_have_left(text)',
     'public.may_pass_share(boolean,bigint,bigint,integer)',
+    'public.most_late(public.campaigns)',
     'public.next_due(timestamp with time zone)',
     'public.next_opening(public.campaigns,timestamp with time zone)',
     'public.note_announced(uuid[],timestamp with time zone)',
@@ -274,7 +279,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130130001', '1b83988ff7ca83852d9328b4e7588a3d0f475268a90f3c7dbb6491f2d3ffca82', ours, '20261124009900')
+  values ('20261130132547', '4b4354b96bdec39a33aac68ee85172b70cffffd4606928f30681ad09420c0e06', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -692,7 +697,7 @@ declare
   free_at timestamptz;
   opening timestamptz;
   refusal text;
-  as_spelt text;
+  its_address text;
   keys text[];
   is_suspect boolean;
   is_mailed boolean;
@@ -711,6 +716,7 @@ begin
   for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
+  select lower(btrim(x.email)) into its_address from public.leads x where x.id = cl.lead_id;
   t := coalesce(now, clock_timestamp());
   if c.parent_id is not null then
     held := public.held_by_root(c);
@@ -728,6 +734,9 @@ begin
     when cl.assigned_account_id is distinct from coalesce(sender, cl.assigned_account_id)
       then 'the lead was given to another account'
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
+    -- Nearly all are spelt as they are mailed: a look costs less than the call.
+    when its_address <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
+      then 'its address was corrected'
   end;
   if refusal is not null then
     -- A claim ends with the attempt that is begun on it: one that is asked for again finds it ended.
@@ -758,9 +767,6 @@ begin
     return next pg_catalog.jsonb_build_object('answer', 'wait', 'wait_seconds', 0.25);
     return;
   end if;
-  if mail_address ~* '[^!-~]|xn--' then
-    select lower(btrim(l.email)) into as_spelt from public.leads l where l.id = cl.lead_id;
-  end if;
   select
     -- Nearly all are not: suppression_of is asked of the others, and of each once somebody was erased.
     exists (select from public.suppressions s where s.key = any (keys))
@@ -770,7 +776,7 @@ begin
       -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
       select from public.leads l
       cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-      where lower(l.email) in (lower(mail_address), as_spelt)
+      where lower(l.email) in (lower(mail_address), its_address)
         and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
     (
       select x.started_at
@@ -822,7 +828,9 @@ begin
   pace := public.pace_of(a, default_pace);
   per_day := public.daily_limit_of(a, default_per_day, t);
   refusal := public.why_unable(a, c.user_id);
-  if refusal is null and is_mailed then
+  if refusal is null and its_address is null then
+    refusal := 'The lead was deleted';
+  elsif refusal is null and is_mailed then
     refusal := 'This address was already mailed in this campaign';
   elsif refusal is null then
     mails_left := case when (a.paused_until > t) is not true then public.mails_left(a, per_day, t) end;
@@ -862,8 +870,15 @@ begin
     free_at := t + interval '15 minutes';
   end if;
   if free_at is not null then
+    free_at := least(free_at, t + interval '1 year'); -- also where a row says for ever
     update public.campaign_leads x
-    set claim_token = null, claimed_until = null, next_attempt_at = free_at
+    set
+      claim_token = null, claimed_until = null,
+      -- A rest and an absence may end early: who waits for one is looked at again before.
+      next_attempt_at = least(free_at, case
+        when a.paused_until > t then t + interval '15 minutes'
+        when away_until is not null then t + interval '1 day'
+      end)
     where x.id = lead;
     return next pg_catalog.jsonb_build_object(
       'answer', 'deferred', 'reason', refusal,
@@ -1418,7 +1433,7 @@ begin
   from public.campaign_leads cl
   left join public.accounts a on a.id = cl.assigned_account_id
   left join public.leads l on l.id = cl.lead_id
-  where cl.campaign_id = campaign and cl.open_attempt_id is null
+  where cl.campaign_id = campaign and cl.open_attempt_id is null and public.is_erased(l.email) is not true
     and ((cl.status = 'failed' and not suppressed) or (
       cl.status = 'cancelled' and suppressed and public.cause_told(cl.error) is not null
       and public.suppression_of(
@@ -2916,12 +2931,15 @@ security invoker
 set search_path = ''
 as $$
   -- When a run of it may begin that nobody has in hand then: a run waits for a near time by itself.
-  select greatest(
-    c.lease_until,
-    c.resume_at,
-    c.dispatched_at + interval '5 minutes',
-    case when c.status = 'scheduled' then c.scheduled_at - interval '2 minutes' end,
-    '-infinity');
+  -- Within the years that can be reckoned with, whatever a row holds.
+  select least(
+    greatest(
+      c.lease_until,
+      c.resume_at,
+      case when c.dispatched_at < '9999-01-01' then c.dispatched_at + interval '5 minutes' end,
+      case when c.status = 'scheduled' then greatest(c.scheduled_at, '1970-01-01') - interval '2 minutes' end,
+      '-infinity'),
+    '9999-01-01');
 $$;
 
 create or replace function public.is_due(c public.campaigns, t timestamptz) returns boolean
@@ -2986,6 +3004,7 @@ as $$
 declare
   c public.campaigns;
   dead_run text;
+  dispatch integer;
   t timestamptz := coalesce(now, clock_timestamp());
   free bigint;
 begin
@@ -3015,15 +3034,16 @@ begin
         'answer', 'given_up', 'id', c.id, 'name', c.name, 'dead_run', dead_run);
     elsif free is null or free > 0 then
       free := free - 1;
+      dispatch := c.dispatch_no % 1000000000 + 1;
       update public.campaigns x
       set
-        dispatch_no = c.dispatch_no + 1, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
+        dispatch_no = dispatch, dispatch_misses = c.dispatch_misses + 1, dispatched_at = t,
         dispatched_run = null
       where x.id = c.id;
       return next pg_catalog.jsonb_build_object(
         'answer', 'due', 'id', c.id, 'name', c.name,
         -- With the time: where the database was restored to an earlier one, Prefect knows the numbers already.
-        'key', pg_catalog.format('%s:%s:%s', c.id, c.dispatch_no + 1, round(extract(epoch from t) * 1000)),
+        'key', pg_catalog.format('%s:%s:%s', c.id, dispatch, round(extract(epoch from t) * 1000)),
         'dead_run', dead_run);
     end if;
   end loop;
@@ -3107,14 +3127,18 @@ begin
   update public.campaign_leads cl
   set status = 'cancelled', claim_token = null, claimed_until = null, next_attempt_at = null
   where cl.id in (
+    -- Campaign by campaign: in one order, the planner would walk through all leads that there are.
     select left_behind.id
     from public.campaigns c
-    join public.campaign_leads left_behind
-      on left_behind.campaign_id = c.id and left_behind.status = 'pending' and left_behind.open_attempt_id is null
+    cross join lateral (
+      select x.id
+      from public.campaign_leads x
+      where x.campaign_id = c.id and x.status = 'pending' and x.open_attempt_id is null
+      limit most
+      for update skip locked
+    ) left_behind
     where c.status = 'cancelled'
-    order by left_behind.id
     limit most
-    for update of left_behind skip locked
   );
   get diagnostics swept = row_count;
   return next pg_catalog.jsonb_build_object('answer', 'swept', 'leads', swept);
@@ -3448,6 +3472,17 @@ $$;
 -- Erasing persons: every table forgets the address. Its keyed hash stays in the log of mails and in suppressions, so
 -- that counts stay true and the person is mailed by nobody.
 
+create or replace function public.is_erased(email text) returns boolean
+language sql
+immutable
+parallel safe
+security invoker
+set search_path = ''
+as $$
+  -- What forget_person leaves in the row of a lead.
+  select is_erased.email like 'erased-%@erased.invalid';
+$$;
+
 create or replace function public.erase_person(
   address text,
   by_name text,
@@ -3476,6 +3511,8 @@ begin
       'answer', 'rejected', 'reason', 'An address is erased as a whole, such as jo@example.com.');
     return;
   end if;
+  -- An import that has the person among its rows ends first: its rows are seen here.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('outreach.import_leads'));
   perform pg_catalog.set_config('outreach.by_name', left(btrim(by_name), 200), true);
   insert into public.suppressions (key, cause, source) values ('erased:' || hash, 'erased', 'command')
   on conflict do nothing;
@@ -3531,11 +3568,19 @@ begin
   update public.leads l
   set
     -- Not null: the web app's own columns may have to hold something.
-    email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', custom_fields = '{}',
+    email = 'erased-' || left(hash, 16) || '@erased.invalid', name = '', role = '', tag = '', list_tags = '{}', custom_fields = '{}',
     email_subject = null, email_template = null
   where l.id = any (forgotten);
   perform public.forget_content(key, forgotten);
-  update public.send_attempts a set address = hash
+  update public.send_attempts a
+  set address = case
+    -- Who was forgotten before, imported anew and mailed again: an address stands once in a campaign.
+    when exists (
+      select from public.send_attempts y
+      where lower(y.address) = hash and y.campaign_id = a.campaign_id and public.may_have_left(y.outcome))
+    then hash || ':' || a.id
+    else hash
+  end
   where lower(a.address) = key and public.may_have_left(a.outcome);
   get diagnostics mails = row_count;
   update public.send_attempts a set address = hash
@@ -3548,6 +3593,10 @@ begin
 
   -- What held goes on to hold, since when it did.
   for s in select x.* from public.suppressions x where x.key = forget_person.key loop
+    -- What the hash has of that cause already holds for the longer of both.
+    update public.suppressions x
+    set until = case when x.until is not null and s.until is not null then greatest(x.until, s.until) end
+    where x.key = 'erased:' || hash and x.cause = s.cause and x.user_id is not distinct from s.user_id;
     update public.suppressions x set key = 'erased:' || hash
     where x.id = s.id and not exists (
       select from public.suppressions y
@@ -3555,10 +3604,14 @@ begin
     update public.suppressions x set created_at = s.created_at where x.id = s.id;
   end loop;
   delete from public.suppressions x where x.key = forget_person.key;
+  -- Words about the person are forgotten, too.
+  update public.suppressions x set reason = null where x.key = 'erased:' || hash and x.reason is not null;
   insert into public.audit (act, subject, by_name, details)
   values ('erased', 'erased:' || hash, left(by_name, 200), pg_catalog.jsonb_build_object(
     'leads', coalesce(cardinality(forgotten), 0), 'mails', mails));
-  update public.audit a set subject = 'erased:' || hash where a.subject = forget_person.key;
+  update public.audit a
+  set subject = 'erased:' || hash, details = a.details - 'reason'
+  where a.subject in (forget_person.key, 'erased:' || hash);
   delete from public.erasures e where e.key = forget_person.key;
   return pg_catalog.jsonb_build_object('leads', coalesce(cardinality(forgotten), 0), 'mails', mails);
 end
@@ -3605,15 +3658,16 @@ declare
   forgotten bigint := 0;
 begin
   for person in
-    select distinct lower(a.address) as key
-    from public.send_attempts a
-    where a.started_at < oldest and strpos(a.address, '@') > 0
-      and not exists (
+    select mailed.key
+    from (
+      select distinct lower(a.address) as key
+      from public.send_attempts a
+      where a.started_at < oldest and strpos(a.address, '@') > 0
+    ) mailed
+    where not exists (
         select from public.send_attempts y
-        where lower(y.address) = lower(a.address) and public.may_have_left(y.outcome) and y.started_at >= oldest)
-      and not exists (
-        select from public.leads_of_keys(array[lower(a.address)]) named (lead)
-        join public.campaign_leads cl on cl.lead_id = named.lead and cl.status = 'pending')
+        where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
+      and not public.is_to_be_mailed(mailed.key)
     limit most
   loop
     if public.forget_person(person.key, public.keyed_hash(person.key), 'retention', t, false) is not null then
@@ -3622,6 +3676,23 @@ begin
   end loop;
   return next pg_catalog.jsonb_build_object('answer', 'swept', 'persons', forgotten);
 end
+$$;
+
+create or replace function public.is_to_be_mailed(key text) returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  -- Whether a campaign has yet to mail this address, or a follow-up that is not planned yet.
+  select exists (
+    select from public.leads_of_keys(array[is_to_be_mailed.key]) named (lead)
+    join public.campaign_leads cl on cl.lead_id = named.lead
+    where cl.status = 'pending'
+      or cl.status = 'sent' and cl.followed_at is null and exists (
+        select from public.campaigns c
+        join public.campaigns s on s.parent_id = coalesce(c.parent_id, c.id)
+        where c.id = cl.campaign_id and s.step > coalesce(c.step, 1) and s.status not in ('completed', 'cancelled')));
 $$;
 
 -- The guard: a campaign that meets too many dead addresses pauses itself, an account rests for a day.
@@ -3637,18 +3708,26 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_variable
--- Pauses campaigns of whose mails since the last resume, least_mails of them or more, at least this share met dead
--- addresses; returns them. Each in its turn is locked, so that no mail of others waits.
+-- Pauses campaigns of whose mails, those of their steps among them, since the last resume, least_mails of them or more,
+-- at least this share met dead addresses; returns them. The steps stop with the first campaign of their chain. Each in
+-- its turn is locked, so that no mail of others waits.
 declare
   c public.campaigns;
   met record;
 begin
   for c in
-    select x.*
-    from public.campaigns x
-    where x.status in ('scheduled', 'running') and x.paused_at is null
-      and exists (select from public.inbound_mails m where m.campaign_id = x.id and m.verdict = 'dead')
-    order by x.id
+    select r.*
+    from public.campaigns r
+    where r.status <> 'cancelled' and r.paused_at is null
+      and r.id in (
+        select coalesce(x.parent_id, x.id)
+        from public.campaigns x
+        where x.status in ('scheduled', 'running') and x.paused_at is null)
+      and exists (
+        select from public.campaigns x
+        join public.inbound_mails m on m.campaign_id = x.id and m.verdict = 'dead'
+        where x.id = r.id or x.parent_id = r.id)
+    order by r.id
   loop
     select * into met from public.dead_of_campaign(c, share, least_mails);
     continue when met.sent is null;
@@ -3662,7 +3741,7 @@ begin
       waiting_for = pg_catalog.format(
         'a person to resume it: %s of its last %s mails met dead addresses', met.dead, met.sent),
       suspended_run = null
-    where x.id = c.id and x.paused_at is null and x.status in ('scheduled', 'running');
+    where x.id = c.id and x.paused_at is null and x.status <> 'cancelled';
     if found then
       return next pg_catalog.jsonb_build_object(
         'campaign', c.id, 'name', left(c.name, 1001), 'dead', met.dead, 'sent', met.sent);
@@ -3686,20 +3765,24 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_variable
--- Of its mails since the last resume. Of those that were sent no more are counted than decide. `sent` is null where
--- nothing has changed since the last look.
+-- Of its mails and those of its steps, since the last resume. Of those that were sent no more are counted than decide.
+-- `sent` is null where nothing has changed since the last look.
 begin
   select count(distinct s.id) into dead
-  from public.inbound_mails m
+  from public.campaigns x
+  join public.inbound_mails m on m.campaign_id = x.id and m.verdict = 'dead'
   join public.send_attempts s on s.id = m.attempt_id
-  where m.campaign_id = c.id and m.verdict = 'dead' and (c.guarded_from is null or s.started_at > c.guarded_from);
+  cross join lateral (select greatest(c.guarded_from, x.guarded_from) as resumed_at) last
+  where (x.id = c.id or x.parent_id = c.id) and (last.resumed_at is null or s.started_at > last.resumed_at);
   if dead = 0 or dead = c.guarded_dead then
     return;
   end if;
   select count(*) into sent
   from (
-    select from public.campaign_leads cl
-    where cl.campaign_id = c.id and cl.status = 'sent' and (c.guarded_from is null or cl.sent_at > c.guarded_from)
+    select from public.campaigns x
+    join public.campaign_leads cl on cl.campaign_id = x.id and cl.status = 'sent'
+    cross join lateral (select greatest(c.guarded_from, x.guarded_from) as resumed_at) last
+    where (x.id = c.id or x.parent_id = c.id) and (last.resumed_at is null or cl.sent_at > last.resumed_at)
     limit greatest(floor(dead / share) + 1, least_mails)
   ) x;
   too_many := sent >= least_mails and dead >= share * sent;
@@ -3793,6 +3876,7 @@ declare
   claims jsonb;
   faults jsonb;
 begin
+  perform public.keep_within_bounds(c, batch);
   with claimed as materialized (
     -- As rows, in order and with a limit: by campaign_leads_claimed, not past all that was sent.
     select x.*
@@ -3855,6 +3939,7 @@ begin
     select case
       when l.id is null then 'The lead was deleted'
       when coalesce(btrim(l.email), '') = '' then 'The lead has no email address'
+      when public.is_erased(l.email) then 'The person was erased'
       when u.why is not null then pg_catalog.format('The lead''s custom fields %s; correct them, then retry it', u.why)
       when l.company_id is not null and co.id is null then 'The company of the lead was deleted'
     end
@@ -3864,6 +3949,36 @@ begin
   end if;
   return claims;
 end
+$$;
+
+create or replace function public.keep_within_bounds(c public.campaigns, batch uuid) returns void
+language sql
+security invoker
+set search_path = ''
+-- As in hand_out.
+set enable_sort = off
+as $$
+  -- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
+  -- are claimed again. Lengths alone are looked at, which reads no text.
+  with claimed as materialized (
+    select x.id, x.next_attempt_at, x.lead_id
+    from public.campaign_leads x
+    where (x.campaign_id, x.claim_token) >= (keep_within_bounds.c.id, keep_within_bounds.batch)
+      and (x.campaign_id, x.claim_token) <= (keep_within_bounds.c.id, keep_within_bounds.batch)
+      and x.claim_token is not null
+    order by x.campaign_id, x.claim_token
+    limit 100000
+  ), sized as (
+    select cl.id, sum(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)))
+      over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
+    from claimed cl
+    left join public.leads l on l.id = cl.lead_id
+    left join public.companies co on co.id = l.company_id
+  )
+  update public.campaign_leads x
+  set claim_token = null, claimed_until = null
+  from sized
+  where x.id = sized.id and sized.before > 100000000;
 $$;
 
 create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
@@ -4378,7 +4493,7 @@ begin
         public.mailbox_key(l.email) as mailbox, l.id as lead_id,
         coalesce(l.email_subject, '') <> '' as has_subject, coalesce(l.email_template, '') <> '' as has_template
       from public.leads l
-      where l.email ~ '[^ -~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
+      where l.email ~ '[^!-~]' and l.user_id is not distinct from coalesce(owner, l.user_id)
       order by public.mailbox_key(l.email), l.id
     ) spelt
     where r.lead_id is null and lower(r.email) = spelt.mailbox;
@@ -4599,7 +4714,7 @@ security invoker
 set search_path = ''
 as $$
   -- The leads that a tag, companies (by name, domain or id), or both select. A lead is in each list that
-  -- imported it.
+  -- imported it. Who was erased is in none.
   select l.*
   from public.leads l
   where (leads_to_mail.lead_tag is not null or leads_to_mail.company_names is not null)
@@ -4609,7 +4724,8 @@ as $$
     and (leads_to_mail.company_names is null or l.company_id in (
       select c.id from public.companies c join unnest(leads_to_mail.company_names) given (company)
         on lower(given.company) in (lower(c.name), lower(c.domain), c.id::text)))
-    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id);
+    and l.user_id is not distinct from coalesce(leads_to_mail.owner, l.user_id)
+    and public.is_erased(l.email) is not true;
 $$;
 
 create or replace function public.list_leads(
@@ -7564,6 +7680,16 @@ as $$
   where r.id = s.parent_id;
 $$;
 
+create or replace function public.most_late(s public.campaigns) returns double precision
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  -- Seconds; a row of a web app may hold more than any time can take.
+  select least(s.max_late_seconds, 1e9);
+$$;
+
 create or replace function public.follow_due(s public.campaigns, sent_at timestamptz) returns timestamptz
 language plpgsql
 stable
@@ -7627,6 +7753,7 @@ begin
   end if;
   select x.* into s from public.campaigns x where x.id = step_id;
   if not found then
+    perform public.leave_foreign_steps(root);
     insert into public.campaigns
     select (pg_catalog.jsonb_populate_record(c, pg_catalog.jsonb_build_object(
       'id', step_id, 'parent_id', root,
@@ -7653,6 +7780,20 @@ begin
         and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')
         and public.follow_due(s, cl.sent_at) <= t));
 end
+$$;
+
+create or replace function public.leave_foreign_steps(root uuid) returns void
+language sql
+security invoker
+set search_path = ''
+as $$
+  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and is put out of the chain.
+  update public.campaigns x
+  set
+    parent_id = null, step = null, next_follow_at = null, idle = false, status = 'cancelled',
+    error = 'A follow-up belongs to the owner of the campaign that it follows.'
+  from public.campaigns r
+  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id;
 $$;
 
 create or replace function public.remove_step(step_id uuid) returns setof jsonb
@@ -7806,7 +7947,7 @@ begin
       select max(x.until)
       from public.absences x
       where x.key = public.mailbox_key(l.email) and (x.user_id <> s.user_id) is not true));
-  if t > due + s.max_late_seconds * interval '1 second' then
+  if t > due + public.most_late(s) * interval '1 second' then
     return pg_catalog.format('it was due on %s, too long ago',
       pg_catalog.to_char(due at time zone 'UTC', 'YYYY-MM-DD'));
   end if;
@@ -7852,10 +7993,18 @@ begin
     continue when not found;
     select x.* into s from public.campaigns x where x.id = found_step.id for no key update skip locked;
     continue when not found;
-    select * into done from public.plan_step(r, s, most - (planned + stopped)::integer, ahead_seconds, t);
-    planned := planned + done.planned;
-    stopped := stopped + done.stopped;
-    steps := steps + 1;
+    begin
+      select * into done from public.plan_step(r, s, most - (planned + stopped)::integer, ahead_seconds, t);
+      planned := planned + done.planned;
+      stopped := stopped + done.stopped;
+      steps := steps + 1;
+    exception
+      when data_exception then
+        -- A value that no web app should write, such as a time beyond all calendars, holds up this step alone.
+        update public.campaigns x
+        set next_follow_at = t + interval '1 hour', waiting_for = left('a value that can be read: ' || sqlerrm, 1000)
+        where x.id = s.id;
+    end;
   end loop;
   return next pg_catalog.jsonb_build_object('answer', 'planned', 'leads', planned, 'stopped', stopped, 'steps', steps);
 end
@@ -7885,14 +8034,20 @@ declare
     - coalesce(s.delay_seconds * interval '1 second', s.delay_days * interval '24 hours' - interval '3 hours');
   -- Surely not overdue before.
   plain_seconds constant double precision :=
-    coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + s.max_late_seconds;
+    coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + public.most_late(s);
+  -- In error with nobody left: only what comes now can make it go on. With leads left, a person resumes it.
+  is_over constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
+    select from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending');
   first_due timestamptz;
   oldest timestamptz;
   able uuid[];
 begin
   planned := 0;
   stopped := 0;
-  if s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
+  if s.user_id <> r.user_id then
+    perform public.leave_foreign_steps(r.id);
+    return;
+  elsif s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
     perform public.cancel_step(s.id);
     return;
   elsif r.paused_at is not null or s.paused_at is not null or r.status = 'draft' then
@@ -7991,14 +8146,15 @@ begin
     end,
     idle = x.idle and planned = 0,
     status = case
-      when planned > 0 and s.status = 'completed' then 'running'
+      when planned > 0 and is_over then 'running'
       when s.status = 'draft' then 'scheduled'
       else x.status
     end,
+    error = case when not (planned > 0 and is_over) then x.error end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case
-      when planned > 0 and x.run_id is null and s.status in ('running', 'completed') then least(x.resume_at, first_due)
+      when planned > 0 and x.run_id is null and (s.status = 'running' or is_over) then least(x.resume_at, first_due)
       else x.resume_at
     end
   where x.id = s.id
@@ -8280,7 +8436,7 @@ as $$
   union
   select l.id
   from public.leads l
-  where l.email ~ '[^ -~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
+  where l.email ~ '[^!-~]' and public.suppression_keys(public.mailbox_key(l.email)) && leads_of_keys.keys;
 $$;
 
 create or replace function public.sweep_suppressed(
@@ -8514,7 +8670,7 @@ begin
   end if;
   insert into public.suppressions as x (key, user_id, cause, source)
   values (
-    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || s.address end,
+    case when strpos(s.address, '@') > 0 then public.mailbox_key(s.address) else 'erased:' || split_part(s.address, ':', 1) end,
     owner, 'opt_out', left(origin, 100))
   on conflict (key, coalesce(user_id, '00000000-0000-0000-0000-000000000000'), cause) do update
   set until = null, source = excluded.source
