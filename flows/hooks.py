@@ -33,7 +33,7 @@ def fail_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # n
     else:
         failed = current().store.fail_run(campaign, flow_run.id, _reason(error, state))
     if failed:
-        announce_failure(campaign, flow_run.id)
+        announce_failure(campaign, flow_run.id, flow_run.run_count)
 
 
 def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -42,7 +42,7 @@ def release_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  
     if campaign is None:
         return
     if current().store.crash_run(campaign, flow_run.id, state.message or "it crashed"):
-        announce_failure(campaign, flow_run.id)
+        announce_failure(campaign, flow_run.id, flow_run.run_count)
 
 
 def cancel_campaign(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001

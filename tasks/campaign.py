@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from prefect import task
+from prefect import runtime, task
 
 from outreach.mail.addresses import masked
 from outreach.store.results import Begun, Finished
@@ -39,7 +39,7 @@ def begin(campaign_id: UUID) -> Begun:
         if current_token().wait(min(begun.wait_seconds, LEASE_SECONDS / 4)):
             return begun
     if begun.answer == "failed":
-        announce_failure(campaign_id, run)
+        announce_failure(campaign_id, run, runtime.flow_run.run_count)
     return begun
 
 

@@ -24,7 +24,7 @@ from outreach.store.results import Due
 from outreach.wiring import current
 from tasks.events import announce_failure
 from tasks.log import run_log, tell_settled
-from tasks.orders import age_of, ordered, replace_state, state_of
+from tasks.orders import age_of, is_over_the_limit, ordered, replace_state, state_of
 from tasks.places import Places
 from tasks.retries import PHASE
 from tasks.run_filters import runs_in
@@ -33,6 +33,8 @@ SWEEPS = 200
 """Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
 PENDING_SECONDS = 300.0
 """A worker that has taken a run begins it by then, or it died: as `due_at` in the database."""
+OVER_THE_LIMIT_SECONDS = 50.0
+"""Until a campaign whose run a deployment's limit cancelled gets another one."""
 
 
 @task(**PHASE)
@@ -91,14 +93,24 @@ def _start(campaign: Due, begin: Callable[[Due], UUID]) -> bool:
 def follow_up() -> None:
     """Handle runs that ended before they began a campaign; no hook reports them.
 
-    Cancelled or suspended by a person: so is the campaign. Ended otherwise: it is due again. One
-    that waits for a place in Prefect is no run that nobody begins.
+    Cancelled or suspended by a person: so is the campaign. Ended otherwise: it is due again, but
+    only after a rest where a limit of Prefect cancelled it. One that waits for a place in Prefect
+    is no run that nobody begins.
     """
     store, places = current().store, Places()
     for dispatched in store.list_dispatched():
         state = state_of(dispatched.flow_run)
         if ordered(dispatched.id, dispatched.flow_run):
             run_log().info("Campaign %s was held or cancelled before it began", dispatched.id)
+        elif state is not None and is_over_the_limit(state):
+            if age_of(state) > OVER_THE_LIMIT_SECONDS:
+                run_log().warning(
+                    "Campaign %s: the limit of %s cancels its runs; one is tried each minute. Let "
+                    "them wait instead: set the limit's strategy to ENQUEUE",
+                    dispatched.id, SEND,
+                )  # fmt: skip
+                store.prolong_dispatch(dispatched.id, dispatched.flow_run)  # nobody missed it
+                store.forget_dispatch(dispatched.id, dispatched.flow_run)
         elif state is None or state.is_final():
             store.forget_dispatch(dispatched.id, dispatched.flow_run)
         elif state.is_scheduled() and places.waits(dispatched.flow_run):

@@ -32,6 +32,8 @@ BEGIN_SECONDS = 60.0
 CANCEL_SECONDS = 90.0
 """A cancelled run has ended by then, or it has no process."""
 GONE = "It was cancelled, and its process was gone."
+LIMIT_REACHED = "Deployment concurrency limit reached."
+"""Prefect's own message where a deployment's limit has the strategy CANCEL_NEW."""
 
 
 def state_of(flow_run: UUID) -> State[Any] | None:
@@ -41,6 +43,11 @@ def state_of(flow_run: UUID) -> State[Any] | None:
             return client.read_flow_run(flow_run).state
         except ObjectNotFound:
             return None
+
+
+def is_over_the_limit(state: State[Any]) -> bool:
+    """Whether Prefect cancelled the run for its deployment's limit: no person has decided that."""
+    return state.is_cancelled() and state.message == LIMIT_REACHED
 
 
 def replace_state(flow_run: UUID, seen: State[Any], state: State[Any]) -> None:
@@ -156,7 +163,9 @@ def ordered(campaign: UUID, flow_run: UUID) -> bool:
         current().store.suspend_run(campaign, flow_run)
         _suspend(flow_run, state)
         return True
-    if state is not None and (state.is_cancelled() or state.is_cancelling()):
+    if state is None or is_over_the_limit(state):
+        return False
+    if state.is_cancelled() or state.is_cancelling():
         current().store.cancel_campaign(campaign)
         if state.is_cancelling():
             replace_state(flow_run, state, Cancelled(message=GONE))
@@ -174,7 +183,9 @@ def follow_suspended() -> None:
 def _follow(suspension: Suspension, state: State[Any] | None) -> None:
     store, run = current().store, suspension.flow_run
     if state is None or state.is_final():
-        if state is not None and state.is_cancelled() and suspension.held:
+        if state is not None and is_over_the_limit(state) and suspension.held:
+            store.resume_campaign(suspension.id)
+        elif state is not None and state.is_cancelled() and suspension.held:
             store.cancel_campaign(suspension.id)
             run_log().info("Campaign %s was cancelled by its suspended run", suspension.id)
         store.forget_suspension(suspension.id, run)

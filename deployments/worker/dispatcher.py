@@ -164,8 +164,12 @@ class Dispatcher:
         self._place_free.clear()
 
     def _start_due(self) -> None:
-        """Raises SchemaMismatch where this release may not call the database's functions."""
+        """Raises SchemaMismatch where this release may not call the database's functions.
+
+        And ConfigurationError where Prefect cannot run a campaign.
+        """
         if not self._stopping.is_set() and self._is_on():
+            _require_deployment()
             current().store.compare_schema()
             start_due.fn(self._begins, REST_SECONDS)
 
@@ -175,10 +179,9 @@ class Dispatcher:
         return run
 
     def _is_on(self) -> bool:
-        """Whether Prefect answers, can run a campaign, and nobody paused the dispatcher there."""
+        """Whether Prefect answers, and nobody paused the dispatcher there."""
         try:
             with get_client(sync_client=True) as client:
-                client.read_deployment_by_name(SEND)
                 with suppress(ObjectNotFound):
                     return not client.read_deployment_by_name(DISPATCH).paused
                 return True
@@ -235,9 +238,20 @@ class Dispatcher:
                 self._log.warning("A step of the round is put off: %s", error)
                 continue
             except Exception as error:  # noqa: BLE001 - the next minute does it
+                whole = False
                 self._log.warning("A step of the round failed (%s)", type(error).__name__)
             failed = None
             # Now, not at the end: a long step may cost us the lead, and the next one its turn.
             self._done[step] = time.monotonic()
         if whole:
             LAST_ROUND.set_to_current_time()
+
+
+def _require_deployment() -> None:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(SEND)
+        except ObjectNotFound:
+            raise ConfigurationError(
+                f"Prefect has no deployment {SEND}", "make it with `prefect deploy --all`"
+            ) from None

@@ -106,6 +106,11 @@ def _paused(progress: Progress) -> str:
 
 
 def _without_a_run(progress: Progress, now: datetime) -> str:
+    if progress.dispatched_seconds is not None and not progress.dispatch_misses:
+        return (
+            "Its run waits for a place in Prefect, and begins when there is one: its work pool or "
+            "queue is paused or full, or its deployment has a limit."
+        )
     if progress.dispatched_seconds is not None:
         return (
             f"Prefect was asked for a run {format_duration(progress.dispatched_seconds)} ago, "

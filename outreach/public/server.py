@@ -23,7 +23,7 @@ from outreach.store.store import Store
 STOP_SECONDS = 10
 CONNECTIONS = 1000
 """Requests at once; more get 503."""
-_SECRET = re.compile(r"(/api/unsubscribe/)[^/]*")
+_SECRET = re.compile(r"(/unsubscribe/).*", re.IGNORECASE | re.DOTALL)
 _LINE = 200
 
 

@@ -350,6 +350,8 @@ def test_the_log_has_a_line_for_each_request_and_no_token(web: Web, http: httpx.
     http.post(f"/api/unsubscribe/{token}", data=ONE_CLICK)
     http.get(f"/api/track/open?id={lead}&type=campaign_lead")
     http.get(f"/api/unsubscribe/{token}%0a%1b[31m")
+    for misspelt in ("/api/unsubscribe//{}", "//api//unsubscribe/{}", "/API/Unsubscribe/{}/more"):
+        http.get(misspelt.format(token))
     log = web.log.read_text()
     assert re.search(r"^\S+ \S+ POST /api/unsubscribe/… 200 \d+ ms$", log, re.MULTILINE)
     assert re.search(r" GET /api/track/open 200 \d+ ms$", log, re.MULTILINE)

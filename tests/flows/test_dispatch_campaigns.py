@@ -21,6 +21,7 @@ from outreach.campaign.models import LeadCounts
 from outreach.deployment_names import POOL, SEND
 from outreach.store.store import Store
 from tasks.boards import DIGEST, DIGEST_EVENT, UPCOMING, publish_digest, show_upcoming
+from tasks.events import announce_failure
 from tests.flows.conftest import NewCampaign
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -202,6 +203,54 @@ def test_the_run_that_finds_the_third_owner_dead_says_so(
         [error],
     )
     assert "Three runs in a row died" in str(error)
+
+
+def test_a_limit_that_cancels_runs_cancels_no_campaign(
+    store: Store,
+    db: psycopg.Connection,
+    new_campaign: NewCampaign,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Prefect does, where a deployment's limit has the strategy CANCEL_NEW: nobody decided it."""
+    campaign = new_campaign(leads=2)
+    dispatch_campaigns()
+    (cancelled,) = runs_of(store, campaign)
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("send-campaign/send-campaign")
+        limit = DeploymentUpdate.model_validate(
+            {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
+        )
+        client.update_deployment(deployment.id, limit)
+        client.set_flow_run_state(asked_for("another"), Pending())
+        client.set_flow_run_state(UUID(cancelled), Pending())
+    assert state_of(cancelled) == "Cancelled"
+
+    started = [dispatch_campaigns()]
+    monkeypatch.setattr("tasks.dispatch.OVER_THE_LIMIT_SECONDS", 0)
+    started.append(dispatch_campaigns())
+
+    assert started == [0, 1]
+    assert store.campaign_status(campaign).leads.pending == 2
+    assert len(runs_of(store, campaign)) == 2
+    assert db.execute("select dispatch_misses from campaigns").fetchall() == [(1,)]
+
+
+def test_a_campaign_that_fails_again_in_the_same_run_is_told_again(
+    prefect_api: str, db: psycopg.Connection, new_campaign: NewCampaign
+) -> None:
+    """As after Retry in the UI: Prefect drops an event whose id it knows."""
+    campaign = new_campaign()
+    run = uuid4()
+    for times_begun in (1, 1, 2):
+        announce_failure(campaign, run, times_begun)
+    db.execute("update campaigns set name = 'told last'")
+    announce_failure(campaign, run, 3)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        names = [told["name"] for told in failures(prefect_api, campaign)]
+        if "told last" in names:
+            break
+    assert len(names) == 3
 
 
 def test_a_run_that_fell_silent_is_marked_crashed_and_followed_by_another(

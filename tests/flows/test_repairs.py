@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from deployments.worker import dispatcher as worker_dispatcher
-from deployments.worker.dispatcher import Dispatcher
+from deployments.worker.dispatcher import LAST_ROUND, Dispatcher
 from outreach import wiring
-from outreach.errors import StoreUnavailable
+from outreach.errors import ConfigurationError, StoreUnavailable
 from outreach.settings import Settings
 from outreach.store.results import Due
 
@@ -75,3 +75,25 @@ def test_who_loses_the_lead_in_a_long_step_does_not_begin_with_it_again(
     db.execute("delete from dispatchers where name = 'another'")
     dispatcher._repaired(tuple(dispatcher._hourly(time.monotonic())))
     assert done == ["sweep", "retention"]
+
+
+def test_a_round_in_which_a_step_failed_was_not_whole(dispatcher: Dispatcher) -> None:
+    """Else the alert for a dispatcher that does nothing would stay silent."""
+
+    def broken() -> None:
+        raise ValueError
+
+    before = LAST_ROUND._value.get()
+    dispatcher._repaired((broken,))
+    assert LAST_ROUND._value.get() == before
+    dispatcher._repaired(())
+    assert LAST_ROUND._value.get() > before
+
+
+def test_without_a_deployment_nothing_starts_and_it_says_why(
+    prefect_api: str,  # noqa: ARG001 - it has none
+    dispatcher: Dispatcher,
+) -> None:
+    with pytest.raises(ConfigurationError, match="no deployment send-campaign"):
+        dispatcher._start_due()
+    assert dispatcher._is_on()

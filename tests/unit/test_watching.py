@@ -99,6 +99,10 @@ def done(**given: Any) -> AccountProgress:
             "Prefect was asked for a run 2 minutes ago, for the second time, and no worker has begun it; see whether one is up.",
         ),
         (
+            progress(owned=False, dispatched_seconds=46, dispatch_misses=0),
+            "Its run waits for a place in Prefect, and begins when there is one: its work pool or queue is paused or full, or its deployment has a limit.",
+        ),
+        (
             progress(owned=False, silent_seconds=80),
             f"Its run died or was cut off from the database: its lease lapsed 80 s ago. The dispatcher starts another one within a minute; where none is served, `outreach campaigns start {ID}` does.",
         ),
