@@ -34,7 +34,10 @@ SENDER = (
     "your domain", "your message was blocked", "blocked by", "is listed in", "listed at", "listed on",
     "sender id", "sender mismatch", "dynamic ip", "open proxy", "open relay",
     "backscatter", "no valid reverse", "invalid helo", "message looks like", "considered as",
-    "classified as", "virenschutz", "attachment",
+    "classified as", "virenschutz", "attachment", "accept mail from", "accepts mail from",
+    "accept mails from", "accept email from", "accepts email from", "accept emails from",
+    "accept e-mail from", "accept messages from", "accepts messages from", "external senders",
+    "unknown senders",
 )  # fmt: skip
 """The server refuses this sender, this host or this content."""
 
@@ -70,8 +73,8 @@ PASSING = (
 """The mail did not arrive this time, or this mail does not fit."""
 
 UNKNOWN = (
-    "user unknown", "user not listed", "unknown user", "user not found", "user not exist", "user doesn't",
-    "user does not", "user is unknown", "unknown address", "unknown recipient", "unknown mailbox",
+    "user unknown", "user not listed", "unknown user", "user not found", "user not exist",
+    "user is unknown", "unknown address", "unknown recipient", "unknown mailbox",
     "unknown or illegal", "unknown local", "unknown account", "recipient unknown",
     "recipient not found", "recipientnotfound", "recipient name is not recognized",
     "recipient does not exist", "recipient no longer", "recipient is not exist",
@@ -81,7 +84,7 @@ UNKNOWN = (
     "not a valid mailbox", "not a valid recipient", "does not exist",
     "doesn't exist", "do not exist", "not exist", "doesn't have a", "does not have a",
     "dosn't exist", "invalid recipient", "invalid mailbox", "invalid address", "invalid user",
-    "invalid local", "bad destination", "bad address", "bad recipient", "mailbox unavailable",
+    "invalid local", "bad destination", "bad address", "bad recipient",
     "mailbox not found", "mailbox unknown", "mailbox has moved", "has moved", "address unknown",
     "address not found", "couldn't be found", "wasn't found", "could not be found",
     "cannot be found", "not be found", "account not found", "account that you tried",
@@ -90,21 +93,21 @@ UNKNOWN = (
     "left the company", "check if address is correct", "host unknown", "unknown host",
     "host not found", "unknown domain", "domain not found", "domain name not found",
     "domain unknown", "domain is not reachable", "nxdomain", "name or service not known",
-    "name service error", "no mx", "null mx", "nullmx", "domain does not accept mail",
-    "host does not accept mail", "does not accept mail", "does not accept email", "unrouteable",
+    "name service error", "no mx", "null mx", "nullmx",
+    "host does not accept mail", "unrouteable",
     "unroutable", "no valid hosts", "all relevant mx records point to non-existent",
     "adresse destinataire invalide", "destinataire invalide", "utilisateur inconnu",
     "utente sconosciuto", "usuario desconocido", "usuario no existe", "usuário desconhecido",
     "empfänger unbekannt", "unbekannter empfänger", "onbekende gebruiker", "inexistent", "見つかりません",
-    "存在しません", "не существует", "не найден", "用户不存在", "address does not", "account does not",
+    "存在しません", "не существует", "не найден", "用户不存在",
     "address invalid", "is not a known user", "not a known recipient", "user not known",
     "not known here", "no account by that name", "no existing recipient", "not have an account",
     "not a local address", "recipient is not local", "recipient not ok", "mailbox invalid",
-    "mailbox not present", "mailbox does not", "not an active address", "unknown e-mail",
+    "mailbox not present", "not an active address", "unknown e-mail",
     "unknown email", "unknown virtual user", "name is not recognized", "email name is not found",
     "no one at this address", "wrong or no longer valid", "address no longer", "badrcptto",
     "validrcptto", "badrecipientto", "allowed rcpthosts", "user missing home directory",
-    "user is terminated", "domain must exist", "domain does not", "may not exist",
+    "user is terminated", "domain must exist", "domain does not have", "domain does not resolve", "may not exist",
     "no matches to nameserver", "has been replaced by", "mail domain mentioned", "n'existe pas",
     "nicht gefunden", "existiert nicht", "no existe", "non esiste", "não existe", "bestaat niet",
     "finns inte", "nie istnieje",
@@ -118,7 +121,9 @@ REFUSED = (
 
 PERHAPS_UNKNOWN = (
     "address rejected", "address is rejected", "recipient rejected", "is unavailable",
-    "account is not",
+    "mailbox unavailable", "account is not", "does not accept mail", "does not accept email",
+    "does not accept e-mail", "does not accept messages", "doesn't accept mail",
+    "doesn't accept email", "doesn't accept messages",
 )  # fmt: skip
 
 PERHAPS_PASSING = (

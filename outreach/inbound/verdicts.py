@@ -21,6 +21,8 @@ from outreach.inbound.verdict_words import (
 _CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _NOISE = re.compile(r"https?://\S++|(?<![^\s<>])[^\s<>@]++@\S++|(?<![\w-])[\w-]++(?:\.[\w-]++)+")
 """Addresses of pages, mailboxes and hosts: their words are names."""
+_REPLY_THAT_MAY_PASS = re.compile(r"(?<![\w.:-])4[0-7]\d(?=[ -])")
+"""RFC 5321's 4yz, as in `450 Requested mail action not taken`."""
 LONGEST = 3_000
 
 _DEAD_CODES = frozenset(
@@ -52,8 +54,9 @@ def judge(words: str, status: str = "") -> Judged:
     plain = " ".join(_NOISE.sub(" ", words).split())
     if found := _of_words(plain) or _of_code(code):
         return Judged(found[0], code, found[1])
-    if found := _of_phrases(plain, _WEAKLY):
-        return Judged(found[0], code, found[1], tells=False)
+    may_pass = code.startswith("4.") or _REPLY_THAT_MAY_PASS.search(words)
+    if found := _of_phrases(plain, _WEAKLY_FOR_NOW if may_pass else _WEAKLY):
+        return Judged(found[0], code, found[1], tells=bool(may_pass))
     if _GROUP in words:
         return Judged("block", code, "a group that takes no mail of strangers")
     if any(map(plain.__contains__, REFUSED)):
@@ -90,6 +93,10 @@ _WEAKLY: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
     ("dead", PERHAPS_UNKNOWN),
     ("soft", PERHAPS_PASSING),
 )
+_WEAKLY_FOR_NOW: tuple[tuple[Verdict, tuple[str, ...]], ...] = (
+    ("soft", PERHAPS_UNKNOWN + PERHAPS_PASSING),
+)
+"""RFC 5321 has the same words for 450 and 550, “mailbox unavailable”: the code tells them apart."""
 _GROUP = "groups.google.com"
 """Google's notice for a group, in the reader's language, has a link to its help."""
 

@@ -311,6 +311,51 @@ def test_a_code_decides_where_words_say_nothing() -> None:
     assert judge("smtp; 550 5.2.2 x", "5.1.1")[:2] == ("soft", "5.2.2")
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "verdict"),
+    [
+        ("450 Requested mail action not taken: mailbox unavailable", "4.2.0", "soft"),
+        ("450 Requested mail action not taken: mailbox unavailable", "", "soft"),
+        ("450 Requested mail action not taken: mailbox unavailable", "5.0.0", "soft"),
+        ("450-4.2.0 The mailbox is unavailable", "", "soft"),
+        ("450 4.2.0 <ann@lead.example>: Recipient address rejected", "", "soft"),
+        ("550 Requested action not taken: mailbox unavailable", "", "dead"),
+        ("550 5.5.0 Requested action not taken: mailbox unavailable", "", "dead"),
+        ("550 5.7.1 Requested action not taken: mailbox unavailable", "", "block"),
+        ("550 5.7.1 This mailbox does not accept mail from external senders", "", "block"),
+        ("550 This user does not accept email from unknown senders", "", "block"),
+        ("550 This domain doesn't accept messages from you", "", "block"),
+        ("550 Takes no mail of unknown senders", "", "block"),
+        ("550 This user does not accept email", "5.7.1", "block"),
+        ("450 4.7.1 This user does not accept email", "", "block"),
+        ("451 This user does not accept email", "", "soft"),
+        ("550 This user does not accept email", "", "dead"),
+        ("556 5.1.10 Domain does not accept mail", "", "dead"),
+        ("521 5.3.2 Host does not accept mail", "", "dead"),
+        ("550 User does not exist", "", "dead"),
+        ("550 This user doesn't have a mailbox here", "", "dead"),
+        ("550 Domain does not resolve", "", "dead"),
+        ("450 4.1.1 User unknown in local recipient table", "", "dead"),
+    ],
+)
+def test_a_refusal_for_now_or_of_this_sender_is_not_dead(
+    words: str, status: str, verdict: str
+) -> None:
+    """Their words are those of an unknown mailbox, too; the code, or a sender, tells them apart."""
+    assert judge(words, status).verdict == verdict
+
+
+def test_a_mailbox_that_is_unavailable_for_now_is_soft_whatever_the_notice_says() -> None:
+    """Some programs explain every failure in the words of an unknown address."""
+    fields = "Final-Recipient: rfc822; ann@lead.example\nAction: failed\nStatus: 4.2.0\nDiagnostic-Code: smtp; 450 Requested mail action not taken: mailbox unavailable"
+    read = classify(report(fields, "ann@lead.example: the address may not exist."))
+
+    assert (read.kind, read.recipients) == (
+        "bounce",
+        (Recipient("ann@lead.example", "4.2.0", "soft"),),
+    )
+
+
 ARF = """\
 From: feedback@provider.example
 Subject: Abuse report
