@@ -1,5 +1,7 @@
 """Words of notices about a delivery, in lower case."""
 
+import re
+
 SUBJECTS = (
     "non-delivery", "not yet been delivered", "delivery warning", "processing error", "undeliver",
     "delivery failure", "delivery failed", "delivery has failed", "delivery error",
@@ -49,19 +51,16 @@ DELAYS = (
 )  # fmt: skip
 """Of a server that still tries."""
 
-ANSWERS = (
-    "re:",
-    "aw:",
-    "sv:",
-    "rv:",
-    "fwd:",
-    "fw:",
-    "tr:",
-    "wg:",
-    "vs:",
-    "odp:",
-    "ответ:",
-    "回复:",
-    "回复：",
+_ANSWERS = (
+    "re", "r", "ref", "réf", "rép", "res", "rif", "aw", "antw", "antwort", "sv", "vs", "vá", "ats", "vast",
+    "odp", "odg", "ynt", "απ", "σχετ", "ответ", "отв", "رد", "השב", "תשובה", "答复", "答覆", "回复", "回覆",
+    "返信", "답장", "회신",
+    "fwd", "fw", "tr", "wg", "rv", "vb", "vl", "i", "enc", "doorst", "pd", "ilt", "πρθ", "пересл", "转发",
+    "轉寄", "転送", "전달",
+)  # fmt: skip
+ANSWERS = re.compile(
+    r"\s*+(?:\[[^\[\]]{1,40}+\]\s*+){0,3}+"  # the mark of a mail from outside
+    rf"(?:{'|'.join(_ANSWERS)})\s*+(?:\[\d{{1,4}}\]\s*+|\(\d{{1,4}}\)\s*+)?+[:：]",
+    re.IGNORECASE,
 )
-"""Beginnings of the subject of a person's answer."""
+"""The beginning of the subject of a person's answer or forward: `Re:`, `RE :`, `Re[2]:`, `[EXT] AW:`."""

@@ -46,7 +46,7 @@ def _why(mail: Mail, said: Notice) -> str:
         return "X-Failed-Recipients"
     subject = mail.subject.lower()
     failure = any(map(subject.__contains__, SUBJECTS))
-    answers = subject.startswith(ANSWERS)
+    answers = ANSWERS.match(mail.subject) is not None
     returned = bool(mail.returned or said.returned)
     text = own_words(mail).text.lower() if answers else said.unquoted()
     if answers and not may_be_automatic(mail):

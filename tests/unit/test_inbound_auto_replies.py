@@ -174,6 +174,53 @@ def test_a_return_date_stands_after_a_phrase_of_return(
     assert back_on(text, date.fromisoformat(sent)) == (date.fromisoformat(back) if back else None)
 
 
+TOLD = "Your sample to sales@lead.example could not be delivered, user unknown. Ask for Ann: jo@lead.example."
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "RE : Rockets",
+        "R: Rockets",
+        "RES: Rockets",
+        "RIF: Rockets",
+        "Re[2]: Rockets",
+        "Re (3): Rockets",
+        "Antw: Rockets",
+        "Antwort: Rockets",
+        "YNT: Rockets",
+        "İLT: Rockets",
+        "ΑΠ: Rockets",
+        "答复: Rockets",
+        "回覆：Rockets",
+        "Ref: Rockets",
+        "Rép : Rockets",
+        "[EXTERNAL] [List] AW: WG: Rockets",
+    ],
+)
+def test_a_person_who_tells_of_a_bounce_answers_in_any_language(subject: str) -> None:
+    """Also from an address that programs have."""
+    read = classify(mail(TOLD, subject=subject, sender="Jo Miller <admin@lead.example>"))
+
+    assert (read.kind, read.own_words) == ("reply", TOLD)
+
+
+@pytest.mark.parametrize(
+    ("subject", "sender"),
+    [
+        ("Recall: Rockets", "Jo Miller <admin@lead.example>"),
+        ("Undelivered: re: Rockets", "no-reply@lead.example"),
+        ("RES: Rockets", "MAILER-DAEMON@lead.example"),
+        ("Antw: Rockets", "postmaster@lead.example"),
+    ],
+)
+def test_a_programs_notice_stays_one_whatever_word_begins_its_subject(
+    subject: str, sender: str
+) -> None:
+    """A colon alone is no answer; a server's answer is none."""
+    assert classify(mail(TOLD, subject=subject, sender=sender)).kind == "bounce"
+
+
 def test_an_away_notice_with_a_disclaimer_is_no_bounce() -> None:
     """It may return our mail, and have no return path."""
     text = (
