@@ -46,6 +46,11 @@ def may_be_automatic(mail: Mail) -> bool:
     )
 
 
+def shows_a_program(mail: Mail) -> bool:
+    """Whether more than its words says that a program wrote it."""
+    return bool(mail.status) or may_report(mail.headers) or may_be_automatic(mail)
+
+
 def reads_no_answers(mail: Mail) -> bool:
     """Whether its sender is a program's address, as no-reply@."""
     return _UNREAD.fullmatch(local_part(first(mail.sender))) is not None

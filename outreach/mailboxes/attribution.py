@@ -29,7 +29,12 @@ class Attribution:
 
 
 def attribute(
-    reading: Reading, writer: str, found: Sequence[SentMail], answered: frozenset[str] = frozenset()
+    reading: Reading,
+    writer: str,
+    found: Sequence[SentMail],
+    answered: frozenset[str],
+    *,
+    by_program: bool,
 ) -> Attribution:
     """`found`: mails of the account that may be meant; `answered`: Gmail's ids of those it names.
 
@@ -38,7 +43,9 @@ def attribute(
     named = [mail for mail in found if mail.by == "token" or mail.message_id in answered]
     if reading.kind in SERVERS:
         about = tuple(_reported(reading, found, named))
-        return Attribution(reading.kind, about) if about else Attribution("other")
+        if about:
+            return Attribution(reading.kind, about)
+        return Attribution("other") if by_program else _told(reading, writer, found, named)
     verdict = next((one.verdict for one in reading.recipients), "none")
     mails = _answered(mailbox_key(writer), found, named)
     return Attribution(reading.kind, tuple(About(mail, verdict) for mail in mails))
@@ -71,6 +78,15 @@ def _recipient(recipients: Iterable[Recipient], address: str) -> Recipient | Non
         if address in {mailbox_key(one.original_address or one.address), mailbox_key(one.address)}:
             return one
     return None
+
+
+def _told(
+    reading: Reading, writer: str, found: Sequence[SentMail], named: Sequence[SentMail]
+) -> Attribution:
+    """A person may tell in our thread of a bounce of another mail: that is an answer."""
+    if reading.kind == "complaint" or not _of(found, "thread"):
+        return Attribution("other")
+    return Attribution("reply", tuple(map(About, _answered(mailbox_key(writer), found, named))))
 
 
 # --- answers of persons and their programs ----------------------------------------------------

@@ -5,7 +5,7 @@ from itertools import groupby
 from uuid import UUID
 
 from outreach.inbound import classify
-from outreach.inbound.daemons import may_report
+from outreach.inbound.daemons import may_report, shows_a_program
 from outreach.inbound.found_addresses import first
 from outreach.inbound.message import Mail, parse
 from outreach.inbound.opt_out import is_click, token_of_click
@@ -125,7 +125,13 @@ class Recorder:
         addresses = [one.address for one in reading.recipients]
         addresses += [one.original_address for one in reading.recipients if one.original_address]
         found = self._find(token, threads, [*addresses, writer], received)
-        attribution = attribute(reading, writer, found, frozenset(one.id for one in answered))
+        attribution = attribute(
+            reading,
+            writer,
+            found,
+            frozenset(one.id for one in answered),
+            by_program=shows_a_program(parsed),
+        )
         if not attribution.about and reading.kind not in SERVERS:
             return True  # a stranger's mail: nothing of it is kept
         self._suppress(suppressions(attribution, writer))

@@ -191,6 +191,32 @@ def test_a_bounce_that_names_another_mail_suppresses_nobody(mailed: Mailed) -> N
     assert (mailed.replies(campaign), mailed.suppressed()) == ([], set())
 
 
+TELLS = "Your sample to sales@lead.example could not be delivered. Ask for Ann."
+
+
+@pytest.mark.parametrize(
+    ("headers", "replies"),
+    [
+        ({}, [(JO, "reply", "none")]),
+        ({"Return-Path": "<>"}, []),
+        ({"Auto-Submitted": "auto-generated"}, []),
+        ({"X-Failed-Recipients": "sales@lead.example"}, []),
+    ],
+)
+def test_a_person_who_tells_of_another_bounce_in_our_thread_answers(
+    mailed: Mailed, headers: dict[str, str], replies: list[tuple[str, str, str]]
+) -> None:
+    """Unless more than the words shows a program; the word before the subject is of no language."""
+    campaign = mailed.campaign(JO)
+    names = {"In-Reply-To": sent_headers(mailed, JO)["Message-ID"], **headers}
+    raw = mail(
+        TELLS, subject="Hm: A deck", sender="admin@lead.example", headers=names, answers=False
+    )
+    mailed.receive(raw)
+    mailed.read()
+    assert (mailed.replies(campaign), mailed.suppressed()) == (replies, set())
+
+
 def test_a_bounce_that_names_a_recipient_and_no_mail_suppresses_nobody(mailed: Mailed) -> None:
     """It is shown; but anybody could have written it."""
     campaign = mailed.campaign(JO)
