@@ -29,6 +29,8 @@ _PRESENT = (
     "x-autosender",
 )
 """Headers that only automatic answers have, whatever they say but "no"."""
+_INVITING = frozenset({"REQUEST", "REPLY", "COUNTER"})
+"""Of a calendar: a person invites to a meeting, answers an invitation, proposes another time."""
 _SUPPRESS = frozenset({"all", "oof", "autoreply"})
 _PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply", "vacation"})
 
@@ -52,11 +54,13 @@ def read(mail: Mail, sent: date | None) -> Reading | None:
 
 def _why(mail: Mail) -> str:
     headers = mail.headers
+    # A calendar writes for a person: the mail is made by a program, and answers nothing by itself.
+    is_persons = mail.calendar_method in _INVITING
     submitted = _first_word(headers.get("auto-submitted", "no"))
-    if submitted not in {"no", ""}:
+    if submitted not in {"no", ""} and not (is_persons and submitted == "auto-generated"):
         return "Auto-Submitted"
     suppressed = headers.get("x-auto-response-suppress", "").lower()
-    if suppressed and not _SUPPRESS.isdisjoint(suppressed.replace(",", " ").split()):
+    if not is_persons and not _SUPPRESS.isdisjoint(suppressed.replace(",", " ").split()):
         return "X-Auto-Response-Suppress"
     for name in _PRESENT:
         if _first_word(headers.get(name, "no")) != "no":

@@ -71,6 +71,8 @@ class Mail:
     """The text of each part with a delivery status."""
     feedback: str = ""
     """RFC 5965's part, of a complaint."""
+    calendar_method: str = ""
+    """RFC 6047's method of a calendar's part, in capitals: REQUEST, REPLY, COUNTER, …"""
     returned: list[Headers] = field(default_factory=list)
     """The headers of each mail that this one carries."""
 
@@ -156,6 +158,8 @@ def _add(mail: Mail, part: Message, headers: Headers) -> None:
         mail.status.append(_fields(part, headers, parameters))
     elif kind == "message/feedback-report":
         mail.feedback = mail.feedback or _fields(part, headers, parameters)
+    elif kind == "text/calendar":
+        mail.calendar_method = mail.calendar_method or parameters.get("method", "").upper()
     elif kind in _RETURNED and part.is_multipart():
         mail.returned += map(_headers, _inside(part)[:1])
     elif kind.startswith(_READ) or not kind:

@@ -174,6 +174,65 @@ def test_a_return_date_stands_after_a_phrase_of_return(
     assert back_on(text, date.fromisoformat(sent)) == (date.fromisoformat(back) if back else None)
 
 
+def calendar(method: str, headers: str, subject: str = "Accepted: Rockets call @ Thu") -> bytes:
+    """As Google Calendar writes in a person's name."""
+    return f"""\
+From: Jo <jo@lead.example>
+To: ada@acme.example
+Subject: {subject}
+{headers}Content-Type: multipart/mixed; boundary="x"
+
+--x
+Content-Type: multipart/alternative; boundary="y"
+
+--y
+Content-Type: text/plain; charset="UTF-8"
+
+Jo has accepted this invitation.
+--y
+Content-Type: text/calendar; charset="UTF-8"; method={method}
+
+BEGIN:VCALENDAR
+END:VCALENDAR
+--y--
+--x--
+""".encode()
+
+
+@pytest.mark.parametrize("method", ["REPLY", "REQUEST", '"Counter"'])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "",
+        "Auto-Submitted: auto-generated\n",
+        "Auto-Submitted: auto-generated\nX-Auto-Response-Suppress: All\n",
+    ],
+)
+def test_an_invitation_and_its_answer_are_a_persons(method: str, headers: str) -> None:
+    """A calendar writes them, at a person's click."""
+    read = classify(calendar(method, headers))
+
+    assert (read.kind, read.own_words) == ("reply", "Jo has accepted this invitation.")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "subject"),
+    [
+        ("PUBLISH", "Auto-Submitted: auto-generated\n", "Your ticket"),
+        ("CANCEL", "Auto-Submitted: auto-generated\n", "Canceled: Rockets call"),
+        ("REPLY", "Auto-Submitted: auto-replied\n", "Re: Rockets"),
+        ("REPLY", "X-Autoreply: yes\n", "Re: Rockets"),
+        ("REPLY", "Precedence: auto_reply\n", "Re: Rockets"),
+        ("REQUEST", "Auto-Submitted: auto-generated\n", "Out of office: Rockets"),
+    ],
+)
+def test_another_automatic_mail_with_a_calendar_stays_one(
+    method: str, headers: str, subject: str
+) -> None:
+    """A vacation notice may have one, too."""
+    assert classify(calendar(method, headers, subject)).kind in {"auto", "away"}
+
+
 TOLD = "Your sample to sales@lead.example could not be delivered, user unknown. Ask for Ann: jo@lead.example."
 
 
