@@ -28,6 +28,14 @@ def message_ids(mail: Mail, said: Notice | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one, _ in zip(named, range(_MOST), strict=False)))
 
 
+def answered_ids(headers: Headers) -> Iterator[str]:
+    """The Message-IDs of the mails that it answers, without angle brackets, the nearest first."""
+    answered = headers.get("in-reply-to", "")[:_REFERENCES]
+    bare = _BARE.match(answered)
+    yield from _ID.findall(answered) or ([bare[1]] if bare else [])
+    yield from reversed(_ID.findall(headers.get("references", "")[-_REFERENCES:]))
+
+
 def token(mail: Mail, said: Notice | None = None) -> str | None:
     """The value of our own header in the mail that it returns; None when there is none."""
     for headers in _returned(mail, said):
@@ -49,8 +57,7 @@ def _named(mail: Mail, said: Notice | None) -> Iterator[str | None]:
             within = _IN_TEXT.search(text)
             yield within[1] if within else None
     yield _id(mail.headers.get("x-original-message-id", ""))
-    yield _id(mail.headers.get("in-reply-to", ""))
-    yield from reversed(_ID.findall(mail.headers.get("references", "")[-_REFERENCES:]))
+    yield from answered_ids(mail.headers)
 
 
 def _id(value: str) -> str | None:

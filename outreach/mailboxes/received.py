@@ -1,13 +1,15 @@
 """Records received mails: which concern us, what they say, what follows, each repeatable."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import groupby
 from uuid import UUID
 
 from outreach.inbound import classify
+from outreach.inbound.about import answered_ids
 from outreach.inbound.daemons import may_report, shows_a_program
 from outreach.inbound.found_addresses import first
-from outreach.inbound.message import Mail, parse
+from outreach.inbound.message import Headers, Mail, parse
 from outreach.inbound.opt_out import is_click, token_of_click
 from outreach.inbound.reading import Reading
 from outreach.mailboxes.attribution import SERVERS, attribute
@@ -72,9 +74,10 @@ class Recorder:
 
     def _record_unread(self, mail_id: str, received: ReceivedMail, parsed: Mail | None) -> bool:
         """The same of a mail that nobody understands, if it concerns us."""
-        threads, writers = [received.thread_id], []
+        threads: list[str | None] = [received.thread_id]
+        writers: list[str] = []
         if parsed is not None:
-            threads.append(self._answered_thread(parsed.headers.get("in-reply-to", "")))
+            threads += self._answered_threads(parsed.headers)
             writers.append(first(parsed.sender))
         found = self._find(None, threads, writers, received.received)
         return not found or self._save_unread(mail_id, received.thread_id, received.received, found)
@@ -94,17 +97,17 @@ class Recorder:
         headers = envelope.headers
         if may_report(headers) or is_click(headers.get("subject", "")):
             return True
-        thread = self._answered_thread(headers.get("in-reply-to", ""))
-        asked = {"id": mail.id, "thread": thread, "sender": first(headers.get("from", ""))}
-        return bool(self._store.mailboxes.pick(self._account, [asked]).ours)
+        writer = first(headers.get("from", ""))
+        asked = [
+            {"id": mail.id, "thread": thread, "sender": writer}
+            for thread in (None, *self._answered_threads(headers))
+        ]
+        return bool(self._store.mailboxes.pick(self._account, asked).ours)
 
-    def _answered_thread(self, in_reply_to: str) -> str | None:
-        """Of a mail of this mailbox that it answers under another subject."""
-        answered = in_reply_to.strip(" <>\t")
-        if not self.is_searchable or not answered.endswith(OURS):
-            return None
-        found = self._inbox.named(self._account, answered)
-        return found.thread_id if found else None
+    def _answered_threads(self, headers: Headers) -> list[str | None]:
+        """Of mails of this mailbox that it answers, under another subject or behind a forward."""
+        ours = [one for one in answered_ids(headers) if one.endswith(OURS)]
+        return [one.thread_id for one in self._named(ours)]
 
     # --- what it says, and what follows -------------------------------------------------------
 
@@ -140,10 +143,22 @@ class Recorder:
 
     def _answered(self, reading: Reading, token: str | None) -> list[Listed]:
         """The mails of this mailbox that it names, where nothing surer names one."""
-        if token or not self.is_searchable:
+        return [] if token else self._named(reading.message_ids)
+
+    def _named(self, message_ids: Iterable[str]) -> list[Listed]:
+        """The mails of this mailbox among these, of which the nearest stand first.
+
+        Gmail's come first: the nearest, and the one that began it all, which is ours however many
+        mails others wrote among themselves since.
+        """
+        if not self.is_searchable:
             return []
-        named = (self._inbox.named(self._account, one) for one in reading.message_ids[:NAMES])
-        return [one for one in named if one is not None]
+        unique = dict.fromkeys(message_ids)
+        ours = [one for one in unique if one.endswith(OURS)]
+        others = [one for one in unique if not one.endswith(OURS)]
+        searched = [*ours[: NAMES - 1], *ours[NAMES - 1 :][-1:], *others][:NAMES]
+        found = (self._inbox.named(self._account, one) for one in searched)
+        return [one for one in found if one is not None]
 
     def _find(
         self,

@@ -5,14 +5,16 @@ from datetime import datetime
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+from gmail_sandbox import threads
 from gmail_sandbox.server import Sandbox
+from outreach.mailboxes.inbox import Listed
 from outreach.settings import Settings
 from outreach.wiring import open_services
 from tests.contract.mailed import ADA, Mailed
@@ -110,6 +112,61 @@ def test_a_reply_under_another_subject_is_found_by_the_mail_that_it_answers(mail
     mailed.receive(raw)
     mailed.read()
     assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+FORWARDS = [f"<{number}.{uuid4().hex}@mail.gmail.com>" for number in range(9)]
+"""A mail and its answers that only the lead and the colleagues have."""
+
+
+@pytest.mark.parametrize(
+    ("in_reply_to", "references"),
+    [
+        ("<fwd1@lead.example>", "{ours} <fwd1@lead.example>"),
+        ("<fwd1@lead.example> {ours}", ""),
+        ("{bare}", ""),
+        ("<fwd1@lead.example>", f"{{ours}}\n {' '.join(FORWARDS)} <fwd1@lead.example>"),
+    ],
+    ids=["behind a forward", "among several", "without brackets", "behind many of Gmail's"],
+)
+def test_a_colleague_s_answer_to_a_forward_is_found_by_what_began_it(
+    mailed: Mailed, monkeypatch: pytest.MonkeyPatch, in_reply_to: str, references: str
+) -> None:
+    """Gmail joins it to no thread of ours, and the colleague was never written to."""
+    monkeypatch.setattr(threads, "named", lambda _: [])  # Gmail's: by the subject, too
+    campaign = mailed.campaign(JO)
+    ours = sent_headers(mailed, JO)["Message-ID"]
+    names = {
+        name: value.format(ours=ours, bare=ours.strip("<>"))
+        for name, value in (("In-Reply-To", in_reply_to), ("References", references))
+        if value
+    }
+    header = "".join(f"{name}: {value}\n" for name, value in names.items())
+    mailed.receive(
+        f"From: Ann <ann@lead.example>\nTo: {ADA}\nSubject: AW: WG: A deck\n{header}\nYes.\n".encode()
+    )
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "reply", "none")]
+
+
+def test_of_a_mail_that_names_many_few_are_searched_for(
+    mailed: Mailed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it; and it is kept only where one of them is ours."""
+    mailed.campaign(JO)
+    searched: list[str] = []
+    named = mailed.services.inbox.named
+
+    def counted(account: UUID, message_id: str) -> Listed | None:
+        searched.append(message_id)
+        return named(account, message_id)
+
+    monkeypatch.setattr(mailed.services.inbox, "named", counted)
+    names = {"In-Reply-To": FORWARDS[-1], "References": " ".join(FORWARDS)}
+    sender = "friend@home.example"
+    mailed.receive(mail("Lunch?", subject="Re: Lunch", sender=sender, headers=names, answers=False))
+
+    assert mailed.read().recorded == 0
+    assert searched == [FORWARDS[one].strip("<>") for one in (-1, -2, 0)]
 
 
 def test_a_mail_that_answers_none_counts_for_the_last_one_to_its_writer(mailed: Mailed) -> None:
