@@ -5,6 +5,7 @@ header of the returned mail.
 """
 
 import re
+from dataclasses import replace
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -49,11 +50,32 @@ def recipients(mail: Mail, said: Notice, *, delayed: bool) -> Bounced:
     """The recipients of a bounce or delay; none when it names none."""
     reported = delivery_status.read(mail.status) or delivery_status.read_in_text(mail.text)
     named = _unique([one for one in reported if one.address])
-    if named:
-        return _judged(named, said, delayed=delayed)
-    found = _addresses(mail, said)
-    action = next((one.action for one in reported if one.action), "")
-    return _judged([Reported(one, "", action, "", "") for one in found], said, delayed=delayed)
+    if not named:
+        action = next((one.action for one in reported if one.action), "")
+        named = [Reported(one, "", action, "", "") for one in _addresses(mail, said)]
+    return _judged(_with_original(named, mail, said), said, delayed=delayed)
+
+
+def _with_original(named: list[Reported], mail: Mail, said: Notice) -> list[Reported]:
+    """With the address that was written to, where the mail was forwarded from there.
+
+    Some servers name it in the returned mail and the notice alone. Of one recipient only: of
+    several each may be a member of a list, and the list is not dead with a member.
+    """
+    if len(named) != 1 or named[0].original_address:
+        return named
+    written_to = _of_returned(mail, said) or _forwarding(said)
+    return [replace(named[0], original_address=written_to[0])] if written_to else named
+
+
+def _forwarding(said: Notice) -> list[str]:
+    """The address that the notice says another one was made from, where it is one."""
+    found = {
+        one.address.lower(): one.address
+        for one in said.addresses
+        if _FORWARDED.search(_before(said.text, one))
+    }
+    return list(found.values()) if len(found) == 1 else []
 
 
 def _judged(blocks: list[Reported], said: Notice, *, delayed: bool) -> Bounced:
@@ -148,14 +170,19 @@ def _in_text(mail: Mail, said: Notice) -> list[str]:
 
 def _rank(text: str, found: Found) -> bool | None:
     """Whether the words before an address call it a recipient; None: another person."""
-    line = text.rfind("\n", 0, found.start) + 1
-    before = text[max(line, found.start - _CONTEXT) : found.start].lower()
+    before = _before(text, found)
     if _SUMMARY.fullmatch(before) or _FORWARDED.search(before):
         return False
     if _NAMES_OTHER.search(before):
         return None
-    begins = found.start - line <= _CONTEXT and not before.strip(" \t<>*-•\"'([")
+    begins = len(before) < _CONTEXT and not before.strip(" \t<>*-•\"'([")
     return bool(begins or _NAMES_RECIPIENT.search(before))
+
+
+def _before(text: str, found: Found) -> str:
+    """What stands before it on its line, in lower case."""
+    line = text.rfind("\n", 0, found.start) + 1
+    return text[max(line, found.start - _CONTEXT) : found.start].lower()
 
 
 def _of_returned(mail: Mail, said: Notice) -> list[str]:

@@ -108,6 +108,44 @@ def test_a_forwarded_recipient_keeps_the_address_that_was_written_to() -> None:
     )
 
 
+MOVED = "Final-Recipient: rfc822; a.long@home.example\nAction: failed\nStatus: 5.1.1"
+NO_TO = RETURNED.replace("To: ann@lead.example\n", "")
+TWO = RETURNED.replace("To: ann@lead.example", "To: ann@lead.example, eve@lead.example")
+
+
+@pytest.mark.parametrize(
+    ("words", "returned", "original"),
+    [
+        ("The mail could not be delivered.", RETURNED, "ann@lead.example"),
+        ("a.long@home.example\n  (generated from ann@lead.example)", NO_TO, "ann@lead.example"),
+        ("a.long@home.example\n  (generated from all@lead.example)", RETURNED, "ann@lead.example"),
+        ("The mail could not be delivered.", NO_TO, None),
+        ("The mail could not be delivered.", TWO, None),
+        ("(generated from ann@lead.example)\n(generated from eve@lead.example)", NO_TO, None),
+        ("The mail could not be delivered.", RETURNED.replace("ann@lead", "A.Long@home"), None),
+    ],
+)
+@pytest.mark.parametrize("shape", ["report", "X-Failed-Recipients"])
+def test_a_forward_is_known_by_the_returned_mail_too(
+    shape: str, words: str, returned: str, original: str | None
+) -> None:
+    """Or by the notice, where a server writes no Original-Recipient: Exim does not."""
+    header = "X-Failed-Recipients: a.long@home.example\n"
+    text = f"{words}\n550 5.1.1 user unknown\n\nReceived: from x\n{returned}"
+    raw = report(MOVED, words, returned=returned) if shape == "report" else notice(text, headers=header)  # fmt: skip
+
+    assert classify(raw).recipients == (
+        Recipient("a.long@home.example", "5.1.1", "dead", original),
+    )
+
+
+def test_of_several_that_failed_none_stands_for_whom_the_mail_was_written_to() -> None:
+    """They may be members of a list, which others still read."""
+    fields = f"{MOVED}\n\n{MOVED.replace('a.long', 'b.long')}"
+
+    assert [one.original_address for one in classify(report(fields)).recipients] == [None, None]
+
+
 def test_several_recipients_have_verdicts_of_their_own() -> None:
     """With and without an empty line between them."""
     fields = (
@@ -154,7 +192,9 @@ def test_a_notice_of_delivery_is_no_bounce() -> None:
 def test_a_report_in_utf_8_is_read() -> None:
     """RFC 6533: its own part and address type."""
     fields = "Final-Recipient: utf-8; j\\x{F6}rg@lead.example\nAction: failed\nStatus: 5.1.1"
-    read = classify(report(fields, part="message/global-delivery-status"))
+    read = classify(
+        report(fields, part="message/global-delivery-status", returned="Subject: Rockets\n")
+    )
 
     assert read.recipients == (Recipient("jörg@lead.example", "5.1.1", "dead"),)
 
