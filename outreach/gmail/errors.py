@@ -38,6 +38,7 @@ _RATE = {
     "RESOURCE_EXHAUSTED",
 }
 _API_OFF = {"accessNotConfigured", "SERVICE_DISABLED"}
+_PROJECT_OFF = {"CONSUMER_SUSPENDED", "CONSUMER_INVALID", "GCP_SUSPENDED", "BILLING_DISABLED"}
 _SCOPE = {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}
 _PRECONDITION = {"failedPrecondition", "FAILED_PRECONDITION"}
 _CLIENT = {"invalid_client", "unauthorized_client", "deleted_client", "disabled_client"}
@@ -127,6 +128,11 @@ def _about_account(answer: _Answer) -> Exception:
         return ConfigurationError(
             "The Gmail API is not enabled in the Google Cloud project of GOOGLE_CLIENT_ID",
             "enable it, then start again",
+        )
+    if answer.reasons & _PROJECT_OFF:
+        return ConfigurationError(
+            f"Google has switched off the project of GOOGLE_CLIENT_ID ({_quoted(answer)})",
+            "restore it, or its billing, in the Google Cloud console, then start again",
         )
     if answer.reasons & _SCOPE:
         return AccountUnusable(

@@ -39,6 +39,11 @@ REFUSED_WHATEVER_THE_CALL = [
     (403, google("insufficientPermissions", "Insufficient Permission"), AccountUnusable),
     (403, google("forbidden", "Delegation denied for anna@acme.com"), AccountUnusable),
     (403, google("accessNotConfigured", "Gmail API has not been used"), ConfigurationError),
+    (403, google("forbidden", details=[{"reason": "CONSUMER_SUSPENDED"}]), ConfigurationError),
+    (403, google("forbidden", details=[{"reason": "CONSUMER_INVALID"}]), ConfigurationError),
+    (403, google("forbidden", details=[{"reason": "GCP_SUSPENDED"}]), ConfigurationError),
+    (403, google("forbidden", details=[{"reason": "BILLING_DISABLED"}]), ConfigurationError),
+    (403, google("forbidden", details=[{"reason": "IAM_PERMISSION_DENIED"}]), AccountUnusable),
     (400, google("failedPrecondition", "Mail service not enabled"), AccountUnusable),
     (401, google("authError", "Invalid Credentials"), AccountUnusable),
     (401, b"", AccountUnusable),
@@ -154,6 +159,17 @@ def test_a_reason_in_the_details_counts_too() -> None:
     details = [{"@type": "ErrorInfo", "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]
     body = google("forbidden", "Request had insufficient scopes.", details=details)
     assert "has not granted" in str(errors.of_api(403, body, "look"))
+
+
+@pytest.mark.parametrize("reason", ["CONSUMER_SUSPENDED", "BILLING_DISABLED"])
+def test_a_project_that_google_has_switched_off_is_no_accounts_fault(reason: str) -> None:
+    """To connect each account anew would mend nothing."""
+    body = google("forbidden", "The project 4711 is off.", details=[{"reason": reason}])
+    assert str(errors.of_api(403, body, "send")) == (
+        "Google has switched off the project of GOOGLE_CLIENT_ID"
+        " (The project 4711 is off);"
+        " restore it, or its billing, in the Google Cloud console, then start again."
+    )
 
 
 def test_a_message_shows_nobodys_whole_address() -> None:
