@@ -23,6 +23,8 @@ _SIGNATURE_CHARACTERS = 24
 
 _CLICK = re.compile(r"(?:un-?subscribe|opt-?out)(?:[-_:]([\w.=+-]{1,200}))?", re.IGNORECASE)
 """The subject that `List-Unsubscribe: <mailto:…?subject=unsubscribe-TOKEN>` makes of a click."""
+_OUR_CLICK = re.compile(r"\bunsubscribe-(o[0-9a-f]{32})\b", re.IGNORECASE)
+"""The same with a token of ours, which no other text has: gateways put `[EXTERNAL]` before it."""
 _COMMA = re.compile(r"\s*[,!.:]\s*")
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _POLITE = re.compile(
@@ -38,12 +40,12 @@ _CONTACT = re.compile(r"\d|@|www\.|https?:|\|")
 
 def is_click(subject: str) -> bool:
     """Whether a mail program wrote the mail for a click on “unsubscribe”."""
-    return _CLICK.fullmatch(subject.strip()) is not None
+    return _click(subject) is not None
 
 
 def token_of_click(subject: str) -> str | None:
     """The token in that subject; None when it has none."""
-    found = _CLICK.fullmatch(subject.strip())
+    found = _click(subject)
     return found[1] if found else None
 
 
@@ -64,6 +66,10 @@ def phrase(text: str) -> str | None:
     """An unmistakable phrase within the text, as it was found; None when there is none."""
     found = _PHRASE.search(bare_words(text[:SEARCHED]))
     return found[0].strip() if found else None
+
+
+def _click(subject: str) -> re.Match[str] | None:
+    return _OUR_CLICK.search(subject) or _CLICK.fullmatch(subject.strip())
 
 
 def _is_whole(text: str) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from outreach.inbound import classify
 from outreach.inbound.about import answered_ids
+from outreach.inbound.charsets import header_text
 from outreach.inbound.daemons import may_report, shows_a_program
 from outreach.inbound.found_addresses import first
 from outreach.inbound.message import Headers, Mail, parse
@@ -95,7 +96,7 @@ class Recorder:
         if envelope is None or envelope.labels & {SENT, DRAFT}:
             return False
         headers = envelope.headers
-        if may_report(headers) or is_click(headers.get("subject", "")):
+        if may_report(headers) or is_click(header_text(headers.get("subject", ""))):
             return True
         writer = first(headers.get("from", ""))
         asked = [

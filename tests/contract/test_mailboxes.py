@@ -1,5 +1,6 @@
 """Reading mailboxes: what comes back, to which lead, and what follows."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes
@@ -21,6 +22,7 @@ from tests.contract.mailed import ADA, Mailed
 from tests.inbound_mails import mail
 
 JO, KIM = "jo@lead.example", "kim@lead.example"
+TOKEN_OF_CLICK = re.compile(r"unsubscribe-\w+")
 
 
 @pytest.fixture
@@ -366,6 +368,17 @@ def test_who_writes_stop_is_mailed_by_this_owner_no_more(mailed: Mailed) -> None
     mailed.back("reply", JO, text="Stop", sender="jo@private.example")
     mailed.read()
     assert mailed.suppressed() == {(JO, "opt_out", owner), ("jo@private.example", "opt_out", owner)}
+
+
+def test_a_click_whose_subject_a_gateway_changed_unsubscribes_by_its_token(mailed: Mailed) -> None:
+    """From another address, in a thread of its own."""
+    campaign = mailed.campaign(JO)
+    found = TOKEN_OF_CLICK.search(str(sent_headers(mailed, JO)["List-Unsubscribe"]))
+    subject = f"[Extérieur] {found[0] if found else ''}"
+    sender = "Jo <jo@private.example>"
+    mailed.receive(mail("", subject=subject, sender=sender, answers=False))
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "unsubscribe", "none")]
 
 
 def test_who_is_away_is_mailed_later_and_at_once_after_an_answer(

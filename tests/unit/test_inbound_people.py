@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from outreach.inbound.charsets import header_text
 from outreach.inbound.classify import classify
+from outreach.inbound.opt_out import is_click, token_of_click
 from tests.inbound_mails import (
     FOOTER,
     LANGUAGES,
@@ -278,6 +280,26 @@ def test_a_click_on_unsubscribe_in_a_mail_program_is_one() -> None:
             )
         )
         assert (read.kind, read.recipients[0].address) == ("unsubscribe", "jo@lead.example")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "[EXTERNAL] {}", "[EXT]{}", "***SPAM*** {}", "Re: {}", "[Extérieur] {}", "{} [external]",
+        "=?utf-8?b?W0V4dMOpcmlldXJdIHVu?= =?utf-8?q?subscribe-o" + "0a" * 16 + "?=",
+    ],
+)  # fmt: skip
+def test_a_click_is_one_whatever_a_gateway_puts_around_its_subject(subject: str) -> None:
+    """A token of ours is in no other text."""
+    written = subject.format(f"unsubscribe-o{'0a' * 16}")
+
+    assert classify(mail("", subject=written, answers=False)).kind == "unsubscribe"
+    assert token_of_click(header_text(written)) == f"o{'0a' * 16}"
+
+
+@pytest.mark.parametrize("subject", ["Re: unsubscribe-rates", "[EXT] unsubscribe-o12"])
+def test_a_subject_with_another_word_behind_unsubscribe_is_no_click(subject: str) -> None:
+    assert not is_click(subject)
 
 
 def test_an_answer_between_the_lines_of_a_quote_keeps_each_own_line() -> None:
