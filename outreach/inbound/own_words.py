@@ -1,6 +1,7 @@
 """A person's own new text of a reply: without quotes, without signature."""
 
 import re
+from itertools import takewhile
 from typing import NamedTuple
 
 from outreach.inbound.message import HTML, TEXT, Mail
@@ -41,10 +42,17 @@ _FRAMED = re.compile(
     r"^[ *]*[-_=–—]{2,}\s?(?=[^\n]*[^\W\d_])[^-\n][^\n]{2,50}?\s?[-_=–—]{2,}[ *]*$"
 )
 _RULE = re.compile(r"^\s*[_\-=*─━]{8,}\s*$")
-_HEADER_LINE = re.compile(r"^[ *>]*([^\W\d_][^:：\n*]{0,24}?)[ *\u00a0]*[:：][ *]*")
+_HEADER_LINE = re.compile(
+    r"^[ *>\u200e\u200f]*([^\W\d_][^:：\n*]{0,24}?)[ *\u00a0]*[:：][ *]*(?!//)"
+)
 _SIGNATURE = re.compile(r"^\s*(?:--|—|––)\s*$")
 _DATE = re.compile(r"\d{1,2}[.:]\d\d|\d{4}")
 _DIGITS = re.compile(rf"{_DATE.pattern}|@")
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+\.\w")
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_TIME = re.compile(r"(?<![\d.:])\d{1,2}[:.h時时]\d\d(?![.\d])")
+_ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----"
+_ARMOUR_ENDS = "-----BEGIN PGP SIGNATURE-----"
 _PUNCTUATION = " \t\u00a0,.;:!?*_-–—…。、，！"
 
 
@@ -64,7 +72,8 @@ def own_words(mail: Mail) -> OwnWords:
     html_quoted = False
     if not plain.strip():
         plain, html_quoted = _of_html("".join(one.content for one in mail.texts if one.is_html))
-    lines, quoted = _without_quotes(plain[:TEXT].replace("\r", "").split("\n")[:LINES])
+    lines = _without_armour(plain[:TEXT].replace("\r", "").split("\n")[:LINES])
+    lines, quoted = _without_quotes(lines)
     text, signature = _without_signature(lines)
     return OwnWords(text[:LONGEST], quoted or html_quoted, signature)
 
@@ -93,6 +102,25 @@ def _outside_quotes(markup: str) -> str:
         depth = max(depth + (-1 if tag[1] else 1), 0)
         position = tag.end()
     return "".join([*kept, markup[position:] if depth == 0 else ""])
+
+
+def _without_armour(lines: list[str]) -> list[str]:
+    """The text of a mail that OpenPGP signs: its frame is no border of a quote."""
+    begin = _position(_ARMOUR, lines)
+    if begin is None:
+        return lines
+    text = _position("", lines, begin)
+    if text is None:
+        return lines
+    signed = lines[text + 1 : _position(_ARMOUR_ENDS, lines, text)]
+    return lines[:begin] + [line.removeprefix("- ") for line in signed]
+
+
+def _position(wanted: str, lines: list[str], start: int = 0) -> int | None:
+    for number in range(start, len(lines)):
+        if lines[number].strip() == wanted:
+            return number
+    return None
 
 
 def _without_quotes(lines: list[str]) -> tuple[list[str], bool]:
@@ -136,7 +164,14 @@ def _attribution(lines: list[str], number: int) -> int:
             marked = _next_text(lines, number + length).startswith(">")
             if _DIGITS.search(lower) and (marked or any(verb in lower for verb in WROTE)):
                 return length
+        elif text.startswith("--") and ends.endswith("--") and _names_a_mail(text):
+            return length  # Zoho's: `---- On Tue, …, Ada <ada@acme.com> wrote ----`
     return 0
+
+
+def _names_a_mail(text: str) -> bool:
+    """Whether it has an address, a year and a time, in whatever language."""
+    return all(part.search(text) for part in (_ADDRESS, _YEAR, _TIME))
 
 
 def _is_whole_attribution(lines: list[str], number: int) -> bool:
@@ -165,9 +200,24 @@ def _is_border(lines: list[str], number: int) -> bool:
 
 def _is_header(lines: list[str], number: int) -> bool:
     first = _field(lines[number : number + 1])
-    if first not in FROM:
+    if not first:
         return False
-    return sum(_field([line]) in SENT for line in lines[number + 1 : number + 6]) >= _FIELDS
+    below = lines[number + 1 : number + 6]
+    known = first in FROM
+    if known and sum(_field([line]) in SENT for line in below) >= _FIELDS:
+        return True
+    return (known or _has_address(lines[number])) and _are_fields_with_a_date(below)
+
+
+def _has_address(line: str) -> bool:
+    return _ADDRESS.search(line[:200]) is not None
+
+
+def _are_fields_with_a_date(lines: list[str]) -> bool:
+    """Whether these are fields in whatever language. Those of a signature have no date."""
+    fields = [line[:200] for line in takewhile(str.strip, lines) if _field([line])]
+    dated = any(_YEAR.search(line) and _TIME.search(line) for line in fields)
+    return dated and len(fields) >= _FIELDS
 
 
 def _field(line: list[str]) -> str:

@@ -10,6 +10,7 @@ from outreach.inbound.opt_out import is_click, token_of_click
 from tests.inbound_mails import (
     FOOTER,
     LANGUAGES,
+    ME,
     OUR_ID,
     OURS,
     SHAPES,
@@ -300,6 +301,65 @@ def test_a_click_is_one_whatever_a_gateway_puts_around_its_subject(subject: str)
 @pytest.mark.parametrize("subject", ["Re: unsubscribe-rates", "[EXT] unsubscribe-o12"])
 def test_a_subject_with_another_word_behind_unsubscribe_is_no_click(subject: str) -> None:
     assert not is_click(subject)
+
+
+HEADERS = {
+    "cs": ("Od: {}", "Odesláno: úterý 3. listopadu 2026 10:00", "Komu: Jo Miller", "Předmět: Rockets"),
+    "sk": ("Od: {}", "Odoslané: utorok 3. novembra 2026 10:00", "Komu: Jo Miller", "Predmet: Rockets"),
+    "ro": ("De la: {}", "Trimis: marți, 3 noiembrie 2026 10:00", "Către: Jo Miller", "Subiect: Rockets"),
+    "el": ("Από: {}", "Στάλθηκε: Τρίτη, 3 Νοεμβρίου 2026 10:00 πμ", "Προς: Jo Miller", "Θέμα: Rockets"),
+    "hr": ("Šalje: {}", "Poslano: 3. studenoga 2026. 10:00", "Prima: Jo Miller", "Predmet: Rockets"),
+    "bg": ("От: {}", "Изпратено: вторник, 3 ноември 2026 г. 10:00 ч.", "До: Jo Miller", "Относно: Rockets"),
+    "he": ("\u200fמאת: {}", "נשלח: יום שלישי 03 נובמבר 2026 10:00", "אל: Jo Miller", "נושא: Rockets"),
+    "ar": ("من: {}", "تاريخ الإرسال: 03 نوفمبر, 2026 10:00 ص", "إلى: Jo Miller", "الموضوع: Rockets"),
+    "ca": ("De: {}", "Enviat el: dimarts, 3 de novembre de 2026 10:00", "Per a: Jo Miller", "Tema: Rockets"),
+    "vi": ("Từ: {}", "Đã gửi: Thứ Ba, 3 tháng 11, 2026 10:00 SA", "Tới: Jo Miller", "Chủ đề: Rockets"),
+    "id": ("Dari: {}", "Dikirim: Selasa, 03 November 2026 10.00", "Kepada: Jo Miller", "Subjek: Rockets"),
+    "zh-TW": ("寄件者: {}", "寄件日期: 2026年11月3日 上午 10:00", "收件者: Jo Miller", "主旨: Rockets"),
+}  # fmt: skip
+ZOHO = "---- On Tue, 03 Nov 2026 10:00:00 +0100 {} wrote ----"
+ZOHO_WRAPPED = "---- El mar, 03 nov. 2026 10:00:00 +0100 {}\nescribió ----"
+
+
+BORDERS = {name: "\n".join(lines) for name, lines in HEADERS.items()}
+BORDERS |= {f"{name}-rule": f"{'_' * 32}\n{border}" for name, border in BORDERS.items()}
+BORDERS |= {"zoho": ZOHO, "zoho-wrapped": ZOHO_WRAPPED}
+
+
+@pytest.mark.parametrize("border", BORDERS.values(), ids=BORDERS)
+def test_a_border_above_a_quote_is_one_in_a_language_that_no_list_has(border: str) -> None:
+    """By its shape: a writer's address, more fields, a date."""
+    quote = f"{border.format(ME)}\n\n{OURS}\n"
+    read = classify(mail(f"Yes, Thursday works.\n\n{quote}"))
+
+    assert (read.recipients, read.own_words) == ((), "Yes, Thursday works.")
+    assert classify(mail(f"Stop\n\n{quote}")).kind == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "E-mail: jo@lead.example\nPhone: +44 20 2034 1050\nFax: +44 20 2034 1051",
+        "Where: our office\nWhen: 3 November 2026, 10:00\nWho: Ann and me",
+        "Contact: jo@lead.example\n\nDate: 3 November 2026, 10:00\nPlace: our office",
+        "See: https://jo@lead.example/a\nnote: it is of 2026\nand: it is short",
+        "-- 3 Nov 2026 10:00 suits me, jo@lead.example",
+    ],
+)
+def test_fields_of_a_persons_own_are_no_border(below: str) -> None:
+    own = f"Gladly.\n\n{below}\n\nCall me."
+    assert classify(mail(own)).own_words == own
+
+
+def test_the_frame_of_a_signed_mail_is_no_border() -> None:
+    """OpenPGP's; a line that begins with `-` has another before it there."""
+    read = classify(
+        mail(
+            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nPlease remove me from your list\n\n- -- \nJo\n"
+            "-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCAAd\n-----END PGP SIGNATURE-----\n"
+        )
+    )
+    assert (read.kind, read.own_words) == ("unsubscribe", "Please remove me from your list")
 
 
 def test_an_answer_between_the_lines_of_a_quote_keeps_each_own_line() -> None:
