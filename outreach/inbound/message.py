@@ -55,6 +55,8 @@ class Text:
 
     content: str
     is_html: bool
+    alternatives: int | None = None
+    """The `multipart/alternative` that it is of, by number."""
 
 
 @dataclass
@@ -83,6 +85,13 @@ class Mail:
         if any(one.strip() for one in plain):
             return "\n\n".join(plain)[:TEXT]
         return "\n\n".join(plain_text(one.content) for one in self.texts if one.is_html)[:TEXT]
+
+    @property
+    def bodies(self) -> list[Text]:
+        """The texts, without each HTML of which a plain text is the alternative."""
+        plain = [one for one in self.texts if not one.is_html and one.content.strip()]
+        have_plain = {one.alternatives for one in plain} - {None}
+        return [one for one in self.texts if not (one.is_html and one.alternatives in have_plain)]
 
 
 def parse(raw: bytes) -> Mail | None:
@@ -117,8 +126,8 @@ def _mail(message: Message) -> Mail:
         sender=header_text(headers.get("from", "")),
         report_type=parameters.get("report-type", "").lower(),
     )
-    for part in _own_parts(message):
-        _add(mail, part, headers if part is message else _headers(part))
+    for part, alternatives in _own_parts(message):
+        _add(mail, part, headers if part is message else _headers(part), alternatives)
     return mail
 
 
@@ -133,17 +142,19 @@ def _headers(message: Message) -> Headers:
     return found
 
 
-def _own_parts(message: Message) -> Iterator[Message]:
-    """The leaves, in order, without those of mails inside."""
-    waiting = [message]
-    for _ in range(PARTS):
+def _own_parts(message: Message) -> Iterator[tuple[Message, int | None]]:
+    """The leaves, in order, without those of mails inside; of which alternatives each is one."""
+    waiting: list[tuple[Message, int | None]] = [(message, None)]
+    for number in range(PARTS):
         if not waiting:
             return
-        part = waiting.pop()
+        part, alternatives = waiting.pop()
         if part.is_multipart() and part.get_content_maintype() == "multipart":
-            waiting += _inside(part)[::-1]
+            if alternatives is None and part.get_content_subtype() == "alternative":
+                alternatives = number
+            waiting += [(one, alternatives) for one in _inside(part)[::-1]]
         else:
-            yield part
+            yield part, alternatives
 
 
 def _inside(part: Message) -> list[Message]:
@@ -152,7 +163,7 @@ def _inside(part: Message) -> list[Message]:
     return list(inside[:PARTS])
 
 
-def _add(mail: Mail, part: Message, headers: Headers) -> None:
+def _add(mail: Mail, part: Message, headers: Headers, alternatives: int | None) -> None:
     kind, parameters = _type(headers.get("content-type", ""))
     if kind in _STATUS and len(mail.status) < REPORTS:
         mail.status.append(_fields(part, headers, parameters))
@@ -164,16 +175,17 @@ def _add(mail: Mail, part: Message, headers: Headers) -> None:
         mail.returned += map(_headers, _inside(part)[:1])
     elif kind.startswith(_READ) or not kind:
         limit = HTML if kind == "text/html" else TEXT
-        _add_text(mail, kind, _content(part, parameters, limit), headers)
+        text = Text(_content(part, parameters, limit), kind == "text/html", alternatives)
+        _add_text(mail, kind, text, headers)
 
 
-def _add_text(mail: Mail, kind: str, content: str, headers: Headers) -> None:
+def _add_text(mail: Mail, kind: str, text: Text, headers: Headers) -> None:
     if kind in _RETURNED_HEADERS or kind in _RETURNED:
-        mail.returned.append(header_block(content))
+        mail.returned.append(header_block(text.content))
     elif mail.texts and _is_attached(headers):
         return
     else:
-        mail.texts.append(Text(content, is_html=kind == "text/html"))
+        mail.texts.append(text)
 
 
 def _is_attached(headers: Headers) -> bool:

@@ -1,7 +1,7 @@
 """A person's own new text of a reply: without quotes, without signature."""
 
 import re
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import NamedTuple
 
 from outreach.inbound.message import HTML, TEXT, Mail
@@ -36,6 +36,7 @@ _SIGNATURE_HTML = re.compile(
     r"|id=[\"']?Signature|AppleMailSignature)",
     re.IGNORECASE,
 )
+_MARKED = "<p>&gt;</p>"
 _BLOCKQUOTE = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 
 _FRAMED = re.compile(
@@ -68,18 +69,26 @@ class OwnWords(NamedTuple):
 
 def own_words(mail: Mail) -> OwnWords:
     """The new text of a mail. A text that cannot be read gives an empty one."""
-    plain = "\n\n".join(one.content for one in mail.texts if not one.is_html)
+    texts: list[str] = []
     html_quoted = False
-    if not plain.strip():
-        plain, html_quoted = _of_html("".join(one.content for one in mail.texts if one.is_html))
-    lines = _without_armour(plain[:TEXT].replace("\r", "").split("\n")[:LINES])
-    lines, quoted = _without_quotes(lines)
+    for is_html, bodies in groupby(mail.bodies, lambda one: one.is_html):
+        contents = [one.content for one in bodies]
+        if is_html:
+            text, has_quote = _of_html("".join(contents))
+            html_quoted |= has_quote
+            contents = [text]
+        texts += contents
+    lines, quoted = _without_quotes(_without_armour(_lines("\n\n".join(texts))))
     text, signature = _without_signature(lines)
     return OwnWords(text[:LONGEST], quoted or html_quoted, signature)
 
 
+def _lines(text: str) -> list[str]:
+    return text[:TEXT].replace("\r", "").split("\n")[:LINES]
+
+
 def _of_html(markup: str) -> tuple[str, bool]:
-    """The text above the first quote; below it, where nothing is above."""
+    """The text above the first quote; around the quotes, where the writer says nothing above."""
     markup = markup[:HTML]
     quote = _QUOTED_HTML.search(markup)
     signature = _SIGNATURE_HTML.search(markup, 0, quote.start() if quote else len(markup))
@@ -90,15 +99,17 @@ def _of_html(markup: str) -> tuple[str, bool]:
     if not quote:
         return plain_text(markup), False
     text = plain_text(markup[: quote.start()])
-    return (text if text.strip() else plain_text(_outside_quotes(markup))), True
+    own, _ = _without_quotes(_lines(text))
+    return (plain_text(_outside_quotes(markup)) if _says_nothing(own) else text), True
 
 
 def _outside_quotes(markup: str) -> str:
+    """With a marked line for each quote, as in a plain text."""
     kept: list[str] = []
     depth = position = 0
     for tag in _BLOCKQUOTE.finditer(markup):
         if depth == 0:
-            kept.append(markup[position : tag.start()])
+            kept += markup[position : tag.start()], "" if tag[1] else _MARKED
         depth = max(depth + (-1 if tag[1] else 1), 0)
         position = tag.end()
     return "".join([*kept, markup[position:] if depth == 0 else ""])
@@ -247,9 +258,13 @@ def _without_signature(lines: list[str]) -> tuple[str, str]:
 
 def _says_more(above: list[str], below: list[str]) -> bool:
     """Whether a closing stands at the end: `Thanks!` may begin what somebody says."""
-    said = [line for line in above if line.strip()]
-    begins = not said or (len(said) == 1 and greets(said[0]))
-    return not begins or not any(line.strip() for line in below)
+    return not _says_nothing(above) or not any(line.strip() for line in below)
+
+
+def _says_nothing(lines: list[str]) -> bool:
+    """Whether these are no more than a greeting."""
+    said = [line for line in lines if line.strip()]
+    return not said or (len(said) == 1 and greets(said[0]))
 
 
 def _are_short(lines: list[str]) -> bool:

@@ -373,6 +373,49 @@ def test_an_answer_between_the_lines_of_a_quote_keeps_each_own_line() -> None:
     assert (read.own_words or "").split() == ["Hi,", "Yes.", "Friday."]
 
 
+def _of_parts(*parts: tuple[str, str]) -> bytes:
+    """A `multipart/mixed` of these subtypes and texts."""
+    made = "".join(
+        f"--x\nContent-Type: text/{subtype}; charset=utf-8\n\n{text}\n" for subtype, text in parts
+    )
+    return f'From: jo@lead.example\nSubject: Re: Rockets\nContent-Type: multipart/mixed; boundary="x"\n\n{made}--x--\n'.encode()
+
+
+def test_a_plain_text_beside_html_is_no_alternative_of_it() -> None:
+    """A gateway's disclaimer, a mailing list's lines: the words in the HTML count, in their order."""
+    below = classify(_of_parts(("html", "<p>Call me.</p>"), ("plain", "This e-mail is secret.")))
+    above = classify(_of_parts(("plain", "From outside."), ("html", "<p>Call me.</p>")))
+    opts_out = classify(_of_parts(("html", "<p>Please unsubscribe me</p>"), ("plain", "Jo Miller")))
+
+    assert (below.own_words or "").split("\n\n") == ["Call me.", "This e-mail is secret."]
+    assert (above.own_words or "").split("\n\n") == ["From outside.", "Call me."]
+    assert opts_out.kind == "unsubscribe"
+
+
+def test_html_of_which_a_plain_text_is_the_alternative_is_not_read_twice() -> None:
+    assert classify(mail("Yes.", markup="<p>Yes.</p>")).own_words == "Yes."
+    assert classify(mail(" ", markup="<p>Yes.</p>")).own_words == "Yes."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<div class="moz-cite-prefix">On 03/11/2026 10:00, Ada Byron wrote:<br></div>',
+        "<div>On Tue, Nov 3, 2026 at 10:00 AM Ada Byron &lt;ada@acme.example&gt; wrote:</div>",
+        "<p>Dne út 3. 11. 2026 v 10:00 odesílatel Ada Byron &lt;ada@acme.example&gt; napsal:</p>",
+        "",
+    ],
+)
+def test_an_answer_below_a_quote_in_html_is_found(line: str) -> None:
+    """The line above the quote is none of it."""
+    quote = f"{line}<blockquote><p>Hello Jo,</p><blockquote>Older</blockquote></blockquote>"
+
+    assert classify(mail(markup=f"<html>{quote}<p>Stop</p></html>")).kind == "unsubscribe"
+    assert classify(mail(markup=f"<html>{quote}<p>Yes.</p></html>")).own_words == "Yes."
+    greeted = f"<html><p>Hi Ada,</p>{quote}<p>Please remove me from your list.</p></html>"
+    assert classify(mail(markup=greeted)).kind == "unsubscribe"
+
+
 def test_long_styles_do_not_hide_the_text_below_them() -> None:
     """Outlook's HTML begins with them."""
     styles = "<style>" + "p.MsoNormal { margin: 0 }\n" * 3_000 + "</style>"
