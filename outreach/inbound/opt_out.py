@@ -33,7 +33,7 @@ _POLITE = re.compile(
         for one in sorted(POLITE, key=len, reverse=True)
     )
 )
-_WHOLE = re.compile("|".join(f"(?:{one})" for one in WHOLE))
+_WHOLE = re.compile("|".join(f"(?:{one})" for one in WHOLE + PHRASES))
 _PHRASE = re.compile("|".join(PHRASES))
 _CONTACT = re.compile(r"\d|@|www\.|https?:|\|")
 

@@ -5,14 +5,27 @@ POLITE = (
     "hi", "hello", "hey", "dear", "team", "sir", "madam", "all",
     "bitte", "danke", "vielen dank", "sofort", "umgehend", "hallo", "guten tag",
     "merci de", "merci", "svp", "s il vous plaît", "s il vous plait", "veuillez", "bonjour",
-    "gracias", "por favor", "hola", "buenos días", "grazie", "per favore", "per cortesia", "ciao",
+    "gracias", "favor", "por favor", "hola", "buenos días", "grazie", "per favore", "per cortesia", "ciao",
     "buongiorno", "salve", "obrigado", "obrigada", "olá", "bom dia", "alstublieft", "aub", "svp",
-    "graag", "bedankt", "dank", "dank u", "tack", "vänligen", "snälla", "hej", "vennligst", "takk",
+    "gelieve", "graag", "bedankt", "dank", "dank u", "tack", "vänligen", "snälla", "hej", "vennligst", "takk",
     "venligst", "tak", "proszę", "prosze", "dziękuję", "dzień dobry", "пожалуйста", "спасибо",
     "здравствуйте", "добрый день", "请", "請", "谢谢", "謝謝", "您好", "你好", "お願いします", "お願いいたします",
     "お願い致します", "ください", "下さい",
 )  # fmt: skip
 """Words that make an opt-out polite."""
+
+# Verbs as a request has them: imperative, infinitive, subjunctive. Whoever says that nothing came
+# has the past ("No me enviaron nada."), and is interested.
+_FR_WRITE = r"(?:(?:contact|sollicit)(?:er?|ez|é)|[ée]cri(?:s|re|vez)|envo(?:i|ies?|yer|yez|yé))"
+_ES_WRITE = (
+    r"(?:(?:enví|envi|contact|mand)(?:e[ns]?|éi?s)|escrib(?:a[ns]?|ái?s)"
+    r"|(?:envi|contact|mand)ar(?:me|nos)?|escribir(?:me|nos)?)"
+)
+_IT_WRITE = (
+    r"(?:scriv(?:ete|ere?|a|i)|(?:contatt|mand)(?:ate|are?|i)|invi(?:ate|are?|i)?)(?:mi|ci)?"
+)
+_PT_WRITE = r"(?:(?:envi|contact|contat|mand)(?:a|ar|e|em|es)|escrev(?:a|am|as|e|er))"
+_JA_SEND = r"送(?:ら|信し)ないで"
 
 WHOLE = (
     # English
@@ -46,38 +59,41 @@ WHOLE = (
     r"(?:mich|meine (?:e ?mail )?adresse|meine daten)(?: (?:aus|von|vom|der|dem|ihrem|ihrer|verteiler"
     r"|liste|mailingliste))* (?:löschen|entfernen|austragen|streichen|abmelden|nehmen)",
     r"(?:schreiben|mailen|kontaktieren) sie (?:mir|mich|uns) nicht mehr(?: an)?",
+    r"(?:mich |uns |mir )?nicht mehr (?:kontaktieren|anschreiben|anmailen|mailen|schreiben|belästigen)",
     r"ich (?:möchte|will|wünsche) keine (?:weiteren )?(?:e ?)?(?:mails?|nachrichten|werbung)(?: (?:mehr"
     r"|von ihnen|erhalten|bekommen))*",
     # French
-    r"(?:me )?(?:désinscri\w*|désabonn\w*|desinscri\w*|desabonn\w*)(?: (?:moi|me|de|votre|la|cette"
+    r"(?:me )?d[ée](?:sinscri(?:re|s|t|te|vez|ption)|sabonn(?:er?|ez|ée?|ement))(?: (?:moi|me|de|votre|la|cette"
     r"|liste|newsletter|vos|mails|e|envois))*",
     r"(?:me )?(?:retir|supprim|enlev|enlèv|ray)(?:e|er|ez)(?: (?:moi|mon|adresse|e ?mail|mail|de|votre|la|vos"
     r"|cette|liste|listes|fichiers?|base|diffusion))+",
-    r"ne (?:me|m|nous) (?:contact|écri|ecri|envoy|envoi|sollicit)\w* plus(?: (?:de|vos|ces|d|e ?mails?"
+    rf"ne (?:(?:me|m|nous) {_FR_WRITE} plus|plus (?:me|m|nous) {_FR_WRITE})(?: (?:de|vos|ces|d|e ?mails?"
     r"|mails?|messages?))*",
     r"(?:plus de|arrêtez les|stop aux) (?:e ?)?mails?",
     # Spanish
     r"(?:(?:quiero|deseo|solicito|solicitar) )?(?:la )?(?:dar(?:me)?|den?me|dadme|dame)? ?(?:de )?baja"
     r"(?: (?:de|del|su|la|esta|vuestra|tu|lista|boletín|newsletter|suscripción|correo|correos))*",
     r"(?:cancelar|anular)(?: (?:la|mi|suscripción|subscripción|envíos?))*",
-    r"desuscri\w+(?: me)?",
-    r"(?:elimin|bórr|borr|quit|quít|sac|sáqu|saqu|remuév)\w*(?:me|nme|r|n)?(?: (?:me|mi|correo|e ?mail"
+    r"desuscr[ií](?:b(?:ir|e|an?|id)(?:me|nos)?|pción|pcion)(?: me)?",
+    r"(?:(?:elim[ií]n|b[oó]rr|qu[ií]t)(?:[aá]|ad|ar|en?)|s[aá](?:c(?:[aá]|ad|ar)|quen?)|remu[eé]v(?:an?|e)|remover)"
+    r"(?:me|nos)?(?: (?:me|mi|correo|e ?mail"
     r"|dirección|de|su|la|esta|vuestra|tu|lista|listas|base|datos))+",
-    r"no (?:me )?(?:enví|envi|escrib|contact|mand)\w*(?: (?:me|más|mas|correos?|e ?mails?|mensajes?"
+    rf"no (?:me |nos )?{_ES_WRITE}(?: (?:me|más|mas|correos?|e ?mails?|mensajes?"
     r"|nada|a|esta|dirección))*",
     r"no más (?:correos|e ?mails?|mensajes)",
     # Italian
-    r"(?:mi )?(?:disiscri\w+|cancella(?:temi|mi|zione|re)?|cancelli|rimuov\w+|toglie\w+|togli\w*)"
+    r"(?:mi )?(?:disiscri(?:v(?:i|a|ete|ere?)(?:mi|ci)?|zione)|cancella(?:temi|teci|mi|rmi|zione|re)?|cancelli"
+    r"|rimuov(?:i|a|ano|ete|ere?)(?:mi|ci)?|togli(?:ete|ere?)?(?:mi|ci)?|tolga(?:no)?(?:mi|ci)?)"
     r"(?: (?:mi|il|mio|indirizzo|e ?mail|da|dalla|dal|dai|questa|vostra|tua|lista|elenco|iscrizione))*",
     r"annulla(?:re)?(?: (?:l|la|mia|iscrizione))*",
-    r"non (?:mi |ci )?(?:scriv|contatt|invi|mand)\w+ più(?: (?:e ?mail|mail|messaggi|nulla))*",
+    rf"non (?:mi |ci )?{_IT_WRITE} più(?: (?:e ?mail|mail|messaggi|nulla))*",
     r"basta(?: (?:e ?)?mails?)?",
     # Portuguese
     r"(?:parar|pare|parem|sair|sair da lista)",
-    r"(?:me )?(?:descadastr\w+|desinscrev\w+|remov(?:a|am|e|er)|exclu(?:a|am|i|ir)|retir(?:a|e|em|ar))(?: (?:me|meu|o|e ?mail|endereço"
+    r"(?:me )?(?:descadastr(?:ar?|em?|amento)|desinscrev(?:a|am|er?)|remov(?:a|am|e|er)|exclu(?:a|am|i|ir)|retir(?:a|e|em|ar))(?: (?:me|meu|o|e ?mail|endereço"
     r"|da|desta|dessa|sua|vossa|de|lista|listas|cadastro))*",
     r"(?:cancelar|anular)(?: (?:a|minha|inscrição|subscrição|assinatura))*",
-    r"não (?:me )?(?:envi|escrev|contact|contat|mand)\w+ mais(?: (?:e ?mails?|mensagens|nada))*",
+    rf"não (?:me )?{_PT_WRITE}(?: me)? mais(?: (?:e ?mails?|mensagens|nada))*",
     # Dutch
     r"(?:mij |me )?(?:afmelden|uitschrijven|afmelding|uitschrijving)(?: (?:voor|van|uit|de|deze|uw"
     r"|nieuwsbrief|lijst|mailinglijst))*",
@@ -87,27 +103,29 @@ WHOLE = (
     r"geen (?:e ?)?mails? meer(?: (?:sturen|ontvangen))*",
     r"niet meer (?:mailen|sturen|contacteren)",
     # Swedish, Danish, Norwegian
-    r"(?:sluta|avregistrer\w*|avprenumerer\w*|avanmäl\w*|avsluta|afmeld\w*|avmeld\w*|slut)(?: (?:mig|meg"
+    r"(?:sluta|av(?:registrer|prenumerer|meld)(?:a|e|ing)?|avanmäl(?:a|an|ning)?|avsluta|afmeld(?:e|ing)?|slut)(?: (?:mig|meg"
     r"|mejla|maila|skicka|kontakta|prenumeration\w*|fra|från|av|mejl|mail|e post|listan|listen))*",
     r"(?:ta bort|fjern|slett|slet|meld) (?:mig|meg|oss|min \w+)(?: (?:från|fra|av|er|era|jeres|deres|din"
     r"|listan?|listen|lista|utskick|e ?postlista|mailliste))*",
     r"inga (?:fler|mer) (?:mejl|mail|e post)",
     # Polish
-    r"(?:rezygnuję|rezygnacja|wypis\w*|wypisz|usuń|usun\w*)(?: (?:mnie|się|z|tej|listy|bazy|mój|adres"
+    r"(?:rezygnuję|rezygnacja|wypis(?:uję|uje|ać|ac|anie|z|zcie)?|usu(?:ń|n)(?:cie|ąć|ac|ięcie|iecie)?)"
+    r"(?: (?:mnie|się|z|tej|listy|bazy|mój|adres"
     r"|mojego|adresu|mailingowej|mailingu|newslettera|subskrypcji|danych|państwa))*",
-    r"(?:o )?(?:usunięcie|wypisanie)(?: (?:mnie|z|mojego|adresu|listy|bazy|danych|mailingowej|państwa))*",
+    r"(?:o )?(?:usunięcie|wypisanie)(?: (?:mnie|z|mojego|moich|adresu|listy|bazy|danych|mailingowej|państwa))*",
     r"mnie (?:usunąć|wypisać|skreślić)(?: (?:z|tej|listy|bazy|mailingowej|państwa))*",
     r"nie (?:pisz|piszcie|pisać|wysyłaj|wysyłajcie|wysyłać)(?: (?:do|mnie|mi|już|więcej|maili|e ?maili"
     r"|wiadomości))*",
     # Russian
     r"стоп",
-    r"(?:отпис\w+|отпиш\w+|отказ|отказаться|удалит\w*|удали|уберите|исключите|вычеркните)(?: (?:меня|нас"
+    r"(?:отпи(?:сать(?:ся)?|ска|сываюсь|ши(?:сь)?|шите(?:сь)?)|отказ|отказаться|удали(?:те|ть)?|уберите|исключите|вычеркните)(?: (?:меня|нас"
     r"|мой|наш|адрес|из|от|с|вашей|этой|рассылки|списка|базы|данных|почту|e ?mail))*",
     r"(?:больше )?не (?:пишите|присылайте|шлите|отправляйте|беспокойте)(?: (?:мне|нам|меня|больше|писем"
     r"|письма|ничего))*",
-    r"прекратит\w+(?: (?:рассылку|присылать|писать|мне|письма))*",
+    r"прекратит[еь](?: (?:рассылку|присылать|писать|мне|письма))*",
     # Japanese, Chinese, Korean
     r"(?:メール)?(?:の)?(?:配信|送信)(?:を)?(?:停止|解除)(?:して|を|希望|希望します)?",
+    rf"(?:今後|もう)?(?:は)?(?:メール)(?:を|は)?{_JA_SEND}",
     r"(?:登録|購読)(?:を)?解除(?:して|希望|希望します)?",
     r"(?:停止|解除|退会|ストップ)(?:希望|して)?",
     r"(?:我要)?(?:退订|退訂|取消订阅|取消訂閱|停止|td)(?:邮件|郵件)?",
@@ -121,6 +139,7 @@ PHRASES = (
     r"un ?subscribe (?:me|us|my)\b",
     r"(?:remove|take|delete) (?:me|us|my (?:e ?mail|address|name|data)|our (?:e ?mail|address))(?: \w+)?"
     r" (?:from|off|out of) (?:(?:your|this|the|all) )?(?:\w+ ){0,2}(?:lists?|database|mailings?|records|e ?mails)\b",
+    r"\bremove me\b(?! as\b)",
     r"\btake (?:me|us) off (?:your|this|the) (?:\w+ )?list",
     r"\bdelete (?:all )?my (?:personal )?data\b",
     r"\bstop (?:e ?mail|contact|writ|spamm|messag)ing (?:me|us)\b",
@@ -138,27 +157,31 @@ PHRASES = (
     r"\bkeine (?:weiteren )?(?:e ?)?mails? mehr\b",
     r"\bkeine weiteren (?:e ?)?(?:mails?|nachrichten)\b",
     r"\b(?:kontaktieren|schreiben|mailen|belästigen) sie (?:mich|mir|uns) (?:bitte )?nicht (?:mehr|weiter)",
+    r"\b(?:mich|uns|mir) (?:\w+ )?nicht mehr (?:zu )?(?:kontaktieren|anzuschreiben|anschreiben|schreiben|belästigen)",
+    r"\b(?:widerspreche|wir widersprechen|widerspruch gegen)\b(?: \w+){0,8} (?:daten|werb)",
     # French
-    r"\b(?:retir|enlev|enlèv|supprim|ray|désinscri|désabonn)\w* (?:moi|nous)\b",
+    r"\b(?:(?:retir|enlev|enlèv|supprim|ray|désabonn)(?:e|ez)|désinscri(?:s|vez)) (?:moi|nous)\b",
     r"\bme (?:retirer|supprimer|enlever|désinscrire|désabonner|rayer) de\b",
-    r"\bne (?:me|m|nous) (?:contact|écri|envoi|envoy|sollicit)\w* plus\b",
+    rf"\bne (?:(?:me|m|nous) {_FR_WRITE} plus|plus (?:me|m|nous) {_FR_WRITE})\b",
     r"\bne (?:souhaite|veux|désire) plus (?:recevoir|être contacté)",
     # Spanish
-    r"\b(?:darme|denme|dadme|dame|deme) de baja\b",
+    r"\b(?:darme|denme|dadme|dame|deme|me den?|me dé) de baja\b",
     r"\bde baja de (?:su|la|esta|vuestra|tu) (?:\w+ )?lista",
     r"\b(?:elimin|bórr|borr|quít|quit|sáqu|saqu)\w*me de (?:su|la|esta|vuestra|tu)\b",
-    r"\bno (?:me )?(?:enví|envi|mand|escrib|contact)\w* más\b",
+    rf"\bno (?:me |nos )?{_ES_WRITE} más\b",
+    r"\bno (?:me|nos) (?:vuelvan?|vuelvas|volváis) a (?:enviar|mandar|escribir|contactar|molestar)",
     r"\bno (?:deseo|quiero) recibir (?:más|sus|estos)\b",
     r"\bdejen? de (?:escribir|enviar|contactar|mandar)",
     # Italian
     r"\b(?:cancell|rimuov|togli|elimin|disiscriv)\w*mi (?:da|dalla|dal|dai)\b",
-    r"\bnon (?:mi |ci )?(?:scriv|contatt|invi|mand)\w+ più\b",
+    rf"\bnon (?:mi |ci )?{_IT_WRITE} più\b",
     r"\bnon (?:desidero|voglio|vorrei) (?:più )?ricevere\b",
-    r"\bsmett\w+ di (?:scriver|inviar|contattar|mandar)",
+    r"\bsmett(?:i|a|ano|ete|etela|erla|ere) di (?:scriver|inviar|contattar|mandar)",
     # Portuguese
-    r"\b(?:remov|retir|exclu|tir|descadastr)\w+ me\b",
+    r"\b(?:remov(?:a|am|er)|retir(?:em|ar?)|exclu(?:a|am|i|ir)|tir(?:em|ar?)|descadastr(?:em?|ar?)) me\b",
+    r"\b(?:remove|retire|tire) me d[aeo]",
     r"\bme (?:remova|remove|retire|exclua|tire|descadastre) d",
-    r"\bnão (?:me )?(?:envi|escrev|contact|contat|mand)\w+ mais\b",
+    rf"\bnão (?:me )?{_PT_WRITE}(?: me)? mais\b",
     r"\bnão (?:desejo|quero|pretendo) (?:mais )?receber\b",
     r"\bparem? de (?:me )?(?:enviar|escrever|contactar|mandar)",
     # Dutch
@@ -166,6 +189,8 @@ PHRASES = (
     r"\b(?:verwijder|haal) (?:mij|me|ons|mijn \w+) (?:uit|van|af)\b",
     r"\b(?:mail|contacteer|benader|schrijf) (?:mij|me|ons) niet (?:meer|langer)",
     r"\bgeen (?:e ?)?mails? meer\b",
+    r"\b(?:mij|me|ons|mijn \w+) (?:\w+ )?uit te schrijven\b",
+    r"\bstop met (?:e ?)?(?:mailen|sturen|schrijven)\b",
     # Swedish, Danish, Norwegian
     r"\bta bort (?:mig|oss) från\b",
     r"\b(?:sluta|slut med at|slutt å) (?:mejla|maila|skicka|kontakta|sende|skrive)",
@@ -176,7 +201,8 @@ PHRASES = (
     r"\b(?:usuń|usuńcie|wypisz|wypiszcie) mnie\b",
     r"\bmnie (?:usunąć|wypisać|skreślić)\b",
     r"\bnie (?:pisać|wysyłać|kontaktować|piszcie|wysyłajcie|pisz|wysyłaj)(?: \w+){0,3} więcej\b",
-    r"\b(?:usunięcie|wypisanie) (?:mnie|mojego|z (?:listy|bazy))",
+    r"\b(?:usunięcie|wypisanie) (?:mnie|mojego|moich danych|z (?:listy|bazy))",
+    r"\bnie [żz]ycz[ęe] sobie (?:otrzym|kontakt|dalsz|więcej|takich|tych|maili|wiadomości|reklam|spam)",
     # Russian
     r"\b(?:удалите|уберите|исключите|отпишите|вычеркните) (?:меня|мой|наш|нас)\b",
     r"\bбольше не (?:пишите|присылайте|беспокойте|шлите|отправляйте)",
@@ -184,6 +210,7 @@ PHRASES = (
     r"\bпрекратите (?:присылать|рассыл|писать|отправлять)",
     # Japanese, Chinese
     r"配信(?:を)?停止",
+    rf"(?:今後|もう|メール|これ以上)\w{{0,8}}{_JA_SEND}",
     r"(?:リスト|登録)から(?:削除|外して)",
     r"今後(?:の)?(?:メール|連絡|ご連絡)は(?:不要|結構|お控え|ご遠慮)",
     r"退订|退訂|取消订阅|取消訂閱",

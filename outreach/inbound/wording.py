@@ -1,6 +1,7 @@
 """A text as its words, and whether a line is a greeting."""
 
 import re
+from unicodedata import normalize
 
 from outreach.inbound.quote_words import GREETINGS
 
@@ -9,8 +10,8 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 
 def bare_words(text: str) -> str:
-    """In lower case, a space between two, without punctuation."""
-    return _NO_WORD.sub(" ", text.lower()).strip()
+    """In lower case, a space between two, without punctuation; an accent is of its letter."""
+    return _NO_WORD.sub(" ", normalize("NFC", text).lower()).strip()
 
 
 def greets(line: str) -> bool:
