@@ -134,6 +134,24 @@ WHOLE = (
 )  # fmt: skip
 """Of a text that is nothing else."""
 
+ORDINARY = (
+    r"stopp?(?: (?:it|this|now|there|to|any|more|these|such))*",
+    r"(?:remove|delete)(?: (?!me\b|us\b|my\b|our\b|your\b)\w+)*",
+    r"(?:do not|don t|dont|never|nie|не) (?:e ?)?\w+",
+    r"no (?!more\b|further\b|más\b)(?:\w+)(?: nada)?",
+    r"i (?:do not|don t|no longer) (?:want|wish)(?: (?:to|any|more|such|these|further))*",
+    r"(?:la |de )?baja|(?:cancelar|anular)(?: (?:la|a|mi|minha))?|desuscripci[oó]n",
+    r"basta|annulla(?:re)?|cancella(?:re|zione)?|cancelli|rimuov(?:i|a|ano|ete|ere)|togli(?:ete|ere)?|tolga(?:no)?",
+    r"abmeldung|abbestellung|austragung|un ?subscription|d[ée]sinscription|d[ée]sabonnement|disiscrizione"
+    r"|descadastramento|afmelding|uitschrijving|av(?:registrer|prenumerer|meld)ing|avanmälan|wypisanie",
+    r"parar|parem?|sair|remov(?:a|am|er)|exclu(?:a|am|i|ir)|retir(?:a|em?|ar)",
+    r"verwijder|haal|sluta?|avsluta",
+    r"rezygnuję|rezygnacja|wypis|usu(?:ń|n|ńcie|ncie|nąć|nac)|(?:o )?usunięcie",
+    r"стоп|отказ|отказаться|удали(?:те|ть)?|уберите|исключите|вычеркните|отписка",
+    r"停止(?:して|希望)?|解除(?:して|希望)?|(?:登録|購読)(?:を)?解除|退会|ストップ|td",
+)  # fmt: skip
+"""Of `WHOLE`, what is an ordinary word, too: an opt-out only where nothing else is said."""
+
 PHRASES = (
     # English
     r"un ?subscribe (?:me|us|my)\b",

@@ -29,8 +29,8 @@ def read(mail: Mail, footers: Sequence[str]) -> Reading:
         return _reading(mail, "unsubscribe", "an opt-out is all that it says", own)
     if _has_footer(own, footers):
         return _reading(mail, "reply", "our footer is in it, without a border of a quote", own)
-    if said := opt_out.phrase(own):
-        return _reading(mail, "reply", f"“{said}” in a longer text", own)
+    if said := opt_out.beside_other_words(own, mail.subject):
+        return _reading(mail, "reply", f"“{said}” beside other words", own)
     return Reading(
         "reply",
         message_ids=message_ids(mail),

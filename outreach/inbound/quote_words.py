@@ -36,21 +36,28 @@ DEVICES = (
 )  # fmt: skip
 """Beginnings of the line that a program puts below what was typed."""
 
+PROGRAMS = (
+    "iphone", "iphon", "ipad", r"\bios\b", "android", "outlook", "proton ?mail", "gmx", "samsung",
+    "huawei", "xiaomi", r"\byahoo\b", r"\bgmail\b", "blackberry", "thunderbird", r"web\.de",
+)  # fmt: skip
+"""Names in such a line, whatever its language."""
+
 CLOSINGS = (
     # English
     "best", "best regards", "kind regards", "kindest regards", "warm regards", "regards", "many thanks",
-    "thanks", "thank you", "thanks and regards", "cheers", "sincerely", "yours sincerely",
+    "thanks", "thank you", "thanks in advance", "thank you in advance", "thanks and regards", "cheers", "sincerely", "yours sincerely",
     "yours faithfully", "all the best", "best wishes", "yours", "br", "rgds",
     # German
     "mit freundlichen grüßen", "mit freundlichen grüssen", "freundliche grüße", "freundliche grüsse",
     "mit freundlichem gruß", "viele grüße", "viele grüsse", "beste grüße", "beste grüsse", "liebe grüße",
     "herzliche grüße", "grüße", "gruß", "gruss", "mfg", "lg", "vg", "danke", "vielen dank",
+    "danke im voraus", "vielen dank im voraus",
     # French
     "cordialement", "bien cordialement", "bien à vous", "salutations", "sincères salutations",
-    "meilleures salutations", "merci", "merci d'avance", "bonne journée", "cdt", "cdlt", "amicalement",
+    "meilleures salutations", "merci", "merci d'avance", "bonne journée", "belle journée", "cdt", "cdlt", "amicalement",
     # Spanish
     "saludos", "un saludo", "saludos cordiales", "un cordial saludo", "atentamente", "gracias",
-    "muchas gracias",
+    "muchas gracias", "gracias de antemano",
     # Italian
     "cordiali saluti", "distinti saluti", "saluti", "un saluto", "grazie", "grazie mille",
     # Portuguese

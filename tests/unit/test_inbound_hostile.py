@@ -8,7 +8,7 @@ import pytest
 from outreach.inbound import message
 from outreach.inbound.charsets import decoded, header_text
 from outreach.inbound.classify import UNREADABLE, classify
-from outreach.inbound.opt_out import is_opt_out, phrase
+from outreach.inbound.opt_out import beside_other_words, is_opt_out, phrase
 from tests.inbound_mails import mail
 from tests.unit.test_linear import PIECES
 
@@ -149,4 +149,5 @@ def test_an_opt_out_is_searched_in_bounded_time() -> None:
     for piece in (*PIECES, *MORE_PIECES):
         is_opt_out(piece * 1_000)
         phrase(piece * 1_000)
+        beside_other_words(piece * 1_000)
     assert thread_time() - began < SECONDS

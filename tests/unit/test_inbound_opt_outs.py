@@ -7,12 +7,94 @@ import pytest
 from outreach.inbound.classify import classify
 from tests.inbound_mails import mail
 
+DISCLAIMER = (
+    "This e-mail is confidential. If you have received it in error, please notify the sender."
+)
+CAUTION = (
+    "CAUTION: This email originated from outside of the organization. Do not click links\n"
+    "or open attachments unless you recognize the sender."
+)
+
 
 def verdict(text: str, subject: str = "Re: Rockets") -> str:
     """`unsubscribe`, `held` or `reply`."""
     read = classify(mail(text, subject=subject))
     held = [one.verdict for one in read.recipients] == ["held"]
     return "held" if held and read.kind == "reply" else read.kind
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Unsubscribe\n\nWith best regards,\nJo Miller\nHead of Sales",
+        "Unsubscribe\n\nThanks in advance\nJo",
+        "Stop\n\nMarie Dupont\nDirectrice générale",
+        "Baja\n\nLuis Pérez\nResponsable de ventas",
+        "Désinscrire\n\nBelle journée,\nMarie",
+        "Stop\n\nCari saluti\nMario",
+        "Stop\n\nMet groet,\nPiet",
+        "Stop\n\nOdesláno z iPhonu",
+        "Stop\n\nSent from Proton Mail for iOS",
+        "Stop\n\nDownload Outlook voor iOS",
+    ],
+)
+def test_an_opt_out_above_a_closing_a_role_or_a_programs_line_is_one(own: str) -> None:
+    assert verdict(own) == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "unsubscribe\n\njo",
+        f"Unsubscribe\n\nJo Miller\n\n{DISCLAIMER}",
+        f"Hi Ada,\nStop\n\n{DISCLAIMER}",
+        f"Hi Ada,\n\nstop\n\n{DISCLAIMER}",
+        f"Hi, stop\n\n{DISCLAIMER}",
+        "Unsubscribe\n\nJo Miller\n\nPlease consider the environment before printing this e-mail.",
+        "Stop\n\nDiese Nachricht wurde von meinem Android Mobiltelefon mit GMX Mail gesendet.",
+        "Stop\n\njust kidding",
+        "Stop\n\nDoes it work with Outlook?",
+        "Stop\n\nCall me, thanks",
+        "[EXTERNAL EMAIL]\n\nStop",
+        "[EXTERNAL EMAIL]\nStop\n\nJo",
+        f"{CAUTION}\n\nStop\n\nJo",
+        "ACHTUNG: Diese E-Mail stammt von einem externen Absender.\n\nHallo Ada,\n\nAbmelden",
+    ],
+)
+def test_an_opt_out_at_the_beginning_is_held_whatever_follows(own: str) -> None:
+    """A name, a disclaimer, a joke: a person has to look."""
+    assert verdict(own) == "held"
+
+
+def test_an_opt_out_in_the_subject_above_a_disclaimer_is_held() -> None:
+    assert verdict(DISCLAIMER, "Remove me") == "held"
+    assert verdict(DISCLAIMER, "STOP") == "held"
+    assert verdict(DISCLAIMER, "Re: Stop") == "reply"  # the subject of our mail
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "No thanks, unsubscribe.",
+        "Not interested. Unsubscribe.",
+        "Not interested - please unsubscribe",
+        "Please unsubscribe. Thanks, Jo",
+        "Ada, please unsubscribe.",
+        "Where did you get my address? Unsubscribe.",
+        "Pas intéressé, merci de me désinscrire.",
+        "Kein Interesse, bitte nicht mehr kontaktieren.",
+        "Ich möchte Sie bitten, mich künftig nicht mehr anzuschreiben.",
+        "Ich widerspreche der Verarbeitung meiner Daten nach Art. 21 DSGVO.",
+        "Geen interesse, graag uitschrijven.",
+        "Le ruego que me dé de baja.",
+        "Non mi interessa, cancellatemi.",
+        "Nie życzę sobie otrzymywania takich wiadomości.",
+        "興味ありません。配信停止してください。",
+        "Remove me and never come back",
+    ],
+)
+def test_an_opt_out_that_is_a_clause_of_its_own_is_held(own: str) -> None:
+    assert verdict(own) == "held"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +115,31 @@ def verdict(text: str, subject: str = "Re: Rockets") -> str:
 )
 def test_a_polite_opt_out_that_is_all_is_one(own: str) -> None:
     assert verdict(own) == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Stop, first send the prices.",
+        "Don't write, call me on Monday.",
+        "I don't want to, but I must ask for a discount.",
+        "Delete, add, edit: can users do it all?",
+        "Unsubscribe? No, we want to buy.",
+        "A list that people can leave when they like, and where they can\nunsubscribe, is our need.",
+        "Thursday works.\n\nTD",
+        "No mande nada, yo le llamo.",
+        "De baja, hasta enero. Escríbame después.",
+        "Désinscription, cookies, RGPD : tout y est.",
+        "Slut för i dag, vi hörs i morgon.",
+        "Rezygnuję, za drogo. Może taniej?",
+        "Отказ. Но пришлите цены в мае.",
+        "Please retire me as contact; Ann takes over.",
+        "Interested. We removed me as admin.",
+        "Please remove me as admin, Ann is it now.",
+    ],
+)
+def test_an_ordinary_word_that_is_a_clause_of_its_own_is_a_reply(own: str) -> None:
+    assert verdict(own) == "reply"
 
 
 PAST = [
