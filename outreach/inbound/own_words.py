@@ -1,11 +1,17 @@
 """A person's own new text of a reply: without quotes, without signature."""
 
 import re
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import NamedTuple
 
 from outreach.inbound.message import HTML, TEXT, Mail
-from outreach.inbound.quote_words import CLOSINGS, DEVICES, FROM, SENT, WROTE
+from outreach.inbound.quote_borders import (
+    attribution,
+    is_border,
+    is_whole_attribution,
+    next_text,
+)
+from outreach.inbound.quote_words import CLOSINGS, DEVICES
 from outreach.inbound.wording import greets
 from outreach.mail.plain_text import plain_text
 
@@ -13,10 +19,6 @@ LINES = 600
 """Lines that are read of a text."""
 LONGEST = 10_000
 """Characters of the result."""
-_ATTRIBUTION = 400
-"""Characters of `On …, … wrote:`."""
-_FIELDS = 2
-"""Fields below `From:` that make it a quoted mail's header."""
 _BELOW_CLOSING = 12
 """Lines of a signature below a closing."""
 _NAME = 5
@@ -39,19 +41,7 @@ _SIGNATURE_HTML = re.compile(
 _MARKED = "<p>&gt;</p>"
 _BLOCKQUOTE = re.compile(r"<(/?)blockquote\b[^<>]*>", re.IGNORECASE)
 
-_FRAMED = re.compile(
-    r"^[ *]*[-_=–—]{2,}\s?(?=[^\n]*[^\W\d_])[^-\n][^\n]{2,50}?\s?[-_=–—]{2,}[ *]*$"
-)
-_RULE = re.compile(r"^\s*[_\-=*─━]{8,}\s*$")
-_HEADER_LINE = re.compile(
-    r"^[ *>\u200e\u200f]*([^\W\d_][^:：\n*]{0,24}?)[ *\u00a0]*[:：][ *]*(?!//)"
-)
 _SIGNATURE = re.compile(r"^\s*(?:--|—|––)\s*$")
-_DATE = re.compile(r"\d{1,2}[.:]\d\d|\d{4}")
-_DIGITS = re.compile(rf"{_DATE.pattern}|@")
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+\.\w")
-_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-_TIME = re.compile(r"(?<![\d.:])\d{1,2}[:.h時时]\d\d(?![.\d])")
 _ARMOUR = "-----BEGIN PGP SIGNED MESSAGE-----"
 _ARMOUR_ENDS = "-----BEGIN PGP SIGNATURE-----"
 _PUNCTUATION = " \t\u00a0,.;:!?*_-–—…。、，！"
@@ -142,98 +132,22 @@ def _without_quotes(lines: list[str]) -> tuple[list[str], bool]:
         line = lines[number]
         if line.lstrip(" \u00a0")[:1] == ">":
             quoted = True
-        elif (length := _attribution(lines, number)) and not (
-            length > 1 and _is_whole_attribution(lines, number + 1)
+        elif (length := attribution(lines, number)) and not (
+            length > 1 and is_whole_attribution(lines, number + 1)
         ):
             quoted = True
-            following = _next_text(lines, number + length)
+            following = next_text(lines, number + length)
             if not following.startswith(">"):
                 break  # a program that does not mark the quoted lines
             number += length
             continue
-        elif _is_border(lines, number):
+        elif is_border(lines, number):
             quoted = True
             break
         else:
             kept.append(line)
         number += 1
     return kept, quoted
-
-
-def _attribution(lines: list[str], number: int) -> int:
-    """How many lines `On Monday, Ada <ada@acme.com> wrote:` takes here; 0: it is none."""
-    text = ""
-    for length, line in enumerate(lines[number : number + 4], 1):
-        if not line.strip():
-            return 0
-        text = f"{text} {line.strip()}".lstrip()
-        if len(text) > _ATTRIBUTION:
-            return 0
-        ends = text.rstrip(" \u00a0*_")
-        if ends.endswith((":", "：")):
-            lower = ends.lower()
-            marked = _next_text(lines, number + length).startswith(">")
-            if _DIGITS.search(lower) and (marked or any(verb in lower for verb in WROTE)):
-                return length
-        elif text.startswith("--") and ends.endswith("--") and _names_a_mail(text):
-            return length  # Zoho's: `---- On Tue, …, Ada <ada@acme.com> wrote ----`
-    return 0
-
-
-def _names_a_mail(text: str) -> bool:
-    """Whether it has an address, a year and a time, in whatever language."""
-    return all(part.search(text) for part in (_ADDRESS, _YEAR, _TIME))
-
-
-def _is_whole_attribution(lines: list[str], number: int) -> bool:
-    """Whether one begins here, and the line above is the person's own."""
-    begins = lines[number].strip()[:1]
-    return (
-        (begins.isupper() or begins.isdigit())
-        and _attribution(lines, number) > 0
-        and _DATE.search(" ".join(lines[number : number + 3])) is not None
-    )
-
-
-def _next_text(lines: list[str], number: int) -> str:
-    return next((line.strip() for line in lines[number : number + 4] if line.strip()), "")
-
-
-def _is_border(lines: list[str], number: int) -> bool:
-    """Whether another mail begins here, with a framed line or with its header."""
-    line = lines[number]
-    if _FRAMED.match(line[:120]):
-        return True
-    if _RULE.match(line[:200]):
-        return _is_header(lines, number + 1)
-    return _is_header(lines, number)
-
-
-def _is_header(lines: list[str], number: int) -> bool:
-    first = _field(lines[number : number + 1])
-    if not first:
-        return False
-    below = lines[number + 1 : number + 6]
-    known = first in FROM
-    if known and sum(_field([line]) in SENT for line in below) >= _FIELDS:
-        return True
-    return (known or _has_address(lines[number])) and _are_fields_with_a_date(below)
-
-
-def _has_address(line: str) -> bool:
-    return _ADDRESS.search(line[:200]) is not None
-
-
-def _are_fields_with_a_date(lines: list[str]) -> bool:
-    """Whether these are fields in whatever language. Those of a signature have no date."""
-    fields = [line[:200] for line in takewhile(str.strip, lines) if _field([line])]
-    dated = any(_YEAR.search(line) and _TIME.search(line) for line in fields)
-    return dated and len(fields) >= _FIELDS
-
-
-def _field(line: list[str]) -> str:
-    found = _HEADER_LINE.match(line[0][:200]) if line else None
-    return found[1].strip().lower() if found else ""
 
 
 def _without_signature(lines: list[str]) -> tuple[str, str]:
