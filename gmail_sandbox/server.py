@@ -17,7 +17,7 @@ from gmail_sandbox import app, consent, control, oauth, pages
 from gmail_sandbox.broken import Connection
 from gmail_sandbox.mailbox import Mailbox
 from gmail_sandbox.state import State
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, reason_of
 from outreach.web.guard import LocalOnly
 
 BACKLOG = 2048
@@ -92,7 +92,7 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            f"The sandbox cannot listen on port {port} ({error.strerror}); name another, or 0."
+            f"The sandbox cannot listen on port {port} ({reason_of(error)}); name another, or 0."
         ) from None
 
 

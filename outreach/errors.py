@@ -4,6 +4,7 @@ Every message is one sentence for a person: a problem and, where a person can ac
 message holds a token or a whole address of a lead.
 """
 
+import os
 from uuid import UUID
 
 from outreach import commands
@@ -163,3 +164,8 @@ class SchemaMismatch(ConfigurationError):
 
 class Rejected(Explained):
     """The request cannot be done; the message says why and what to do instead."""
+
+
+def reason_of(error: OSError) -> str:
+    """The operating system's words: Python adds the address to some of its own."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

@@ -7,7 +7,8 @@ from uuid import uuid4, uuid5
 from prefect import task
 from prefect.events import emit_event
 
-from outreach.errors import StoreUnavailable
+from outreach.errors import ConfigurationError, StoreUnavailable
+from outreach.gmail.tokens import app_of
 from outreach.mail.addresses import mask, masked
 from outreach.mailboxes.reader import LEASE_SECONDS, Reader, ReadMailbox
 from outreach.store.mailboxes import Unannounced
@@ -35,6 +36,11 @@ def read_due(stopped: Callable[[], bool] = lambda: False) -> int:
     """Read every mailbox that is due; returns how many mails were recorded."""
     parts = current()
     if not parts.settings.mailbox_seconds:
+        return 0
+    try:
+        app_of(parts.settings)
+    except ConfigurationError as error:
+        run_log().warning("No mailbox is read: %s", error)  # none of them has the fault
         return 0
     readings = list(_read_all(parts, stopped))
     for reading in readings:

@@ -25,7 +25,7 @@ def end(progress: Progress, now: datetime) -> str | None:
 def why_nothing_is_sent(progress: Progress, now: datetime) -> str | None:
     """One sentence with its remedy; None while mails leave. `now` is for times of day only."""
     if progress.status in {"draft", "completed", "error", "cancelled"}:
-        return _not_running(progress)
+        return _not_running(progress, now)
     if progress.paused:
         return _paused(progress)
     if progress.parent_id and progress.held == "paused":
@@ -50,11 +50,13 @@ def is_due(progress: Progress) -> bool:
     )
 
 
-def _not_running(progress: Progress) -> str:
+def _not_running(progress: Progress, now: datetime) -> str:
     leads, campaign = progress.leads, progress.id
     match progress.status:
         case "draft" if progress.parent_id:
             return f"It is a draft; {commands.start(progress.parent_id)} sends its first campaign."
+        case "draft" if left := ahead(progress.scheduled_seconds):
+            return f"It is a draft; {commands.start(campaign)} makes it begin {when(left, now)}."
         case "draft":
             return f"It is a draft; {commands.start(campaign)} sends it."
         case "completed" if leads.failed:

@@ -551,13 +551,13 @@ class Act(Model):
 
     at: datetime
     act: str
-    """suppressed, changed or lifted."""
+    """suppressed, changed or lifted; of a person also erased, or answered by another way."""
     by: str | None
     """The person who was named."""
     owner: UUID | None
-    cause: str
+    cause: str | None = None
     reason: Told | None = None
-    source: Told
+    source: Told | None = None
     until: datetime | None = None
 
 

@@ -30,13 +30,29 @@ class Counts(Model):
     """Fewer than 50 were sent: a rate says little."""
 
 
+def titled(name: str, step: int | None) -> str:
+    """`Spring (step 2)`."""
+    return name if step is None else f"{name} (step {step})"
+
+
 class DayCounts(Counts):
     day: date
 
 
-class CampaignCounts(Counts):
+class _OfChain(Model):
     id: UUID
     name: Called
+    parent_id: UUID | None = None
+    """Of a follow-up: the first campaign of its chain."""
+    step: int | None = None
+
+    @property
+    def title(self) -> str:
+        """A follow-up is often named as the campaign that it follows."""
+        return titled(self.name, self.step)
+
+
+class CampaignCounts(Counts, _OfChain):
     status: str
     started_at: datetime | None
     finished_at: datetime | None
@@ -82,11 +98,9 @@ class Numbers(Model):
     failures: list[FailureCount] = Field(default_factory=list)
 
 
-class Upcoming(Model):
+class Upcoming(_OfChain):
     """A campaign that will send, or sends now."""
 
-    id: UUID
-    name: Called
     status: str
     what: str
     """starts, goes on, follows, sending or paused."""

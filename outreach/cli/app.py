@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -173,6 +173,9 @@ def sandbox(
 
 def main() -> None:
     """The console script."""
+    # Closed by whoever started us, as some supervisors do: what is printed goes nowhere.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that cannot show a character shows its code, instead of an error.
@@ -187,6 +190,10 @@ def main() -> None:
     with rarely_collected():  # most of its time it imports
         status = run(sys.argv[1:])
     sys.exit(status)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - until the process ends
 
 
 def run(arguments: Sequence[str]) -> int:

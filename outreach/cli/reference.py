@@ -189,7 +189,7 @@ Written from the code by `make reference`; change the code, not this file.
 |---|---|
 | 0 | it did what was asked |
 | 1 | it did not: one sentence on stderr says why and what to do, see [errors.md](errors.md) |
-| 2 | the arguments are wrong; nothing was done |
+| 2 | an option or argument is unknown, missing or out of its range; nothing was done |
 """
 
 SETTINGS = """
@@ -207,7 +207,10 @@ def main() -> None:
 
 def reference() -> str:
     """docs/reference.md."""
-    interrupted = f"| {INTERRUPTED} | interrupted with Ctrl-C |\n"
+    interrupted = (
+        f"| {INTERRUPTED} | interrupted with Ctrl-C |\n\n"
+        "A value that its option cannot be read as, such as a date, ends with 1.\n"
+    )
     return HEAD + interrupted + "\n".join(["", *_settings(), "", *_commands(), ""])
 
 

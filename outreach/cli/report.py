@@ -83,8 +83,8 @@ def _report(
 def _write(made: "Report", html: Path) -> None:
     from outreach.reporting.page import page
 
-    title = made.campaigns[0].name if made.campaign else "Outreach report"
-    with destination(html) as file:
+    title = made.campaigns[0].title if made.campaign else "Outreach report"
+    with destination(html, "--html") as file:
         file.write(page(made, title).encode(errors="replace"))
     note(f"The report is in {html}.")
 
@@ -98,7 +98,7 @@ def _show(made: "Report") -> None:
         say(f"{made.since} to {made.until}, days in UTC: {words.mails(made.totals)}.")
         say(f"Opened: {words.opened(made.totals)}.")
         _chart(made)
-    _table("campaign", ("id", "status"), made.campaigns, lambda x: (x.name, x.id, x.status))
+    _table("campaign", ("id", "status"), made.campaigns, lambda x: (x.title, x.id, x.status))
     _table("account", ("status",), made.accounts, lambda x: (x.email or "deleted", x.status))
     _table("template", ("subject",), made.templates, lambda x: (words.template(x), x.subject))
     if made.failures:
@@ -107,7 +107,7 @@ def _show(made: "Report") -> None:
         show_table(("failures", "reason"), rows)
     if made.upcoming:
         say("")
-        coming = [(x.name, words.coming(x), x.what, x.pending, x.id) for x in made.upcoming]
+        coming = [(x.title, words.coming(x), x.what, x.pending, x.id) for x in made.upcoming]
         show_table(("upcoming", "when", "what", "pending", "id"), coming)
 
 

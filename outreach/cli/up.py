@@ -255,7 +255,7 @@ def _free_port(wanted: int | None) -> int:
     from outreach.public.server import listen
 
     try:
-        with listen("127.0.0.1", WEB_PORT if wanted is None else wanted) as free:
+        with listen("127.0.0.1", WEB_PORT if wanted is None else wanted, "--web-port") as free:
             return int(free.getsockname()[1])
     except ConfigurationError:
         if wanted is not None:

@@ -5,7 +5,6 @@ A taken port stops nothing: it is told, and tried again until it is free.
 
 import asyncio
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable
@@ -17,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from outreach.errors import reason_of
 
 AGAIN_SECONDS = 30.0
 """Until the next attempt to listen."""
@@ -61,7 +62,7 @@ class MetricsServer:
             if tell:
                 self._log.error(
                     "No metrics for now: port %d of %s cannot be used (%s); free it or change %s",
-                    self._port, self._host, _reason(error), self._setting,
+                    self._port, self._host, reason_of(error), self._setting,
                 )  # fmt: skip
             return None
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -75,11 +76,6 @@ class MetricsServer:
             again.wait(self._again_seconds)
             listener = self._listen(tell=False)
         asyncio.run(_server(self._app).serve([listener]))
-
-
-def _reason(error: OSError) -> str:
-    """Python adds the address to some of its own texts."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def _server(app: Starlette) -> uvicorn.Server:

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outreach import commands
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, reason_of
 from outreach.public import clients
 from outreach.public.app import Recipients, application, log
 from outreach.public.metrics import count, serve_metrics
@@ -82,15 +82,15 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Raises ConfigurationError."""
+def listen(host: str, port: int, options: str = "--host and --port") -> socket.socket:
+    """Raises ConfigurationError, which names the command's `options` for another address."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
-            f"{commands.WEB} cannot listen on {host}, port {port} ({error.strerror})",
-            "name others with --host and --port",
+            f"{commands.WEB} cannot listen on {host}, port {port} ({reason_of(error)})",
+            f"name others with {options}",
         ) from None
     # asyncio sets it only where a socket names its protocol, which this one does not. An answer's
     # body would wait 40 ms for the client's acknowledgement of its headers.

@@ -25,7 +25,7 @@ def _digest(report: Report, day: date) -> Iterator[str]:
     if report.campaigns:
         yield from ("", "| campaign | status | sent | refused | unclear |", "|---|---|---|---|---|")
     for one in report.campaigns[:MOST]:
-        yield f"| {_cell(one.name)} | {one.status} | {one.sent} | {one.refused} | {one.unclear} |"
+        yield f"| {_cell(one.title)} | {one.status} | {one.sent} | {one.refused} | {one.unclear} |"
     if report.accounts:
         yield from ("", "| account | status | sent | refused |", "|---|---|---|---|")
     for account in report.accounts[:MOST]:
@@ -40,7 +40,7 @@ def _digest(report: Report, day: date) -> Iterator[str]:
 def upcoming(campaigns: Iterable[Upcoming]) -> str:
     """A table of the campaigns that will send, the next first."""
     rows = [
-        f"| {_cell(words.coming(one))} | {_cell(one.name)} | {one.what} | {one.pending} "
+        f"| {_cell(words.coming(one))} | {_cell(one.title)} | {one.what} | {one.pending} "
         f"| {one.id} |"
         for one in campaigns
     ]

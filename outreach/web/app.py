@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from outreach.errors import ConfigurationError
+from outreach.errors import ConfigurationError, reason_of
 from outreach.mail import parts
 from outreach.web import show
 from outreach.web.guard import LocalOnly
@@ -132,7 +132,7 @@ def serve(shown: Shown, port: int, announce: Callable[[str], None], *, browser: 
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise ConfigurationError(
-            f"The preview cannot listen on port {port} ({error.strerror})", "name another, or 0"
+            f"The preview cannot listen on port {port} ({reason_of(error)})", "name another, or 0"
         ) from None
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/"
 

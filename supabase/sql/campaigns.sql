@@ -271,7 +271,8 @@ begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
-  elsif c.status not in ('scheduled', 'running') and not public.has_steps_to_come(campaign) then
+  elsif c.status not in ('scheduled', 'running')
+    and (c.status = 'draft' or not public.has_steps_to_come(campaign)) then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else

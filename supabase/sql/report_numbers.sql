@@ -70,7 +70,7 @@ as $$
     'campaigns', coalesce((
       select pg_catalog.jsonb_agg(
         pg_catalog.jsonb_build_object(
-          'id', c.id, 'name', c.name, 'status', c.status, 'started_at', c.started_at, 'finished_at', c.finished_at,
+          'id', c.id, 'name', c.name, 'parent_id', c.parent_id, 'step', c.step, 'status', c.status, 'started_at', c.started_at, 'finished_at', c.finished_at,
           'leads', public.campaign_counts(c.id)) || coalesce(t.counts, '{}')
         order by coalesce(c.started_at, c.created_at) desc nulls last, c.id)
       from last_campaigns c
@@ -116,9 +116,10 @@ set search_path = ''
 as $$
   -- Campaigns that will send, the next ones first; those that send now before them.
   select pg_catalog.jsonb_build_object(
-    'id', u.campaign_id, 'name', u.campaign, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
+    'id', u.campaign_id, 'name', u.campaign, 'parent_id', c.parent_id, 'step', c.step, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
     'waiting_for', left(u.waiting_for, 1001), 'pending', u.pending)
   from outreach_report.upcoming u
+  join public.campaigns c on c.id = u.campaign_id
   order by u.what = 'paused', u.what = 'follows' and u.starts_at is null, u.starts_at nulls first, u.campaign, u.campaign_id
   limit report_upcoming.most;
 $$;

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -209,6 +209,26 @@ def test_a_report_of_a_campaign_has_its_account_and_template(
     assert templates == {"Hello a <b>": 30, "Hello b <b>": 30}
     assert f"ann@us.test\tactive\t{accounts['ann@us.test']}\t" in text
     assert re.search(r"^2026-11-24\t5\t1\t1$", text, re.MULTILINE)
+
+
+def test_a_follow_up_is_told_from_the_campaign_that_it_follows(
+    outreach: Outreach, campaign: UUID, db: psycopg.Connection
+) -> None:
+    """It is named as that one unless told."""
+    Build(db).sql.add_step(root=campaign, step_id=(step := uuid4()), after_days=3)
+    [upcoming] = [
+        one for one in read(outreach("report", "--json"))["upcoming"] if one["id"] == str(step)
+    ]
+    assert (upcoming["parent_id"], upcoming["step"]) == (str(campaign), 2)
+    assert "Spring (step 2)" in outreach("report")[1]
+
+
+def test_a_report_that_cannot_be_written_names_the_option(
+    outreach: Outreach, tmp_path: Path
+) -> None:
+    status, _, error = outreach("report", "--html", tmp_path / "no" / "x.html")
+    assert status == 1
+    assert error.endswith("name another file with --html.\n")
 
 
 def test_a_report_without_a_mail_says_so(outreach: Outreach) -> None:

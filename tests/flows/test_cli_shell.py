@@ -78,6 +78,21 @@ def test_a_reader_that_stops_early_ends_the_command_without_a_word(
     assert (len(ran.stdout.splitlines()), ran.stdout.splitlines()[1], ran.stderr) == (2, "1", "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_makes_no_success_a_failure(
+    closed: str, database: SecretStr, tmp_path: Path
+) -> None:
+    """As under some supervisors: a script that repeats a failure would do it twice."""
+    ran = bash(
+        f'outreach suppressions add mia@acme.example {closed}; echo "status $?"',
+        tmp_path,
+        DATABASE_URL=database.get_secret_value(),
+    )
+
+    assert ran.stdout.splitlines()[-1] == "status 0"
+    assert "Error" not in ran.stderr
+
+
 def test_the_version_is_the_packages(tmp_path: Path) -> None:
     """And reads like any other tool's when its reader is gone."""
     ran = bash("outreach --version; outreach --version | true; echo done", tmp_path)

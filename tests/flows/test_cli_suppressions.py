@@ -272,3 +272,49 @@ def test_status_leads_and_export_say_why(outreach: Outreach, store: Store, campa
         "opted out on "
     ]
     assert "opted out on " in exported
+
+
+def test_the_acts_of_a_person_who_answered_and_was_erased_are_shown(
+    outreach: Outreach, store: Store
+) -> None:
+    """Neither has a cause or a source."""
+    store.import_leads([{"email": "liv@acme.example", "name": "Liv"}], tag="y")
+    for said in ("suppressions", "add"), ("leads", "erase"):
+        outreach(*said, "liv@acme.example", *(("--by", "Ann") if said[1] == "erase" else ()))
+    status, shown, error = outreach("suppressions", "history", "liv@acme.example", "--json")
+    assert (status, error) == (0, "")
+    acts = json.loads(shown)
+    assert [act["act"] for act in acts][-1] == "erased"
+    assert acts[-1]["cause"] is None
+    assert outreach("suppressions", "history", "liv@acme.example")[0] == 0
+
+
+@pytest.mark.parametrize("tag", ["", "  ", "spring\nautumn"])
+@pytest.mark.parametrize("command", ["import", "list", "create"])
+def test_a_tag_that_is_no_name_is_refused(
+    outreach: Outreach, tmp_path: Path, command: str, tag: str
+) -> None:
+    """A variable of the shell that was never set: its list would be everybody's without a tag."""
+    file = tmp_path / "leads.csv"
+    file.write_text("email\nmia@acme.example\n")
+    arguments = {
+        "import": ("leads", "import", file),
+        "list": ("leads", "list"),
+        "create": ("campaigns", "create", "--name", "x", "--account", "ada@ours.example"),
+    }
+    status, _, error = outreach(*arguments[command], "--tag", tag)
+    assert status == 2
+    assert "a tag is one line of text" in error
+
+
+def test_without_the_google_app_no_mailbox_is_said_to_be_broken(
+    outreach: Outreach, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault is of this process, and would stand at each account for all machines."""
+    for name in ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_TOKEN_URL", "GMAIL_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    store.save_account(uuid4(), "ada@ours.example", refresh_token="t")
+    status, _, error = outreach("mailboxes", "read")
+    assert status == 1
+    assert error.startswith("Error: GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not both set")
+    assert [one.problem for one in store.mailboxes.all()] == [None]

@@ -219,7 +219,9 @@ def test_recipients_are_answered_also_after_that_process_died(machine: Machine) 
     taken = free.getsockname()[1]
     refused = machine.up("--port", str(machine.port), "--web-port", str(taken))
     assert refused.wait(60) == 1
-    assert f"cannot listen on 127.0.0.1, port {taken}" in refused.communicate()[1]
+    said = refused.communicate()[1]
+    assert f"cannot listen on 127.0.0.1, port {taken} (Address already in use)" in said
+    assert said.endswith("name others with --web-port.\n")
     free.close()
 
     running = machine.up("--port", str(machine.port), "--web-port", str(taken))

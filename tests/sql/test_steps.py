@@ -764,3 +764,10 @@ def test_a_step_in_error_with_leads_left_waits_for_a_person(chain: Chain) -> Non
     )
     assert chain.call.plan_steps(at=11)["leads"] == 2
     assert chain.build.row("campaigns", step)["error"] == "why"
+
+
+def test_a_draft_is_not_paused_though_it_has_a_step(build: Any, call: Any, account: UUID) -> None:
+    """It could not be resumed; it sends nothing anyway."""
+    root = build.campaign(account, leads=1, status="draft")
+    call.add_step(root=root, step_id=uuid4(), after_days=1)
+    assert call.pause_campaign(campaign=root)["answer"] == "rejected"

@@ -52,6 +52,10 @@ def done(**given: Any) -> AccountProgress:
     [
         (progress(account(recent=Recent(mails=1, first_seconds=9, last_seconds=9))), None),
         (progress(status="draft", owned=False), f"It is a draft; `outreach campaigns start {ID}` sends it."),
+        (
+            progress(status="draft", owned=False, scheduled_seconds=720),
+            f"It is a draft; `outreach campaigns start {ID}` makes it begin in 12 minutes (14:32).",
+        ),
         (progress(done(sent=3), status="completed", owned=False), "It is completed."),
         (
             progress(done(sent=3, failed=2), status="completed", owned=False),

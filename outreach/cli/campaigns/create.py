@@ -12,6 +12,7 @@ from outreach.campaign import days_off
 from outreach.campaign import window as windows
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.output import AsJson, cell, note, say, show_json
+from outreach.cli.tags import tag as tag_option
 from outreach.errors import Rejected
 from outreach.store.given import campaign_name
 
@@ -28,7 +29,7 @@ def create(
     *,
     name: Annotated[str, typer.Option(help="What it is called, here and in Prefect.")],
     account: Annotated[list[str], typer.Option(help="Sends it; may be given several times.")],
-    tag: Annotated[str | None, typer.Option(help="Its leads are those with this tag …")] = None,
+    tag: Annotated[str | None, tag_option("Its leads are those with this tag …")] = None,
     company: Annotated[
         list[str] | None,
         typer.Option(help="… or of this company (name, domain or id); several times."),

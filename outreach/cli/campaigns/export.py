@@ -96,7 +96,7 @@ def cell(value: Any) -> str:
 
 
 @contextmanager
-def destination(out: Path | None) -> Iterator[BinaryIO]:
+def destination(out: Path | None, option: str = "--out") -> Iterator[BinaryIO]:
     """A regular file appears only when complete; pipes and special files are written directly."""
     if out is None:
         sys.stdout.flush()
@@ -112,7 +112,7 @@ def destination(out: Path | None) -> Iterator[BinaryIO]:
         if isinstance(error, BrokenPipeError):
             raise
         raise Rejected(
-            f"{out} cannot be written ({error.strerror})", "name another file with --out"
+            f"{out} cannot be written ({error.strerror})", f"name another file with {option}"
         ) from None
     finally:
         if part != out:

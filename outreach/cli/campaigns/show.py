@@ -10,6 +10,7 @@ import typer
 
 from outreach import commands
 from outreach.campaign.models import CampaignStatus, Opened, StepStatus
+from outreach.campaign.numbers import titled
 from outreach.campaign.report import CampaignReport, report
 from outreach.cli.campaigns import watch as watching
 from outreach.cli.context import campaign_id, opened_store
@@ -158,7 +159,7 @@ def _row(campaign: CampaignStatus) -> tuple[object, ...]:
     accounts = [*campaign.accounts[:TOLD], *([f"{more} more"] if more > 0 else [])]
     return (
         campaign.id,
-        campaign.name if campaign.step is None else f"{campaign.name} (step {campaign.step})",
+        titled(campaign.name, campaign.step),
         _shown(campaign),
         f"{campaign.leads.sent}/{campaign.total}",
         campaign.leads.failed,
@@ -225,7 +226,7 @@ def _show(store: "Store", campaign: "UUID") -> None:
             **({} if now.step is None else {"step": f"{now.step} of {now.parent_id}"}),
             "error": now.error,
             "created": now.created_at,
-            "starts": now.scheduled_at if now.status == "scheduled" else None,
+            "starts": now.scheduled_at if now.status in {"draft", "scheduled"} else None,
             "started": now.started_at,
             "ended": now.finished_at,
             "goes on": None if now.paused_at else now.resume_at,

@@ -25,6 +25,7 @@ from outreach.cli.output import (
     show_json_list,
     show_table,
 )
+from outreach.cli.tags import tag as tag_option
 from outreach.errors import Rejected, StoreUnavailable
 from outreach.store.results import Imported
 
@@ -44,7 +45,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")],
     *,
     tag: Annotated[
-        str | None, typer.Option(help="Puts these leads on a list, for `campaigns create --tag`.")
+        str | None, tag_option("Puts these leads on a list, for `campaigns create --tag`.")
     ] = None,
     maps: Annotated[
         list[str] | None,
@@ -103,7 +104,7 @@ def import_file(
 
 def show(
     *,
-    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    tag: Annotated[str | None, tag_option("Only those with this tag.")] = None,
     status: Annotated[
         LeadStatus | None, typer.Option(help="Only those that have it in a campaign.")
     ] = None,

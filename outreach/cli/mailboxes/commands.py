@@ -31,7 +31,10 @@ def read(
 
     Workers do that by themselves every minute or two. Status 1 if a mailbox could not be read.
     """
+    from outreach.gmail.tokens import app_of
+
     with opened_services() as services:
+        app_of(services.settings)  # else each account would be said to have the fault
         addresses = _connected(services.store, account)
         with progress("Reading") as news:
             done = list(_read(services, addresses, news))

@@ -1,4 +1,4 @@
--- Release 20261130132547 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130133439 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -279,7 +279,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130132547', '4b4354b96bdec39a33aac68ee85172b70cffffd4606928f30681ad09420c0e06', ours, '20261124009900')
+  values ('20261130133439', '48aad3eafa2ad5c1521995c0f3620b91416d1d21c90bbc6d4a1a5b9a7503629c', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -1327,7 +1327,8 @@ begin
   select x.* into c from public.campaigns x where x.id = campaign for no key update;
   if not found then
     return next pg_catalog.jsonb_build_object('answer', 'not_found');
-  elsif c.status not in ('scheduled', 'running') and not public.has_steps_to_come(campaign) then
+  elsif c.status not in ('scheduled', 'running')
+    and (c.status = 'draft' or not public.has_steps_to_come(campaign)) then
     return next pg_catalog.jsonb_build_object('answer', 'rejected', 'reason', pg_catalog.format(
       'The campaign is %s; only one that is scheduled or running can be paused.', c.status));
   else
@@ -6311,7 +6312,7 @@ as $$
     'campaigns', coalesce((
       select pg_catalog.jsonb_agg(
         pg_catalog.jsonb_build_object(
-          'id', c.id, 'name', c.name, 'status', c.status, 'started_at', c.started_at, 'finished_at', c.finished_at,
+          'id', c.id, 'name', c.name, 'parent_id', c.parent_id, 'step', c.step, 'status', c.status, 'started_at', c.started_at, 'finished_at', c.finished_at,
           'leads', public.campaign_counts(c.id)) || coalesce(t.counts, '{}')
         order by coalesce(c.started_at, c.created_at) desc nulls last, c.id)
       from last_campaigns c
@@ -6357,9 +6358,10 @@ set search_path = ''
 as $$
   -- Campaigns that will send, the next ones first; those that send now before them.
   select pg_catalog.jsonb_build_object(
-    'id', u.campaign_id, 'name', u.campaign, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
+    'id', u.campaign_id, 'name', u.campaign, 'parent_id', c.parent_id, 'step', c.step, 'status', u.status, 'what', u.what, 'starts_at', u.starts_at,
     'waiting_for', left(u.waiting_for, 1001), 'pending', u.pending)
   from outreach_report.upcoming u
+  join public.campaigns c on c.id = u.campaign_id
   order by u.what = 'paused', u.what = 'follows' and u.starts_at is null, u.starts_at nulls first, u.campaign, u.campaign_id
   limit report_upcoming.most;
 $$;
