@@ -15,6 +15,7 @@ from tasks.dispatch import (
     adopt_opens,
     compare_schema,
     end_pending,
+    end_silent_rounds,
     follow_up,
     plan_steps,
     settle_all,
@@ -69,6 +70,7 @@ def dispatch_all() -> int:
     if is_first_of_the_hour():
         sweep_drafts()
         sweep_retention()
+        end_silent_rounds()
     try_web_address()
     name_upcoming()
     show_upcoming()

@@ -9,7 +9,8 @@ SEND_FLOW = "send-campaign"
 SEND = f"{SEND_FLOW}/send-campaign"
 DISPATCH_FLOW = "dispatch-campaigns"
 DISPATCH = f"{DISPATCH_FLOW}/{DISPATCH_FLOW}"
-READ = "read-mailboxes/read-mailboxes"
+READ_FLOW = "read-mailboxes"
+READ = f"{READ_FLOW}/{READ_FLOW}"
 DEPLOYMENTS = (SEND, DISPATCH, READ)
 POOL = "outreach"
 

@@ -13,7 +13,14 @@ from prefect.states import Crashed
 
 from outreach.delivery.reconciler import Settling
 from outreach.delivery.web_address import REST_SECONDS, try_address
-from outreach.deployment_names import SEND, SEND_FLOW, run_name, run_tag
+from outreach.deployment_names import (
+    DISPATCH_FLOW,
+    READ_FLOW,
+    SEND,
+    SEND_FLOW,
+    run_name,
+    run_tag,
+)
 from outreach.errors import (
     AccountUnusable,
     ConfigurationError,
@@ -33,6 +40,8 @@ SWEEPS = 200
 """Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
 PENDING_SECONDS = 300.0
 """A worker that has taken a run begins it by then, or it died: as `due_at` in the database."""
+ROUND_SECONDS = 3600.0
+"""No round of the dispatcher and no reading takes longer."""
 OVER_THE_LIMIT_SECONDS = 50.0
 """Until a campaign whose run a deployment's limit cancelled gets another one."""
 
@@ -131,6 +140,20 @@ def end_pending() -> None:
     for run in found:
         if run.state is not None and age_of(run.state) > PENDING_SECONDS:
             _mark_crashed(run.id)
+
+
+@task(**PHASE)
+def end_silent_rounds() -> None:
+    """Mark Crashed rounds of the dispatcher, and readings, whose process died in them.
+
+    They own no campaign, whose lease would tell.
+    """
+    with get_client(sync_client=True) as client:
+        for flow in (DISPATCH_FLOW, READ_FLOW):
+            states = (StateType.PENDING, StateType.RUNNING)
+            for run in client.read_flow_runs(**runs_in(flow, *states)):
+                if run.state is not None and age_of(run.state) > ROUND_SECONDS:
+                    _mark_crashed(run.id)
 
 
 @task(**PHASE)

@@ -27,6 +27,7 @@ from tasks.boards import publish_digest, show_upcoming
 from tasks.dispatch import (
     adopt_opens,
     end_pending,
+    end_silent_rounds,
     follow_up,
     plan_steps,
     settle_all,
@@ -75,7 +76,11 @@ REPAIRS: tuple[Callable[[], object], ...] = (
     show_upcoming.fn,
     publish_digest.fn,
 )
-HOURLY: tuple[Callable[[], object], ...] = (sweep_retention.fn, sweep_drafts.fn)
+HOURLY: tuple[Callable[[], object], ...] = (
+    sweep_retention.fn,
+    sweep_drafts.fn,
+    end_silent_rounds.fn,
+)
 
 
 class Dispatcher:

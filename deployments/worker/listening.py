@@ -1,5 +1,6 @@
 """Listens to Prefect's events for a worker: people's orders for its runs, and new runs."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,6 +16,7 @@ from prefect.logging.loggers import get_logger
 from deployments.worker.hosted import Runs
 from tasks.orders import order_of
 from tasks.run_filters import PAGE
+from tasks.token import Order
 
 if TYPE_CHECKING:
     from deployments.worker.worker import CampaignWorker
@@ -32,6 +34,8 @@ AGAIN_SECONDS = 2.0
 BEAT_SECONDS = 30.0
 MOST_NOT_FOUND = 240
 """An hour of looks for a run that Prefect's server does not know."""
+MOST_MISSED = 4
+"""Looks in a row at which a run that goes on here is not there: then somebody deleted it."""
 
 
 class Listening:
@@ -43,6 +47,7 @@ class Listening:
         self._poll = anyio.Event()
         runs.when_free = self._ask
         self._subscribed = anyio.CancelScope()
+        self._missed: Counter[UUID] = Counter()
 
     def subscribe_anew(self) -> None:
         """The pool was made anew: its events name another id."""
@@ -60,12 +65,30 @@ class Listening:
     async def look(self) -> None:
         """Read the states of all runs here, and pass on what people ordered."""
         ids = self._runs.ids()
+        found: set[UUID] = set()
         for at in range(0, len(ids), PAGE):
             chosen = FlowRunFilter(id=FlowRunFilterId(any_=ids[at : at + PAGE]))
             for run in await self._worker.client.read_flow_runs(flow_run_filter=chosen, limit=PAGE):
+                found.add(run.id)
                 hosted = self._runs.find(run.id)
                 if hosted is not None and (order := order_of(run.state)) is not None:
                     hosted.token.tell(order, run.state_name or "")
+        self._stop_deleted(set(ids) - found)
+
+    def _stop_deleted(self, missing: set[UUID]) -> None:
+        """Give back campaigns whose run Prefect does not have any more: another run goes on.
+
+        Its task runs could not be recorded, and with them those of other runs would be lost:
+        Prefect records a batch of them as a whole.
+        """
+        self._missed = Counter({run: self._missed[run] + 1 for run in missing})
+        for run, times in self._missed.items():
+            hosted = self._runs.find(run)
+            if times == MOST_MISSED and hosted is not None:
+                get_logger("outreach.worker").warning(
+                    "Prefect has no run %s any more: its campaign is given back", run
+                )
+                hosted.token.tell(Order.STOP)
 
     async def _subscribe(self) -> None:
         while True:

@@ -16,11 +16,13 @@ from prefect.states import Cancelled, Cancelling, Pending, Running
 
 from deployments.provision import before_deployments
 from flows.dispatch_campaigns import dispatch_campaigns
+from flows.read_mailboxes import read_mailboxes
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
 from outreach.deployment_names import POOL, SEND
 from outreach.store.store import Store
 from tasks.boards import DIGEST, DIGEST_EVENT, UPCOMING, publish_digest, show_upcoming
+from tasks.dispatch import end_silent_rounds
 from tasks.events import announce_failure
 from tests.flows.conftest import NewCampaign
 
@@ -483,3 +485,21 @@ def test_a_digest_that_prefect_did_not_take_is_made_by_the_next_round(
         publish_digest.fn(date(2026, 12, 9))
     assert store.take_digest(date(2026, 12, 8))
     assert artifact(DIGEST) == before
+
+
+def test_a_round_whose_process_died_is_marked_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the two: with `outreach worker` alone they would be Running for good."""
+    with get_client(sync_client=True) as client:
+        runs = [
+            client.create_flow_run(flow, state=state).id
+            for flow in (dispatch_campaigns, read_mailboxes)
+            for state in (Pending(), Running())
+        ]
+        sending = client.create_flow_run(send_campaign, state=Running()).id
+    end_silent_rounds.fn()
+    before = [state_of(str(run)) for run in runs]
+    monkeypatch.setattr("tasks.dispatch.ROUND_SECONDS", 0)
+    end_silent_rounds.fn()
+    assert before == ["Pending", "Running"] * 2
+    assert [state_of(str(run)) for run in runs] == ["Crashed"] * 4
+    assert state_of(str(sending)) == "Running"

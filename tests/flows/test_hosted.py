@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from deployments.worker.hosted import Hosted, Runs, Untold, _execute
-from deployments.worker.listening import MOST_NOT_FOUND, Listening
+from deployments.worker.listening import MOST_MISSED, MOST_NOT_FOUND, Listening
 from flows.dispatch_campaigns import dispatch_campaigns
 from flows.send_campaign import send_campaign
 from outreach.campaign.models import LeadCounts
@@ -177,3 +177,24 @@ def test_an_end_that_the_server_did_not_take_is_told_later() -> None:
         state = client.read_flow_run(running).state
     assert state is not None
     assert (state.name, state.message) == ("Completed", "2/2 sent")
+
+
+def test_a_run_that_was_deleted_in_prefect_gives_its_campaign_back() -> None:
+    """After some looks: what answers for a moment may be another server. Others go on."""
+    one, other = hosted(), hosted()
+    runs = Runs(copy_context())
+    runs._runs = {run.flow_run.id: run for run in (one, other)}
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(one.flow_run.id)
+
+    async def look(times: int) -> None:
+        async with get_client() as client:
+            listening = Listening(cast("CampaignWorker", SimpleNamespace(client=client)), runs)
+            for _ in range(times):
+                await listening.look()
+
+    asyncio.run(look(MOST_MISSED - 1))
+    before = one.token.order
+    asyncio.run(look(MOST_MISSED))
+    assert (before, one.token.order) == (None, Order.STOP)
+    assert other.token.order is None
