@@ -49,6 +49,14 @@ def test_each_campaign_that_has_not_ended_has_one_state(build: Any, call: Any) -
     assert (found["campaign_lag_seconds"], found["places_taken"]) == (40, 1)
 
 
+def test_a_campaign_whose_run_has_not_begun_is_due(build: Any, call: Any) -> None:
+    """A paused work pool would stop all mails, and no alert would tell."""
+    build.campaign(build.account(), leads=1)
+    assert len(call.rows("take_due", at=0)) == 1
+    found = call.operating_figures(at=30)
+    assert found["campaigns"] == {"due": 1, "sending": 0, "waiting": 0, "paused": 0}
+
+
 @pytest.mark.parametrize(
     ("values", "lag"),
     [({}, 7), ({"paused_at": at(0)}, 0), ({"lease_until": at(0)}, 0), ({"status": "completed"}, 0)],

@@ -1,4 +1,4 @@
--- Release 20261130133439 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130133937 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -279,7 +279,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130133439', '48aad3eafa2ad5c1521995c0f3620b91416d1d21c90bbc6d4a1a5b9a7503629c', ours, '20261124009900')
+  values ('20261130133937', '4eeb79ee36cc6c10494397594cfcc54da72305436d8c96ccd00001ba5960be12', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -5338,7 +5338,8 @@ as $$
       case
         when c.paused_at is not null then 'paused'
         when c.lease_until > clock.t then 'sending'
-        when public.is_due(c.*, clock.t) then 'due'
+        -- Also while a run that was asked for waits for a place in Prefect, such as a pool that is paused.
+        when public.is_due(c.*, clock.t) or c.dispatched_at is not null then 'due'
         else 'waiting'
       end as state
     from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
