@@ -40,8 +40,8 @@ SWEEPS = 200
 """Batches of suppressions per minute at most, each a call: an import of a million takes a few."""
 PENDING_SECONDS = 300.0
 """A worker that has taken a run begins it by then, or it died: as `due_at` in the database."""
-ROUND_SECONDS = 3600.0
-"""No round of the dispatcher and no reading takes longer."""
+ROUND_SECONDS = 6 * 3600.0
+"""No round of the dispatcher and no reading takes longer, not even the first of a full mailbox."""
 OVER_THE_LIMIT_SECONDS = 50.0
 """Until a campaign whose run a deployment's limit cancelled gets another one."""
 

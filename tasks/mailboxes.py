@@ -1,5 +1,6 @@
 """Reads the mailboxes that are due, and tells people and Prefect what came back."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4, uuid5
@@ -19,6 +20,7 @@ from tasks.retries import PHASE
 
 READERS = 2
 """Threads: a mailbox that answers slowly holds up no other."""
+ROUND_SECONDS = 1800.0
 BETWEEN_SECONDS = 5.0
 """A round comes a little earlier or later: it takes a mailbox that is due within this time."""
 
@@ -56,11 +58,12 @@ def _read_all(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMail
 
 
 def _read_some(parts: Services, stopped: Callable[[], bool]) -> Iterator[ReadMailbox]:
-    """Read one mailbox after another, until none is due."""
+    """Read one mailbox after another, until none is due; of very many, the next round goes on."""
     identity, boxes = uuid4(), parts.store.mailboxes
     reader = Reader(identity, parts.store, parts.inbox)
     rest = max(parts.settings.mailbox_seconds - BETWEEN_SECONDS, 0.0)
-    while not stopped():
+    until = time.monotonic() + ROUND_SECONDS
+    while not stopped() and time.monotonic() < until:
         leased = boxes.take(identity, lease_seconds=LEASE_SECONDS, rest_seconds=rest, most=1)
         if not leased:
             return

@@ -194,8 +194,8 @@ Written from the code by `make reference`; change the code, not this file.
 
 SETTINGS = """
 Read from the environment, then from `.env` in the current folder; `.env.example` has them all.
-In `.env` a `${NAME}` stands for that variable, also between quotes: set a password that holds one in
-the environment.
+In `.env` a `${NAME}` stands for that variable, also between quotes: a password that holds one
+belongs into the environment.
 Prefect has settings of its own, `PREFECT_API_URL` first among them. `NO_COLOR` takes the colours
 away; `OUTREACH_DEBUG=1` shows the traceback of an unexpected error.
 """

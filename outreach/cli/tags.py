@@ -1,12 +1,13 @@
 """The option for the tag of a list of leads."""
 
 from typing import Any
+from unicodedata import category
 
 import typer
 
 
 def tag(meaning: str) -> Any:
-    """An option with a tag, without the spaces around it.
+    """An option with a tag.
 
     An empty one is refused: it is a shell's variable that was never set, and would be a list, too.
     """
@@ -14,9 +15,6 @@ def tag(meaning: str) -> Any:
 
 
 def _named(given: str | None) -> str | None:
-    if given is None:
-        return None
-    named = given.strip()
-    if not named or not named.isprintable():
+    if given is not None and (not given.strip() or any(category(one) == "Cc" for one in given)):
         raise typer.BadParameter("a tag is one line of text; name one, such as spring.")
-    return named
+    return given

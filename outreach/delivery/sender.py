@@ -140,25 +140,36 @@ class Sending:
     def _prepare(self, claim: Claim) -> tuple[Prepared, Content | None]:
         """The mail, ready to leave. No content: an earlier attempt made it, and has noted its own.
 
-        An earlier attempt's draft is replaced where lead, text or sender were corrected since. Only
-        where we deleted it: a draft that is gone may have left. To send it once more fails, and the
-        reconciler finds out.
+        An earlier attempt's draft is replaced where lead, text, file or sender were corrected.
         """
         draft = claim.draft
-        if draft is not None and self._made(claim, draft.search_token)[1].fingerprint == (
-            draft.fingerprint
-        ):
+        if draft is not None and (self._is_right(claim, draft) or not self._store.holds(claim)):
             return _kept(claim, draft), None
         search_token = f"o{uuid4().hex}"
         mail, content = self._made(claim, search_token)
         thread_id = claim.reply.thread_id if claim.reply else None
         prepared = self._mailer.prepare(claim.sender.id, mail, search_token, thread_id)
         if draft is not None:
-            if not self._mailer.discard(_kept(claim, draft)):
+            if not self._took_back(_kept(claim, draft)):
                 self._discard(prepared)
                 return _kept(claim, draft), None
             self._insist(lambda: self._store.forget_draft(claim, draft.search_token))
         return prepared, content
+
+    def _is_right(self, claim: Claim, draft: Draft) -> bool:
+        """Whether the draft's mail is the one that the lead would get now."""
+        _, content = self._made(claim, draft.search_token)
+        return content.fingerprint == draft.fingerprint
+
+    def _took_back(self, kept: Prepared) -> bool:
+        """Delete it; False where it may have left: to send it once more fails, and is looked into.
+
+        What an earlier try deleted, whose answer was lost, is gone and was never sent.
+        """
+        if self._mailer.discard(kept):
+            return True
+        finding = self._mailer.find(kept)
+        return isinstance(finding, Gone) and finding.readable
 
     def _made(self, claim: Claim, search_token: str) -> tuple[Mail, Content]:
         try:

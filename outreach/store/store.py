@@ -363,6 +363,10 @@ class Store(Calls):
             again_after=again_after,
         )
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim is still the lead's, and no attempt was begun on it."""
+        return bool(self._one("holds_claim", lead=claim.id, claim=claim.token)["holds"])
+
     def forget_draft(self, claim: Claim, search_token: str) -> None:
         """Of a draft that was deleted unsent, so that no later claim takes it up."""
         self._call("forget_draft", lead=claim.id, claim=claim.token, token=search_token)

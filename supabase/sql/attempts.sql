@@ -69,7 +69,7 @@ begin
   for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
-  select lower(btrim(x.email)) into its_address from public.leads x where x.id = cl.lead_id;
+  select x.email into its_address from public.leads x where x.id = cl.lead_id;
   t := coalesce(now, clock_timestamp());
   if c.parent_id is not null then
     held := public.held_by_root(c);
@@ -88,7 +88,7 @@ begin
       then 'the lead was given to another account'
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
     -- Nearly all are spelt as they are mailed: a look costs less than the call.
-    when its_address <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
+    when lower(btrim(its_address)) <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
       then 'its address was corrected'
   end;
   if refusal is not null then
@@ -129,7 +129,7 @@ begin
       -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
       select from public.leads l
       cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-      where lower(l.email) in (lower(mail_address), its_address)
+      where lower(l.email) in (lower(mail_address), lower(btrim(its_address)))
         and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
     (
       select x.started_at
@@ -336,6 +336,17 @@ as $$
     and s.id > list_open_attempts.after
   order by s.id
   limit list_open_attempts.most;
+$$;
+
+create or replace function public.holds_claim(lead uuid, claim uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('holds', exists (
+    select from public.campaign_leads cl
+    where cl.id = holds_claim.lead and cl.claim_token = holds_claim.claim and cl.open_attempt_id is null));
 $$;
 
 create or replace function public.forget_draft(lead uuid, claim uuid, token text) returns setof jsonb

@@ -194,18 +194,24 @@ begin
       'This is step %s of another campaign; give that one: %s.', c.step, c.parent_id));
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x
-    set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null
+    set
+      status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null,
+      dispatch_misses = asked::integer
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
       'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
   elsif c.status = 'draft' then
     update public.campaigns x
-    set status = 'running', dispatched_at = case when asked then t end, dispatched_run = null
+    set
+      status = 'running', dispatched_at = case when asked then t end, dispatched_run = null,
+      dispatch_misses = asked::integer
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'running');
   else
     if asked and not coalesce(owned, false) and c.paused_at is null then
-      update public.campaigns x set dispatched_at = t, dispatched_run = null where x.id = campaign;
+      update public.campaigns x
+      set dispatched_at = t, dispatched_run = null, dispatch_misses = greatest(x.dispatch_misses, 1)
+      where x.id = campaign;
     end if;
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,
@@ -310,7 +316,9 @@ begin
     update public.campaigns x
     set paused_at = null, waiting_for = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
-    if c.status = 'completed' then
+    if c.status = 'completed' or not exists (
+      select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+    ) then
       return next pg_catalog.jsonb_build_object('answer', 'resumed');
       return;
     end if;

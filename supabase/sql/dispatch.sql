@@ -181,7 +181,8 @@ language sql
 security invoker
 set search_path = ''
 as $$
-  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it.
+  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it. Whoever asks
+  -- for a run counts one: 0 tells that it waits.
   update public.campaigns x
   set dispatched_at = coalesce(prolong_dispatch.now, clock_timestamp()), dispatch_misses = 0
   where x.id = prolong_dispatch.campaign and x.dispatched_run = prolong_dispatch.flow_run

@@ -194,8 +194,8 @@ begin
       where a.started_at < oldest and strpos(a.address, '@') > 0
     ) mailed
     where not exists (
-        select from public.send_attempts y
-        where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
+      select from public.send_attempts y
+      where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
       and not public.is_to_be_mailed(mailed.key)
     limit most
   loop
@@ -221,5 +221,7 @@ as $$
       or cl.status = 'sent' and cl.followed_at is null and exists (
         select from public.campaigns c
         join public.campaigns s on s.parent_id = coalesce(c.parent_id, c.id)
-        where c.id = cl.campaign_id and s.step > coalesce(c.step, 1) and s.status not in ('completed', 'cancelled')));
+        where c.id = cl.campaign_id and s.step = coalesce(c.step, 1) + 1
+          and s.status not in ('completed', 'cancelled')
+          and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')));
 $$;

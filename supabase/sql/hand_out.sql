@@ -97,9 +97,9 @@ set search_path = ''
 set enable_sort = off
 as $$
   -- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
-  -- are claimed again. Lengths alone are looked at, which reads no text.
+  -- are claimed again, and the times that were held for them are free. Lengths alone are looked at, which reads no text.
   with claimed as materialized (
-    select x.id, x.next_attempt_at, x.lead_id
+    select x.id, x.next_attempt_at, x.lead_id, x.assigned_account_id
     from public.campaign_leads x
     where (x.campaign_id, x.claim_token) >= (keep_within_bounds.c.id, keep_within_bounds.batch)
       and (x.campaign_id, x.claim_token) <= (keep_within_bounds.c.id, keep_within_bounds.batch)
@@ -107,16 +107,23 @@ as $$
     order by x.campaign_id, x.claim_token
     limit 100000
   ), sized as (
-    select cl.id, sum(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)))
-      over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
+    select
+      cl.id, cl.assigned_account_id as account, cl.next_attempt_at as held,
+      sum(least(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)), 4000004))
+        over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
     from claimed cl
     left join public.leads l on l.id = cl.lead_id
     left join public.companies co on co.id = l.company_id
+  ), given_back as (
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null, next_attempt_at = null
+    from sized
+    where x.id = sized.id and sized.before > 100000000
   )
-  update public.campaign_leads x
-  set claim_token = null, claimed_until = null
-  from sized
-  where x.id = sized.id and sized.before > 100000000;
+  update public.accounts a
+  set next_send_at = free.since
+  from (select s.account, min(s.held) as since from sized s where s.before > 100000000 group by s.account) free
+  where a.id = free.account and a.next_send_at > free.since;
 $$;
 
 create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void

@@ -18,7 +18,8 @@ as $$
         when c.paused_at is not null then 'paused'
         when c.lease_until > clock.t then 'sending'
         -- Also while a run that was asked for waits for a place in Prefect, such as a pool that is paused.
-        when public.is_due(c.*, clock.t) or c.dispatched_at is not null then 'due'
+        when public.is_due(c.*, clock.t)
+          or c.dispatched_at is not null and (c.parent_id is null or public.held_by_root(c.*) is null) then 'due'
         else 'waiting'
       end as state
     from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock

@@ -171,13 +171,16 @@ language sql
 security invoker
 set search_path = ''
 as $$
-  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and is put out of the chain.
+  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and would take a step's
+  -- number. A step that has followed somebody was the owner's own.
   update public.campaigns x
   set
     parent_id = null, step = null, next_follow_at = null, idle = false, status = 'cancelled',
     error = 'A follow-up belongs to the owner of the campaign that it follows.'
   from public.campaigns r
-  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id;
+  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id
+    and not exists (
+      select from public.campaign_leads cl where cl.campaign_id = x.id and cl.previous_id is not null);
 $$;
 
 create or replace function public.remove_step(step_id uuid) returns setof jsonb
@@ -420,7 +423,7 @@ declare
   plain_seconds constant double precision :=
     coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + public.most_late(s);
   -- In error with nobody left: only what comes now can make it go on. With leads left, a person resumes it.
-  is_over constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
+  may_reopen constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
     select from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending');
   first_due timestamptz;
   oldest timestamptz;
@@ -429,7 +432,8 @@ begin
   planned := 0;
   stopped := 0;
   if s.user_id <> r.user_id then
-    perform public.leave_foreign_steps(r.id);
+    -- Another user's row, or the owner changes at this moment, one row after the other.
+    update public.campaigns x set next_follow_at = t + interval '1 minute' where x.id = s.id;
     return;
   elsif s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
     perform public.cancel_step(s.id);
@@ -530,15 +534,16 @@ begin
     end,
     idle = x.idle and planned = 0,
     status = case
-      when planned > 0 and is_over then 'running'
+      when planned > 0 and may_reopen then 'running'
       when s.status = 'draft' then 'scheduled'
       else x.status
     end,
-    error = case when not (planned > 0 and is_over) then x.error end,
+    error = case when not (planned > 0 and may_reopen) then x.error end,
+    waiting_for = case when x.waiting_for not like 'a value that can be read:%' then x.waiting_for end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case
-      when planned > 0 and x.run_id is null and (s.status = 'running' or is_over) then least(x.resume_at, first_due)
+      when planned > 0 and x.run_id is null and (s.status = 'running' or may_reopen) then least(x.resume_at, first_due)
       else x.resume_at
     end
   where x.id = s.id

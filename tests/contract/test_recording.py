@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from outreach.campaign.models import Claim
 from outreach.delivery import sender
 from outreach.delivery.mailer import Prepared
-from outreach.errors import StoreUnavailable
+from outreach.errors import StoreUnavailable, TemporarilyUnavailable
 from tests.contract.mailed import Mailed
 
 JO = "jo@lead.example"
@@ -156,3 +156,33 @@ def test_a_draft_that_left_meanwhile_is_not_made_anew(
     outcomes = mailed.send(campaign)
     assert [one.kind for one in outcomes] in (["sent"], ["open"])
     assert len(mailed.gmail.get("/sandbox/mails").json()) == 1
+
+
+@pytest.mark.parametrize("fault", ["accept_then_503"])
+def test_a_draft_whose_deletion_was_not_confirmed_is_replaced_all_the_same(
+    mailed: Mailed, db: psycopg.Connection, fault: str
+) -> None:
+    """It is gone, and was never sent: the same claim is tried again."""
+    campaign = draft_left(mailed, db)
+    refuse(mailed, fault, "drafts.delete")
+    run = uuid4()
+    sending = mailed.sending(campaign, run)
+    (claim,) = mailed.store.claim_leads(uuid4(), campaign, run, 1).claims
+    with pytest.raises(TemporarilyUnavailable):
+        sending.send(claim)
+    assert sending.send(claim).kind == "sent"
+    sent = [mail["to"] for mail in mailed.gmail.get("/sandbox/mails").json()]
+    assert sent == ["corrected@lead.example"]
+
+
+def test_who_holds_the_claim_no_more_deletes_no_draft(
+    mailed: Mailed, db: psycopg.Connection
+) -> None:
+    """Another sender may be about to send it."""
+    campaign = draft_left(mailed, db)
+    run = uuid4()
+    sending = mailed.sending(campaign, run)
+    (claim,) = mailed.store.claim_leads(uuid4(), campaign, run, 1).claims
+    db.execute("update campaign_leads set claim_token = gen_random_uuid()")
+    assert sending.send(claim).kind == "not_ours"
+    assert len(drafts(mailed)) == 1

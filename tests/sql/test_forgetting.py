@@ -82,6 +82,16 @@ def test_retention_waits_for_a_follow_up_that_is_not_planned_yet(
     assert retained(call, at=31 * DAY) == 1
 
 
+def test_retention_does_not_wait_for_a_follow_up_that_never_comes(
+    build: Any, call: Any, account: UUID
+) -> None:
+    """A step that was made later follows the thirty days before it."""
+    campaign = build.campaign(account)
+    mailed(build, campaign, "jo@acme.test")
+    call.add_step(root=campaign, step_id=uuid4(), after_days=1, at=100 * DAY)
+    assert retained(call, at=101 * DAY) == 1
+
+
 @pytest.mark.usefixtures("account")
 def test_who_was_erased_is_in_no_campaign_that_is_made_later(build: Any, call: Any) -> None:
     company = build.company(name="Acme")

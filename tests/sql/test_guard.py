@@ -207,3 +207,15 @@ def test_after_a_resume_of_a_step_its_bounces_count_no_more(
     call.pause_campaign(campaign=step)
     call.resume_campaign(campaign=step)
     assert guard(call, at=LATER) == []
+
+
+def test_a_first_campaign_in_error_is_resumed_for_its_steps(
+    build: Any, call: Any, account: UUID
+) -> None:
+    root = build.campaign(account, leads=60)
+    firsts = mail(build, root, 60)
+    followed(build, account, root, at=2)
+    build.db.execute("update campaigns set status = 'error' where id = %s", (root,))
+    bounce(build, account, firsts[:9])
+    assert len(guard(call)) == 1
+    assert call.resume_campaign(campaign=root)["answer"] == "resumed"

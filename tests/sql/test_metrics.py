@@ -57,6 +57,14 @@ def test_a_campaign_whose_run_has_not_begun_is_due(build: Any, call: Any) -> Non
     assert found["campaigns"] == {"due": 1, "sending": 0, "waiting": 0, "paused": 0}
 
 
+def test_a_step_whose_chain_is_paused_is_not_due(build: Any, call: Any) -> None:
+    root = build.campaign(build.account(), leads=1, status="completed")
+    step = build.campaign(parent_id=root, step=2, delay_days=1, dispatched_at=at(-20))
+    build.db.execute("update campaigns set idle = false where id = %s", (step,))
+    build.db.execute("update campaigns set paused_at = now() where id = %s", (root,))
+    assert call.operating_figures(at=0)["campaigns"]["due"] == 0
+
+
 @pytest.mark.parametrize(
     ("values", "lag"),
     [({}, 7), ({"paused_at": at(0)}, 0), ({"lease_until": at(0)}, 0), ({"status": "completed"}, 0)],

@@ -53,6 +53,11 @@ def test_a_step_that_cannot_be_planned_holds_up_no_other(
         (build.time(86_400 * 2), roots[0]),
     ).fetchone()
     assert held == ("a value that can be read: timestamp out of range", True)
+    build.db.execute("update campaigns set created_at = now() where created_at < '1970-01-01'")
+    build.db.execute("update campaigns set next_follow_at = null where parent_id is not null")
+    call.plan_steps(at=86_400 * 2)
+    waiting = build.db.execute("select distinct waiting_for from campaigns").fetchall()
+    assert waiting == [(None,)]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,34 @@ def test_texts_beyond_what_json_holds_are_handed_out_in_parts(build: Any, accoun
     assert sum(counts) == 150
 
 
+def test_leads_that_are_given_back_leave_their_times_to_others(build: Any, account: UUID) -> None:
+    build.company()
+    campaign = build.campaign(account, leads=80)
+    build.db.execute("update companies set email_template = repeat('ж', 900000)")
+    run = build.begin(campaign)
+    claims = build.claim(campaign, run, most=80, pace=1, reach_seconds=100.0, per_day=1_000)[
+        "claims"
+    ]
+    next_at = build.db.execute("select next_send_at from accounts").fetchone()[0]
+    assert len(claims) < 80
+    assert next_at == build.time(len(claims))
+
+
+@pytest.mark.parametrize("spelt", ["Jo@ab\u0130c.com", "jo@\u13a0\u13a1.com", " JO@Acme.Test "])
+def test_an_address_in_any_spelling_is_not_taken_for_a_corrected_one(
+    build: Any, call: Any, account: UUID, spelt: str
+) -> None:
+    campaign = build.campaign(account, leads=[spelt])
+    run = build.begin(campaign)
+    (claim,) = build.claim(campaign, run)["claims"]
+    key = build.db.execute("select mailbox_key(%s)", (claim["lead"]["email"],)).fetchone()[0]
+    begun = call.begin_attempt(
+        attempt=uuid4(), lead=UUID(claim["id"]), claim=UUID(claim["token"]), run=run,
+        mail_address=key, token="o1", budget_seconds=60.0, default_pace=0.0, default_per_day=100, at=0,
+    )  # fmt: skip
+    assert begun["answer"] == "go", begun
+
+
 def test_a_step_under_another_owners_campaign_is_put_out_of_the_chain(
     build: Any, call: Any
 ) -> None:
@@ -147,15 +180,19 @@ def test_a_step_under_another_owners_campaign_is_put_out_of_the_chain(
     assert (answer["step"], row["parent_id"], row["status"]) == (2, None, "cancelled")
 
 
-def test_planning_puts_it_out_too(build: Any, call: Any) -> None:
+def test_a_chain_changes_its_owner_one_row_after_the_other(build: Any, call: Any) -> None:
+    """A round of planning in between plans nothing, and ends nothing."""
     ann, bob = uuid4(), uuid4()
-    root = build.campaign(build.account(user_id=ann), leads=1, user_id=ann)
+    account = build.account(user_id=ann)
+    root = build.campaign(account, leads=1, user_id=ann)
     step = uuid4()
     call.add_step(root=root, step_id=step, after_seconds=1)
-    build.db.execute("update campaigns set user_id = %s where id = %s", (bob, step))
     sent(build, root)
+    build.db.execute("update accounts set user_id = %s", (bob,))
+    build.db.execute("update campaigns set user_id = %s where id = %s", (bob, root))
     assert call.plan_steps(at=10)["leads"] == 0
-    assert build.row("campaigns", step)["parent_id"] is None
+    build.db.execute("update campaigns set user_id = %s where id = %s", (bob, step))
+    assert call.plan_steps(at=80)["leads"] == 1
 
 
 def test_a_lead_that_was_deleted_after_its_claim_fails(build: Any, account: UUID) -> None:

@@ -90,7 +90,7 @@ def import_file(
         if dry_run:
             _show(sheet, leads, skipped, as_json=as_json)
             return
-        imported = _import(leads, tag, owner)
+        imported = _import(leads, tag and tag.strip(), owner)
     notes = [*leads_told.of_file(sheet), *leads_told.of_import(imported)]
     if as_json:
         not_stored = {"skipped": [asdict(skip) for skip in skipped], "notes": notes}

@@ -1,4 +1,4 @@
--- Release 20261130133937 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130135800 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -104,6 +104,7 @@ declare
     'public.held_by_root(public.campaigns)',
     'public.hold_domain(text)',
     'public.hold_off_suppressions(text)',
+    'public.holds_claim(uuid,uuid)',
     'public.import_leads(jsonb,text,uuid)',
     'public.inbound_counts(uuid)',
     'public.installed_release(text)',
@@ -279,7 +280,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130133937', '4eeb79ee36cc6c10494397594cfcc54da72305436d8c96ccd00001ba5960be12', ours, '20261124009900')
+  values ('20261130135800', '7976ad6fd7ca73e9f242a508094e292d99d8582a2a71670f03b7069c3f4cda90', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -716,7 +717,7 @@ begin
   for no key update;
   select x.* into cl from public.campaign_leads x where x.id = lead for no key update;
   select x.* into c from public.campaigns x where x.id = cl.campaign_id;
-  select lower(btrim(x.email)) into its_address from public.leads x where x.id = cl.lead_id;
+  select x.email into its_address from public.leads x where x.id = cl.lead_id;
   t := coalesce(now, clock_timestamp());
   if c.parent_id is not null then
     held := public.held_by_root(c);
@@ -735,7 +736,7 @@ begin
       then 'the lead was given to another account'
     when cl.assigned_account_id <> a.id then 'the lead was given to another account'
     -- Nearly all are spelt as they are mailed: a look costs less than the call.
-    when its_address <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
+    when lower(btrim(its_address)) <> lower(mail_address) and public.mailbox_key(its_address) <> lower(mail_address)
       then 'its address was corrected'
   end;
   if refusal is not null then
@@ -776,7 +777,7 @@ begin
       -- from the address on. A planner that knows little of a new campaign would read all that it has sent.
       select from public.leads l
       cross join lateral (select y.* from public.campaign_leads y where y.lead_id = l.id offset 0) x
-      where lower(l.email) in (lower(mail_address), its_address)
+      where lower(l.email) in (lower(mail_address), lower(btrim(its_address)))
         and x.campaign_id = c.id and x.id <> lead and x.status = 'sent'),
     (
       select x.started_at
@@ -983,6 +984,17 @@ as $$
     and s.id > list_open_attempts.after
   order by s.id
   limit list_open_attempts.most;
+$$;
+
+create or replace function public.holds_claim(lead uuid, claim uuid) returns setof jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select pg_catalog.jsonb_build_object('holds', exists (
+    select from public.campaign_leads cl
+    where cl.id = holds_claim.lead and cl.claim_token = holds_claim.claim and cl.open_attempt_id is null));
 $$;
 
 create or replace function public.forget_draft(lead uuid, claim uuid, token text) returns setof jsonb
@@ -1250,18 +1262,24 @@ begin
       'This is step %s of another campaign; give that one: %s.', c.step, c.parent_id));
   elsif c.status = 'draft' and c.scheduled_at > t then
     update public.campaigns x
-    set status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null
+    set
+      status = 'scheduled', dispatched_at = case when asked then t end, dispatched_run = null,
+      dispatch_misses = asked::integer
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object(
       'answer', 'scheduled', 'wait_seconds', extract(epoch from c.scheduled_at - t)::double precision);
   elsif c.status = 'draft' then
     update public.campaigns x
-    set status = 'running', dispatched_at = case when asked then t end, dispatched_run = null
+    set
+      status = 'running', dispatched_at = case when asked then t end, dispatched_run = null,
+      dispatch_misses = asked::integer
     where x.id = campaign;
     return next pg_catalog.jsonb_build_object('answer', 'running');
   else
     if asked and not coalesce(owned, false) and c.paused_at is null then
-      update public.campaigns x set dispatched_at = t, dispatched_run = null where x.id = campaign;
+      update public.campaigns x
+      set dispatched_at = t, dispatched_run = null, dispatch_misses = greatest(x.dispatch_misses, 1)
+      where x.id = campaign;
     end if;
     return next pg_catalog.jsonb_build_object(
       'answer', 'already', 'status', c.status,
@@ -1366,7 +1384,9 @@ begin
     update public.campaigns x
     set paused_at = null, waiting_for = null, guarded_from = clock_timestamp(), guarded_dead = 0
     where x.id = campaign;
-    if c.status = 'completed' then
+    if c.status = 'completed' or not exists (
+      select from public.campaign_leads cl where cl.campaign_id = campaign and cl.status = 'pending'
+    ) then
       return next pg_catalog.jsonb_build_object('answer', 'resumed');
       return;
     end if;
@@ -3106,7 +3126,8 @@ language sql
 security invoker
 set search_path = ''
 as $$
-  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it.
+  -- Its run waits for a place in Prefect, which a person has closed or which others hold: nobody missed it. Whoever asks
+  -- for a run counts one: 0 tells that it waits.
   update public.campaigns x
   set dispatched_at = coalesce(prolong_dispatch.now, clock_timestamp()), dispatch_misses = 0
   where x.id = prolong_dispatch.campaign and x.dispatched_run = prolong_dispatch.flow_run
@@ -3666,8 +3687,8 @@ begin
       where a.started_at < oldest and strpos(a.address, '@') > 0
     ) mailed
     where not exists (
-        select from public.send_attempts y
-        where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
+      select from public.send_attempts y
+      where lower(y.address) = mailed.key and public.may_have_left(y.outcome) and y.started_at >= oldest)
       and not public.is_to_be_mailed(mailed.key)
     limit most
   loop
@@ -3693,7 +3714,9 @@ as $$
       or cl.status = 'sent' and cl.followed_at is null and exists (
         select from public.campaigns c
         join public.campaigns s on s.parent_id = coalesce(c.parent_id, c.id)
-        where c.id = cl.campaign_id and s.step > coalesce(c.step, 1) and s.status not in ('completed', 'cancelled')));
+        where c.id = cl.campaign_id and s.step = coalesce(c.step, 1) + 1
+          and s.status not in ('completed', 'cancelled')
+          and cl.sent_at > coalesce(s.follow_since, s.created_at - interval '30 days')));
 $$;
 
 -- The guard: a campaign that meets too many dead addresses pauses itself, an account rests for a day.
@@ -3960,9 +3983,9 @@ set search_path = ''
 set enable_sort = off
 as $$
   -- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
-  -- are claimed again. Lengths alone are looked at, which reads no text.
+  -- are claimed again, and the times that were held for them are free. Lengths alone are looked at, which reads no text.
   with claimed as materialized (
-    select x.id, x.next_attempt_at, x.lead_id
+    select x.id, x.next_attempt_at, x.lead_id, x.assigned_account_id
     from public.campaign_leads x
     where (x.campaign_id, x.claim_token) >= (keep_within_bounds.c.id, keep_within_bounds.batch)
       and (x.campaign_id, x.claim_token) <= (keep_within_bounds.c.id, keep_within_bounds.batch)
@@ -3970,16 +3993,23 @@ as $$
     order by x.campaign_id, x.claim_token
     limit 100000
   ), sized as (
-    select cl.id, sum(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)))
-      over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
+    select
+      cl.id, cl.assigned_account_id as account, cl.next_attempt_at as held,
+      sum(least(octet_length(coalesce(c.step_template, nullif(l.email_template, ''), co.email_template)), 4000004))
+        over (order by cl.next_attempt_at, cl.id rows between unbounded preceding and 1 preceding) as before
     from claimed cl
     left join public.leads l on l.id = cl.lead_id
     left join public.companies co on co.id = l.company_id
+  ), given_back as (
+    update public.campaign_leads x
+    set claim_token = null, claimed_until = null, next_attempt_at = null
+    from sized
+    where x.id = sized.id and sized.before > 100000000
   )
-  update public.campaign_leads x
-  set claim_token = null, claimed_until = null
-  from sized
-  where x.id = sized.id and sized.before > 100000000;
+  update public.accounts a
+  set next_send_at = free.since
+  from (select s.account, min(s.held) as since from sized s where s.before > 100000000 group by s.account) free
+  where a.id = free.account and a.next_send_at > free.since;
 $$;
 
 create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
@@ -5339,7 +5369,8 @@ as $$
         when c.paused_at is not null then 'paused'
         when c.lease_until > clock.t then 'sending'
         -- Also while a run that was asked for waits for a place in Prefect, such as a pool that is paused.
-        when public.is_due(c.*, clock.t) or c.dispatched_at is not null then 'due'
+        when public.is_due(c.*, clock.t)
+          or c.dispatched_at is not null and (c.parent_id is null or public.held_by_root(c.*) is null) then 'due'
         else 'waiting'
       end as state
     from (select coalesce(operating_figures.now, clock_timestamp()) as t) clock
@@ -7790,13 +7821,16 @@ language sql
 security invoker
 set search_path = ''
 as $$
-  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and is put out of the chain.
+  -- Row-level security hides another user's campaign from guard_step: such a row can name it, and would take a step's
+  -- number. A step that has followed somebody was the owner's own.
   update public.campaigns x
   set
     parent_id = null, step = null, next_follow_at = null, idle = false, status = 'cancelled',
     error = 'A follow-up belongs to the owner of the campaign that it follows.'
   from public.campaigns r
-  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id;
+  where r.id = leave_foreign_steps.root and x.parent_id = r.id and x.user_id <> r.user_id
+    and not exists (
+      select from public.campaign_leads cl where cl.campaign_id = x.id and cl.previous_id is not null);
 $$;
 
 create or replace function public.remove_step(step_id uuid) returns setof jsonb
@@ -8039,7 +8073,7 @@ declare
   plain_seconds constant double precision :=
     coalesce(s.delay_seconds, s.delay_days * 86400.0 - 10800) + public.most_late(s);
   -- In error with nobody left: only what comes now can make it go on. With leads left, a person resumes it.
-  is_over constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
+  may_reopen constant boolean := s.status = 'completed' or s.status = 'error' and not exists (
     select from public.campaign_leads cl where cl.campaign_id = s.id and cl.status = 'pending');
   first_due timestamptz;
   oldest timestamptz;
@@ -8048,7 +8082,8 @@ begin
   planned := 0;
   stopped := 0;
   if s.user_id <> r.user_id then
-    perform public.leave_foreign_steps(r.id);
+    -- Another user's row, or the owner changes at this moment, one row after the other.
+    update public.campaigns x set next_follow_at = t + interval '1 minute' where x.id = s.id;
     return;
   elsif s.status = 'cancelled' or r.status = 'cancelled' or previous is null then
     perform public.cancel_step(s.id);
@@ -8149,15 +8184,16 @@ begin
     end,
     idle = x.idle and planned = 0,
     status = case
-      when planned > 0 and is_over then 'running'
+      when planned > 0 and may_reopen then 'running'
       when s.status = 'draft' then 'scheduled'
       else x.status
     end,
-    error = case when not (planned > 0 and is_over) then x.error end,
+    error = case when not (planned > 0 and may_reopen) then x.error end,
+    waiting_for = case when x.waiting_for not like 'a value that can be read:%' then x.waiting_for end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case
-      when planned > 0 and x.run_id is null and (s.status = 'running' or is_over) then least(x.resume_at, first_due)
+      when planned > 0 and x.run_id is null and (s.status = 'running' or may_reopen) then least(x.resume_at, first_due)
       else x.resume_at
     end
   where x.id = s.id
