@@ -58,6 +58,10 @@ def start_here(campaign: Campaign) -> str:
     return f"`outreach campaigns start {campaign} --local`"
 
 
+def pause(campaign: Campaign) -> str:
+    return f"`outreach campaigns pause {campaign}`"
+
+
 def resume(campaign: Campaign) -> str:
     return f"`outreach campaigns resume {campaign}`"
 

@@ -141,6 +141,6 @@ def _is_local_database(url: SecretStr) -> bool:
     try:
         found = conninfo_to_dict(url.get_secret_value())
     except ProgrammingError:
-        return False
+        return True  # no address at all, which is told when it is used
     hosts = str(found.get("hostaddr") or found.get("host") or "/").split(",")
     return all(is_loopback_host(host) or host.startswith("/") for host in hosts)

@@ -187,6 +187,7 @@ def main() -> None:
         ]  # as `.env` files write what is not set; Prefect would ask it
     # For a database outage the command has a message of its own, in place of the pool's log.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     with rarely_collected():  # most of its time it imports
         status = run(sys.argv[1:])
     sys.exit(status)

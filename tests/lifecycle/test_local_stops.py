@@ -51,6 +51,7 @@ def test_a_stop_gives_the_campaign_back(
 
     assert command.returncode == status, told
     assert "Traceback" not in told
+    assert (f"`outreach campaigns pause {campaign}` stops it" in told) is (status == 130)
     row = db.execute("select status::text, run_id, crash_count from campaigns").fetchone()
     assert row == ("running", None, 0)
     assert db.execute("select from send_attempts where outcome is null").fetchall() == []

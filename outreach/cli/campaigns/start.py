@@ -78,8 +78,16 @@ def _run_there(store: "Store", campaign: UUID, status: str, *, as_json: bool) ->
 def _run_here(store: "Store", campaign: UUID, *, verbose: bool, as_json: bool) -> None:
     # On stderr, but not between the log lines there.
     shown = shown_meanwhile(store, campaign, terminal(notes=True))
-    with nullcontext() if verbose else shown:
-        ended = flow_runs.run_here(campaign)
+    try:
+        with nullcontext() if verbose else shown:
+            ended = flow_runs.run_here(campaign)
+    except KeyboardInterrupt:
+        if store.campaign_status(campaign).status == "running":
+            note(
+                "The campaign is still running, and any worker goes on with it; "
+                f"{commands.pause(campaign)} stops it."
+            )
+        raise
     status = store.campaign_status(campaign)
     if as_json:
         run = status.flow_run_ids[-1] if status.flow_run_ids else None
