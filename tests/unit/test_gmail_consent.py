@@ -116,6 +116,15 @@ def test_what_is_pretended_goes_with_a_local_database(name: str) -> None:
         wiring.refuse_mixed_worlds(real)
 
 
+@pytest.mark.parametrize(
+    "url", ["foo", "mysql://u:p@db.example/x", "postgresql://u:p w@127.0.0.1:abc/x"]
+)
+def test_what_is_no_address_of_a_database_is_not_taken_for_a_real_one(url: str) -> None:
+    """Whoever tries the sandbox would be told to mail for real."""
+    given = {"gmail_api_url": "http://127.0.0.1:8025", "database_url": url}
+    wiring.refuse_mixed_worlds(Settings.only(**given))
+
+
 @pytest.mark.parametrize("name", ["google_token_url", "google_auth_url"])
 def test_consent_is_given_and_redeemed_at_the_same_place(name: str) -> None:
     """A real person's consent is not taken to the sandbox, nor a pretended one to Google."""
