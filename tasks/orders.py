@@ -55,9 +55,20 @@ def replace_state(flow_run: UUID, seen: State[Any], state: State[Any]) -> None:
 
     `seen` is the state that the caller decided by. Prefect cannot change a state on a condition: a
     state that came in between is found in the run's history, and set again.
+
+    Some runs no state can end: those that hold a slot of a deployment which was deleted. Prefect's
+    server answers 500; such a run keeps no other from its turn.
     """
     with get_client(sync_client=True) as client:
-        ours = client.set_flow_run_state(flow_run, state, force=True).state
+        try:
+            ours = client.set_flow_run_state(flow_run, state, force=True).state
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
+                raise
+            run_log().warning(
+                "Prefect's server failed to end run %s; if that stays so, delete it there", flow_run
+            )
+            return
         history = {one.id: one for one in client.read_flow_run_states(flow_run)}
         if ours is None or not {seen.id, ours.id} <= history.keys():
             return

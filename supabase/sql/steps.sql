@@ -539,7 +539,7 @@ begin
       else x.status
     end,
     error = case when not (planned > 0 and may_reopen) then x.error end,
-    waiting_for = case when x.waiting_for not like 'a value that can be read:%' then x.waiting_for end,
+    waiting_for = case when left(x.waiting_for, 24) <> 'a value that can be read' then x.waiting_for end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case

@@ -12,6 +12,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Cancelling, Pending, Running
 
 from deployments.provision import before_deployments
@@ -22,7 +23,7 @@ from outreach.campaign.models import LeadCounts
 from outreach.deployment_names import POOL, SEND
 from outreach.store.store import Store
 from tasks.boards import DIGEST, DIGEST_EVENT, UPCOMING, publish_digest, show_upcoming
-from tasks.dispatch import end_silent_rounds
+from tasks.dispatch import end_pending, end_silent_rounds
 from tasks.events import announce_failure
 from tests.flows.conftest import NewCampaign
 
@@ -223,8 +224,9 @@ def test_a_limit_that_cancels_runs_cancels_no_campaign(
             {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "CANCEL_NEW"}}
         )
         client.update_deployment(deployment.id, limit)
-        client.set_flow_run_state(asked_for("another"), Pending())
+        client.set_flow_run_state(another := asked_for("another"), Pending())
         client.set_flow_run_state(UUID(cancelled), Pending())
+        client.set_flow_run_state(another, Cancelled())  # before its deployment is deleted
     assert state_of(cancelled) == "Cancelled"
 
     started = [dispatch_campaigns()]
@@ -489,11 +491,12 @@ def test_a_digest_that_prefect_did_not_take_is_made_by_the_next_round(
 
 def test_a_round_whose_process_died_is_marked_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever of the two: with `outreach worker` alone they would be Running for good."""
+    states: list[State[Any]] = [Pending(), Running()]
     with get_client(sync_client=True) as client:
         runs = [
             client.create_flow_run(flow, state=state).id
             for flow in (dispatch_campaigns, read_mailboxes)
-            for state in (Pending(), Running())
+            for state in states
         ]
         sending = client.create_flow_run(send_campaign, state=Running()).id
     end_silent_rounds.fn()
@@ -503,3 +506,28 @@ def test_a_round_whose_process_died_is_marked_crashed(monkeypatch: pytest.Monkey
     assert before == ["Pending", "Running"] * 2
     assert [state_of(str(run)) for run in runs] == ["Crashed"] * 4
     assert state_of(str(sending)) == "Running"
+
+
+def test_a_run_that_prefect_cannot_end_keeps_no_other_from_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It held a slot of a deployment that was deleted: the server answers 500 to each state."""
+    with get_client(sync_client=True) as client:
+        limited = client.create_deployment(
+            flow_id=client.create_flow(send_campaign),
+            name="limited",
+            entrypoint="flows.send_campaign.send_campaign",
+            parameter_openapi_schema={},
+            concurrency_limit=1,
+        )
+        held = client.create_flow_run_from_deployment(limited).id
+        client.set_flow_run_state(held, Pending())
+        client.delete_deployment(limited)
+        plain = client.create_flow_run(send_campaign, state=Pending()).id
+    monkeypatch.setattr("tasks.dispatch.PENDING_SECONDS", 0)
+
+    end_pending.fn()
+
+    assert (state_of(str(held)), state_of(str(plain))) == ("Pending", "Crashed")
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(held)

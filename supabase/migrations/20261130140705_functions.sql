@@ -1,4 +1,4 @@
--- Release 20261130135800 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130140705 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -280,7 +280,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130135800', '7976ad6fd7ca73e9f242a508094e292d99d8582a2a71670f03b7069c3f4cda90', ours, '20261124009900')
+  values ('20261130140705', '695a5c85680de08f1397a3ea9f37bf61b641014ffc8c187121a6ae5f88f31f09', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -8189,7 +8189,7 @@ begin
       else x.status
     end,
     error = case when not (planned > 0 and may_reopen) then x.error end,
-    waiting_for = case when x.waiting_for not like 'a value that can be read:%' then x.waiting_for end,
+    waiting_for = case when left(x.waiting_for, 24) <> 'a value that can be read' then x.waiting_for end,
     finished_at = case when planned > 0 then null else x.finished_at end,
     scheduled_at = case when s.status in ('draft', 'scheduled') then least(x.scheduled_at, first_due) else x.scheduled_at end,
     resume_at = case
