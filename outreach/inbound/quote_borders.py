@@ -9,6 +9,8 @@ _ATTRIBUTION = 400
 """Characters of `On …, … wrote:`."""
 _FIELDS = 2
 """Fields below `From:` that make it a quoted mail's header."""
+_FIELDS_OF_ANY_LANGUAGE = 3
+"""The same where their names are not known: a form has an address and a date, too."""
 
 _FRAMED = re.compile(
     r"^[ *]*[-_=–—]{2,}\s?(?=[^\n]*[^\W\d_])[^-\n][^\n]{2,50}?\s?[-_=–—]{2,}[ *]*$"
@@ -20,6 +22,8 @@ _HEADER_LINE = re.compile(
 _DATE = re.compile(r"\d{1,2}[.:]\d\d|\d{4}")
 _DIGITS = re.compile(rf"{_DATE.pattern}|@")
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+\.\w")
+_WRITER = re.compile(r"<(?:mailto:)?[\w.+-]{1,64}@[\w-]+\.[\w.-]{1,190}>")
+"""As a mail program writes it beside a name; people type an address alone."""
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _TIME = re.compile(r"(?<![\d.:])\d{1,2}[:.h時时]\d\d(?![.\d])")
 
@@ -79,21 +83,19 @@ def _is_header(lines: list[str], number: int) -> bool:
     if not first:
         return False
     below = lines[number + 1 : number + 6]
-    known = first in FROM
-    if known and sum(_field([line]) in SENT for line in below) >= _FIELDS:
+    if first in FROM and sum(_field([line]) in SENT for line in below) >= _FIELDS:
         return True
-    return (known or _has_address(lines[number])) and _are_fields_with_a_date(below)
+    return _WRITER.search(lines[number][:300]) is not None and _are_fields_below_a_date(below)
 
 
-def _has_address(line: str) -> bool:
-    return _ADDRESS.search(line[:200]) is not None
-
-
-def _are_fields_with_a_date(lines: list[str]) -> bool:
-    """Whether these are fields in whatever language. Those of a signature have no date."""
+def _are_fields_below_a_date(lines: list[str]) -> bool:
+    """Whether these are fields in whatever language, as programs order them: the date first."""
     fields = [line[:200] for line in takewhile(str.strip, lines) if _field([line])]
-    dated = any(_YEAR.search(line) and _TIME.search(line) for line in fields)
-    return dated and len(fields) >= _FIELDS
+    return (
+        len(fields) >= _FIELDS_OF_ANY_LANGUAGE
+        and _YEAR.search(fields[0]) is not None
+        and _TIME.search(fields[0]) is not None
+    )
 
 
 def _field(line: list[str]) -> str:

@@ -136,6 +136,14 @@ def test_an_away_notice_that_quotes_a_bounce_is_an_away_notice(quote: str) -> No
         assert (read.kind, read.back_on) == ("away", date(2026, 11, 16))
 
 
+def test_an_away_notice_with_lines_to_contact_somebody_keeps_its_return() -> None:
+    """An address and a date in fields are no border of a quote."""
+    text = "I am on vacation.\n\nContact: ann@lead.example\nPhone: 030 123\nBack: 10 November 2026, 09:00"
+    read = classify(mail(text, subject="Automatic reply: Rockets", headers=GMAIL))
+
+    assert (read.kind, read.back_on) == ("away", date(2026, 11, 10))
+
+
 @pytest.mark.parametrize("quote", ["", "> "], ids=["pasted", "quoted"])
 @pytest.mark.parametrize(
     "sender", ["Jo Miller <jo@lead.example>", "Postmaster <postmaster@lead.example>"]

@@ -344,11 +344,22 @@ def test_a_border_above_a_quote_is_one_in_a_language_that_no_list_has(border: st
         "Contact: jo@lead.example\n\nDate: 3 November 2026, 10:00\nPlace: our office",
         "See: https://jo@lead.example/a\nnote: it is of 2026\nand: it is short",
         "-- 3 Nov 2026 10:00 suits me, jo@lead.example",
+        "From: London Euston\nTo: Manchester\nDeparts: 5 November 2026 10:00",
+        "Contact: ann@lead.example\nPhone: 030 123\nBack: 10 November 2026, 09:00",
+        "From: jo@lead.example\nWhen: 3 November 2026, 10:00\nWhere: here\nWho: Ann",
+        "Ann <ann@lead.example>: she knows\nPhone: 030 123\nFax: 030 124\nFree: 3 November 2026, 10:00",
     ],
 )
 def test_fields_of_a_persons_own_are_no_border(below: str) -> None:
     own = f"Gladly.\n\n{below}\n\nCall me."
     assert classify(mail(own)).own_words == own
+
+
+def test_a_form_is_no_border() -> None:
+    form = "Name: Jo Miller\nE-Mail: jo@lead.example\nDatum: 03.11.2026 10:00\nTelefon: 030 123"
+    read = classify(mail(f"{form}\n\nBitte löschen Sie meine Daten aus Ihrer Datenbank."))
+
+    assert [one.verdict for one in read.recipients] == ["held"]
 
 
 def test_the_frame_of_a_signed_mail_is_no_border() -> None:
