@@ -57,6 +57,8 @@ class Text:
     is_html: bool
     alternatives: int | None = None
     """The `multipart/alternative` that it is of, by number."""
+    is_file: bool = False
+    """Whether it has a file's name and stands beside another text."""
 
 
 @dataclass
@@ -88,10 +90,11 @@ class Mail:
 
     @property
     def bodies(self) -> list[Text]:
-        """The texts, without each HTML of which a plain text is the alternative."""
-        plain = [one for one in self.texts if not one.is_html and one.content.strip()]
+        """The texts, without files, and HTML only where no plain text is its alternative."""
+        texts = [one for one in self.texts if not one.is_file]
+        plain = [one for one in texts if not one.is_html and one.content.strip()]
         have_plain = {one.alternatives for one in plain} - {None}
-        return [one for one in self.texts if not (one.is_html and one.alternatives in have_plain)]
+        return [one for one in texts if not (one.is_html and one.alternatives in have_plain)]
 
 
 def parse(raw: bytes) -> Mail | None:
@@ -176,6 +179,8 @@ def _add(mail: Mail, part: Message, headers: Headers, alternatives: int | None) 
     elif kind.startswith(_READ) or not kind:
         limit = HTML if kind == "text/html" else TEXT
         text = Text(_content(part, parameters, limit), kind == "text/html", alternatives)
+        is_beside = alternatives is None and any(one.content.strip() for one in mail.texts)
+        text.is_file = is_beside and _has_a_name(headers, parameters)
         _add_text(mail, kind, text, headers)
 
 
@@ -190,6 +195,10 @@ def _add_text(mail: Mail, kind: str, text: Text, headers: Headers) -> None:
 
 def _is_attached(headers: Headers) -> bool:
     return headers.get("content-disposition", "").lower().startswith("attachment")
+
+
+def _has_a_name(headers: Headers, parameters: dict[str, str]) -> bool:
+    return "name" in parameters or "filename" in headers.get("content-disposition", "").lower()
 
 
 def header_block(text: str) -> Headers:

@@ -12,7 +12,7 @@ from outreach.inbound.quote_borders import (
     next_text,
 )
 from outreach.inbound.quote_words import CLOSINGS, DEVICES
-from outreach.inbound.wording import greets
+from outreach.inbound.wording import bare_words, greets
 from outreach.mail.plain_text import plain_text
 
 LINES = 600
@@ -66,11 +66,16 @@ def own_words(mail: Mail) -> OwnWords:
         if is_html:
             text, has_quote = _of_html("".join(contents))
             html_quoted |= has_quote
-            contents = [text]
+            contents = [] if texts and _own(text) == _own("\n\n".join(texts)) else [text]
         texts += contents
     lines, quoted = _without_quotes(_without_armour(_lines("\n\n".join(texts))))
     text, signature = _without_signature(lines)
     return OwnWords(text[:LONGEST], quoted or html_quoted, signature)
+
+
+def _own(text: str) -> str:
+    """To compare: some programs send a text twice, plain and in HTML, and not as alternatives."""
+    return bare_words("\n".join(_without_quotes(_lines(text))[0]))
 
 
 def _lines(text: str) -> list[str]:

@@ -403,6 +403,50 @@ def test_a_plain_text_beside_html_is_no_alternative_of_it() -> None:
     assert opts_out.kind == "unsubscribe"
 
 
+def test_a_text_that_is_sent_twice_is_read_once() -> None:
+    """Plain and in HTML, and not as alternatives; with the quote below it."""
+    plain = "please remove me from your list"
+    quoted = f"On Tue, Nov 3, 2026, {ME} wrote:\n> Hello Jo\n"
+    markup = f"<p>{plain}</p><blockquote>Hello Jo</blockquote>"
+
+    assert classify(_of_parts(("plain", plain), ("html", f"<p>{plain}</p>"))).kind == "unsubscribe"
+    twice = classify(_of_parts(("plain", f"{plain}\n\n{quoted}"), ("html", markup)))
+    assert (twice.kind, twice.own_words) == ("unsubscribe", plain)
+    another = classify(_of_parts(("plain", plain), ("html", "<p>No, call me.</p>")))
+    assert another.own_words == f"{plain}\n\nNo, call me."
+
+
+@pytest.mark.parametrize(
+    "named",
+    ['plain; name="terms.txt"', 'html; name="terms.html"', 'plain\nContent-Disposition: inline; filename="terms.txt"'],
+)  # fmt: skip
+def test_a_file_beside_a_text_is_none_of_the_persons_own_words(named: str) -> None:
+    subtype, _, rest = named.partition("\n")
+    head = (
+        f"--x\nContent-Type: text/{subtype}\n{rest}\n"
+        if rest
+        else f"--x\nContent-Type: text/{subtype}\n"
+    )
+    body = f"--x\nContent-Type: text/plain\n\nUnsubscribe\n{head}\nTerms: pay at once.\n--x--\n"
+    alone = f"{head}\nUnsubscribe\n--x--\n"
+    top = 'From: jo@lead.example\nSubject: Re: Rockets\nContent-Type: multipart/mixed; boundary="x"\n\n'
+
+    assert [classify(f"{top}{one}".encode()).kind for one in (body, alone)] == ["unsubscribe"] * 2
+
+
+def test_a_disclaimer_in_html_beside_an_opt_out_holds_it() -> None:
+    """The text is an alternative of its own HTML, not of the disclaimer."""
+    raw = (
+        'From: jo@lead.example\nSubject: Re: Rockets\nContent-Type: multipart/mixed; boundary="x"\n\n'
+        '--x\nContent-Type: multipart/alternative; boundary="y"\n\n--y\nContent-Type: text/plain\n\nUnsubscribe\n'
+        "--y\nContent-Type: text/html\n\n<p>Unsubscribe</p>\n--y--\n"
+        "--x\nContent-Type: text/html\n\n<p>This e-mail is for its reader alone, and for no other.</p>\n--x--\n"
+    )
+    read = classify(raw.encode())
+
+    assert (read.kind, [one.verdict for one in read.recipients]) == ("reply", ["held"])
+
+
 def test_html_of_which_a_plain_text_is_the_alternative_is_not_read_twice() -> None:
     assert classify(mail("Yes.", markup="<p>Yes.</p>")).own_words == "Yes."
     assert classify(mail(" ", markup="<p>Yes.</p>")).own_words == "Yes."
