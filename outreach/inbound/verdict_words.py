@@ -126,6 +126,11 @@ PERHAPS_UNKNOWN = (
     "doesn't accept email", "doesn't accept messages",
 )  # fmt: skip
 
+TELLING_WHEN_FINAL = (
+    "mailbox unavailable", "does not accept mail", "does not accept email",
+)  # fmt: skip
+"""Of these, what tells of the address beside a 55z of RFC 5321."""
+
 PERHAPS_PASSING = (
     "inactive", "not active", "disabled", "suspend", "discontinued", "resources",
     "service unavailable", "deferred",

@@ -15,6 +15,7 @@ from outreach.inbound.verdict_words import (
     PERHAPS_UNKNOWN,
     REFUSED,
     SENDER,
+    TELLING_WHEN_FINAL,
     UNKNOWN,
 )
 
@@ -23,6 +24,8 @@ _NOISE = re.compile(r"https?://\S++|(?<![^\s<>])[^\s<>@]++@\S++|(?<![\w-])[\w-]+
 """Addresses of pages, mailboxes and hosts: their words are names."""
 _REPLY_THAT_MAY_PASS = re.compile(r"(?<![\w.:-])4[0-7]\d(?=[ -])")
 """RFC 5321's 4yz, as in `450 Requested mail action not taken`."""
+_REFUSED_FOR_GOOD = re.compile(r"(?<![\w.-])55[0-6](?=[ -])")
+"""The same of 55z, without a code of RFC 3463: the words beside it are the server's own."""
 LONGEST = 3_000
 
 _DEAD_CODES = frozenset(
@@ -56,13 +59,20 @@ def judge(words: str, status: str = "") -> Judged:
         return Judged(found[0], code, found[1])
     may_pass = code.startswith("4.") or _REPLY_THAT_MAY_PASS.search(words)
     if found := _of_phrases(plain, _WEAKLY_FOR_NOW if may_pass else _WEAKLY):
-        return Judged(found[0], code, found[1], tells=bool(may_pass))
+        return Judged(found[0], code, found[1], tells=bool(may_pass) or _is_final(words, plain))
     if _GROUP in words:
         return Judged("block", code, "a group that takes no mail of strangers")
     if any(map(plain.__contains__, REFUSED)):
         return Judged("block", code, "refused without a reason", tells=False)
     return Judged(
         "soft", code, f"status {code}" if code else "no reason that is known", tells=False
+    )
+
+
+def _is_final(words: str, plain: str) -> bool:
+    """Whether a server says so itself, and no boilerplate of the notice knows better."""
+    return _REFUSED_FOR_GOOD.search(words) is not None and any(
+        map(plain.__contains__, TELLING_WHEN_FINAL)
     )
 
 

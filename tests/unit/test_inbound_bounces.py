@@ -444,3 +444,59 @@ def test_microsofts_complaint_is_read() -> None:
         "complaint",
         ["ann@lead.example"],
     )
+
+
+UNAVAILABLE = "550 Requested action not taken: mailbox unavailable"
+FINAL = {
+    "exim": f"A message that you sent could not be delivered to one or more of its recipients. This is a permanent error. The following address(es) failed:\n\n  ann@lead.example\n    host mx.lead.example [10.0.0.1]\n    SMTP error from remote mail server after RCPT TO:<ann@lead.example>:\n    {UNAVAILABLE}\n",
+    "postfix": "This is the mail system at host mx.home.example.\n\nI'm sorry to have to inform you that your message could not be delivered.\n\n<ann@lead.example>: host mx.lead.example[10.0.0.1] said: 550 ann@lead.example does not accept mail (in reply to RCPT TO command)\n",
+    "qmail": f"Hi. This is the qmail-send program. I'm afraid I wasn't able to deliver your message.\n\n<ann@lead.example>:\n10.0.0.1 does not like recipient.\nRemote host said: {UNAVAILABLE}\nGiving up on 10.0.0.1.\n",
+    "ionos": f"This message was created automatically by mail delivery software.\n\nUnfortunately, your mail could not be delivered.\n\nann@lead.example:\nSMTP error from remote server for RCPT TO command, host: mx.lead.example (10.0.0.1) reason: {UNAVAILABLE}\n",
+    "yahoo": f"Sorry, we were unable to deliver your message to the following address.\n\n<ann@lead.example>:\n{UNAVAILABLE}\n",
+    "zoho": "This message was created automatically by mail delivery software. A message that you sent could not be delivered to one or more of its recipients.\n\nann@lead.example, ERROR CODE :550 - Requested action not taken: mailbox unavailable\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("server", FINAL)
+@pytest.mark.parametrize("headers", ["", "X-Failed-Recipients: ann@lead.example\n"])
+def test_a_mailbox_that_is_unavailable_for_good_is_dead_in_a_notice_too(
+    server: str, headers: str
+) -> None:
+    read = classify(notice(FINAL[server], headers=headers))
+
+    assert (read.kind, read.recipients) == (
+        "bounce",
+        (Recipient("ann@lead.example", "", "dead"),),
+    )
+
+
+@pytest.mark.parametrize(
+    "boilerplate",
+    [
+        "Security or policy settings of the recipient may be a reason.",
+        "This mail was scanned for viruses and spam.",
+        "If this was unauthorised, tell us.",
+        "Message blocked",
+        "Die vollständige Nachricht liegt bei.",
+    ],
+)
+@pytest.mark.parametrize("said", [UNAVAILABLE, "550 This user does not accept email"])
+def test_no_boilerplate_knows_better_than_the_server(said: str, boilerplate: str) -> None:
+    fields = f"Final-Recipient: rfc822; ann@lead.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; {said}"
+    read = classify(report(fields, f"ann@lead.example: {boilerplate}"))
+
+    assert [one.verdict for one in read.recipients] == ["dead"]
+
+
+@pytest.mark.parametrize(
+    ("words", "tells"),
+    [
+        (UNAVAILABLE, True),
+        ("556 Domain does not accept mail", True),
+        ("550 Account is not active", False),
+        ("mailbox unavailable", False),
+        ("see mx-550 for it: mailbox unavailable", False),
+    ],
+)
+def test_a_refusal_for_good_needs_the_servers_code(words: str, tells: bool) -> None:
+    assert judge(words).tells is tells
