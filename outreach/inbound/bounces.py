@@ -7,6 +7,7 @@ from outreach.inbound.bounced import recipients
 from outreach.inbound.daemons import (
     has_null_sender,
     is_daemon,
+    is_unread_daemon,
     may_be_automatic,
     reads_no_answers,
 )
@@ -45,8 +46,8 @@ def _why(mail: Mail, said: Notice) -> str:
     if "x-failed-recipients" in mail.headers:
         return "X-Failed-Recipients"
     subject = mail.subject.lower()
-    failure = any(map(subject.__contains__, SUBJECTS))
-    answers = ANSWERS.match(mail.subject) is not None
+    failure = _tells_of_failure(subject)
+    answers = _answers(mail)
     returned = bool(mail.returned or said.returned)
     text = own_words(mail).text.lower() if answers else said.unquoted()
     if answers and not may_be_automatic(mail):
@@ -61,6 +62,18 @@ def _why(mail: Mail, said: Notice) -> str:
     if reads_no_answers(mail) and (_says(text, CERTAIN) or (failure and says)):
         return "a program's notice of a failed delivery"
     return ""
+
+
+def _answers(mail: Mail) -> bool:
+    """Whether its subject is that of an answer: `Re:`, and not `[Undelivered] Re:`."""
+    begins = ANSWERS.match(mail.subject)
+    if not begins or _tells_of_failure(begins[0].lower()):
+        return False
+    return not (_tells_of_failure(mail.subject.lower()) and is_unread_daemon(mail))
+
+
+def _tells_of_failure(subject: str) -> bool:
+    return any(map(subject.__contains__, SUBJECTS))
 
 
 def _says(text: str, phrases: tuple[str, ...]) -> bool:

@@ -35,6 +35,14 @@ def is_daemon(mail: Mail) -> bool:
     return mail.sender.lower().lstrip("<\"' ").startswith(_NAMES)
 
 
+def is_unread_daemon(mail: Mail) -> bool:
+    """The same where no person writes: a postmaster answers, too, but returns no mail then."""
+    local = local_part(first(mail.sender))
+    if _DAEMON.fullmatch(local) is None:
+        return False
+    return bool(mail.returned) or not local.startswith("post")
+
+
 def may_be_automatic(mail: Mail) -> bool:
     """Whether a program may have written it: by its address or its headers, not by a name alone."""
     local = local_part(first(mail.sender))

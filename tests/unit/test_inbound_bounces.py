@@ -500,3 +500,42 @@ def test_no_boilerplate_knows_better_than_the_server(said: str, boilerplate: str
 )
 def test_a_refusal_for_good_needs_the_servers_code(words: str, tells: bool) -> None:
     assert judge(words).tells is tells
+
+
+@pytest.mark.parametrize(
+    ("subject", "sender"),
+    [
+        ("[Undelivered] Re: Quick question", "relay@lead.example"),
+        ("[Delivery failure] RE: Quick question", "relay@lead.example"),
+        ("Ref: 12345 Undelivered mail", "Mail Delivery System <mailer-daemon@lead.example>"),
+        ("Res: Undeliverable", "MAILER-DAEMON@lead.example"),
+        ("Re: Returned mail", "MAILER-DAEMON@lead.example"),
+    ],
+)
+@pytest.mark.parametrize("text", ["Your mail could not be delivered: user unknown", "550 user unknown"])  # fmt: skip
+def test_a_bounce_whose_subject_begins_like_an_answer_is_one(
+    subject: str, sender: str, text: str
+) -> None:
+    """A gateway's mark, a ticket's number: the subject tells of the failure."""
+    path = "" if "daemon" in sender.lower() else "Return-Path: <>\n"
+    body = f"{text}\n\nReceived: from x\n{RETURNED}"
+    read = classify(notice(body, sender=sender, subject=subject, headers=path))
+
+    assert (read.kind, read.recipients) == (
+        "bounce",
+        (Recipient("ann@lead.example", "", "dead"),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("subject", "sender"),
+    [
+        ("[EXT] Re: Quick question", "jo@lead.example"),
+        ("Re: Undelivered mail", "jo@lead.example"),
+        ("[Undelivered] Re: Quick question", "jo@lead.example"),
+        ("Re: Undelivered mail", "System Administrator <it@lead.example>"),
+    ],
+)
+def test_an_answer_of_a_person_about_a_failure_is_a_reply(subject: str, sender: str) -> None:
+    text = "Your mail to Ann came back? She left, write to me."
+    assert classify(notice(text, sender=sender, subject=subject)).kind == "reply"
