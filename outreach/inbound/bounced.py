@@ -5,7 +5,6 @@ header of the returned mail.
 """
 
 import re
-from dataclasses import replace
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -44,6 +43,7 @@ class Bounced(NamedTuple):
 
     recipients: tuple[Recipient, ...]
     why: str
+    is_original_inferred: bool
 
 
 def recipients(mail: Mail, said: Notice, *, delayed: bool) -> Bounced:
@@ -53,19 +53,19 @@ def recipients(mail: Mail, said: Notice, *, delayed: bool) -> Bounced:
     if not named:
         action = next((one.action for one in reported if one.action), "")
         named = [Reported(one, "", action, "", "") for one in _addresses(mail, said)]
-    return _judged(_with_original(named, mail, said), said, delayed=delayed)
+    inferred = _inferred_original(named, mail, said)
+    return _judged(named, said, inferred, delayed=delayed)
 
 
-def _with_original(named: list[Reported], mail: Mail, said: Notice) -> list[Reported]:
-    """With the address that was written to, where the mail was forwarded from there.
+def _inferred_original(named: list[Reported], mail: Mail, said: Notice) -> str:
+    """The address that was written to, where a mail was forwarded from there; else an empty one.
 
     Some servers name it in the returned mail and the notice alone. Of one recipient only: of
-    several each may be a member of a list, and the list is not dead with a member.
+    several each may be a member of a list.
     """
     if len(named) != 1 or named[0].original_address:
-        return named
-    written_to = _of_returned(mail, said) or _forwarding(said)
-    return [replace(named[0], original_address=written_to[0])] if written_to else named
+        return ""
+    return next(iter(_of_returned(mail, said) or _forwarding(said)), "")
 
 
 def _forwarding(said: Notice) -> list[str]:
@@ -78,12 +78,12 @@ def _forwarding(said: Notice) -> list[str]:
     return list(found.values()) if len(found) == 1 else []
 
 
-def _judged(blocks: list[Reported], said: Notice, *, delayed: bool) -> Bounced:
+def _judged(blocks: list[Reported], said: Notice, inferred: str, *, delayed: bool) -> Bounced:
     made: list[Recipient] = []
     why = ""
     for reported in blocks:
         judged = _judge(reported, said, blocks, delayed=delayed)
-        original = reported.original_address
+        original = reported.original_address or inferred
         differs = original.lower() != reported.address.lower()
         made.append(
             Recipient(
@@ -94,7 +94,7 @@ def _judged(blocks: list[Reported], said: Notice, *, delayed: bool) -> Bounced:
             )
         )
         why = why or judged.why
-    return Bounced(tuple(made), why)
+    return Bounced(tuple(made), why, bool(inferred))
 
 
 def _judge(

@@ -32,6 +32,7 @@ def read(mail: Mail, said: Notice) -> Reading | None:
         kind,
         found.recipients,
         message_ids=message_ids(mail, said),
+        is_original_inferred=found.is_original_inferred,
         token=token(mail, said),
         why="; ".join(filter(None, (why, found.why))),
     )

@@ -46,6 +46,10 @@ class Reading:
     """The Message-IDs that it names, without angle brackets, the surest first: of the mail that it
     returns, then of those that it answers. Not all have to be ours.
     """
+    is_original_inferred: bool = False
+    """Whether no server named the one recipient's original address, but the returned mail or the
+    notice did: the verdict may be that of a list's member or of a private copy.
+    """
     token: str | None = None
     """Our own header (`X-Outreach-Token`) in the mail that it returns. Never to be shown."""
     back_on: date | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from outreach.inbound.reading import Kind, Reading, Recipient
+from outreach.inbound.reading import Kind, Reading, Recipient, Verdict
 from outreach.mail.addresses import mailbox_key
 from outreach.store.mailboxes import SentMail
 
@@ -62,7 +62,8 @@ def _reported(
     for mail in _latest(pool):
         recipient = _recipient(reading.recipients, mail.address)
         if recipient is not None:
-            yield About(mail, recipient.verdict, recipient.status, mail.by != "address")
+            verdict = _verdict(reading, recipient, mail.address)
+            yield About(mail, verdict, recipient.status, mail.by != "address")
         elif _is_alone(reading, mail, named) and len({one.address for one in pool}) == 1:
             yield About(mail, is_proven=mail.by != "address")
 
@@ -78,6 +79,12 @@ def _recipient(recipients: Iterable[Recipient], address: str) -> Recipient | Non
         if address in {mailbox_key(one.original_address or one.address), mailbox_key(one.address)}:
             return one
     return None
+
+
+def _verdict(reading: Reading, one: Recipient, address: str) -> Verdict:
+    """Of the address that was written to: a list is not dead with a member of it."""
+    goes_on = reading.is_original_inferred and mailbox_key(one.address) != address
+    return "soft" if goes_on and one.verdict == "dead" else one.verdict
 
 
 def _told(
