@@ -6,6 +6,7 @@ from uuid import UUID
 
 from outreach.mail.addresses import is_valid, mailbox_key
 from outreach.mailboxes.attribution import About, Attribution
+from outreach.store.mailboxes import SentMail
 
 ORIGIN = "mail"
 SOFTS = 3
@@ -24,23 +25,36 @@ class Entry(NamedTuple):
         return {"key": self.key, "cause": self.cause, "reason": self.reason}
 
 
-def suppressions(attribution: Attribution, writer: str) -> list[Entry]:
-    """Repeatable: the same mail gives the same entries.
+def suppressions(attribution: Attribution, writer: str, thread: str | None) -> list[Entry]:
+    """Repeatable: the same mail gives the same entries. `thread`: Gmail's id of the mail's own.
 
     What a server reports holds for everybody, what a person wants for the owner. A report that
     names a recipient but no mail suppresses nothing: anybody could have written it.
     """
-    entries = [entry for about in attribution.about for entry in _of_one(about, attribution.kind)]
+    key = mailbox_key(writer)
+    entries: list[Entry] = []
+    for about in attribution.about:
+        is_leads = about.mail.address == key or _is_of_the_lead(about.mail, thread)
+        entries += _of_one(about, attribution.kind, is_leads=is_leads)
     if attribution.kind == "unsubscribe":
         owners = {about.mail.owner for about in attribution.about}
-        entries += [Entry(mailbox_key(writer), "opt_out", owner) for owner in owners]
+        entries += [Entry(key, "opt_out", owner) for owner in owners]
     return list({entry[:3]: entry for entry in entries if is_valid(entry.key)}.values())
 
 
-def _of_one(about: About, kind: str) -> Iterable[Entry]:
+def _is_of_the_lead(mail: SentMail, thread: str | None) -> bool:
+    """Whether who writes from another address is taken for the lead.
+
+    So in the lead's thread, or with the token of our mail. Behind a forward it is a third person,
+    who says no for the lead's own address only perhaps.
+    """
+    return mail.by == "token" or (thread is not None and mail.thread == thread)
+
+
+def _of_one(about: About, kind: str, *, is_leads: bool) -> Iterable[Entry]:
     address, owner = about.mail.address, about.mail.owner
     if kind == "unsubscribe":
-        yield Entry(address, "opt_out", owner)
+        yield Entry(address, "opt_out" if is_leads else "hold", owner)
     elif kind == "reply" and about.verdict == "held":
         yield Entry(address, "hold", owner)
     elif not about.is_proven:

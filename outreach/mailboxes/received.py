@@ -138,7 +138,7 @@ class Recorder:
         )
         if not attribution.about and reading.kind not in SERVERS:
             return True  # a stranger's mail: nothing of it is kept
-        self._suppress(suppressions(attribution, writer))
+        self._suppress(suppressions(attribution, writer, thread))
         about = [AboutMail(one.mail.attempt, one.verdict, one.status) for one in attribution.about]
         return self._save(mail_id, thread, attribution.kind, received, reading, about)
 

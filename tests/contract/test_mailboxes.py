@@ -376,6 +376,24 @@ def test_who_writes_stop_is_mailed_by_this_owner_no_more(mailed: Mailed) -> None
     assert mailed.suppressed() == {(JO, "opt_out", owner), ("jo@private.example", "opt_out", owner)}
 
 
+@pytest.mark.parametrize(
+    ("writer", "cause"), [("ann@lead.example", "hold"), (JO.upper(), "opt_out")]
+)
+def test_who_says_stop_behind_a_forward_says_it_for_the_lead_perhaps(
+    mailed: Mailed, monkeypatch: pytest.MonkeyPatch, writer: str, cause: str
+) -> None:
+    """The lead may be interested, and the colleague not; the lead's own word is sure."""
+    monkeypatch.setattr(threads, "named", lambda _: [])  # Gmail's: by the subject, too
+    owner = uuid4()
+    campaign = mailed.campaign(JO, owner=owner)
+    names = {"References": f"{sent_headers(mailed, JO)['Message-ID']} <fwd1@lead.example>"}
+    raw = mail("Stop", subject="AW: WG: A deck", sender=writer, headers=names, answers=False)
+    mailed.receive(raw)
+    mailed.read()
+    assert mailed.replies(campaign) == [(JO, "unsubscribe", "none")]
+    assert mailed.suppressed() == {(JO, cause, owner), (writer.lower(), "opt_out", owner)}
+
+
 def test_a_click_whose_subject_a_gateway_changed_unsubscribes_by_its_token(mailed: Mailed) -> None:
     """From another address, in a thread of its own."""
     campaign = mailed.campaign(JO)
@@ -385,6 +403,7 @@ def test_a_click_whose_subject_a_gateway_changed_unsubscribes_by_its_token(maile
     mailed.receive(mail("", subject=subject, sender=sender, answers=False))
     mailed.read()
     assert mailed.replies(campaign) == [(JO, "unsubscribe", "none")]
+    assert (JO, "opt_out", None) in mailed.suppressed()
 
 
 def test_who_is_away_is_mailed_later_and_at_once_after_an_answer(
