@@ -5,6 +5,8 @@ from unicodedata import normalize
 
 from outreach.inbound.quote_words import GREETINGS
 
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Letters of scripts without spaces, as a range of a pattern."""
 _GREETING_WORDS = 5
 _NO_WORD = re.compile(r"[\W_]+")
 

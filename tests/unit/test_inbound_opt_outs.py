@@ -136,6 +136,13 @@ def test_a_polite_opt_out_that_is_all_is_one(own: str) -> None:
         "Please retire me as contact; Ann takes over.",
         "Interested. We removed me as admin.",
         "Please remove me as admin, Ann is it now.",
+        "Please remove me as an admin; Ann is it now.",
+        "Remove me as organizer, please. Yes to Thursday.",
+        "Plus de mails, plus de clients : ça nous intéresse !",
+        "Keine Werbung, sondern Substanz. Gefällt mir, bitte Termin!",
+        "Ja, meld mig. Vi vil gerne se en demo.",
+        "Stop me, if I got this wrong…",
+        "Ich widerspreche nicht, die Daten passen mir, Donnerstag.",
     ],
 )
 def test_an_ordinary_word_that_is_a_clause_of_its_own_is_a_reply(own: str) -> None:
@@ -148,6 +155,12 @@ PAST = [
     "Não me enviaram mais nada.", "Não escreveu mais", "Descadastrou", "Usunąłem", "Wypisałem się",
     "Rimuoviamo", "Non mi mandavano più mail", "Disiscrissero", "Il ne m'envoyait plus rien.",
     "Désabonnait", "Avregistrerade mig", "Отписался", "Удалит",
+]  # fmt: skip
+
+
+PAST += [
+    "No me escribieron más", "Não me enviavam mais nada", "Desinscrevi", "Afmeldt", "Wypisałem", "Отписалась",
+    "Non mi hanno scritto più", "Ne m'envoyaient plus de mails",
 ]  # fmt: skip
 
 
@@ -172,3 +185,155 @@ def test_who_tells_what_happened_asks_for_nothing(own: str, form: str) -> None:
 def test_a_request_is_one_in_each_of_its_forms(own: str, form: str) -> None:
     """Imperative, infinitive, subjunctive, noun."""
     assert verdict(normalize(form, own)) == "unsubscribe"  # type: ignore[arg-type]
+
+
+MISSPELLED = [
+    "No me escribais más", "No me envieis más correos", "No me mandeis más", "No me contacteis más",
+    "No contactad más", "Desuscribirse", "Desuscribete", "Eliminación de la lista",
+    "Ne me contactes plus", "Ne me contactés plus", "ne m'écriver plus", "ne m'envoyés plus de mails",
+    "Désabonnes-moi", "Désinscriez moi", "Supprimer moi de votre base", "Retirés moi de la liste",
+    "Mi disiscrivo", "Non mi scrivano più", "Non mi contattino più", "Descadastro", "Desinscrição",
+    "Tire-me já da lista", "Retire-me urgentemente da lista", "Afmeldelse", "Afmeldes",
+    "Avregistreras", "Avmeldes", "Proszę usunąc mój adres", "Wypisujcie mnie", "Usunięcia z listy",
+    "Nie kontaktować się ze mną więcej", "Отписывайте", "отписатся", "отпишыте",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("own", MISSPELLED)
+def test_a_request_is_one_as_people_misspell_it(own: str) -> None:
+    assert verdict(own) == "unsubscribe"
+    assert verdict(f"{own}\n\nJo Miller\nHead of Sales") == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Non mi contatta più",
+        "Não me enviam mais emails",
+        "No me mandan más",
+        "Désabonnont-moi de la liste",
+        "Отписки",
+        "Wypisywać mnie",
+    ],
+)
+def test_another_form_of_such_a_verb_is_held_where_it_is_all(own: str) -> None:
+    """It may be a request or a tale: a person has to look."""
+    assert verdict(own) == "held"
+    assert verdict(f"{own}\n\nJo Miller") == "held"
+
+
+@pytest.mark.parametrize("own", ["Удалённо.", "No me mandan el archivo, ¿puede reenviarlo?"])
+def test_a_word_that_only_begins_like_such_a_verb_is_a_reply(own: str) -> None:
+    assert verdict(own) == "reply"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Please remove me as I am not interested.",
+        "Remove me as soon as possible",
+        "Please remove me as a recipient",
+        "Please remove me as a subscriber.",
+        "Wir haben schon einen Anbieter. Bitte keine Werbung.",
+        "Pas intéressé. Plus de mails svp.",
+    ],
+)
+def test_a_request_that_looks_like_an_ordinary_word_is_held(own: str) -> None:
+    assert verdict(own) == "held"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Wir widersprechen diesen Daten.",
+        "これ以上資料を送らないでください",
+        "Nie życzę sobie więcej",
+    ],
+)
+def test_a_phrase_with_words_that_no_list_has_is_never_sure(own: str) -> None:
+    """What it asks for is in those words."""
+    assert verdict(own) == "held"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Jo Miller\n\nUnsubscribe",
+        "Powered by Mixmax. Unsubscribe.",
+        "Jo Miller\nHead of Sales, Acme\n(Unsubscribe)",
+        "Marie Dupont\nDirectrice générale\n+33 1 23 45\n\nSe désinscrire",
+        "Don't want to hear from us? Opt out.",
+        "Jo\n\nCancella iscrizione",
+    ],
+)
+def test_a_link_below_a_persons_own_signature_is_no_opt_out(below: str) -> None:
+    """A program or a company put it there."""
+    assert verdict(f"Yes, Thursday.\n\n{below}") == "reply"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "We have one already.\n\nNo thanks\n\nUnsubscribe",
+        "Not Interested\n\nUnsubscribe",
+        "Kein Interesse\n\nAbmelden",
+        "Hallo Frau Byron,\n\nKein Bedarf\n\nAbmelden",
+        "Hi Ada,\n\nJo Miller\n\nUnsubscribe",
+        "This is the third mail.\nUnsubscribe",
+        "Not for us.\n\nJo Miller\n\nPlease unsubscribe",
+    ],
+)
+def test_an_opt_out_at_the_end_is_held_where_no_signature_is_above(own: str) -> None:
+    """Or where it is said with a `please`, which no link has."""
+    assert verdict(own) == "held"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Do you have opt-out, unsubscribe, and bounce handling?",
+        "Funktionen: anmelden, abmelden, exportieren. Geht das?",
+        "We need import, unsubscribe, and reports.",
+        "- import\n- unsubscribe\n- reports",
+        "1. import\n2. reports\n3. opt out",
+    ],
+)
+def test_a_verb_in_a_list_of_what_a_program_can_do_is_a_reply(own: str) -> None:
+    assert verdict(own) == "reply"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "Not interested, unsubscribe, thanks",
+        "No, unsubscribe, we have a supplier",
+        "Dear Ada: no, unsubscribe, please",
+        "- Not interested\n- unsubscribe",
+    ],
+)
+def test_an_opt_out_between_other_words_is_no_item_of_a_list(own: str) -> None:
+    assert verdict(own) == "held"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "No more mails please\n\nJo Miller\nCall me tomorrow",
+        "Do not email me\n\nJo Miller\nI prefer the phone",
+        "Stop\n\nworks with gmail? please send prices",
+        "Stop\n\nYes, thanks\nSend the contract",
+        "Stop\n\nJo Miller\nSend 3 samples",
+        "Stop\n\nuse my gmail from now on\nJo",
+    ],
+)
+def test_a_sentence_below_a_name_is_no_signature(own: str) -> None:
+    """It is held: who says more may mean something else."""
+    assert verdict(own) == "held"
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["Cordialement,\nMarie\nDirectrice générale", "MA Design", "Jo Miller\nIT Manager", "Jo\nvon GMX gesendet"],
+)  # fmt: skip
+def test_a_role_a_company_or_a_programs_last_line_is_a_signature(below: str) -> None:
+    assert verdict(f"Stop\n\n{below}") == "unsubscribe"
