@@ -266,6 +266,28 @@ def test_a_pool_that_is_paused_or_made_smaller_ends_nothing(
     assert f"The work pool {POOL} is paused" in told
 
 
+def test_a_run_that_is_deleted_while_it_sends_is_followed_by_another(
+    world: World, client: SyncPrefectClient, new_campaign: NewCampaign
+) -> None:
+    """Prefect records nothing more of it; nobody is mailed twice, and nobody is left out."""
+    campaign = new_campaign(leads=80)
+    world.db.execute("update accounts set pace_seconds = 1.5")
+    worker = world.worker()
+    deleted = world.start(campaign)
+    world.until_sending(worker)
+    client.delete_flow_run(deleted)
+
+    def others() -> set[UUID]:
+        dispatch_campaigns()
+        return world.runs_of(campaign) - {deleted}
+
+    (another,) = until(others, "another run", 150)
+    world.db.execute("update accounts set pace_seconds = 0")
+
+    assert world.ended(another, 120) == "Completed"
+    assert world.account_for(campaign) == {"sent": 80}
+
+
 def began_at(client: SyncPrefectClient, run: UUID) -> Any:
     return client.read_flow_run(run).start_time
 
