@@ -1,4 +1,4 @@
--- Release 20261130140705 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
+-- Release 20261130152212 of the functions: `make release-sql` wrote it from supabase/sql; no hand edits it.
 
 do $$
 declare
@@ -280,7 +280,7 @@ begin
   perform pg_catalog.set_config('search_path', path, true);
 
   insert into public.schema_releases (version, hash, functions, calls_since)
-  values ('20261130140705', '695a5c85680de08f1397a3ea9f37bf61b641014ffc8c187121a6ae5f88f31f09', ours, '20261124009900')
+  values ('20261130152212', '10209bbe54124c286b777c7223ce5d79c8bf98b61350403c419bd9ad112bf1ae', ours, '20261124009900')
   on conflict (version) do update
   set hash = excluded.hash, functions = excluded.functions, calls_since = excluded.calls_since;
 end
@@ -3976,19 +3976,20 @@ end
 $$;
 
 create or replace function public.keep_within_bounds(c public.campaigns, batch uuid) returns void
-language sql
+language plpgsql
 security invoker
 set search_path = ''
 -- As in hand_out.
 set enable_sort = off
 as $$
-  -- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
-  -- are claimed again, and the times that were held for them are free. Lengths alone are looked at, which reads no text.
+#variable_conflict use_variable
+-- Gives back the leads of a batch whose texts, a copy for each, are more than JSON can hold: a quarter of a GB. They
+-- are claimed again, and the times that were held for them are free. Lengths alone are looked at, which reads no text.
+begin
   with claimed as materialized (
     select x.id, x.next_attempt_at, x.lead_id, x.assigned_account_id
     from public.campaign_leads x
-    where (x.campaign_id, x.claim_token) >= (keep_within_bounds.c.id, keep_within_bounds.batch)
-      and (x.campaign_id, x.claim_token) <= (keep_within_bounds.c.id, keep_within_bounds.batch)
+    where (x.campaign_id, x.claim_token) >= (c.id, batch) and (x.campaign_id, x.claim_token) <= (c.id, batch)
       and x.claim_token is not null
     order by x.campaign_id, x.claim_token
     limit 100000
@@ -4010,6 +4011,7 @@ as $$
   set next_send_at = free.since
   from (select s.account, min(s.held) as since from sized s where s.before > 100000000 group by s.account) free
   where a.id = free.account and a.next_send_at > free.since;
+end
 $$;
 
 create or replace function public.fail_unmailable(batch uuid, faults jsonb, t timestamptz) returns void
