@@ -133,13 +133,7 @@ def end_pending() -> None:
     `start_due` knows those that were noted as a campaign's dispatch. Not those whose worker died
     before it noted them, nor those that somebody started in Prefect.
     """
-    with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
-            **runs_in(SEND_FLOW, StateType.PENDING), sort=FlowRunSort.EXPECTED_START_TIME_ASC
-        )
-    for run in found:
-        if run.state is not None and age_of(run.state) > PENDING_SECONDS:
-            _mark_crashed(run.id)
+    _end_older(PENDING_SECONDS, SEND_FLOW, StateType.PENDING)
 
 
 @task(**PHASE)
@@ -148,12 +142,8 @@ def end_silent_rounds() -> None:
 
     They own no campaign, whose lease would tell.
     """
-    with get_client(sync_client=True) as client:
-        for flow in (DISPATCH_FLOW, READ_FLOW):
-            states = (StateType.PENDING, StateType.RUNNING)
-            for run in client.read_flow_runs(**runs_in(flow, *states)):
-                if run.state is not None and age_of(run.state) > ROUND_SECONDS:
-                    _mark_crashed(run.id)
+    for flow in (DISPATCH_FLOW, READ_FLOW):
+        _end_older(ROUND_SECONDS, flow, StateType.PENDING, StateType.RUNNING)
 
 
 @task(**PHASE)
@@ -259,6 +249,17 @@ def try_web_address() -> None:
     """Try whether the web app unsubscribes, for campaigns whose mails offer that."""
     parts = current()
     try_address(parts.store, parts.settings, REST_SECONDS)
+
+
+def _end_older(seconds: float, flow: str, *states: StateType) -> None:
+    """Mark the flow's runs Crashed that have been in one of these states for longer."""
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            **runs_in(flow, *states), sort=FlowRunSort.EXPECTED_START_TIME_ASC
+        )
+    for run in found:
+        if run.state is not None and age_of(run.state) > seconds:
+            _mark_crashed(run.id)
 
 
 def _mark_crashed(flow_run: UUID) -> None:

@@ -71,8 +71,11 @@ def announce_end(run: CampaignRun, plan: CampaignPlan, finished: Finished) -> No
         announce(what, run.campaign, run.id, plan.name, times_begun, **payload, **counts)
 
     if finished.answer == "deferred":
-        resumed = {"resume_seconds": finished.resume_seconds, "waiting_for": finished.waiting_for}
-        tell("deferred", **resumed)
+        tell(
+            "deferred",
+            resume_seconds=finished.resume_seconds,
+            waiting_for=finished.waiting_for,
+        )
     elif finished.error is not None:
         tell("failed", error=finished.error)
     elif finished.answer == "ended":

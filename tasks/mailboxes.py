@@ -21,6 +21,7 @@ from tasks.retries import PHASE
 READERS = 2
 """Threads: a mailbox that answers slowly holds up no other."""
 ROUND_SECONDS = 1800.0
+"""After which a round takes no further mailbox."""
 BETWEEN_SECONDS = 5.0
 """A round comes a little earlier or later: it takes a mailbox that is due within this time."""
 

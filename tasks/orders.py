@@ -45,9 +45,9 @@ def state_of(flow_run: UUID) -> State[Any] | None:
             return None
 
 
-def is_over_the_limit(state: State[Any]) -> bool:
+def is_over_the_limit(state: State[Any] | None) -> bool:
     """Whether Prefect cancelled the run for its deployment's limit: no person has decided that."""
-    return state.is_cancelled() and state.message == LIMIT_REACHED
+    return state is not None and state.is_cancelled() and state.message == LIMIT_REACHED
 
 
 def replace_state(flow_run: UUID, seen: State[Any], state: State[Any]) -> None:
@@ -194,7 +194,7 @@ def follow_suspended() -> None:
 def _follow(suspension: Suspension, state: State[Any] | None) -> None:
     store, run = current().store, suspension.flow_run
     if state is None or state.is_final():
-        if state is not None and is_over_the_limit(state) and suspension.held:
+        if is_over_the_limit(state) and suspension.held:
             store.resume_campaign(suspension.id)
         elif state is not None and state.is_cancelled() and suspension.held:
             store.cancel_campaign(suspension.id)

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from contextvars import copy_context
 from uuid import UUID, uuid4
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.loggers import get_logger
 
@@ -173,8 +173,7 @@ class Dispatcher:
 
         And ConfigurationError where Prefect cannot run a campaign.
         """
-        if not self._stopping.is_set() and self._is_on():
-            _require_deployment()
+        if not self._stopping.is_set() and self._is_on(to_start=True):
             current().store.compare_schema()
             start_due.fn(self._begins, REST_SECONDS)
 
@@ -183,13 +182,21 @@ class Dispatcher:
         self._diary.note(campaign, run)
         return run
 
-    def _is_on(self) -> bool:
-        """Whether Prefect answers, and nobody paused the dispatcher there."""
+    def _is_on(self, *, to_start: bool = False) -> bool:
+        """Whether Prefect answers, and nobody paused the dispatcher there.
+
+        `to_start` raises ConfigurationError where Prefect cannot run a campaign.
+        """
         try:
             with get_client(sync_client=True) as client:
                 with suppress(ObjectNotFound):
-                    return not client.read_deployment_by_name(DISPATCH).paused
+                    if client.read_deployment_by_name(DISPATCH).paused:
+                        return False
+                if to_start:
+                    _require_deployment(client)
                 return True
+        except ConfigurationError:
+            raise
         except Exception as error:  # noqa: BLE001 - it comes back
             self._log.warning("Prefect's server did not answer (%s)", type(error).__name__)
             return False
@@ -252,11 +259,10 @@ class Dispatcher:
             LAST_ROUND.set_to_current_time()
 
 
-def _require_deployment() -> None:
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_deployment_by_name(SEND)
-        except ObjectNotFound:
-            raise ConfigurationError(
-                f"Prefect has no deployment {SEND}", "make it with `prefect deploy --all`"
-            ) from None
+def _require_deployment(client: SyncPrefectClient) -> None:
+    try:
+        client.read_deployment_by_name(SEND)
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"Prefect has no deployment {SEND}", "make it with `prefect deploy --all`"
+        ) from None
