@@ -83,7 +83,11 @@ def deliver(run: CampaignRun, plan: CampaignPlan) -> Deferral | None:
     """Mail the leads that can go now; returns when and why the others go later, if any."""
     in_doubt = settle(run)
     try:
-        with sender_slots(run, plan) as slots, mail_rates.counted(run.id, plan.mails_a_second):
+        with (
+            sender_slots(run, plan) as slots,
+            mail_rates.counted(run.id, plan.mails_a_second),
+            run.sent_log.kept(),
+        ):
             return send_leads(run, plan, CampaignSender(run, plan, slots), in_doubt)
     except NoSlotsError as error:
         return Deferral(60, str(error))

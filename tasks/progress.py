@@ -13,6 +13,8 @@ MOVE_SECONDS = 5.0
 """Between two moves of a bar."""
 LINE_SECONDS = 20.0
 """Between two log lines."""
+SENT_SECONDS = 1.0
+"""Between two looks for mails to log."""
 ENDED = ("sent", "failed", "unclear", "cancelled")
 
 
@@ -28,10 +30,14 @@ class Progress:
         self._shown = 0.0
         now = time.monotonic()
         self._bar_due, self._line_due = now + MOVE_SECONDS, now + LINE_SECONDS
+        self._sent_due = now
 
     def show(self) -> None:
-        """Move the bar, and log a line, when they are due."""
+        """Log the mails sent, move the bar, and log a line, when they are due."""
         now = time.monotonic()
+        if now >= self._sent_due:
+            self._sent_due = now + SENT_SECONDS
+            self._run.sent_log.write()
         if now >= self._bar_due and self._percent() != self._shown:
             self._bar_due = now + MOVE_SECONDS
             self.close()

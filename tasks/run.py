@@ -17,7 +17,7 @@ from outreach.store.results import InstalledRelease
 from outreach.store.store import Store
 from outreach.wiring import Services, current
 from tasks.background import background
-from tasks.log import run_log
+from tasks.log import SentLog, run_log
 from tasks.token import token_of
 
 
@@ -72,6 +72,7 @@ class CampaignRun:
         self.services: Final = services
         self.token: Final = token_of(run)
         self.outcomes: Final = Outcomes()
+        self.sent_log: Final = SentLog()
         self.schema_notice: Final = SchemaNotice()
 
     @property

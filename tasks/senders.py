@@ -55,6 +55,7 @@ class Senders:
         self._changed = threading.Condition()
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="sender")
         self._clock: threading.Thread | None = None
+        self._is_short_of_threads = False
 
     def open(self, at_once: int) -> Queue:
         """A queue for one run, with at most `at_once` of its calls running."""
@@ -83,7 +84,8 @@ class Senders:
                 job.future.cancel()
             else:
                 heapq.heappush(queue.waiting, job)
-                self._changed.notify_all()  # a run that closes waits here, too
+                if queue.waiting[0] is job:  # else the clock waits for an earlier one already
+                    self._changed.notify_all()  # a run that closes waits here, too
         return job.future
 
     def drop(self, queue: Queue) -> None:
@@ -101,32 +103,46 @@ class Senders:
             while True:
                 try:
                     self._threads.submit(call, *given)
+                    self._is_short_of_threads = False
                     break
                 except RuntimeError:  # no more threads; the call waits in the queue for one
+                    self._is_short_of_threads = True
                     call, given = _nothing, ()
                     time.sleep(NO_THREAD_SECONDS)
 
     def _next(self) -> tuple[Queue, _Job]:
         with self._changed:
-            while True:
-                queue = min(self._queues, key=lambda one: one.next_due, default=None)
-                due = queue.next_due if queue else float("inf")
-                left = due - time.monotonic()
-                if queue is not None and left <= 0:
-                    queue.running += 1
-                    return queue, heapq.heappop(queue.waiting)
-                self._changed.wait(min(left, threading.TIMEOUT_MAX))
+            while (taken := self._take()) is None:
+                left = self._next_due() - time.monotonic()
+                self._changed.wait(min(max(left, 0), threading.TIMEOUT_MAX))
+            return taken
+
+    def _take(self) -> tuple[Queue, _Job] | None:
+        """The earliest call, if it is due; with the lock."""
+        queue = min(self._queues, key=lambda one: one.next_due, default=None)
+        if queue is None or queue.next_due > time.monotonic():
+            return None
+        queue.running += 1
+        return queue, heapq.heappop(queue.waiting)
+
+    def _next_due(self) -> float:
+        return min((queue.next_due for queue in self._queues), default=math.inf)
 
     def _run(self, queue: Queue, job: _Job) -> None:
-        try:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_result(job.call())
-        except BaseException as error:  # noqa: BLE001 - the run that waits for it raises it
-            job.future.set_exception(error)
-        finally:
+        """Run a call, and then what is due already: no thread has to be woken for that."""
+        taken: tuple[Queue, _Job] | None = (queue, job)
+        while taken is not None:
+            queue, job = taken
+            try:
+                if job.future.set_running_or_notify_cancel():
+                    job.future.set_result(job.call())
+            except BaseException as error:  # noqa: BLE001 - the run that waits for it raises it
+                job.future.set_exception(error)
             with self._changed:
                 queue.running -= 1
-                self._changed.notify_all()
+                taken = None if self._is_short_of_threads else self._take()
+                if taken is None or queue.dropped:
+                    self._changed.notify_all()
 
 
 def _nothing() -> None:
@@ -181,6 +197,9 @@ class Gate:
 
     def _enter(self, is_stopped: Callable[[], bool]) -> bool:
         with self._changed:
+            if self._inside < self._size and not self._waiting:
+                self._inside += 1
+                return True
             self._waiting.append(turn := threading.Event())
             self._admit()
         while not turn.wait(LOOK_SECONDS):

@@ -2,9 +2,12 @@
 
 import math
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from functools import partial
 from itertools import count
+from types import SimpleNamespace as Namespace
 from typing import Any
 
 import pytest
@@ -123,6 +126,58 @@ def test_no_more_are_ever_sent_at_once(senders: Senders) -> None:
         one.result(LONG)
 
     assert next(most) == 100
+
+
+def test_what_is_due_is_sent_by_the_thread_that_got_free(
+    senders: Senders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other one is woken for it."""
+    woken, submit = list[Any](), senders._threads.submit
+
+    def counted(*call: Any) -> None:
+        woken.append(call)
+        submit(*call)
+
+    monkeypatch.setattr(senders._threads, "submit", counted)
+    queue = senders.open(1)
+    with senders._changed:  # none begins before all are there
+        sends = [senders.submit(queue, PAST, threading.get_ident) for _ in range(100)]
+
+    assert len({send.result(LONG) for send in sends}) == 1
+    assert len(woken) == 1
+
+
+def test_a_send_whose_thread_was_refused_is_the_next_of_those_there_are(
+    senders: Senders, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has none left: the one that gets free takes no other one first."""
+    senders._threads, asleep, awake = ThreadPoolExecutor(1), threading.Event(), threading.Event()
+    submit = senders._threads.submit
+
+    def refused(*call: Any) -> None:
+        submit(*call)
+        if refusing in call:
+            raise RuntimeError("can't start new thread")
+
+    def sleep(_: float) -> None:
+        asleep.set()
+        assert awake.wait(LONG)
+
+    monkeypatch.setattr(senders._threads, "submit", refused)
+    monkeypatch.setattr("tasks.senders.time", Namespace(monotonic=time.monotonic, sleep=sleep))
+    queue, refusing, ran = senders.open(3), senders.open(3), list[str]()
+    senders.submit(queue, PAST, calls[0])
+    assert calls[0].began.wait(LONG)
+    first = senders.submit(refusing, PAST, partial(ran.append, "refused"))
+    assert asleep.wait(LONG)
+    other = senders.submit(queue, PAST, partial(ran.append, "other"))
+
+    calls[0].release.set()
+    first.result(LONG)
+    awake.set()
+    other.result(LONG)
+
+    assert ran == ["refused", "other"]
 
 
 def test_a_run_whose_sends_all_hang_delays_no_other(senders: Senders, calls: list[Call]) -> None:
