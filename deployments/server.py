@@ -74,11 +74,11 @@ RESULTS = "storage"
 """Of Prefect's home: the folder of what flow runs returned."""
 
 CONNECTIONS = {
-    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "3",
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "2",
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "12",
 }
 """To a Postgres on this machine, where each is a process that grows to 17 MB. At most as many as
-Prefect's own 5 and 10, but those beyond the third are closed after their use.
+Prefect's own 5 and 10, but those beyond the second are closed after their use.
 """
 
 RUN_SETTINGS = {
