@@ -6,6 +6,7 @@ command: without a UI, until its standard input ends, and not where Prefect's ow
 another server: the command may not know them yet.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,7 @@ def _serve(port: int) -> None:
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
     guarded = LocalOnly(create_app(final=True))
+    gc.freeze()
     uvicorn.run(
         guarded,
         host=HOST,
