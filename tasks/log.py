@@ -67,9 +67,8 @@ class SentLog:
     def write(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
-        log, share = run_log(), 1 if len(lines) <= RECORDS else TOGETHER
-        for together in batched_iterable(lines, share):
-            log.info("%s", "\n".join(together))
+        for together in batched_iterable(lines, 1 if len(lines) <= RECORDS else TOGETHER):
+            run_log().info("%s", "\n".join(together))
 
 
 def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:

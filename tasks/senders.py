@@ -141,8 +141,8 @@ class Senders:
             with self._changed:
                 queue.running -= 1
                 taken = None if self._is_short_of_threads else self._take()
-                if taken is None or queue.dropped:
-                    self._changed.notify_all()
+                if taken is None or taken[0] is not queue or queue.dropped:
+                    self._changed.notify_all()  # the clock, of the place that is free now
 
 
 def _nothing() -> None:

@@ -147,6 +147,25 @@ def test_what_is_due_is_sent_by_the_thread_that_got_free(
     assert len(woken) == 1
 
 
+def test_the_clock_hears_of_a_place_whose_thread_went_on_with_another_run(
+    senders: Senders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is due soon in that place would wait until the thread comes back."""
+    senders._clock = threading.current_thread()  # this test decides what it does
+    one, other, soon = senders.open(1), senders.open(1), time.monotonic() + LONG
+    senders.submit(one, PAST, lambda: None)
+    senders.submit(one, soon, never)
+    senders.submit(other, PAST + 1, lambda: None)
+    heard: list[float] = []
+    taken = senders._next()
+    monkeypatch.setattr(senders._changed, "notify_all", lambda: heard.append(senders._next_due()))
+
+    senders._run(*taken)
+
+    assert heard == [soon, soon]
+    assert not other.waiting
+
+
 def test_a_send_whose_thread_was_refused_is_the_next_of_those_there_are(
     senders: Senders, calls: list[Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
