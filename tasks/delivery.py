@@ -6,6 +6,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture
+from prefect.results import ResultRecord  # type: ignore[attr-defined]
 
 from outreach.store.results import Batch
 from tasks.plan import CampaignPlan
@@ -76,7 +77,8 @@ class Delivery:
             return  # the run was stopped before it was due
         future.wait()
         # A send returns a state of its own: an exception means an unexpected error.
-        error = future.state.data
+        data = future.state.data
+        error = data.result if isinstance(data, ResultRecord) else data
         if isinstance(error, BaseException):
             self._token.stop()
             raise error
