@@ -44,7 +44,7 @@ def _serve(port: int) -> None:
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
     guarded = LocalOnly(create_app(final=True))
-    gc.freeze()
+    gc.freeze()  # what was imported since
     uvicorn.run(
         guarded,
         host=HOST,

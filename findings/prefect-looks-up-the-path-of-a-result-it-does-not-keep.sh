@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A task with `persist_result=False` and no cache keeps nothing, so its end should cost no call to the file system.
 # Prefect makes a record of the result all the same, with the path that it would have: it resolves that path twice, of
-# each run, and each time asks the system about every folder on the way. A state that the task returns with a
-# `ResultRecord` as its data spares both.
+# each run, and each time asks the system about every folder on the way. A completed state that the task returns
+# with a `ResultRecord` as its data spares both.
 # Seen with Prefect 3.9.1 on Python 3.11.
 set -euo pipefail
 

@@ -12,7 +12,10 @@ Prefect's server, where each lead is a task run. The delayed garbage is some meg
 
 @contextmanager
 def rarely_collected() -> Iterator[None]:
-    """Look for garbage less often, and never again among what there is now: the modules."""
+    """Look for garbage less often, and never again among what there is now, mostly modules.
+
+    The second lasts beyond the block: for processes that enter it once.
+    """
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, *before[1:])

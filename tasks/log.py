@@ -14,7 +14,6 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import flow_run_logger, get_logger
-from prefect.utilities.collections import batched_iterable
 
 from outreach.campaign.models import OpenAttempt, Outcome, Sent
 from outreach.mail.addresses import mask
@@ -31,16 +30,15 @@ def run_log() -> Logger:
     return get_run_logger() if TaskRunContext.get() else get_logger("outreach.dispatcher")
 
 
-RECORDS = 30
-"""Mails of a second that have a record each; more than these share one, as they share task runs."""
 TOGETHER = 500
 """Lines of a record at most: Prefect refuses a large one."""
 
 
 class SentLog:
-    """A line for each mail that a run sent, written once a second by the run's main thread.
+    """A line for each mail that a run sent; those of a second are one record.
 
-    A record that comes alone wakes two threads of Prefect, which takes a twentieth of a mail's CPU.
+    A record takes Prefect half a millisecond, a tenth of a mail. The run's main thread writes them,
+    between other work: a process that is killed takes those of the last seconds with it.
     """
 
     def __init__(self) -> None:
@@ -66,9 +64,9 @@ class SentLog:
 
     def write(self) -> None:
         with self._lock:
-            lines, self._lines = self._lines, []
-        for together in batched_iterable(lines, 1 if len(lines) <= RECORDS else TOGETHER):
-            run_log().info("%s", "\n".join(together))
+            while lines := self._lines[:TOGETHER]:
+                run_log().info("%s", "\n".join(lines))
+                del self._lines[: len(lines)]  # a signal may interrupt before
 
 
 def describe_sent(lead: UUID, address: str, account: str, sent: Sent) -> str:

@@ -14,7 +14,7 @@ MOVE_SECONDS = 5.0
 LINE_SECONDS = 20.0
 """Between two log lines."""
 SENT_SECONDS = 1.0
-"""Between two looks for mails to log."""
+"""Between two log records of mails that were sent."""
 ENDED = ("sent", "failed", "unclear", "cancelled")
 
 

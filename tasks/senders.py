@@ -55,7 +55,8 @@ class Senders:
         self._changed = threading.Condition()
         self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="sender")
         self._clock: threading.Thread | None = None
-        self._is_short_of_threads = False
+        self._handed_over = 0
+        """Calls that no thread has begun: the threads are all taken, or the system refused one."""
 
     def open(self, at_once: int) -> Queue:
         """A queue for one run, with at most `at_once` of its calls running."""
@@ -103,10 +104,8 @@ class Senders:
             while True:
                 try:
                     self._threads.submit(call, *given)
-                    self._is_short_of_threads = False
                     break
                 except RuntimeError:  # no more threads; the call waits in the queue for one
-                    self._is_short_of_threads = True
                     call, given = _nothing, ()
                     time.sleep(NO_THREAD_SECONDS)
 
@@ -115,6 +114,7 @@ class Senders:
             while (taken := self._take()) is None:
                 left = self._next_due() - time.monotonic()
                 self._changed.wait(min(max(left, 0), threading.TIMEOUT_MAX))
+            self._handed_over += 1
             return taken
 
     def _take(self) -> tuple[Queue, _Job] | None:
@@ -130,6 +130,8 @@ class Senders:
 
     def _run(self, queue: Queue, job: _Job) -> None:
         """Run a call, and then what is due already: no thread has to be woken for that."""
+        with self._changed:
+            self._handed_over -= 1
         taken: tuple[Queue, _Job] | None = (queue, job)
         while taken is not None:
             queue, job = taken
@@ -138,11 +140,13 @@ class Senders:
                     job.future.set_result(job.call())
             except BaseException as error:  # noqa: BLE001 - the run that waits for it raises it
                 job.future.set_exception(error)
-            with self._changed:
-                queue.running -= 1
-                taken = None if self._is_short_of_threads else self._take()
-                if taken is None or taken[0] is not queue or queue.dropped:
-                    self._changed.notify_all()  # the clock, of the place that is free now
+            finally:
+                with self._changed:
+                    queue.running -= 1
+                    # Those that were handed over are earlier.
+                    taken = None if self._handed_over else self._take()
+                    if taken is None or taken[0] is not queue:
+                        self._changed.notify_all()  # the clock, and a run that closes
 
 
 def _nothing() -> None:

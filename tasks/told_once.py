@@ -26,7 +26,7 @@ _NO_RESULT: Final = ResultRecord[None](
     result=None,
     metadata=ResultRecordMetadata(serializer=PickleSerializer(), storage_key="none"),
 )
-"""For all task runs: Prefect makes each its own, and asks the file system where it would be."""
+"""Of all that complete: Prefect makes each its own, and asks the file system where it would be."""
 
 
 class _Engine(SyncTaskRunEngine[Any, Any]):
@@ -34,7 +34,8 @@ class _Engine(SyncTaskRunEngine[Any, Any]):
         """Its task run is Running since it was made."""
 
     def handle_success(self, result: State[Any], transaction: Transaction) -> Any:
-        result.data = _NO_RESULT
+        if not result.is_failed():
+            result.data = _NO_RESULT
         return super().handle_success(result, transaction)
 
 

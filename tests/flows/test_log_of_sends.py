@@ -29,7 +29,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def lines(log: pytest.LogCaptureFixture, beginning: str) -> list[str]:
-    """A group of mails is one record of several lines."""
+    """The mails of a second are one record of several lines."""
     written = "\n".join(log.messages).splitlines()
     return sorted(line for line in written if line.startswith(beginning))
 

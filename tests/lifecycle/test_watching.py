@@ -25,11 +25,12 @@ def events(api: str, campaign: UUID) -> list[tuple[str, dict[str, Any]]]:
 
 
 def told(api: str, run: UUID) -> list[tuple[int, str]]:
-    """Level and text of each line in the run's log, its tasks' included."""
+    """Level and text of each line in the run's log, its tasks' included; a record may have some."""
     chosen = {"logs": {"flow_run_id": {"any_": [str(run)]}}, "sort": "TIMESTAMP_ASC"}
     return [
-        (line["level"], line["message"])
-        for line in httpx.post(f"{api}/logs/filter", json=chosen).json()
+        (record["level"], line)
+        for record in httpx.post(f"{api}/logs/filter", json=chosen).json()
+        for line in record["message"].splitlines()
     ]
 
 

@@ -199,6 +199,33 @@ def test_a_send_whose_thread_was_refused_is_the_next_of_those_there_are(
     assert ran == ["refused", "other"]
 
 
+def test_a_send_that_waits_for_a_thread_is_not_overtaken(
+    senders: Senders, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a later one of the run whose thread got free."""
+    senders._threads, handed_over, ran = ThreadPoolExecutor(1), threading.Event(), list[str]()
+    one, other = senders.open(1), senders.open(1)
+    submit = senders._threads.submit
+
+    def noted(*call: Any) -> None:
+        submit(*call)
+        if other in call:
+            handed_over.set()
+
+    monkeypatch.setattr(senders._threads, "submit", noted)
+    senders.submit(one, PAST, calls[0])
+    assert calls[0].began.wait(LONG)
+    later = senders.submit(one, PAST, partial(ran.append, "later"))
+    waiting = senders.submit(other, PAST, partial(ran.append, "waiting"))
+    assert handed_over.wait(LONG)
+
+    calls[0].release.set()
+    waiting.result(LONG)
+    later.result(LONG)
+
+    assert ran == ["waiting", "later"]
+
+
 def test_a_run_whose_sends_all_hang_delays_no_other(senders: Senders, calls: list[Call]) -> None:
     """Its waiting ones are due before the other run's."""
     full, other = senders.open(2), senders.open(1)

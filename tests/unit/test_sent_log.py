@@ -1,11 +1,11 @@
-"""The lines of mails that were sent: all of them, as few records as Prefect's server can bear."""
+"""The lines of mails that were sent: all of them, in few records."""
 
 import logging
 from contextlib import suppress
 
 import pytest
 
-from tasks.log import RECORDS, TOGETHER, SentLog
+from tasks.log import TOGETHER, SentLog
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-def names(number: int) -> list[str]:
-    return [f"lead{n}" for n in range(number)]
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_lines_wait_for_the_run_to_write_them(log: pytest.LogCaptureFixture) -> None:
@@ -29,22 +29,33 @@ def test_lines_wait_for_the_run_to_write_them(log: pytest.LogCaptureFixture) -> 
 
         sent.write()
 
-        assert log.messages == ["bob", "100 % eve"]
+        assert log.messages == ["bob\n100 % eve"]
         sent.write()
-    assert log.messages == ["bob", "100 % eve"]
+    assert log.messages == ["bob\n100 % eve"]
 
 
-def test_more_than_a_second_may_have_share_a_record(log: pytest.LogCaptureFixture) -> None:
-    """Up to there each has its own, and none is longer than Prefect takes."""
+def test_no_record_is_longer_than_prefect_takes(log: pytest.LogCaptureFixture) -> None:
+    """After a second in which the run had no time."""
+    names, sent = [f"lead{number}" for number in range(TOGETHER + 1)], SentLog()
+    with sent.kept():
+        for name in names:
+            sent.add(name)
+
+    assert log.messages == ["\n".join(names[:-1]), names[-1]]
+
+
+def test_a_run_that_is_stopped_while_it_writes_leaves_no_line_behind(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal interrupts the main thread wherever it is."""
     sent = SentLog()
-    for number in (RECORDS, RECORDS + 1, TOGETHER + 1):
-        with sent.kept():
-            for name in names(number):
-                sent.add(name)
+    with suppress(KeyboardInterrupt), sent.kept():
+        sent.add("bob")
+        with monkeypatch.context() as interrupted:
+            interrupted.setattr("tasks.log.run_log", interrupt)
+            sent.write()
 
-    few, more, many = names(RECORDS), names(RECORDS + 1), names(TOGETHER + 1)
-    shared = ["\n".join(share) for share in (more, many[:-1], many[-1:])]
-    assert log.messages == few + shared
+    assert log.messages == ["bob"]
 
 
 def test_a_run_that_ends_in_an_error_leaves_no_line_behind(log: pytest.LogCaptureFixture) -> None:
