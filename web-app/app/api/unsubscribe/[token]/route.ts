@@ -14,7 +14,7 @@ export async function GET(request: Request, { params }: Context): Promise<Respon
 
 export async function POST(request: Request, { params }: Context): Promise<Response> {
   return unsubscribe(request, (await params).token, {
-    url: process.env.SUPABASE_URL ?? process.env.NEXT_PUBLIC_SUPABASE_URL ?? "",
+    url: process.env.SUPABASE_URL || process.env.NEXT_PUBLIC_SUPABASE_URL || "",
     key: process.env.SUPABASE_SERVICE_ROLE_KEY ?? "",
     clientHeader: process.env.UNSUBSCRIBE_CLIENT_HEADER,
   });
