@@ -9,9 +9,13 @@ another server: the command may not know them yet.
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from deployments import server_database
 from outreach.gc_tuning import rarely_collected
 
 HOST = "127.0.0.1"
@@ -19,15 +23,30 @@ HOST = "127.0.0.1"
 
 def main(port: int, *, for_stdin: bool = False) -> None:
     """Serve until a signal; its settings are Prefect's own."""
-    if for_stdin:
+    with rarely_collected():  # its imports, too: a fifth less CPU
+        if not for_stdin:
+            with _prepared_meanwhile():
+                import prefect.server.api.server
+            _serve(port)
+            return
         # By this, not by an argument: Prefect's services would make another app for themselves.
         os.environ["PREFECT__SERVER_EPHEMERAL"] = "1"
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    with rarely_collected():  # its imports, too: a fifth less CPU
         from prefect.settings import get_current_settings
 
-        if not (for_stdin and get_current_settings().api.url):
+        if not get_current_settings().api.url:
             _serve(port)
+
+
+@contextmanager
+def _prepared_meanwhile() -> Iterator[None]:
+    """At the exit its database is prepared. Raises CalledProcessError."""
+    command = [sys.executable, "-P", "-m", server_database.__name__]
+    with subprocess.Popen(command) as preparing:  # noqa: S603 - our own interpreter
+        os.environ |= server_database.PREPARED
+        yield
+    if preparing.returncode:
+        raise subprocess.CalledProcessError(preparing.returncode, command)
 
 
 def _serve(port: int) -> None:
