@@ -9,24 +9,29 @@ another server: the command may not know them yet.
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 
-from deployments import server_database
 from outreach.gc_tuning import rarely_collected
+from outreach.local.processes import meanwhile
 
 HOST = "127.0.0.1"
+PREPARED = {
+    "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
+"""Settings of a server whose database is prepared by another process."""
 
 
 def main(port: int, *, for_stdin: bool = False) -> None:
     """Serve until a signal; its settings are Prefect's own."""
     with rarely_collected():  # its imports, too: a fifth less CPU
         if not for_stdin:
-            with _prepared_meanwhile():
-                import prefect.server.api.server
+            with meanwhile("deployments.server_database"):
+                os.environ |= PREPARED
+                import_module("prefect.server.api.server")
             _serve(port)
             return
         # By this, not by an argument: Prefect's services would make another app for themselves.
@@ -36,17 +41,6 @@ def main(port: int, *, for_stdin: bool = False) -> None:
 
         if not get_current_settings().api.url:
             _serve(port)
-
-
-@contextmanager
-def _prepared_meanwhile() -> Iterator[None]:
-    """At the exit its database is prepared. Raises CalledProcessError."""
-    command = [sys.executable, "-P", "-m", server_database.__name__]
-    with subprocess.Popen(command) as preparing:  # noqa: S603 - our own interpreter
-        os.environ |= server_database.PREPARED
-        yield
-    if preparing.returncode:
-        raise subprocess.CalledProcessError(preparing.returncode, command)
 
 
 def _serve(port: int) -> None:

@@ -12,20 +12,16 @@ import importlib.util
 import json
 import math
 import os
-import signal
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from outreach.errors import ConfigurationError
-from outreach.local import access, postgres, private
+from outreach.local import access, claims, postgres, private
+from outreach.local.processes import Program, await_server, end
 
 LEASE_STORAGE = "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"
 SETTINGS = {
@@ -70,6 +66,7 @@ KEPT = {
 }
 """How long the server keeps runs and events. The environment of `outreach up` may say otherwise."""
 
+PASSWORD_SETTING = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - its name
 RESULTS = "storage"
 """Of Prefect's home: the folder of what flow runs returned."""
 
@@ -134,13 +131,10 @@ class Server:
 
 
 @contextmanager
-def locked_server(
-    home: Path, port: int | None = None, more: Mapping[str, str] | None = None
-) -> Iterator[Server]:
+def locked_server(home: Path, port: int | None = None) -> Iterator[Server]:
     """As `running_server`, behind the password of this home: `access.password(home)`."""
     private.folder(home)
-    password = {"PREFECT_SERVER_API_AUTH_STRING": access.password(home)}
-    with running_server(home, port, {**password, **(more or {})}) as server:
+    with running_server(home, port, {PASSWORD_SETTING: access.password(home)}) as server:
         access.note_address(home, server.api)
         yield server
 
@@ -162,8 +156,32 @@ def running_server(
     ConfigurationError when the port is taken, when a server of this home runs already, or when the
     server does not come up.
     """
+    with prepared(home, port, more) as ready:
+        process = ready.program.start()
+        try:
+            await_server(process, ready.api, START_SECONDS, ready.log)
+            yield Server(ready.api, process, ready.database, ready.log)
+        finally:
+            end(process, STOP_SECONDS)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A server that is about to be started."""
+
+    api: str
+    """http://127.0.0.1:PORT/api"""
+    program: Program
+    database: postgres.Server
+    log: Path
+
+
+@contextmanager
+def prepared(
+    home: Path, port: int | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Prepared]:
+    """As `running_server`, with its database running, but not yet the server itself."""
     home.mkdir(parents=True, exist_ok=True)
-    log = home / "server.log"
     free_port(port)  # before there is anything to end
     with _alone(home) as claim, postgres.temporary(home, durable=True) as database:
         port = free_port(port)
@@ -180,15 +198,16 @@ def running_server(
             **_place_of_pages(home),
             **(more or {}),
         }
-        process = _launch(home, log, port, environment, claim)
-        try:
-            if (cause := until_healthy(process, api, START_SECONDS)) is not None:
-                raise ConfigurationError(
-                    f"Prefect's server did not start ({cause})", f"its log is {log}"
-                )
-            yield Server(api, process, database, log)
-        finally:
-            end(process, STOP_SECONDS)
+        log = home / "server.log"
+        program = Program(
+            ["-m", "deployments.own_server", str(port)],
+            str(home),
+            environment,
+            str(log),
+            STOP_SECONDS,
+            [claim],
+        )
+        yield Prepared(api, program, database, log)
 
 
 def _place_of_pages(home: Path) -> dict[str, str]:
@@ -203,7 +222,7 @@ def _place_of_pages(home: Path) -> dict[str, str]:
 @contextmanager
 def _alone(home: Path) -> Iterator[int]:
     """A lock that the server inherits: it is held as long as either process lives."""
-    with postgres.claimed(home) as claim:
+    with claims.claimed(home / claims.ALIVE) as claim:
         if claim is None:
             raise ConfigurationError(
                 f"A Prefect server of {home} still runs", "end it, or whoever started it, first"
@@ -213,22 +232,6 @@ def _alone(home: Path) -> Iterator[int]:
 
 def _for_sqlalchemy(database: postgres.Server) -> str:
     return database.url.get_secret_value().replace("postgresql:", "postgresql+asyncpg:", 1)
-
-
-def _launch(
-    home: Path, log: Path, port: int, environment: Mapping[str, str], claim: int
-) -> "subprocess.Popen[bytes]":
-    with private.appending(log) as file:
-        return subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "deployments.own_server", str(port)],
-            cwd=home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            pass_fds=[claim],
-            start_new_session=True,
-        )
 
 
 def free_port(port: int | None = None) -> int:
@@ -242,28 +245,3 @@ def free_port(port: int | None = None) -> int:
                 f"Port {port} is in use by another program", "end it, or choose another port"
             ) from None
         return int(probe.getsockname()[1])
-
-
-def until_healthy(process: subprocess.Popen[bytes], api: str, seconds: float) -> str | None:
-    """Wait until the server answers; None then, else why it does not."""
-    deadline = time.monotonic() + seconds
-    # One client: each makes a TLS context, half of a core if one is made for each question.
-    with httpx.Client(timeout=2, trust_env=False) as client:
-        while time.monotonic() < deadline:
-            if (status := process.poll()) is not None:
-                return f"it exited with code {status}"
-            with suppress(httpx.TransportError):
-                if client.get(f"{api}/health").is_success:
-                    return None
-            time.sleep(0.05)
-    return f"it was not up after {seconds:.0f} s"
-
-
-def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a process that leads a session, and then the rest of that session."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -1,27 +1,18 @@
 """Prepares the database of Prefect's server: `python -m deployments.server_database`.
 
 The tables and the types of blocks, as the server itself does when it starts. In a process of its
-own: what that loads and leaves in memory would stay there, a seventh of an idle server's.
+own: what that loads and leaves in memory would stay, a tenth of an idle server's.
 """
 
 import asyncio
 
-from outreach.gc_tuning import rarely_collected
-
-PREPARED = {
-    "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
-    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
-    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
-}
-"""Settings of a server that leaves it to this."""
+from prefect.plugins import load_prefect_collections
+from prefect.server.database import provide_database_interface
+from prefect.server.models.block_registration import run_block_auto_registration
 
 
 async def prepare() -> None:
-    """In the database of Prefect's settings."""
-    from prefect.plugins import load_prefect_collections
-    from prefect.server.database import provide_database_interface
-    from prefect.server.models.block_registration import run_block_auto_registration
-
+    """The database of Prefect's settings, whatever version of Prefect it is from."""
     database = provide_database_interface()
     await database.create_db()
     load_prefect_collections()  # they bring blocks
@@ -30,5 +21,4 @@ async def prepare() -> None:
 
 
 if __name__ == "__main__":
-    with rarely_collected():
-        asyncio.run(prepare())
+    asyncio.run(prepare())

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from deployments.server import end, free_port, until_healthy
+from deployments.server import free_port
 from outreach import commands
 from outreach.errors import ConfigurationError
+from outreach.local.processes import end, until_healthy
 
 HAND_OVER_SECONDS = 10.0
 """For what the run has told last."""

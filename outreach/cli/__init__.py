@@ -1,5 +1,1 @@
 """The `outreach` command. Scripts depend on it: its docs and `--json` shapes are a contract."""
-
-from outreach.cli.app import main
-
-__all__ = ["main"]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
@@ -29,11 +29,12 @@ from outreach.cli.campaigns import (
 from outreach.cli.leads import answered, history
 from outreach.cli.leads import commands as leads
 from outreach.cli.leads.erase import erase
+from outreach.cli.lines import accept_any_stream, discard_rest, note
 from outreach.cli.mailboxes import commands as mailboxes
 from outreach.cli.mailboxes import explain
-from outreach.cli.output import note
 from outreach.cli.suppressions import commands as suppressions
 from outreach.cli.telling import message
+from outreach.errors import OutreachError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
 
@@ -173,13 +174,7 @@ def sandbox(
 
 def main() -> None:
     """The console script."""
-    # Closed by whoever started us, as some supervisors do: what is printed goes nowhere.
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A terminal that cannot show a character shows its code, instead of an error.
-            stream.reconfigure(errors="backslashreplace")
+    accept_any_stream()
     never_through_a_proxy()
     if os.environ.get("PREFECT_API_URL") == "":
         del os.environ[
@@ -193,10 +188,6 @@ def main() -> None:
     sys.exit(status)
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - until the process ends
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run the command in this process; returns its exit status.
 
@@ -206,8 +197,7 @@ def run(arguments: Sequence[str]) -> int:
         status = _status(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe; the interpreter's own flush at exit must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_rest()  # its reader has closed the pipe
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -221,5 +211,7 @@ def _status(arguments: Sequence[str]) -> int:
     try:
         typer.main.get_command(app).main(args=list(arguments), prog_name="outreach")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+        if isinstance(ended.code, str):
+            raise OutreachError(ended.code) from None  # else nobody would read it
+        return ended.code or 0
     return 0

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outreach.cli.output import AsJson, note, say, show_json
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json
 from outreach.errors import ConfigurationError, Rejected
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import typer
 
 from outreach import commands
 from outreach.cli import flow_runs
-from outreach.cli.output import AsJson, cell, say, show_json_list
+from outreach.cli.lines import say
+from outreach.cli.output import AsJson, cell, show_json_list
 from outreach.cli.schedules import wrong_schedules
 from outreach.cli.telling import message
 from outreach.deployment_names import DEPLOYMENTS

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outreach import commands
-from outreach.cli.output import say
+from outreach.cli.lines import say
 from outreach.errors import ConfigurationError
 
 if TYPE_CHECKING:

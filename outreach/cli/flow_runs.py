@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from outreach import commands
-from outreach.cli.output import note
+from outreach.cli.lines import note
 from outreach.deployment_names import SEND, run_name, run_tag
 from outreach.errors import ConfigurationError
 from outreach.urls import split

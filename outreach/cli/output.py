@@ -1,4 +1,4 @@
-"""Prints results and notes: data on stdout, notes on stderr; JSON, tables or plain columns.
+"""Prints results: JSON, tables or plain columns.
 
 On a terminal a list is a table. Through a pipe it is one line per row with tabs between the cells,
 complete, without colour or frame, as `cut` and `grep` expect.
@@ -16,17 +16,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from outreach.cli.lines import printable
+
 AsJson = Annotated[bool, typer.Option("--json", help="Show it as JSON.")]
-
-
-def note(text: str) -> None:
-    """For the person, not for the pipe."""
-    print(_printable(text), file=sys.stderr)
-
-
-def say(text: str) -> None:
-    """Print a command's result that is a sentence or a value."""
-    print(_printable(text))
 
 
 def show_json(value: Any) -> None:
@@ -95,7 +87,7 @@ def cell(value: Any) -> str:
         case float():
             return f"{value:g}"
         case _:
-            return _printable(" ".join(str(value).split()))
+            return printable(" ".join(str(value).split()))
 
 
 def terminal(*, notes: bool = False) -> Any:
@@ -123,8 +115,3 @@ def _fields(fields: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def _printable(text: str) -> str:
-    """Untrusted text without control characters, which could control the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

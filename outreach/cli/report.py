@@ -11,7 +11,8 @@ import typer
 
 from outreach.cli.campaigns.export import destination
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import AsJson, note, say, show_json, show_table
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json, show_table
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from outreach.cli.context import opened_store
-from outreach.cli.output import say
+from outreach.cli.lines import say
 
 PORT = 4280
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from outreach import commands
 from outreach.errors import ConfigurationError
-from outreach.local import postgres, private
+from outreach.local import claims, private
 
 USER = "outreach"
 
@@ -41,7 +41,7 @@ def note_address(home: Path, api: str) -> None:
 
 def password_for(api: str, home: Path) -> str | None:
     """The password, if that API is this home's running server; else None."""
-    if _read(home, "address") != api.rstrip("/") or not postgres.is_held(home):
+    if _read(home, "address") != api.rstrip("/") or not claims.is_held(home / claims.ALIVE):
         return None
     return _read(home, "password")
 

@@ -8,7 +8,6 @@ Postgres refuses to run as root: for root it runs as `nobody`. It listens on the
 """
 
 import errno
-import fcntl
 import importlib.util
 import os
 import pwd
@@ -25,11 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import Timeout
 from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError
 from outreach.local import private
+from outreach.local.claims import ALIVE, claimed, is_held
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0
@@ -53,6 +52,9 @@ _SETTINGS = {
 }
 _UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses committed data
 _BUILTIN_LOCALE_SINCE = 17
+_READERS_SINCE = 18
+_WITHOUT_READERS = {"io_method": "sync"}
+"""Without the three processes that read ahead for the others: from the kernel's cache, mostly."""
 _SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
 """Answered with one letter even if all connections are taken; a killed postmaster's socket may
 still accept for a moment, but answers nothing.
@@ -77,7 +79,7 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
         for _ in _ticks():
             if server := _ready(folder):
                 return server
-            with claimed(folder) as claim:
+            with claimed(folder / ALIVE) as claim:
                 if claim is None:  # a process lives: it becomes ready, or the last one ends
                     continue
                 if launches == LAUNCHES:
@@ -91,11 +93,11 @@ def stop(home: Path) -> bool:
     """Shut the server down, even with open connections; False if it was not running."""
     folder = _folder(home)
     with _explained(folder):
-        if not is_held(folder):
+        if not is_held(folder / ALIVE):
             return False
     with _alone(folder):
         for _ in _ticks():
-            if not is_held(folder):
+            if not is_held(folder / ALIVE):
                 return True
             if found := _postmaster(folder):
                 with suppress(ProcessLookupError):
@@ -112,7 +114,7 @@ def running(home: Path) -> Server | None:
 
 def is_alive(home: Path) -> bool:
     """Whether any process of this home's server is left, without a connection to it."""
-    return is_held(_folder(home))
+    return is_held(_folder(home) / ALIVE)
 
 
 @contextmanager
@@ -129,33 +131,9 @@ def temporary(
 # --- is it running? ---------------------------------------------------------------------------
 
 
-def is_held(folder: Path) -> bool:
-    """Whether any process of the server is left: a backend can outlive a killed postmaster."""
-    try:
-        with (folder / "alive").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[int | None]:
-    """The lock for a server's processes to inherit; None while other processes hold it."""
-    with private.appending(folder / "alive") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield file.fileno()
-
-
 def _postmaster(folder: Path) -> tuple[int, int, str] | None:
     """Pid, port and status in postmaster.pid; None unless a live server answers there."""
-    if not is_held(folder):
+    if not is_held(folder / ALIVE):
         return None
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
@@ -194,6 +172,8 @@ def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) ->
     if port != wanted:
         _write_access(folder, password, port)
     settings = _SETTINGS | {"port": str(port)} | ({} if durable else _UNSAFE)
+    if _major(binaries / "postgres") >= _READERS_SINCE:
+        settings |= _WITHOUT_READERS
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     _run(data, claim, binaries / "pg_ctl", "start", "-W", "-o", options)
 
@@ -401,11 +381,10 @@ def _alone(folder: Path) -> Iterator[None]:
     with _explained(folder):
         # Passable, not readable: root's Postgres runs as another user, who has to reach the data.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        try:
-            with private.lock(folder / "lock", 2 * PATIENCE):
-                yield
-        except Timeout:
-            raise _failure(folder, "is still being started or stopped elsewhere") from None
+        with claimed(folder / "lock", 2 * PATIENCE) as lock:
+            if lock is None:
+                raise _failure(folder, "is still being started or stopped elsewhere")
+            yield
 
 
 @contextmanager

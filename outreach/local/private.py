@@ -9,8 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from filelock import FileLock
-
 from outreach.errors import ConfigurationError
 
 FOLDER, FILE = 0o700, 0o600
@@ -59,15 +57,6 @@ def writable(path: Path) -> None:
 def appending(path: Path) -> BinaryIO:
     """Open a log or a lock for writing at its end. Raises OSError."""
     return _opened(path, os.O_APPEND, "ab")
-
-
-def lock(path: Path, seconds: float) -> FileLock:
-    """A lock that other users cannot hold; acquiring it raises Timeout after `seconds`.
-
-    Raises OSError.
-    """
-    appending(path).close()
-    return FileLock(path, timeout=seconds, mode=FILE)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -10,13 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from filelock import Timeout
 
 from outreach import commands
 from outreach.errors import ConfigurationError
 from outreach.local import private
+from outreach.local.claims import claimed, is_held
 
 MARK = "OUTREACH_UP"
+LOCK_SECONDS = 0.5
+"""Another command may look at the lock in this very moment."""
 STOP_SECONDS = 45.0
 """A run that is told to end has 30 s for its mail in flight."""
 LOOK_SECONDS = 0.1
@@ -25,30 +27,26 @@ TOLERANCE_SECONDS = 0.1
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Hold the lock: two processes would share a Prefect database and compete for the Postgres."""
-    lock = private.lock(_lock(home), 0.5)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ConfigurationError(
-            f"{commands.UP} already runs on {home}",
-            f"end that one with {commands.DOWN}, or set OUTREACH_HOME to another folder",
-        ) from None
-    try:
+def alone(home: Path) -> Iterator[int]:
+    """Hold the lock: two processes would share a Prefect database and compete for the Postgres.
+
+    Gives its descriptor: it is held as long as that is open. Raises ConfigurationError.
+    """
+    with claimed(_lock(home), LOCK_SECONDS) as lock:
+        if lock is None:
+            raise ConfigurationError(
+                f"{commands.UP} already runs on {home}",
+                f"end that one with {commands.DOWN}, or set OUTREACH_HOME to another folder",
+            )
         me = psutil.Process()
         private.write(_pid_file(home), f"{me.pid} {me.create_time()}\n".encode())
-        yield
+        yield lock
         end_left_behind(home)
-    finally:
-        lock.release()
 
 
 def owner(home: Path) -> psutil.Process | None:
     """The `outreach up` that runs on this home."""
-    if not _lock(home).exists():
-        return None
-    with suppress(Timeout), private.lock(_lock(home), 0):
+    if not is_held(_lock(home)):
         return None
     try:
         pid, started = _pid_file(home).read_text().split()

@@ -234,7 +234,7 @@ def test_a_pid_file_that_lies_is_not_believed(
     """Cut off, empty, or naming a process and a port that are another program's by now."""
     killed = with_a_row(home)
     kill(family(killed.pid))
-    wait_for(lambda: not postgres.is_held(home / "postgres"))
+    wait_for(lambda: not postgres.is_alive(home))
     port = killed.url.get_secret_value().rsplit(":", 1)[1].split("/")[0]
     pid_file = home / "postgres" / "data" / "postmaster.pid"
     with socket.create_server(("127.0.0.1", int(port))):

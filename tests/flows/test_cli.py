@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 import httpx
@@ -874,6 +874,18 @@ def test_a_lead_that_is_not_in_doubt_cannot_be_resolved(outreach: Outreach, camp
     )
     assert "'zoe' is no lead" in one_sentence(outreach("campaigns", "resolve", "zoe", "--sent"))
     assert outreach("campaigns", "resolve", UNKNOWN).status == 2
+
+
+def test_a_module_that_ends_the_process_is_told(
+    outreach: Outreach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a foreign `tasks.py` in the current folder may; else it would look like success."""
+
+    def ended(*_: object) -> NoReturn:
+        raise SystemExit("The module needs Python 2.")
+
+    monkeypatch.setattr("typer.main.get_command", ended)
+    assert outreach("accounts", "list") == Ran(1, "", "Error: The module needs Python 2.\n")
 
 
 # --- as a process ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest
 
 from deployments.server import RESULTS
 from gmail_sandbox.server import Sandbox
-from outreach.cli.up import SHORTEST_LIFE_SECONDS
+from outreach.cli.supervisor import SHORTEST_LIFE_SECONDS
 from outreach.deployment_names import DEPLOYMENTS
 from outreach.local import postgres
 from tests.flows.conftest import PDF
@@ -214,7 +214,7 @@ def test_a_campaign_is_sent_from_its_row_alone_and_all_is_there_after_a_restart(
 
 @pytest.mark.slow
 def test_recipients_are_answered_also_after_that_process_died(machine: Machine) -> None:
-    """The page is a part like the others: it is started anew, and ends with the rest."""
+    """The page starts with the first request, is started anew, and ends with the rest."""
     free = socket.create_server(("127.0.0.1", 0))
     taken = free.getsockname()[1]
     refused = machine.up("--port", str(machine.port), "--web-port", str(taken))
@@ -229,16 +229,18 @@ def test_recipients_are_answered_also_after_that_process_died(machine: Machine) 
     assert (
         f"Web       http://127.0.0.1:{taken} (the page to unsubscribe, the open pixel)\n" in lines
     )
-    until(lambda: _health(taken) == 200, "the page")
-    (web,) = [
-        one
-        for one in psutil.Process(running.pid).children(recursive=True)
-        if "web" in one.cmdline()
-    ]
+    assert _pages(running) == []
+    assert _health(taken) == 200  # it waits until the process is there
+    (web,) = _pages(running)
     until(lambda: time.time() - web.create_time() > SHORTEST_LIFE_SECONDS, "a life of some length")
     web.kill()
     until(lambda: _health(taken) == 200, "the page again")
     assert machine.end(running) == 0
+
+
+def _pages(up: subprocess.Popen[str]) -> list[psutil.Process]:
+    children = psutil.Process(up.pid).children(recursive=True)
+    return [one for one in children if "outreach.public" in one.cmdline()]
 
 
 def _until_ready(process: subprocess.Popen[str]) -> list[str]:

@@ -22,7 +22,7 @@ from prefect.settings import (
 )
 
 from deployments import server
-from outreach.local import postgres
+from outreach.local import postgres, processes
 from tasks.slots import LIMIT, LIMIT_WHEN_MISSING
 from tests.flows.conftest import NewCampaign
 from tests.lifecycle.conftest import World, deploy, until
@@ -94,10 +94,10 @@ def _running(python: Path, home: Path) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            assert server.until_healthy(process, api, server.START_SECONDS) is None, log
+            assert processes.until_healthy(process, api, server.START_SECONDS) is None, log
             yield api
         finally:
-            server.end(process, server.STOP_SECONDS)
+            processes.end(process, server.STOP_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from outreach.cli.app import run
 from outreach.errors import ConfigurationError
-from outreach.local import private
+from outreach.local import claims, private
 
 
 def mode(path: Path) -> int:
@@ -56,7 +56,7 @@ def test_files_and_locks_are_closed_whoever_made_them(tmp_path: Path, before: in
     with private.appending(log) as file:
         file.write(b"after")
     private.write(page, b"after")
-    with private.lock(lock, 0):
+    with claims.claimed(lock):
         held = mode(lock)
 
     assert {mode(log), mode(page), held} == {0o600}

@@ -9,8 +9,9 @@ import typer
 from outreach import commands
 from outreach.campaign.models import Account, ListedAccount
 from outreach.cli.context import Owner, opened_store
+from outreach.cli.lines import note, say
 from outreach.cli.numbers import seconds
-from outreach.cli.output import AsJson, cell, note, say, show_json, show_json_list, show_table
+from outreach.cli.output import AsJson, cell, show_json, show_json_list, show_table
 from outreach.delivery.mailbox_health import mailbox_trouble
 from outreach.errors import Rejected
 from outreach.mail.addresses import is_valid, normalise

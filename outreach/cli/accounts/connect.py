@@ -22,8 +22,9 @@ from outreach.cli.accounts.commands import (
     details,
 )
 from outreach.cli.context import Owner, opened_store
+from outreach.cli.lines import note, say
 from outreach.cli.numbers import seconds
-from outreach.cli.output import AsJson, note, say, show_json
+from outreach.cli.output import AsJson, show_json
 from outreach.delivery.modes import READ, UNREAD, Delivery, choose_delivery, delivers, named
 from outreach.errors import Rejected
 from outreach.mail.addresses import mailbox_key

@@ -6,7 +6,8 @@ import typer
 
 from outreach.cli import flow_runs
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import AsJson, say, show_json
+from outreach.cli.lines import say
+from outreach.cli.output import AsJson, show_json
 from outreach.errors import Rejected
 
 

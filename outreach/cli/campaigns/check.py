@@ -11,7 +11,8 @@ from outreach.campaign import days_off
 from outreach.campaign.durations import format_exactly
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli.context import campaign_id, opened_services
-from outreach.cli.output import AsJson, note, progress, say, show_json
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, progress, show_json
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 from outreach.campaign import days_off
 from outreach.campaign import window as windows
 from outreach.cli.context import Owner, opened_store
-from outreach.cli.output import AsJson, cell, note, say, show_json
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, cell, show_json
 from outreach.cli.tags import tag as tag_option
 from outreach.errors import Rejected
 from outreach.store.given import campaign_name

@@ -14,7 +14,7 @@ import typer
 
 from outreach.cli.campaigns.show import LeadStatus
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import note
+from outreach.cli.lines import note
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import typer
 from outreach.cli.campaigns.create import attachment_of, text_of
 from outreach.cli.campaigns.show import since_of
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import AsJson, note, say, show_json
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json
 from outreach.errors import Rejected, TemplateNotReady
 
 LONGEST_TEMPLATE = 200_000

@@ -8,7 +8,8 @@ import typer
 from outreach import commands
 from outreach.cli.campaigns.start import start
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import AsJson, say, show_json
+from outreach.cli.lines import say
+from outreach.cli.output import AsJson, show_json
 from outreach.errors import Rejected
 
 Campaign = Annotated[str, typer.Argument(metavar="ID")]

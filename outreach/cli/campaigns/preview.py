@@ -13,7 +13,8 @@ from outreach import commands
 from outreach.campaign.snapshot import COOLDOWN_DAYS
 from outreach.cli.campaigns.proof import proof_of, told
 from outreach.cli.context import campaign_id, opened_services, opened_store
-from outreach.cli.output import AsJson, note, say, show_json, show_json_line
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json, show_json_line
 from outreach.errors import AttachmentMissing, RecipientRefused, Rejected, TemplateNotReady
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from outreach.campaign.numbers import titled
 from outreach.campaign.report import CampaignReport, report
 from outreach.cli.campaigns import watch as watching
 from outreach.cli.context import campaign_id, opened_store
+from outreach.cli.lines import note, say
 from outreach.cli.output import (
     AsJson,
     cell,
-    note,
     redraws,
-    say,
     show_fields,
     show_json,
     show_json_line,

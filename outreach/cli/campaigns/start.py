@@ -14,7 +14,8 @@ from outreach.cli.campaigns import check as checking
 from outreach.cli.campaigns.check import Cooldown, Strict
 from outreach.cli.campaigns.watch import shown_meanwhile
 from outreach.cli.context import campaign_id, opened_services
-from outreach.cli.output import AsJson, note, say, show_json, terminal
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json, terminal
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

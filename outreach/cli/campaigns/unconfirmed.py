@@ -7,7 +7,8 @@ from uuid import UUID
 import typer
 
 from outreach.cli.context import campaign_id, opened_services, opened_store
-from outreach.cli.output import AsJson, note, say, show_json, show_table
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json, show_table
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from outreach.cli.context import campaign_id, opened_store
-from outreach.cli.output import AsJson, say, show_json
+from outreach.cli.lines import say
+from outreach.cli.output import AsJson, show_json
 from outreach.errors import Rejected
 from outreach.mail.addresses import is_valid, mailbox_key
 

@@ -16,15 +16,8 @@ from outreach.cli.leads import summary as leads_told
 from outreach.cli.leads.csv_file import Row, Sheet, Skip, read_leads
 from outreach.cli.leads.csv_text import USUAL, opened_text
 from outreach.cli.leads.own_texts import OwnTexts
-from outreach.cli.output import (
-    AsJson,
-    note,
-    progress,
-    say,
-    show_json,
-    show_json_list,
-    show_table,
-)
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, progress, show_json, show_json_list, show_table
 from outreach.cli.tags import tag as tag_option
 from outreach.errors import Rejected, StoreUnavailable
 from outreach.store.results import Imported

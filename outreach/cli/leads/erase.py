@@ -6,7 +6,8 @@ import typer
 
 from outreach.cli.accounts.commands import address_of
 from outreach.cli.context import opened_store
-from outreach.cli.output import AsJson, note, say, show_json
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_json
 
 
 def erase(

@@ -6,7 +6,8 @@ import typer
 
 from outreach import commands
 from outreach.cli.context import opened_store
-from outreach.cli.output import AsJson, note, say, show_fields, show_json, show_table
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, show_fields, show_json, show_table
 from outreach.errors import Rejected
 
 if TYPE_CHECKING:

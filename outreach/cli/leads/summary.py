@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from outreach.cli.leads.column_names import FIRST_NAME, KNOWN, LAST_NAME
 from outreach.cli.leads.columns import Column
 from outreach.cli.leads.csv_file import Row, Sheet, Skip
-from outreach.cli.output import note, say, show_fields, show_table
+from outreach.cli.lines import note, say
+from outreach.cli.output import show_fields, show_table
 from outreach.store.results import Imported
 
 TOLD = 20

@@ -8,7 +8,8 @@ import typer
 from outreach import commands
 from outreach.campaign.mailboxes import ListedMailbox, ReadMailbox
 from outreach.cli.context import opened_services, opened_store
-from outreach.cli.output import AsJson, note, progress, say, show_json_list, show_table
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, progress, show_json_list, show_table
 from outreach.errors import Rejected
 from outreach.mail.addresses import mailbox_key
 

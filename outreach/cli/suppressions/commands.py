@@ -15,15 +15,8 @@ from outreach import commands
 from outreach.cli.campaigns.export import destination, write_rows
 from outreach.cli.context import Owner, opened_store
 from outreach.cli.leads.csv_text import opened_text
-from outreach.cli.output import (
-    AsJson,
-    note,
-    progress,
-    say,
-    show_json,
-    show_json_list,
-    show_table,
-)
+from outreach.cli.lines import note, say
+from outreach.cli.output import AsJson, progress, show_json, show_json_list, show_table
 from outreach.cli.suppressions.list_file import Left, read_keys
 from outreach.errors import Rejected, StoreUnavailable
 from outreach.mail.addresses import suppression_key
