@@ -31,8 +31,8 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from deployments.provision import NOTIFICATION, POOL, provision
+from deployments.served import served
 from deployments.server import RUN_SETTINGS, prefect_server
-from deployments.serving import served
 from deployments.worker.worker import TYPE
 from outreach.errors import ConfigurationError
 from outreach.local import postgres

@@ -35,7 +35,7 @@ AUTH = "admin:a word that nobody guesses"
 SENDERS = ("ada@ours.example", "bob@ours.example")
 LEADS = 12
 WHERE = """
-import deployments.serving, flows.send_campaign, tasks.send, outreach.store.migrate
+import deployments.served, flows.send_campaign, tasks.send, outreach.store.migrate
 for package in (deployments, flows, tasks, outreach):
     print(*package.__path__)
 print(len(outreach.store.migrate.migrations()))
