@@ -159,8 +159,9 @@ def running_server(
     with prepared(home, port, more) as ready:
         process = ready.program.start()
         try:
-            await_server(process, ready.api, START_SECONDS, ready.log)
-            yield Server(ready.api, process, ready.database, ready.log)
+            log = Path(ready.program.log)
+            await_server(process, ready.api, START_SECONDS, log)
+            yield Server(ready.api, process, ready.database, log)
         finally:
             end(process, STOP_SECONDS)
 
@@ -173,7 +174,6 @@ class Prepared:
     """http://127.0.0.1:PORT/api"""
     program: Program
     database: postgres.Server
-    log: Path
 
 
 @contextmanager
@@ -198,16 +198,15 @@ def prepared(
             **_place_of_pages(home),
             **(more or {}),
         }
-        log = home / "server.log"
         program = Program(
             ["-m", "deployments.own_server", str(port)],
             str(home),
             environment,
-            str(log),
+            str(home / "server.log"),
             STOP_SECONDS,
             [claim],
         )
-        yield Prepared(api, program, database, log)
+        yield Prepared(api, program, database)
 
 
 def _place_of_pages(home: Path) -> dict[str, str]:
@@ -221,7 +220,7 @@ def _place_of_pages(home: Path) -> dict[str, str]:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[int]:
-    """A lock that the server inherits: it is held as long as either process lives."""
+    """A lock that the server inherits: it is held as long as we or the server live."""
     with claims.claimed(home / claims.ALIVE) as claim:
         if claim is None:
             raise ConfigurationError(

@@ -27,6 +27,7 @@ from deployments.worker.metrics import WorkerMetrics, serve_metrics
 from deployments.worker.worker import TYPE, CampaignWorker, default_name
 from outreach.errors import ConfigurationError
 from outreach.gc_tuning import rarely_collected
+from outreach.local.processes import STOPS
 from outreach.loopback import never_through_a_proxy
 from outreach.store.results import Due
 from outreach.wiring import current_settings
@@ -37,7 +38,6 @@ from tasks.log import Logger
 from tasks.run import CampaignRun
 
 INTERRUPTED = 130
-STOPS = {signal.SIGTERM, signal.SIGINT}
 AGAIN_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 """Half of a lease: the campaigns go on before another run would take them."""

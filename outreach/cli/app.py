@@ -1,6 +1,5 @@
 """The whole command: its table of commands, and the handling of its errors."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -33,13 +32,10 @@ from outreach.cli.lines import accept_any_stream, discard_rest, note
 from outreach.cli.mailboxes import commands as mailboxes
 from outreach.cli.mailboxes import explain
 from outreach.cli.suppressions import commands as suppressions
-from outreach.cli.telling import message
+from outreach.cli.telling import INTERRUPTED, message, without_the_pools_log
 from outreach.errors import OutreachError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
-
-INTERRUPTED = 130
-"""A shell's exit status after Ctrl-C."""
 
 COMMANDS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "db": (
@@ -180,9 +176,7 @@ def main() -> None:
         del os.environ[
             "PREFECT_API_URL"
         ]  # as `.env` files write what is not set; Prefect would ask it
-    # For a database outage the command has a message of its own, in place of the pool's log.
-    logging.getLogger("psycopg").addHandler(logging.NullHandler())
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    without_the_pools_log()
     with rarely_collected():  # most of its time it imports
         status = run(sys.argv[1:])
     sys.exit(status)

@@ -29,9 +29,10 @@ from outreach.campaign.models import (
 )
 from outreach.campaign.numbers import Report
 from outreach.campaign.report import CampaignReport
-from outreach.cli.app import INTERRUPTED, app
+from outreach.cli.app import app
 from outreach.cli.leads.csv_file import Skip
 from outreach.cli.suppressions.list_file import Left
+from outreach.cli.telling import INTERRUPTED
 from outreach.delivery.modes import Delivery
 from outreach.delivery.proof import Proof
 from outreach.inbound.reading import Kind, Recipient

@@ -2,7 +2,7 @@
 
 It starts the processes, tells where they are, waits, starts anew what ended by itself, and ends
 all. It replaces the process of the command, whose clients and settings would take 45 MB for as long
-as it waits. So it imports little, and what the end needs only there.
+as it waits. So it imports little, and all of that at its start: an upgrade may come meanwhile.
 """
 
 import json
@@ -15,13 +15,15 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
 from outreach.cli.lines import accept_any_stream, discard_rest, note, say
-from outreach.errors import ConfigurationError
-from outreach.local import claims, running
+from outreach.cli.telling import INTERRUPTED, message
+from outreach.errors import ConfigurationError, reason_of
+from outreach.local import access, postmaster, running
 from outreach.local.processes import Program, await_server, end
 from outreach.local.tidy import Tidy
 
@@ -78,12 +80,13 @@ def main() -> int:
     plan = _plan()
     try:
         _run(plan)
+        sys.stdout.flush()
     except BrokenPipeError:
         discard_rest()
         return 1
-    except (ConfigurationError, OSError) as error:
-        from outreach.cli.telling import message
-
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort
         note(f"Error: {message(error)}")
         return 1
     return 0
@@ -101,6 +104,7 @@ def _run(plan: Plan) -> None:
             sys.stdout.flush()
             _watch(parts, page, _tidy(plan, parts))
         except KeyboardInterrupt:
+            ignore_signals()
             say("Ending …")
         finally:
             ignore_signals()
@@ -117,8 +121,8 @@ class Part(Protocol):
 
     def is_alive(self) -> bool: ...
 
-    def start_anew(self) -> bool:
-        """Start it again; False when it cannot, or has just done so."""
+    def start_anew(self) -> str | None:
+        """What became of it, to be told; None when it cannot start, or has just done so."""
 
 
 class Database:
@@ -127,14 +131,14 @@ class Database:
     name = "Prefect's database"
 
     def __init__(self, home: Path) -> None:
-        self.log = str(home / "postgres" / "log")
-        self._claim = home / "postgres" / claims.ALIVE
+        self._home = home
+        self.log = str(postmaster.folder_of(home) / "log")
 
     def is_alive(self) -> bool:
-        return claims.is_held(self._claim)
+        return postmaster.is_alive(self._home)
 
-    def start_anew(self) -> bool:
-        return False
+    def start_anew(self) -> None:
+        return None
 
 
 class Process:
@@ -142,9 +146,10 @@ class Process:
         self.name, self.log = name, program.log
         self._program, self._again = program, again
         self._process: subprocess.Popen[bytes] | None = None
-        self._began = 0.0
+        self._began = -inf
 
     def start(self) -> "subprocess.Popen[bytes]":
+        """Raises OSError."""
         self._began = time.monotonic()
         self._process = self._program.start()
         return self._process
@@ -154,42 +159,62 @@ class Process:
         return self._process is None or self._process.poll() is None
 
     @property
-    def is_started(self) -> bool:
-        return self._process is not None
+    def age(self) -> float:
+        """Seconds since its last start."""
+        return time.monotonic() - self._began
 
-    def start_anew(self) -> bool:
-        if not self._again or time.monotonic() - self._began < SHORTEST_LIFE_SECONDS:
-            return False
+    def start_anew(self) -> str | None:
+        if not self._again or self.age < SHORTEST_LIFE_SECONDS:
+            return None
+        self.end()  # what it has started itself
         self.start()
-        return True
+        return "was started anew"
 
     def end(self, delayed: str = "") -> None:
         """`delayed` is said when it does not end at once."""
         if (process := self._process) is None:
             return
-        if delayed:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(QUIET_SECONDS)
-            if process.poll() is None:
-                say(delayed)
-                sys.stdout.flush()
-        end(process, self._program.stop_seconds)
+        try:
+            if delayed:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(QUIET_SECONDS)
+                if process.poll() is None:
+                    say(delayed)
+                    sys.stdout.flush()
+        finally:
+            end(process, self._program.stop_seconds)
 
 
 class Page(Process):
-    """The process that answers recipients: it starts with the first request, if not before."""
+    """The process that answers recipients. It starts with a request, if not at once.
 
-    def __init__(self, program: Program, listener: int) -> None:
+    Without it the others go on: where it cannot start, it is tried again with a later request.
+    """
+
+    def __init__(self, program: Program, listener: int, *, at_once: bool) -> None:
         super().__init__("The page to unsubscribe", program)
-        self._listener = listener
+        self._listener, self._at_once = listener, at_once
 
     def wait(self, seconds: float) -> None:
-        """For a request that starts it, if it has not been; at most so long."""
-        if self.is_started:
+        """For a request that starts it, if it does not run; at most so long."""
+        if self._process is not None or self.age < SHORTEST_LIFE_SECONDS:
             time.sleep(seconds)
-        elif select.select([self._listener], [], [], seconds)[0]:
-            self.start()
+        elif self._at_once or select.select([self._listener], [], [], seconds)[0]:
+            try:
+                self.start()
+            except OSError as error:
+                note(f"{self.name} did not start ({reason_of(error)})")
+
+    def start_anew(self) -> str:
+        self.end()
+        self._process = None
+        return "starts anew with the next request"
+
+    def close(self) -> None:
+        """End it, and accept no requests that nobody would answer."""
+        os.close(self._listener)
+        self.end()
 
 
 def _start(ends: ExitStack, plan: Plan) -> tuple[list[Part], Page]:
@@ -197,13 +222,12 @@ def _start(ends: ExitStack, plan: Plan) -> tuple[list[Part], Page]:
     server = Process("Prefect's server", plan.server, again=False)
     ends.callback(server.end)
     await_server(server.start(), plan.api, plan.start_seconds, plan.server.log)
+    access.note_address(Path(plan.prefect_home), plan.api)
     worker = Process("The worker", plan.worker)
     ends.callback(worker.end, "Waiting until the mails in flight are recorded, 30 s at most …")
     worker.start()
-    page = Page(plan.page, plan.listener)
-    ends.callback(page.end)
-    if plan.page_at_once:
-        page.start()
+    page = Page(plan.page, plan.listener, at_once=plan.page_at_once)
+    ends.callback(page.close)
     return [Database(Path(plan.prefect_home)), server, worker, page], page
 
 
@@ -218,9 +242,9 @@ def _watch(parts: list[Part], page: Page, tidy: Tidy) -> NoReturn:
             page.wait(LOOK_SECONDS)
         time.sleep(LOOK_SECONDS)
         cause = next(part for part in parts if not part.is_alive())
-        if not cause.start_anew():
+        if (told := cause.start_anew()) is None:
             break
-        say(f"{cause.name} ended by itself and was started anew; its log is {cause.log}")
+        say(f"{cause.name} ended by itself and {told}; its log is {cause.log}")
         sys.stdout.flush()
     raise ConfigurationError(
         f"{cause.name} ended by itself, so all was ended", f"its log is {cause.log}"
@@ -236,21 +260,15 @@ def _end_what_is_prepared(ends: ExitStack, plan: Plan) -> None:
     """At the exit, after all that this process starts."""
     ends.callback(running.end_left_behind, Path(plan.home))
     if plan.embedded:
-        ends.callback(_stop_database, Path(plan.home))
-    ends.callback(_stop_database, Path(plan.prefect_home))
-
-
-def _stop_database(home: Path) -> None:
-    from outreach.local import postgres
-
-    postgres.stop(home)
+        ends.callback(postmaster.stop, Path(plan.home))
+    ends.callback(postmaster.stop, Path(plan.prefect_home))
 
 
 # --- the plan in an environment ------------------------------------------------------------------
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    """What all programs have in common, and the plan with the rest: one variable has 128 kB."""
+    """What all programs share, and the plan with the rest: Linux takes 128 kB in a variable."""
     programs = {name: getattr(plan, name) for name in PROGRAMS}
     environments = [set(program.environment.items()) for program in programs.values()]
     shared = dict(set.intersection(*environments))

@@ -1,6 +1,7 @@
 """Error messages: one sentence with what happened and the remedy, without a secret."""
 
 import errno
+import logging
 import os
 import traceback
 
@@ -11,6 +12,15 @@ from outreach.errors import (
     StoreFull,
     StoreUnavailable,
 )
+
+INTERRUPTED = 130
+"""A shell's exit status after Ctrl-C."""
+
+
+def without_the_pools_log() -> None:
+    """For a database outage the command has a message of its own."""
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def message(error: Exception) -> str:

@@ -86,9 +86,9 @@ def _prepare(prepared: ExitStack, settings: "Settings", port: int, web_port: int
     prepared.enter_context(_database(settings))
     listener = prepared.enter_context(_listener(web_port))
     password = access.password(prefect_home)
-    locked = {servers.PASSWORD_SETTING: password}
-    server = prepared.enter_context(servers.prepared(prefect_home, port or None, locked))
-    access.note_address(prefect_home, server.api)
+    server = prepared.enter_context(
+        servers.prepared(prefect_home, port or None, {servers.PASSWORD_SETTING: password})
+    )
     worker = _worker(settings, prefect_home, server.api, password)
     page = _page(settings, prefect_home, listener)
     web = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -109,7 +109,7 @@ def _prepare(prepared: ExitStack, settings: "Settings", port: int, web_port: int
         announced=[
             f"Prefect   {server.api.removesuffix('/api')}",
             f"Password  {password} (its page asks for it once)",
-            f"Logs      {server.log}",
+            f"Logs      {server.program.log}",
             f"          {worker.log}",
             f"          {page.log}",
             f"Web       {web} (the page to unsubscribe, the open pixel)",
@@ -187,7 +187,7 @@ def _page(settings: "Settings", home: Path, listener: socket.socket) -> "Program
     from outreach.local.processes import Program
 
     environment = {**isolated_environment(home), **settings.exported()}
-    module = ["-m", "outreach.public", str(listener.fileno())]
+    module = ["-m", "outreach.cli.page", str(listener.fileno())]
     passed = [listener.fileno()]
     log = str(home / "web.log")
     return Program(module, str(home), environment, log, WEB_STOP_SECONDS, passed)

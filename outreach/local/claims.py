@@ -12,7 +12,7 @@ from pathlib import Path
 from outreach.local import private
 
 ALIVE = "alive"
-"""The lock of a server, in its folder: each of its processes inherits it."""
+"""The lock of a server, in its folder, which its processes inherit."""
 AGAIN_SECONDS = 0.05
 
 

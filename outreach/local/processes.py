@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from outreach.errors import ConfigurationError
 from outreach.local import private
 
+STOPS = {signal.SIGTERM, signal.SIGINT}
+"""By which our processes are asked to end."""
 ANSWER_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 

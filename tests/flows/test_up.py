@@ -240,7 +240,7 @@ def test_recipients_are_answered_also_after_that_process_died(machine: Machine) 
 
 def _pages(up: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(up.pid).children(recursive=True)
-    return [one for one in children if "outreach.public" in one.cmdline()]
+    return [one for one in children if "outreach.cli.page" in one.cmdline()]
 
 
 def _until_ready(process: subprocess.Popen[str]) -> list[str]:

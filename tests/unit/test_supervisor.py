@@ -1,7 +1,10 @@
 """What `outreach up` hands on to the process that it becomes."""
 
 import os
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +64,58 @@ def test_a_large_environment_is_handed_on_once() -> None:
     assert handed.items() >= large.items()
 
 
-def test_an_end_of_a_process_that_was_never_started_is_none() -> None:
-    page = supervisor.Page(program({}), listener=0)
-    page.end()
-    assert page.is_alive()
-    assert not page.is_started
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def page(tmp_path: Path, listener: socket.socket, code: str) -> supervisor.Page:
+    log = str(tmp_path / "log")
+    program = Program(["-c", code], str(tmp_path), dict(os.environ), log, 10.0, [])
+    return supervisor.Page(program, os.dup(listener.fileno()), at_once=False)
+
+
+def test_the_page_starts_with_a_request_and_its_end_ends_nothing_else(
+    tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the database is away for a moment: it is tried again, but not all the time."""
+    failing = page(tmp_path, listener, "print('began', flush=True); raise SystemExit(1)")
+    log = tmp_path / "log"
+    failing.wait(0)
+    assert not log.exists()
+
+    with socket.create_connection(listener.getsockname()):
+        failing.wait(10)
+        while failing.is_alive():
+            failing.wait(0.05)
+        assert failing.start_anew() == "starts anew with the next request"
+        failing.wait(0)
+        assert log.read_text() == "began\n"
+        monkeypatch.setattr(supervisor, "SHORTEST_LIFE_SECONDS", 0)
+        failing.wait(10)
+        while failing.is_alive():
+            failing.wait(0.05)
+    assert log.read_text() == "began\n" * 2
+    failing.close()
+
+
+def test_a_page_that_cannot_be_started_is_told(
+    tmp_path: Path, listener: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").mkdir()
+    stuck = page(tmp_path, listener, "")
+    with socket.create_connection(listener.getsockname()):
+        stuck.wait(10)
+    assert capsys.readouterr().err == "The page to unsubscribe did not start (Is a directory)\n"
+    assert stuck.is_alive()
+    stuck.close()
+
+
+def test_a_page_that_has_ended_accepts_no_request(tmp_path: Path, listener: socket.socket) -> None:
+    ended = page(tmp_path, listener, "")
+    address = listener.getsockname()
+    listener.close()
+    ended.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
