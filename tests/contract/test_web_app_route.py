@@ -156,6 +156,28 @@ def test_unknown_tokens_are_limited_by_the_header_of_the_platform(
     assert (known.status_code, other.status_code) == (200, 404)
 
 
+@pytest.mark.parametrize(
+    ("ours", "others"),
+    [
+        (["2001:db8:0:7::{n}", "[2001:DB8:0:7:a:b:c:{n}]:443"], "2001:db8:0:8::1"),
+        (["2001:db8::1:0:0:{n}", "2001:0db8:0000:0000::{n}"], "2001:db8:0:1::1"),
+        (["::ffff:203.0.113.5", "203.0.113.5", "203.0.113.5:{n}"], "::ffff:203.0.113.6"),
+    ],
+)
+def test_all_addresses_of_one_customer_are_one_client(
+    postgrest: Project, tmp_path: Path, ours: list[str], others: str
+) -> None:
+    """An IPv6 customer has 2^64 of them; an IPv4 address may be written as IPv6, or with a port."""
+    with served(tmp_path, postgrest, UNSUBSCRIBE_CLIENT_HEADER="x-real-ip") as http:
+
+        def post(client: str) -> int:
+            path, headers = f"/api/unsubscribe/{uuid4().hex}", {"X-Real-IP": client}
+            return http.post(path, data=ONE_CLICK, headers=headers).status_code
+
+        asked = [post(ours[n % len(ours)].format(n=n)) for n in range(1, BURST + 21)]
+        assert (asked[BURST:].count(429) > 10, post(others)) == (True, 404)
+
+
 def test_without_a_database_nothing_is_shown_as_done(
     postgrest: Project, tmp_path: Path, mailed: Callable[[], str]
 ) -> None:

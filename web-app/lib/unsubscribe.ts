@@ -136,14 +136,25 @@ const misses = new Map<string, [number, number]>();
 
 /** Of a client that tries tokens at random; known tokens are never limited. */
 function secondsToWait(request: Request, { clientHeader }: Settings, now: number): number {
-  const client = clientHeader ? request.headers.get(clientHeader) : null;
-  if (client === null) return 0;
+  const address = clientHeader ? request.headers.get(clientHeader) : null;
+  if (address === null) return 0;
+  const client = clientOf(address);
   const [before, since] = misses.get(client) ?? [BURST, now];
   const left = Math.min(BURST, before + (now - since) / SECONDS_EACH);
   misses.delete(client);
   misses.set(client, [left >= 1 ? left - 1 : left, now]);
   if (misses.size > MOST_CLIENTS) misses.delete(misses.keys().next().value as string);
   return left >= 1 ? 0 : (1 - left) * SECONDS_EACH;
+}
+
+/** An IPv6 address as its first 64 bits: one customer has all addresses of them. An IPv4 one also within it. */
+function clientOf(address: string): string {
+  const plain = /\d{1,3}(\.\d{1,3}){3}/.exec(address)?.[0];
+  if (plain !== undefined || !address.includes(":")) return plain ?? address;
+  const groups = (part: string) => part.split(":").filter(Boolean);
+  const [head, tail = []] = address.replace(/^\[|\].*$/g, "").split("::").map(groups);
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill("0");
+  return [...head, ...zeros, ...tail].slice(0, 4).map((group) => parseInt(group, 16)).join(":");
 }
 
 // --- the page ------------------------------------------------------------------------------------------------------
