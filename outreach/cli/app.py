@@ -28,11 +28,11 @@ from outreach.cli.campaigns import (
 from outreach.cli.leads import answered, history
 from outreach.cli.leads import commands as leads
 from outreach.cli.leads.erase import erase
-from outreach.cli.lines import accept_any_stream, discard_rest, note
+from outreach.cli.lines import accept_any_stream
 from outreach.cli.mailboxes import commands as mailboxes
 from outreach.cli.mailboxes import explain
 from outreach.cli.suppressions import commands as suppressions
-from outreach.cli.telling import INTERRUPTED, message, without_the_pools_log
+from outreach.cli.telling import status_of, without_the_pools_log
 from outreach.errors import OutreachError
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
@@ -187,18 +187,7 @@ def run(arguments: Sequence[str]) -> int:
 
     Every error is one sentence on stderr.
     """
-    try:
-        status = _status(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_rest()  # its reader has closed the pipe
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort
-        note(f"Error: {message(error)}")
-        return 1
-    return status
+    return status_of(lambda: _status(arguments))
 
 
 def _status(arguments: Sequence[str]) -> int:

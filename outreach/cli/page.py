@@ -10,8 +10,7 @@ from contextlib import closing
 
 from outreach import settings as settings_module
 from outreach import wiring
-from outreach.cli.lines import note
-from outreach.cli.telling import INTERRUPTED, message, without_the_pools_log
+from outreach.cli.telling import status_of, without_the_pools_log
 from outreach.gc_tuning import rarely_collected
 from outreach.loopback import never_through_a_proxy
 from outreach.public import server
@@ -21,23 +20,17 @@ def main(descriptor: int) -> int:
     """Serve until a signal; the exit status. Needs our settings."""
     never_through_a_proxy()
     without_the_pools_log()
-    try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        _serve(descriptor)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort
-        note(f"Error: {message(error)}")
-        return 1
-    return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return status_of(lambda: _serve(descriptor))
 
 
-def _serve(descriptor: int) -> None:
+def _serve(descriptor: int) -> int:
     settings = settings_module.load()
     wiring.refuse_mixed_worlds(settings)
     with rarely_collected(), closing(wiring.open_store(settings)) as store:
         listener = socket.socket(fileno=descriptor)
         server.serve(store, settings, listener, ready=lambda: None)
+    return 0
 
 
 if __name__ == "__main__":

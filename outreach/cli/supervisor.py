@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from outreach.cli.lines import accept_any_stream, discard_rest, note, say
-from outreach.cli.telling import INTERRUPTED, message
+from outreach.cli.lines import accept_any_stream, note, say
+from outreach.cli.telling import status_of
 from outreach.errors import ConfigurationError, reason_of
 from outreach.local import access, postmaster, running
 from outreach.local.processes import Program, await_server, end
@@ -78,21 +78,10 @@ def main() -> int:
     """Until a signal, or until a part ends on its own; its exit status."""
     accept_any_stream()
     plan = _plan()
-    try:
-        _run(plan)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_rest()
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort
-        note(f"Error: {message(error)}")
-        return 1
-    return 0
+    return status_of(lambda: _run(plan))
 
 
-def _run(plan: Plan) -> None:
+def _run(plan: Plan) -> int:
     with ExitStack() as ends:
         _end_what_is_prepared(ends, plan)
         try:
@@ -108,6 +97,7 @@ def _run(plan: Plan) -> None:
             say("Ending …")
         finally:
             ignore_signals()
+    return 0
 
 
 # --- the parts -----------------------------------------------------------------------------------
@@ -252,7 +242,7 @@ def _watch(parts: list[Part], page: Page, tidy: Tidy) -> NoReturn:
 
 
 def _tidy(plan: Plan, parts: list[Part]) -> Tidy:
-    logs = [Path(plan.home) / "postgres" / "log", *(Path(part.log) for part in parts)]
+    logs = [postmaster.folder_of(Path(plan.home)) / "log", *(Path(part.log) for part in parts)]
     return Tidy(logs, Path(plan.results), plan.results_seconds)
 
 

@@ -1,10 +1,13 @@
-"""Error messages: one sentence with what happened and the remedy, without a secret."""
+"""How a process of ours ends: its exit status, and of an error one sentence without a secret."""
 
 import errno
 import logging
 import os
+import sys
 import traceback
+from collections.abc import Callable
 
+from outreach.cli.lines import discard_rest, note
 from outreach.errors import (
     ConfigurationError,
     OutreachError,
@@ -21,6 +24,22 @@ def without_the_pools_log() -> None:
     """For a database outage the command has a message of its own."""
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def status_of(work: Callable[[], int]) -> int:
+    """Do the work of this process; its exit status. Every error is one sentence on stderr."""
+    try:
+        status = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_rest()  # its reader has closed the pipe
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort
+        note(f"Error: {message(error)}")
+        return 1
+    return status
 
 
 def message(error: Exception) -> str:

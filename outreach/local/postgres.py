@@ -135,13 +135,13 @@ def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) ->
     binaries = _binaries(bin_dir, folder)
     if not data.exists():
         _initialise(data, binaries, claim, durable=durable)
-    _refuse_other_version(data, binaries)
+    version = _same_version(data, binaries)
     password, wanted = _read_access(folder)
     port = _free_port(wanted)
     if port != wanted:
         _write_access(folder, password, port)
     settings = _SETTINGS | {"port": str(port)} | ({} if durable else _UNSAFE)
-    if _major(binaries / "postgres") >= _READERS_SINCE:
+    if version >= _READERS_SINCE:
         settings |= _WITHOUT_READERS
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     _run(data, claim, binaries / "pg_ctl", "start", "-W", "-o", options)
@@ -321,13 +321,15 @@ def _refuse_nameless_user() -> None:
         ) from None
 
 
-def _refuse_other_version(data: Path, binaries: Path) -> None:
-    written, ours = (data / "PG_VERSION").read_text().strip(), str(_major(binaries / "postgres"))
-    if written != ours:
+def _same_version(data: Path, binaries: Path) -> int:
+    """The major version of both. Raises ConfigurationError where they differ."""
+    written, ours = (data / "PG_VERSION").read_text().strip(), _major(binaries / "postgres")
+    if written != str(ours):
         raise ConfigurationError(
             f"{data} was written by Postgres {written} and the programs in {binaries} are {ours}",
             f"set POSTGRES_BIN to those of {written}, or OUTREACH_HOME to another folder",
         )
+    return ours
 
 
 # --- one at a time, and errors ------------------------------------------------------------------
