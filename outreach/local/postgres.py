@@ -58,12 +58,18 @@ _SETTINGS = {
     # own 128 MB would be a fifth of all that `outreach up` takes.
     "shared_buffers": "32MB",
     "max_logical_replication_workers": "0",
+    # Locks of SERIALIZABLE transactions, which nobody begins here: the fewest there can be.
+    "max_pred_locks_per_transaction": "10",
 }
 _UNSAFE = {"fsync": "off"}  # not synchronous_commit: without it a kill loses committed data
 _BUILTIN_LOCALE_SINCE = 17
-_READERS_SINCE = 18
-_WITHOUT_READERS = {"io_method": "sync"}
-"""Without the three processes that read ahead for the others: from the kernel's cache, mostly."""
+_NEW_SINCE = 18
+_NEW_SETTINGS = {
+    # Without the three processes that read ahead for the others: from the kernel's cache, mostly.
+    "io_method": "sync",
+    "autovacuum_worker_slots": "3",  # as many as run; each takes memory from the start
+}
+"""Settings that an older Postgres does not know."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,8 @@ def _launch(folder: Path, bin_dir: Path | None, claim: int, *, durable: bool) ->
     if port != wanted:
         _write_access(folder, password, port)
     settings = _SETTINGS | {"port": str(port)} | ({} if durable else _UNSAFE)
-    if version >= _READERS_SINCE:
-        settings |= _WITHOUT_READERS
+    if version >= _NEW_SINCE:
+        settings |= _NEW_SETTINGS
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     _run(data, claim, binaries / "pg_ctl", "start", "-W", "-o", options)
 

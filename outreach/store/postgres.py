@@ -1,6 +1,9 @@
 """Transport over psycopg, for any Postgres and Supabase's pooler."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
+from threading import Semaphore
 from typing import Any
 
 import psycopg
@@ -27,6 +30,10 @@ IDLE_SECONDS = 30.0
 holds 22 MB once it has planned every function. With the pool's own ten minutes, seven of them stay
 for an hour.
 """
+PATIENCE_SECONDS = 0.02
+"""A call waits so long for those under way before it takes a connection beside theirs: most end
+sooner, and a new connection costs more than that.
+"""
 
 
 class Postgres:
@@ -39,6 +46,7 @@ class Postgres:
         """
         _refuse_no_address(url)
         self._url = url
+        self._in_turn = Semaphore()
         self._pool = ConnectionPool(
             url.get_secret_value(),
             min_size=0,
@@ -65,7 +73,7 @@ class Postgres:
 
     def _fetch(self, query: bytes, values: Row) -> list[Row]:
         try:
-            with self._pool.connection() as connection:
+            with self._turn(), self._pool.connection() as connection:
                 return [row[0] for row in connection.execute(query, values)]
         except PoolTimeout:
             # The pool has waited and retried the connection several times.
@@ -73,6 +81,16 @@ class Postgres:
             raise StoreUnavailable("The database is away (no connection).") from None
         except psycopg.Error as error:
             raise _failure(error) from None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One call at a time; others go beside it after PATIENCE_SECONDS, as it may be long."""
+        alone = self._in_turn.acquire(timeout=PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if alone:
+                self._in_turn.release()
 
     def _explain(self) -> None:
         """Raise ConfigurationError for a wrong DATABASE_URL. Connects, as the pool hides errors."""

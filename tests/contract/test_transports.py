@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +13,10 @@ from pydantic import SecretStr
 
 from outreach.errors import ConfigurationError, StoreFull, StoreUnavailable
 from outreach.store import errors as failures
+from outreach.store import postgres
 from outreach.store.calls import Transport
 from outreach.store.errors import CallRefused
+from outreach.store.postgres import Postgres
 from outreach.store.store import Store
 
 ECHO = """
@@ -44,6 +47,12 @@ begin
 end
 $$;
 grant usage on sequence public.tried to public;
+create function public.backend() returns setof jsonb language sql as $$
+  select jsonb_build_object('pid', pg_backend_pid())
+$$;
+create function public.wait_for(lock integer) returns setof jsonb language sql as $$
+  select jsonb_build_object('lock', lock) from pg_advisory_xact_lock(lock)
+$$;
 """
 
 
@@ -198,3 +207,38 @@ def test_many_threads_share_one_transport(transport: Transport) -> None:
 
     with ThreadPoolExecutor(12) as threads:
         assert list(threads.map(asked, range(120))) == list(range(120))
+
+
+# --- connections --------------------------------------------------------------------------------
+
+
+def test_calls_at_the_same_moment_share_a_connection(
+    database: SecretStr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a process of Postgres, and keeps what it has planned."""
+    monkeypatch.setattr(postgres, "PATIENCE_SECONDS", 60)
+    barrier = threading.Barrier(6)
+
+    def backend(transport: Transport) -> int:
+        barrier.wait(10)
+        return int(transport.call("backend")[0]["pid"])
+
+    with closing(Postgres(database)) as transport, ThreadPoolExecutor(6) as threads:
+        backends = set(threads.map(backend, [transport] * 60))
+
+    assert len(backends) == 1
+
+
+def test_a_long_call_does_not_hold_up_the_others(
+    db: psycopg.Connection, database: SecretStr
+) -> None:
+    db.execute("select pg_advisory_lock(7)")
+    with closing(Postgres(database)) as transport, ThreadPoolExecutor(1) as thread:
+        long = thread.submit(transport.call, "wait_for", lock=7)
+        while not db.execute("select 1 from pg_locks where not granted").fetchone():
+            assert not long.done()
+
+        assert [echo(transport, n=number)["n"] for number in range(3)] == [0, 1, 2]
+        assert not long.done()
+        db.execute("select pg_advisory_unlock(7)")
+        assert long.result(10) == [{"lock": 7}]
