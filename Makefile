@@ -14,9 +14,9 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not lifecycle and not chaos"
 
-# Real servers, workers and flow processes, ended in every way: some fifteen minutes.
+# Real servers, workers and flow processes, ended in every way: half an hour on two cores, which wait half of the time.
 lifecycle: .venv/ready
-	$(BIN)/pytest -q -m lifecycle
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m lifecycle
 
 # The long random kill run: CHAOS_SEED repeats one, CHAOS_KILLS makes it longer.
 chaos: .venv/ready

@@ -356,6 +356,9 @@ class World:
     def mails(self) -> int:
         return len(self.gmail.get("/sandbox/mails?fields=minimal").json())
 
+    def until_started(self, worker: Worker) -> None:
+        until(lambda: "started!" in worker.log.read_text(), f"the start of {worker.log}")
+
     def until_sending(self, worker: Worker, mails: int = 2) -> psutil.Process:
         """In the middle of the campaign; the process that sends it."""
         until(lambda: self.mails() >= mails, f"{mails} mails; see {worker.log}")

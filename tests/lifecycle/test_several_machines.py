@@ -151,6 +151,8 @@ def test_two_machines_send_two_campaigns_over_the_same_accounts(
     """A campaign each; the accounts keep their pace over both, and Prefect's rows are in Postgres."""
     campaigns = two_campaigns(world.store)
     workers = [world.worker("--limit", "1", PYTHONPATH=str(installed)) for _ in range(2)]
+    for worker in workers:  # or the first one takes both, one after the other
+        world.until_started(worker)
     runs = [start(deployed, campaign) for campaign in campaigns]
 
     assert [world.ended(run, 120) for run in runs] == ["Completed"] * 2

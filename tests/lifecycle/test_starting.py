@@ -49,7 +49,7 @@ def test_from_a_start_to_the_first_mail(world: World, new_campaign: NewCampaign,
     """Measured with a worker that waits; docs/operating.md tells the figures."""
     campaign = new_campaign(leads=2)
     worker = world.worker()
-    until(lambda: "started!" in worker.log.read_text(), "the worker")
+    world.until_started(worker)
 
     began = time.monotonic()
     run = world.start(campaign) if way == "api" else world.start_by_event(campaign)
