@@ -48,12 +48,14 @@ def _serve(port: int) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from deployments.background_pace import look_each_second
     from deployments.sqlite_writes import write_in_turn
     from deployments.timestamps import encode_plainly
     from outreach.web.guard import LocalOnly
 
     encode_plainly()
     write_in_turn()
+    look_each_second()
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.
     guarded = LocalOnly(create_app(final=True))
