@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from uuid import UUID
 
 import httpx
@@ -111,8 +112,14 @@ def _workers(there: World) -> Iterator[None]:
             worker.wait()
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for all requests, as a program has it that starts many campaigns."""
+    return httpx.Client(trust_env=False, timeout=120)
+
+
 def api(there: World, method: str, path: str, content: object = None) -> dict[str, str]:
-    answer = httpx.request(method, f"{there.prefect.api}{path}", json=content, timeout=120)
+    answer = _client().request(method, f"{there.prefect.api}{path}", json=content)
     answer.raise_for_status()
     found: dict[str, str] = answer.json() if answer.content else {}
     return found

@@ -49,12 +49,14 @@ def _serve(port: int) -> None:
     from prefect.settings import get_current_settings
 
     from deployments.background_pace import look_each_second
+    from deployments.connection_pool import wait_for_connections
     from deployments.sqlite_writes import write_in_turn
     from deployments.timestamps import encode_plainly
     from outreach.web.guard import LocalOnly
 
     encode_plainly()
     write_in_turn()
+    wait_for_connections()
     look_each_second()
     server = get_current_settings().server
     # Around the app, not in it: the server calls its own app under another host name.

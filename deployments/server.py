@@ -75,7 +75,8 @@ CONNECTIONS = {
     "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "13",
 }
 """To a Postgres on this machine, where each is a process that grows to 17 MB. At most as many as
-Prefect's own 5 and 10, but those beyond the second are closed after their use.
+Prefect's own 5 and 10, but those beyond the second are waited for (deployments/connection_pool.py)
+and closed after their use.
 """
 
 RUN_SETTINGS = {
