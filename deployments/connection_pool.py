@@ -5,6 +5,7 @@ requests meet all the time, and a sixth of the server's CPU and two thirds of it
 into connections that were opened for one transaction.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -25,11 +26,9 @@ class PatientPool(AsyncAdaptedQueuePool):
     """Waits a little before it goes beyond its size."""
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if self.overflow() >= 0 and not self.checkedin():
-            try:
+        if self.overflow() >= 0:
+            with suppress(Empty):
                 return self._pool.get(block=True, timeout=PATIENCE_SECONDS)
-            except Empty:
-                pass
         return super()._do_get()
 
 

@@ -5,28 +5,20 @@ import asyncio
 import pytest
 from prefect.server.database import configurations
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
-from sqlalchemy import URL, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deployments import connection_pool
 from deployments.connection_pool import wait_for_connections
+from tests.flows.asyncpg_address import asyncpg_address
 
 
 @pytest.fixture
 def engine(database: SecretStr, monkeypatch: pytest.MonkeyPatch) -> AsyncEngine:
     """As Prefect's server makes it, of one connection and others beyond."""
     monkeypatch.setattr(configurations, "create_async_engine", create_async_engine)
-    parts = conninfo_to_dict(database.get_secret_value())
-    url = URL.create(
-        "postgresql+asyncpg",
-        username=str(parts["user"]),
-        password=str(parts.get("password", "")),
-        host=str(parts["host"]),
-        port=int(str(parts["port"])),
-        database=str(parts["dbname"]),
-    ).render_as_string(hide_password=False)
+    url = asyncpg_address(database).render_as_string(hide_password=False)
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
         wait_for_connections()
     create = vars(configurations)["create_async_engine"]

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.types._datetime import now
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
-from sqlalchemy import URL, event, text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import Pool
 
 from deployments.timestamps import decoded, encode_plainly, set_codec
+from tests.flows.asyncpg_address import asyncpg_address
 
 TIMES = [
     datetime(2026, 11, 29, 20, 15, 1, 123456, UTC),
@@ -46,17 +46,7 @@ def kept(address: SecretStr, times: list[Any]) -> list[tuple[Any, str]]:
     """Each time as it comes back, and as Postgres writes it down."""
 
     async def ask() -> list[tuple[Any, str]]:
-        server = conninfo_to_dict(address.get_secret_value())
-        engine = create_async_engine(
-            URL.create(
-                "postgresql+asyncpg",
-                username=str(server["user"]),
-                password=str(server.get("password", "")),
-                host=str(server["host"]),
-                port=int(server["port"] or 0),
-                database=str(server["dbname"]),
-            )
-        )
+        engine = create_async_engine(asyncpg_address(address))
         query = text("select cast(:at as timestamptz), cast(cast(:at as timestamptz) as text)")
         try:
             async with engine.connect() as connection:
